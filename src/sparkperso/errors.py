@@ -1,0 +1,42 @@
+"""One error tree. Every message says what was expected, what was found and what to do."""
+
+from __future__ import annotations
+
+
+class SparkpersoError(Exception):
+    """Base of all errors that a user may see; `exit_status` is what the process returns.
+
+    `expected`, `found` and `action` are joined into one paragraph.
+    """
+
+    exit_status = 1
+
+    def __init__(self, expected: str, found: str = "", action: str = "") -> None:
+        parts = (expected, found, action)
+        super().__init__(" ".join(_sentence(part) for part in parts if part))
+        self.expected, self.found, self.action = parts
+
+
+class JobError(SparkpersoError):
+    """A job could not do its work (exit status 1)."""
+
+
+class UsageError(SparkpersoError):
+    """Wrong arguments or configuration (exit status 2)."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
+    """The configuration is not usable (exit status 2)."""
+
+
+class QualityGateError(SparkpersoError):
+    """The work was done, but a quality gate said no (exit status 3)."""
+
+    exit_status = 3
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
