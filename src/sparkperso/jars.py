@@ -44,7 +44,9 @@ def cache_dir() -> Path:
     if root:
         return Path(root)
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "sparkperso" / "jars" / f"spark-{version('pyspark')}-delta-{version('delta-spark')}"
+    return (
+        base / "sparkperso" / "jars" / f"spark-{version('pyspark')}-delta-{version('delta-spark')}"
+    )
 
 
 def cached_jars() -> list[Path]:

@@ -1,0 +1,155 @@
+"""Layered values: YAML of conf/base, YAML of conf/<env>, environment variables, `--set`.
+
+Values are kept flat (path of keys → value and the layer it came from) until they are validated.
+A path is a tuple, since Spark's own property names (`spark.conf` holds them) contain dots.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparkperso.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "SPARKPERSO__"
+SPARK_PROPERTIES = "spark.conf."
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting and the layer that it came from."""
+
+    value: Any
+    layer: str
+
+
+Keys = tuple[str, ...]
+Flat = dict[Keys, Value]
+
+
+def default_conf_dir() -> Path:
+    """Returns the wheel's own conf/, or the checkout's when it is run from there."""
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "_conf"
+    return shipped if shipped.is_dir() else package.parent.parent / "conf"
+
+
+def read_layers(conf_dir: Path, env: str, assignments: Iterable[str]) -> Flat:
+    """Returns every configured key; a later layer wins. Raises ConfigError on unusable input."""
+    if not (conf_dir / env).is_dir():
+        known = sorted(d.name for d in conf_dir.glob("*") if (d.is_dir() and d.name != "base"))
+        raise ConfigError(
+            f"--env names a folder of {conf_dir}", f"There is no '{env}'", f"It has {known}"
+        )
+    flat: Flat = {}
+    for layer in ("base", env):
+        flat |= read_folder(conf_dir / layer, layer)
+    flat |= _read_environment(os.environ)
+    return flat | _read_assignments(assignments)
+
+
+def read_folder(folder: Path, layer: str) -> Flat:
+    """Returns the keys of all YAML files of one layer; the same key twice is a ConfigError."""
+    flat: Flat = {}
+    origin: dict[Keys, Path] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for key, value in flatten(read_yaml(path)).items():
+            if key in origin:
+                raise ConfigError(
+                    f"Each key stands once in conf/{layer}",
+                    f"'{'.'.join(key)}' is in both {origin[key].name} and {path.name}",
+                    "Remove one of them",
+                )
+            origin[key] = path
+            flat[key] = Value(value, f"{layer}/{path.name}")
+    return flat
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns a YAML file's mapping; raises ConfigError naming the file and line when it has none."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} should be readable YAML", str(error)) from None
+    if content is not None and not isinstance(content, dict):
+        raise ConfigError(f"{path} should hold a mapping", f"It holds a {type(content).__name__}")
+    return content or {}
+
+
+def flatten(tree: Mapping[str, Any], prefix: Keys = ()) -> dict[Keys, Any]:
+    """Returns {('a', 'b'): 1} for {'a': {'b': 1}}; lists and empty mappings are values."""
+    flat: dict[Keys, Any] = {}
+    for key, value in tree.items():
+        keys = (*prefix, str(key))
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, keys)
+        else:
+            flat[keys] = value
+    return flat
+
+
+def unflatten(flat: Flat) -> dict[str, Any]:
+    """Returns the tree that `flatten` took apart."""
+    tree: dict[str, Any] = {}
+    for (*parents, leaf), value in flat.items():
+        node = tree
+        for parent in parents:
+            if not isinstance(node.get(parent), dict):
+                node[parent] = {}
+            node = node[parent]
+        node[leaf] = value.value
+    return tree
+
+
+def split_key(key: str) -> Keys:
+    """Returns the path of a dotted key; what follows `spark.conf.` is one Spark property."""
+    if key.startswith(SPARK_PROPERTIES):
+        return ("spark", "conf", key.removeprefix(SPARK_PROPERTIES))
+    return tuple(key.split("."))
+
+
+def _read_environment(environment: Mapping[str, str]) -> Flat:
+    found = {k: v for k, v in environment.items() if k.startswith(ENVIRONMENT_PREFIX)}
+    return {
+        tuple(key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")): Value(
+            _scalar(text), f"environment {key}"
+        )
+        for key, text in found.items()
+    }
+
+
+def _read_assignments(assignments: Iterable[str]) -> Flat:
+    flat: Flat = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or "." not in key:
+            raise ConfigError("--set takes section.key=value", f"Found '{assignment}'")
+        flat[split_key(key.strip())] = Value(_scalar(text), "--set")
+    return flat
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML lets the last of two equal keys win silently; this one refuses them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

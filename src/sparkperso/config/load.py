@@ -1,0 +1,95 @@
+"""Loads the settings: explicit, no global state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sparkperso.config.layers import Flat, default_conf_dir, read_layers, read_yaml, unflatten
+from sparkperso.config.settings import Settings
+from sparkperso.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_settings(
+    env: str = "local",
+    conf_dir: Path | None = None,
+    assignments: Iterable[str] = (),
+    lake: str | None = None,
+) -> Settings:
+    """Returns the validated settings of an environment; `lake` overrides `lake.root`.
+
+    Raises ConfigError for unknown keys, values out of bounds and keys set twice in one layer.
+    """
+    extra = [*assignments, f"lake.root={lake}"] if lake else list(assignments)
+    flat = read_layers(conf_dir or default_conf_dir(), env, extra)
+    return settings_from(flat, env)
+
+
+def settings_from(flat: Flat, env: str) -> Settings:
+    """Returns the settings of flat values, naming the layer of the one that does not fit."""
+    origin = {".".join(keys): value.layer for keys, value in flat.items()}
+    return validate(Settings, {**unflatten(flat), "env": env}, "the configuration", origin)
+
+
+def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None = None) -> Model:
+    """Returns conf/<kind>/<name>.yaml as `model`; raises ConfigError when there is none."""
+    folder = (conf_dir or default_conf_dir()) / kind
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(found.stem for found in folder.glob("*.yaml"))
+        near = get_close_matches(name, known, n=1)
+        raise ConfigError(
+            f"'{name}' should be one of {folder}: {', '.join(known) or 'none'}",
+            f"There is no {path.name}",
+            f"Did you mean '{near[0]}'?" if near else f"Write {path}, or name one that is there",
+        )
+    return validate(model, {"name": name, **read_yaml(path)}, str(path), {})
+
+
+def validate(
+    model: type[Model], tree: Mapping[str, Any], where: str, origin: Mapping[str, str]
+) -> Model:
+    """Returns `tree` as `model`; raises one ConfigError that lists every value that does not fit."""
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        problems = [_problem(detail, model, origin) for detail in error.errors()]
+        raise ConfigError(
+            f"Every key of {where} should be known and within its bounds",
+            "; ".join(problems),
+            "'sparkperso config show' prints what is known",
+        ) from None
+
+
+def config_hash(*parts: BaseModel) -> str:
+    """Returns a short SHA-256 of configuration models, stable across processes and key order."""
+    text = json.dumps([part.model_dump(mode="json") for part in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _problem(detail: Any, model: type[BaseModel], origin: Mapping[str, str]) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    layer = f" (from {origin[key]})" if key in origin else ""
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{layer}{_suggestion(detail['loc'], model)}"
+    return f"'{key}'{layer}: {detail['msg']}, found {detail['input']!r}"
+
+
+def _suggestion(loc: tuple[Any, ...], model: type[BaseModel]) -> str:
+    known: list[str] = list(model.model_fields)
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        model, known = annotation, list(annotation.model_fields)
+    near = get_close_matches(str(loc[-1]), known, n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""

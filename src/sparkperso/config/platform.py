@@ -1,0 +1,43 @@
+"""Where things are and how Spark runs: the sections `lake`, `spark` and `tracking`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sparkperso.config.section import Section
+
+
+class LakeConfig(Section):
+    """Maps logical table names (`silver/events`) to places."""
+
+    root: str = "lake"
+    """Folder or URI that holds `<layer>/<table>`; relative to the working folder."""
+    catalog: str | None = None
+    """When set, tables are `<catalog>.<layer>.<table>` instead (Unity Catalog, Hive)."""
+
+
+class SparkConfig(Section):
+    """How a SparkSession is built when none is running yet."""
+
+    app_name: str = "sparkperso"
+    master: str | None = None
+    """None leaves the master to spark-submit."""
+    driver_memory: str | None = None
+    """JVM heap of the driver; only when this process starts the JVM."""
+    shuffle_partitions: int | None = Field(default=None, ge=1)
+    """None leaves it to Spark and its adaptive execution."""
+    manage_jars: bool = True
+    """Start with the cached Delta and Kafka jars; off where spark-submit or the platform adds them."""
+    conf: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Any other Spark property."""
+
+
+class TrackingConfig(Section):
+    """MLflow: where runs and registered models are kept."""
+
+    uri: str | None = None
+    """Tracking URI; None means `sqlite:///<lake.root>/_mlflow/mlflow.db`."""
+    artifact_root: str | None = None
+    """Folder or URI of artifacts; None means `<lake.root>/_mlflow/artifacts`."""
+    experiment_prefix: str = "sparkperso"
+    """Experiments are named `<prefix>/<job>`."""

@@ -1,0 +1,108 @@
+"""Makes the command of a step: common options, one clear paragraph for every error."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sparkperso.config import Settings, load_settings
+from sparkperso.errors import JobError, UsageError
+from sparkperso.jobs.context import Job
+from sparkperso.jobs.step import Step, carry_out
+from sparkperso.session import build_session
+
+COMMON = (
+    click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use."),
+    click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder."),
+    click.option("--lake", help="Root folder or URI of the tables (lake.root)."),
+    click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting."),
+    click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
+    click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
+)
+
+
+def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that every job takes."""
+    return functools.reduce(lambda f, option: option(f), reversed(COMMON), function)
+
+
+def job_command(step: Step, *options: Callable[..., Any]) -> click.Command:
+    """Returns the click command of a step; `options` are click options beyond the common ones."""
+
+    def run(**arguments: Any) -> None:
+        job = open_job(step.name, arguments)
+        job.say(describe(step.name, carry_out(step, job).summary))
+
+    for option in reversed(options):
+        run = option(run)
+    return click.command(step.name, help=step.help)(with_common_options(run))
+
+
+def open_job(name: str, arguments: dict[str, Any]) -> Job:
+    """Returns the job that the command line asks for, with a running Spark."""
+    env, conf_dir = arguments.pop("env"), arguments.pop("conf_dir")
+    assignments, lake = arguments.pop("assignments"), arguments.pop("lake")
+    as_of, debug = parse_as_of(arguments.pop("as_of")), arguments.pop("debug")
+    settings = load_settings(env, conf_dir, assignments, lake)
+    require_writable(settings)
+    job = Job(name, settings, build_session(settings, debug), arguments, requested_as_of=as_of)
+    if conf_dir:
+        job.conf_dir = conf_dir
+    return job
+
+
+def parse_as_of(text: str | None) -> datetime | None:
+    """Returns an ISO 8601 time as naive UTC; a time without offset is UTC. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise UsageError("--as-of takes an ISO 8601 time", f"Found '{text}'") from None
+    return when.astimezone(timezone.utc).replace(tzinfo=None) if when.tzinfo else when
+
+
+def require_writable(settings: Settings) -> None:
+    """Raises JobError when the lake is a local folder that cannot be written."""
+    root = settings.lake.root.removeprefix("file://")
+    if settings.lake.catalog or "://" in root:
+        return
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".write-test-"):
+            pass
+    except OSError as error:
+        raise JobError(
+            "The lake's folder should be writable",
+            f"{os.path.abspath(root)}: {error.strerror}",
+            "Choose another with --lake, or mend its permissions",
+        ) from None
+
+
+def describe(name: str, summary: Any) -> str:
+    """Returns a job's closing line: its figures in the order that it gave them."""
+    figures = ", ".join(f"{key} {_figure(value)}" for key, value in summary.items())
+    return f"{name}: {figures or 'done'}"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main(command: str) -> None:
+    """Runs a command with this process's arguments: what jobs/*.py call."""
+    from sparkperso.cli import run_cli
+
+    sys.exit(run_cli([command, *sys.argv[1:]]))

@@ -1,0 +1,73 @@
+"""What a job is given: settings, Spark, the lake, tracking, the time it looks back from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkperso.config import Settings, default_conf_dir
+from sparkperso.errors import JobError
+from sparkperso.tables import Lake, TableWriter
+from sparkperso.tracking import Tracking, open_tracking
+
+Summary = Mapping[str, Any]
+"""What a job reports when it is done: figures under short names, in the order to print."""
+
+
+@dataclass
+class Job:
+    """The surroundings of one run of one job."""
+
+    name: str
+    settings: Settings
+    spark: SparkSession
+    options: Mapping[str, Any] = field(default_factory=dict)
+    conf_dir: Path = field(default_factory=default_conf_dir)
+    requested_as_of: datetime | None = None
+    say: Callable[[str], None] = print
+    """Shows one line of progress."""
+    run_id: str = field(default_factory=lambda: uuid4().hex)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The tables."""
+        return Lake(self.spark, self.settings.lake)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """MLflow."""
+        return open_tracking(self.settings)
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """`--as-of`, else the latest timestamp in silver/events (UTC, naive); never the clock's.
+
+        Raises JobError when there are no events yet.
+        """
+        if self.requested_as_of is not None:
+            return self.requested_as_of
+        latest = self.lake.ref("silver/events").read().agg(F.max("timestamp")).first()
+        if latest is None or latest[0] is None:
+            raise JobError(
+                "This job needs events in silver/events",
+                f"There are none in {self.settings.lake.root}",
+                "Run 'sparkperso ingest-events --source NAME' first",
+            )
+        when: datetime = latest[0]
+        return when
+
+    def read(self, table: str) -> DataFrame:
+        """Returns a table, noted in the lineage as an input."""
+        return self.lake.read(table)
+
+    def writer(self, table: str) -> TableWriter:
+        """Returns the writer of a table, noted in the lineage as an output."""
+        return self.lake.writer(table)

@@ -1,0 +1,17 @@
+"""Written schemas of all tables: one module per family."""
+
+from __future__ import annotations
+
+from sparkperso.schemas import events, ops
+from sparkperso.schemas.spec import Column, TableSpec
+
+_FAMILIES = (events, ops)
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec
+    for family in _FAMILIES
+    for spec in vars(family).values()
+    if isinstance(spec, TableSpec)
+}
+
+__all__ = ["TABLES", "Column", "TableSpec"]

@@ -1,0 +1,92 @@
+"""Tables of events: what was received, what is valid, what was rejected, and the items named."""
+
+from __future__ import annotations
+
+from sparkperso.schemas.spec import Column, TableSpec, required
+
+CONTEXT = (
+    "struct<device_type:string, os:string, country:string, region:string, page_url:string, "
+    "referrer:string, campaign:string>"
+)
+
+BRONZE_EVENTS = TableSpec(
+    name="bronze/events",
+    grain="one received record, unchanged but for erasure",
+    key=("ingest_batch", "source_file", "record_id"),
+    writer="ingest-events",
+    columns=(
+        required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
+        required("payload", "string", "the record as text: a JSON line, or a row as JSON"),
+        required("source", "string", "name of the source, conf/sources/<source>.yaml"),
+        Column("source_file", "string", "file that the record came from"),
+        Column("topic", "string", "Kafka topic"),
+        Column("partition", "int", "Kafka partition"),
+        Column("offset", "bigint", "Kafka offset"),
+        required("received_at", "timestamp", "when the run took the record in", "UTC"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+    ),
+)
+
+SILVER_EVENTS = TableSpec(
+    name="silver/events",
+    grain="one valid event; identifiers as observed",
+    key=("event_id",),
+    writer="ingest-events",
+    columns=(
+        required("event_id", "string", "identifier as sent, or SHA-256 of the canonical record"),
+        Column("user_id", "string", "identified user; null for an anonymous event"),
+        Column("anonymous_id", "string", "device, browser or till identifier"),
+        Column("session_id", "string", "session as sent; null where it is to be derived"),
+        required("timestamp", "timestamp", "when it happened", "UTC"),
+        required("received_at", "timestamp", "when the run took the record in", "UTC"),
+        required("event_type", "string", "a type of the tracking plan"),
+        required("channel", "string", "web, mobile, email or server"),
+        Column("item_id", "string", "item concerned"),
+        Column("value", "double", "amount; positive, refunds too", "currency"),
+        Column("currency", "string", "ISO 4217 code"),
+        required("context", CONTEXT, "device, place, page and campaign"),
+        required("metadata", "map<string,string>", "the other fields of the event"),
+        required("schema_version", "int", "version of the event model"),
+        required("event_date", "date", "day of timestamp", "UTC"),
+        required("event_key", "bigint", "xxhash64 of event_id: finds known events cheaply"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+    ),
+)
+
+SILVER_QUARANTINE = TableSpec(
+    name="silver/quarantine",
+    grain="one rejected record",
+    key=("record_id",),
+    writer="ingest-events, replay-quarantine",
+    columns=(
+        required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
+        required("payload", "string", "the record as text"),
+        required(
+            "reasons",
+            "array<struct<code:string, message:string>>",
+            "why it was rejected, all of it",
+        ),
+        required("recoverable", "boolean", "whether another rule set or mapping could accept it"),
+        required("source", "string", "name of the source"),
+        Column("source_file", "string", "file that the record came from"),
+        required("received_at", "timestamp", "when the run took the record in", "UTC"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+        Column("replayed_at", "timestamp", "when it became a valid event", "UTC"),
+    ),
+)
+
+SILVER_ITEMS = TableSpec(
+    name="silver/items",
+    grain="one item",
+    key=("item_id",),
+    writer="ingest-events",
+    columns=(
+        required("item_id", "string", "identifier of the item"),
+        Column("title", "string", "latest title seen"),
+        Column("category", "string", "standardised category"),
+        required("tags", "array<string>", "free labels"),
+        Column("price", "double", "latest unit price seen", "currency"),
+        required("attributes", "map<string,string>", "other facts"),
+        required("first_seen_at", "timestamp", "first event that names it", "UTC"),
+    ),
+)

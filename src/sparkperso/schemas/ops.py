@@ -1,0 +1,56 @@
+"""Tables about the runs themselves."""
+
+from __future__ import annotations
+
+from sparkperso.schemas.spec import Column, TableSpec, required
+
+RUNS = TableSpec(
+    name="ops/runs",
+    grain="one finished run of a job",
+    key=("run_id",),
+    writer="every job",
+    columns=(
+        required("run_id", "string", "identifier of the run"),
+        required("job", "string", "name of the command"),
+        required("status", "string", "done, gate (a quality gate said no) or failed"),
+        required("started_at", "timestamp", "start", "UTC"),
+        required("finished_at", "timestamp", "end", "UTC"),
+        required("duration_seconds", "double", "wall time", "seconds"),
+        Column("as_of", "timestamp", "the time that the job looked back from", "UTC"),
+        required("fingerprint", "string", "hash of job, configuration, options and input versions"),
+        required("config_hash", "string", "hash of the effective configuration"),
+        required("summary", "map<string,string>", "the figures that the job printed"),
+        Column("error", "string", "what went wrong"),
+    ),
+)
+
+LINEAGE = TableSpec(
+    name="ops/lineage",
+    grain="one table read or written by a run",
+    key=("run_id", "direction", "table_name"),
+    writer="every job",
+    columns=(
+        required("run_id", "string", "identifier of the run"),
+        required("job", "string", "name of the command"),
+        required("direction", "string", "input or output"),
+        required("table_name", "string", "logical name, <layer>/<table>"),
+        Column("delta_version", "bigint", "version read, or version after the run"),
+    ),
+)
+
+DATA_QUALITY = TableSpec(
+    name="ops/data_quality",
+    grain="one count of one run by rule",
+    key=("run_id", "rule"),
+    writer="every job that checks data",
+    columns=(
+        required("run_id", "string", "identifier of the run"),
+        required("source", "string", "name of the source"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+        required(
+            "rule", "string", "received, valid, quarantined, duplicates, refused, or rule:<code>"
+        ),
+        required("n_records", "bigint", "records counted", "records"),
+        required("received_at", "timestamp", "when the run took the records in", "UTC"),
+    ),
+)

@@ -1,0 +1,197 @@
+"""The only place that touches Delta from Spark: TableRef reads, TableWriter writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from sparkperso.config.platform import LakeConfig
+from sparkperso.errors import JobError
+from sparkperso.schemas import TABLES, TableSpec
+
+
+@dataclass(frozen=True)
+class Txn:
+    """Names a write, so that Delta carries it out once however often it is tried.
+
+    Versions of one `app_id` must grow: an older one than the last is ignored as well.
+    """
+
+    app_id: str
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """Reads one table."""
+
+    spark: SparkSession
+    spec: TableSpec
+    place: str
+    by_path: bool
+
+    def exists(self) -> bool:
+        """Says whether the table has been created."""
+        if self.by_path:
+            return DeltaTable.isDeltaTable(self.spark, self.place)
+        return self.spark.catalog.tableExists(self.place)
+
+    def read(self, version: int | None = None) -> DataFrame:
+        """Returns the table, or its `version`; an empty frame of its schema before its first write."""
+        if not self.exists():
+            return self.spark.createDataFrame([], self.spec.struct())
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.place) if self.by_path else reader.table(self.place)
+
+    def version(self) -> int | None:
+        """Returns the current Delta version, None before the first write."""
+        if not self.exists():
+            return None
+        history = self.delta().history(1).select("version").first()
+        return int(history["version"]) if history else None
+
+    def delta(self) -> DeltaTable:
+        """Returns Delta's own handle."""
+        if self.by_path:
+            return DeltaTable.forPath(self.spark, self.place)
+        return DeltaTable.forName(self.spark, self.place)
+
+
+@dataclass(frozen=True)
+class TableWriter:
+    """Writes one table; every frame is held against the written schema first."""
+
+    ref: TableRef
+
+    def append(self, rows: DataFrame, txn: Txn | None = None) -> None:
+        """Adds rows in one commit; with a `txn` that was already carried out, does nothing."""
+        self._save(rows, "append", txn, {})
+
+    def overwrite(self, rows: DataFrame, where: str | None = None, txn: Txn | None = None) -> None:
+        """Replaces the table, or its rows that match the SQL condition `where`, in one commit."""
+        self._save(rows, "overwrite", txn, {"replaceWhere": where} if where else {})
+
+    def merge(self, rows: DataFrame, update: bool = True, txn: Txn | None = None) -> None:
+        """Inserts rows whose key is new and, unless `update` is off, updates the others.
+
+        `rows` must hold each key once.
+        """
+        spec = self.ref.spec
+        rows = conform(rows, spec)
+        self.create()
+        condition = " AND ".join(f"old.`{key}` <=> new.`{key}`" for key in spec.key)
+        merge = self.ref.delta().alias("old").merge(rows.alias("new"), condition)
+        merge = merge.whenMatchedUpdateAll() if update else merge
+        with _transaction(self.ref.spark, txn):
+            merge.whenNotMatchedInsertAll().execute()
+
+    def create(self) -> None:
+        """Creates the empty table with its comments and constraints unless it is there."""
+        if self.ref.exists():
+            return
+        spec, spark = self.ref.spec, self.ref.spark
+        builder = DeltaTable.createIfNotExists(spark).comment(spec.grain)
+        if self.ref.by_path:
+            builder = builder.location(self.ref.place)
+        else:
+            builder = builder.tableName(self.ref.place)
+        types = {f.name: f.dataType for f in spec.struct()}
+        for column in spec.columns:
+            builder = builder.addColumn(
+                column.name, types[column.name], nullable=column.nullable, comment=column.meaning
+            )
+        if spec.partition_by:
+            builder = builder.partitionedBy(*spec.partition_by)
+        builder.execute()
+
+    def _save(
+        self, rows: DataFrame, mode: str, txn: Txn | None, options: dict[str, str | None]
+    ) -> None:
+        rows = conform(rows, self.ref.spec)
+        self.create()
+        writer = rows.write.format("delta").mode(mode).options(**options)
+        if txn:
+            writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
+        if self.ref.by_path:
+            writer.save(self.ref.place)
+        else:
+            writer.saveAsTable(self.ref.place)
+
+
+@dataclass
+class Lake:
+    """All tables of one lake; remembers what was read and written, for the lineage."""
+
+    spark: SparkSession
+    config: LakeConfig
+    inputs: dict[str, int | None] = field(default_factory=dict)
+    outputs: dict[str, int | None] = field(default_factory=dict)
+
+    def ref(self, name: str) -> TableRef:
+        """Returns the reader of `<layer>/<table>`."""
+        spec = TABLES[name]
+        if self.config.catalog:
+            place = f"{self.config.catalog}.{name.replace('/', '.')}"
+            return TableRef(self.spark, spec, place, by_path=False)
+        return TableRef(self.spark, spec, f"{self.config.root}/{name}", by_path=True)
+
+    def read(self, name: str) -> DataFrame:
+        """Returns a table at the version that it has now, noted as an input."""
+        ref = self.ref(name)
+        version = self.inputs.setdefault(name, ref.version())
+        return ref.read(version)
+
+    def writer(self, name: str) -> TableWriter:
+        """Returns the writer of a table, noted as an output."""
+        self.outputs[name] = None
+        return TableWriter(self.ref(name))
+
+    def forget(self) -> None:
+        """Starts the notes of inputs and outputs anew."""
+        self.inputs.clear()
+        self.outputs.clear()
+
+
+def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:
+    """Returns `rows` with the columns of `spec` in their order.
+
+    Raises JobError that lists every missing, unknown and differently typed column.
+    """
+    expected, found = _types(spec.struct()), _types(rows.schema)
+    differences = [f"no column '{n}' ({t})" for n, t in expected.items() if n not in found]
+    differences += [f"unknown column '{n}' ({t})" for n, t in found.items() if n not in expected]
+    differences += [
+        f"'{n}' is {found[n]}, not {t}" for n, t in expected.items() if n in found and found[n] != t
+    ]
+    if differences:
+        raise JobError(
+            f"Rows for {spec.name} should have the columns of its schema", "; ".join(differences)
+        )
+    return rows.select(*spec.column_names)
+
+
+def _types(schema: T.StructType) -> dict[str, str]:
+    return {f.name: f.dataType.simpleString() for f in schema}
+
+
+@contextmanager
+def _transaction(spark: SparkSession, txn: Txn | None) -> Iterator[None]:
+    """MERGE takes its transaction name from the session, set and reset around it."""
+    if txn is None:
+        yield
+        return
+    names = {"txnAppId": txn.app_id, "txnVersion": str(txn.version)}
+    for name, value in names.items():
+        spark.conf.set(f"spark.databricks.delta.write.{name}", value)
+    try:
+        yield
+    finally:
+        for name in names:
+            spark.conf.unset(f"spark.databricks.delta.write.{name}")

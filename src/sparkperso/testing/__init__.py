@@ -1,0 +1,1 @@
+"""Helpers for tests, shipped: small frames, known truth, comparison of tables."""

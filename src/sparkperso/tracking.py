@@ -1,0 +1,174 @@
+"""The only place that imports mlflow: runs, artifacts and the model registry.
+
+It uses MLflow's client explicitly (no active run, no global URI), so runs may be recorded from
+several threads at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+
+from sparkperso.config import Settings
+from sparkperso.errors import JobError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODEL_FILE = "model/model.json"
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """A RunRecorder on one MLflow run."""
+
+    client: MlflowClient
+    experiment_id: str
+    run_id: str
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Keeps settings as MLflow parameters."""
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        self.client.log_batch(self.run_id, params=entries)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Keeps finite figures as MLflow metrics."""
+        now = int(time.time() * 1000)
+        finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
+        entries = [Metric(key, value, now, step) for key, value in finite.items()]
+        self.client.log_batch(self.run_id, metrics=entries)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Keeps facts as MLflow tags."""
+        entries = [RunTag(key, str(value)) for key, value in tags.items()]
+        self.client.log_batch(self.run_id, tags=entries)
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Keeps a figure as an artifact."""
+        self.client.log_figure(self.run_id, figure, name)
+
+    def log_dict(self, content: Mapping[str, Any], name: str) -> None:
+        """Keeps a JSON document as an artifact."""
+        self.client.log_dict(self.run_id, dict(content), name)
+
+    @contextmanager
+    def child(self, name: str) -> Iterator[MlflowRun]:
+        """Opens a nested run, ended with the block."""
+        tags = {"mlflow.parentRunId": self.run_id}
+        with _open_run(self.client, self.experiment_id, name, tags) as run:
+            yield run
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version and the document that describes it."""
+
+    name: str
+    version: str
+    run_id: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Experiments and registered models of one tracking server."""
+
+    client: MlflowClient
+    artifact_root: str
+    prefix: str
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[MlflowRun]:
+        """Opens a run of `<prefix>/<experiment>`, ended with the block."""
+        experiment_id = self._experiment_id(f"{self.prefix}/{experiment}")
+        with _open_run(self.client, experiment_id, name, {}) as run:
+            yield run
+
+    def register(self, name: str, run_id: str, document: Mapping[str, Any]) -> str:
+        """Registers a model version that is its document: tables, their versions, configuration.
+
+        Returns the version. No pickle is stored: loading a model must not run code.
+        """
+        self.client.log_dict(run_id, dict(document), MODEL_FILE)
+        full = self.model_name(name)
+        try:
+            self.client.create_registered_model(full)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
+        return str(self.client.create_model_version(full, source, run_id).version)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Points an alias such as `champion` at a version."""
+        self.client.set_registered_model_alias(self.model_name(name), alias, version)
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """Returns the version that an alias points at, or None."""
+        try:
+            found = self.client.get_model_version_by_alias(self.model_name(name), alias)
+        except MlflowException:
+            return None
+        return self._describe(name, found)
+
+    def tag_version(self, name: str, version: str, tags: Mapping[str, Any]) -> None:
+        """Keeps facts about a model version."""
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.model_name(name), version, key, str(value))
+
+    def model_name(self, name: str) -> str:
+        """Returns the registered name, `<prefix>-<name>`."""
+        return f"{self.prefix}-{name}"
+
+    def _describe(self, name: str, found: Any) -> ModelVersion:
+        path = self.client.download_artifacts(found.run_id, MODEL_FILE)
+        document = json.loads(Path(path).read_text())
+        return ModelVersion(name, str(found.version), found.run_id, document)
+
+    def _experiment_id(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        place = f"{self.artifact_root}/{name}"
+        return str(self.client.create_experiment(name, artifact_location=place))
+
+
+def open_tracking(settings: Settings) -> Tracking:
+    """Returns the tracking that the settings name; makes the folder of a SQLite file."""
+    uri = settings.tracking_uri
+    if uri.startswith("sqlite:///"):
+        path = Path(uri.removeprefix("sqlite:///")).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{path}"
+    elif "://" not in uri and uri != "databricks":
+        raise JobError(
+            "tracking.uri should be sqlite:///FILE, a server's address or 'databricks'",
+            f"Found '{uri}'",
+        )
+    root = settings.artifact_root
+    root = root if "://" in root else Path(root).resolve().as_uri()
+    return Tracking(MlflowClient(uri, uri), root, settings.tracking.experiment_prefix)
+
+
+@contextmanager
+def _open_run(
+    client: MlflowClient, experiment_id: str, name: str, tags: dict[str, str]
+) -> Iterator[MlflowRun]:
+    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    recorder = MlflowRun(client, experiment_id, run.info.run_id)
+    status = RunStatus.FAILED
+    try:
+        yield recorder
+        status = RunStatus.FINISHED
+    finally:
+        client.set_terminated(recorder.run_id, RunStatus.to_string(status))

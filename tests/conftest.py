@@ -1,0 +1,54 @@
+"""One lazy Spark session for the whole run, a fresh lake folder for each test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+TEST_PROPERTIES = [
+    "spark.master=local[2]",
+    "spark.driver_memory=1500m",
+    "spark.shuffle_partitions=2",
+    "spark.conf.spark.sql.adaptive.enabled=false",
+    "spark.conf.spark.default.parallelism=2",
+]
+
+
+@pytest.fixture(scope="session")
+def spark():
+    from sparkperso.config import load_settings
+    from sparkperso.session import build_session
+
+    session = build_session(load_settings(assignments=TEST_PROPERTIES))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    from sparkperso.config import load_settings
+
+    return load_settings(assignments=TEST_PROPERTIES, lake=str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def lake(spark, settings):
+    from sparkperso.tables import Lake
+
+    return Lake(spark, settings.lake)
+
+
+@pytest.fixture
+def make_job(spark, settings):
+    """Returns a function that opens a job on this test's lake: make_job(name, set=[...], **options)."""
+    from sparkperso.config import load_settings
+    from sparkperso.jobs.context import Job
+
+    def make(name, set=(), as_of=None, **options):  # noqa: A002
+        own = load_settings(assignments=[*TEST_PROPERTIES, *set], lake=settings.lake.root)
+        return Job(name, own, spark, options, requested_as_of=as_of, say=lambda line: None)
+
+    return make

@@ -1,0 +1,50 @@
+"""The one place that writes: schemas are held, writes happen once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from sparkperso.errors import JobError
+from sparkperso.tables import Txn
+
+ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
+
+
+@pytest.fixture
+def rows(spark):
+    from sparkperso.schemas import TABLES
+
+    return spark.createDataFrame([ROW], TABLES["ops/data_quality"].struct())
+
+
+def test_reading_before_the_first_write_gives_an_empty_frame(lake):
+    assert lake.read("ops/data_quality").count() == 0
+
+
+def test_an_append_named_by_a_transaction_happens_once(lake, rows):
+    for _ in range(2):
+        lake.writer("ops/data_quality").append(rows, Txn("test", 1))
+    assert lake.ref("ops/data_quality").read().count() == 1
+
+
+def test_a_merge_named_by_a_transaction_leaves_no_name_behind(lake, rows, spark):
+    for _ in range(2):
+        lake.writer("ops/data_quality").merge(rows, txn=Txn("test", 1))
+    lake.writer("ops/data_quality").append(rows)
+    assert lake.ref("ops/data_quality").read().count() == 2
+
+
+def test_an_error_lists_every_difference_from_the_schema(lake, rows):
+    wrong = rows.withColumnRenamed("rule", "rle").withColumn("n_records", rows.n_records + 0.5)
+    with pytest.raises(JobError) as error:
+        lake.writer("ops/data_quality").append(wrong)
+    assert all(part in str(error.value) for part in ("no column 'rule'", "'rle'", "'n_records' is"))
+
+
+def test_tables_are_readable_by_delta_rs(lake, rows):
+    from deltalake import DeltaTable
+
+    lake.writer("ops/data_quality").append(rows)
+    assert DeltaTable(lake.ref("ops/data_quality").place).to_pyarrow_table().num_rows == 1
