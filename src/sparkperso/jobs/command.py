@@ -15,7 +15,7 @@ import click
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.errors import JobError, UsageError
-from sparkperso.jobs.context import Job
+from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step, carry_out
 from sparkperso.session import build_session
 
@@ -87,10 +87,14 @@ def require_writable(settings: Settings) -> None:
         ) from None
 
 
-def describe(name: str, summary: Any) -> str:
+def describe(name: str, summary: Summary) -> str:
     """Returns a job's closing line: its figures in the order that it gave them."""
-    figures = ", ".join(f"{key} {_figure(value)}" for key, value in summary.items())
-    return f"{name}: {figures or 'done'}"
+    return f"{name}: {figures(summary) or 'done'}"
+
+
+def figures(summary: Summary) -> str:
+    """Returns the figures of a summary as text, in the order that the job gave them."""
+    return ", ".join(f"{key} {_figure(value)}" for key, value in summary.items())
 
 
 def _figure(value: Any) -> str:

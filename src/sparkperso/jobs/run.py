@@ -1,0 +1,96 @@
+"""`run`: every step from raw events to recommendation tables, restartable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from sparkperso.errors import QualityGateError
+from sparkperso.jobs import (
+    build_features,
+    build_recommendations,
+    build_segments,
+    ingest_events,
+    promote_model,
+    train_recommender,
+)
+from sparkperso.jobs.command import figures, open_job, with_common_options
+from sparkperso.jobs.context import Job
+from sparkperso.jobs.progress import Progress
+from sparkperso.jobs.step import Outcome, Step, carry_out, is_up_to_date
+
+STEPS: tuple[Step, ...] = (
+    ingest_events.STEP,
+    build_features.STEP,
+    build_segments.STEP,
+    train_recommender.STEP,
+    promote_model.STEP,
+    build_recommendations.STEP,
+)
+
+# The others may be refused by their gate: the run goes on with what was there before.
+INDISPENSABLE = {"ingest-events", "build-features"}
+
+MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
+
+
+def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
+    """Carries out the steps in one Spark session and returns what came of each.
+
+    A step whose inputs and configuration are those of its last successful run is left out.
+    A failure stops the run; what the steps before it wrote stays, and is not done again.
+    """
+    progress = Progress(len(steps))
+    outcomes = {}
+    for number, step in enumerate(steps, start=1):
+        with progress.step(number, step.name):
+            outcome = _attempt(step, _job_of(step, job, progress))
+        text = str(outcome.error) if outcome.error else figures(outcome.summary)
+        progress.done(MARKS[outcome.status], step.name, outcome.seconds, text or outcome.status)
+        outcomes[step.name] = outcome
+    return outcomes
+
+
+def require_no_gate(outcomes: Mapping[str, Outcome]) -> None:
+    """Raises QualityGateError (exit status 3) when the gate of a step said no."""
+    refused = [name for name, outcome in outcomes.items() if outcome.status == "gate"]
+    if refused:
+        raise QualityGateError(
+            "Every quality gate should be passed",
+            f"The run is complete, but a gate of {', '.join(refused)} said no (lines marked !)",
+            "The tables hold the best that was allowed: an earlier champion's lists, or popularity",
+        )
+
+
+def _attempt(step: Step, job: Job) -> Outcome:
+    started = time.monotonic()
+    if is_up_to_date(step, job):
+        return Outcome("up to date", time.monotonic() - started, {})
+    try:
+        return carry_out(step, job)
+    except QualityGateError as gate:
+        if step.name in INDISPENSABLE:
+            raise
+        return Outcome("gate", time.monotonic() - started, {}, gate)
+
+
+def _job_of(step: Step, job: Job, progress: Progress) -> Job:
+    """Returns the job of one step: the same surroundings, a run of its own."""
+    options = job.options if step.name == "ingest-events" else {}
+    return replace(job, name=step.name, options=options, run_id=uuid4().hex, say=progress.say)
+
+
+@click.command("run", help="Carries out every step from raw events to recommendation tables.")
+@with_common_options
+@click.option("--source", required=True, help="Name of conf/sources/NAME.yaml.")
+@click.option("--path", type=click.Path(path_type=Path), help="File or folder to read instead.")
+def command(**arguments: Any) -> None:
+    """Runs all steps; exit status 3 when a gate said no."""
+    job = open_job("run", arguments)
+    require_no_gate(run_steps(job))
