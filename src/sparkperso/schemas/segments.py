@@ -1,0 +1,67 @@
+"""Tables of segments: who belongs where now, every change, and what the segments are like."""
+
+from __future__ import annotations
+
+from sparkperso.schemas.spec import Column, TableSpec, required
+
+DISTINGUISHING = "array<struct<feature:string, difference:double, value:double, average:double>>"
+
+SEGMENTS = TableSpec(
+    name="gold/segments",
+    grain="one user in one segment now; an exclusive segmentation holds one row per user",
+    key=("user_id", "segment_id"),
+    writer="build-segments",
+    partition_by=("segmentation",),
+    columns=(
+        required("user_id", "string", "identifier of the user"),
+        required("segment_id", "string", "<segmentation>-<number>"),
+        required("segmentation", "string", "name of the segmentation, conf/segments/<name>.yaml"),
+        required("exclusive", "boolean", "whether a user has one segment of it at most"),
+        required("label", "string", "name of the segment in words"),
+        required("kind", "string", "rule, kmeans or hierarchical"),
+        Column("distance", "double", "distance to the centre", "scaled feature space"),
+        required("model_version", "string", "MLflow run that the segments came from"),
+        required("assigned_at", "timestamp", "when the run assigned it", "UTC"),
+    ),
+)
+
+SEGMENT_HISTORY = TableSpec(
+    name="gold/segment_history",
+    grain="one user entering or leaving one segment",
+    key=("user_id", "segment_id", "change", "assigned_at"),
+    writer="build-segments",
+    columns=(
+        required("user_id", "string", "identifier of the user"),
+        required("segment_id", "string", "segment entered or left"),
+        required("segmentation", "string", "name of the segmentation"),
+        required("label", "string", "name of the segment in words when it was entered"),
+        required("change", "string", "entered or left"),
+        required("as_of", "timestamp", "time of the features that show the change", "UTC"),
+        required("model_version", "string", "MLflow run that found the change"),
+        required("assigned_at", "timestamp", "when the run found the change", "UTC"),
+    ),
+)
+
+SEGMENT_PROFILES = TableSpec(
+    name="gold/segment_profiles",
+    grain="one segment",
+    key=("segment_id",),
+    writer="build-segments",
+    columns=(
+        required("segment_id", "string", "<segmentation>-<number>; 1 is the largest"),
+        required("segmentation", "string", "name of the segmentation"),
+        required("kind", "string", "rule, kmeans or hierarchical"),
+        required("label", "string", "name of the segment in words, unique in its segmentation"),
+        required("sentence", "string", "size and most telling figures in words"),
+        required("size", "bigint", "users in the segment", "users"),
+        required("share", "double", "part of all users", "0 to 1"),
+        required("centre", "map<string,double>", "mean by feature", "the feature's own unit"),
+        required("centre_scaled", "map<string,double>", "centre that distances are measured to"),
+        required("difference", "map<string,double>", "mean less that of all", "std of all users"),
+        required("distinguishing", DISTINGUISHING, "features by size of difference, largest first"),
+        Column("scaler_version", "string", "scaling of centre_scaled, see gold/feature_scalers"),
+        Column("parent_id", "string", "segment of the level above; null without one"),
+        required("as_of", "timestamp", "time that the features look back from", "UTC"),
+        required("model_version", "string", "MLflow run that the segments came from"),
+    ),
+)
