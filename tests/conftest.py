@@ -43,7 +43,7 @@ def lake(spark, settings):
 
 @pytest.fixture
 def make_job(spark, settings):
-    """Returns a function that opens a job on this test's lake: make_job(name, set=[...], **options)."""
+    """Returns make(name, set=[...], **options), which opens a job on this test's lake."""
     from sparkperso.config import load_settings
     from sparkperso.jobs.context import Job
 

@@ -21,7 +21,7 @@ class RunRecorder(Protocol):
         """Keeps settings, one value per name."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Keeps figures; `step` counts folds, iterations or k. Values that are not finite are left out."""
+        """Keeps figures; `step` counts folds, iterations or k. Leaves out what is not finite."""
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Keeps facts about the run, such as input versions."""

@@ -42,7 +42,7 @@ class TableRef:
         return self.spark.catalog.tableExists(self.place)
 
     def read(self, version: int | None = None) -> DataFrame:
-        """Returns the table, or its `version`; an empty frame of its schema before its first write."""
+        """Returns the table, or its `version`; before its first write, an empty frame."""
         if not self.exists():
             return self.spark.createDataFrame([], self.spec.struct())
         reader = self.spark.read.format("delta")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -70,7 +71,7 @@ def test_a_registered_version_holds_nothing_but_json(tracking):
     with tracking.run("train", "als") as run:
         tracking.register("other", run.run_id, {"k": 3})
     path = tracking.client.download_artifacts(run.run_id, "model")
-    assert json.loads(open(f"{path}/model.json").read()) == {"k": 3}
+    assert json.loads(Path(path, "model.json").read_text()) == {"k": 3}
 
 
 def test_a_file_store_is_refused():

@@ -18,6 +18,8 @@ from sparkperso.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
 SPARK_PROPERTIES = "spark.conf."
+NOT_OVERLAYS = frozenset({"base", "sources", "segments", "rules", "experiments"})
+"""Folders of conf/ that are no environment: what all share, and configuration that is data."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,24 @@ def default_conf_dir() -> Path:
 
 def read_layers(conf_dir: Path, env: str, assignments: Iterable[str]) -> Flat:
     """Returns every configured key; a later layer wins. Raises ConfigError on unusable input."""
-    if not (conf_dir / env).is_dir():
-        known = sorted(d.name for d in conf_dir.glob("*") if (d.is_dir() and d.name != "base"))
+    known = environments(conf_dir)
+    if env not in known:
         raise ConfigError(
-            f"--env names a folder of {conf_dir}", f"There is no '{env}'", f"It has {known}"
+            f"--env names one of {', '.join(known) or 'no'} folders of {conf_dir}",
+            f"There is no '{env}'",
+            "Name one of them, or another folder with --conf-dir",
         )
     flat: Flat = {}
     for layer in ("base", env):
         flat |= read_folder(conf_dir / layer, layer)
     flat |= _read_environment(os.environ)
     return flat | _read_assignments(assignments)
+
+
+def environments(conf_dir: Path) -> list[str]:
+    """Returns the names that `--env` may have: the overlays of a conf/ folder."""
+    folders = sorted(path.name for path in conf_dir.glob("*") if path.is_dir())
+    return [name for name in folders if name not in NOT_OVERLAYS]
 
 
 def read_folder(folder: Path, layer: str) -> Flat:
@@ -71,7 +81,7 @@ def read_folder(folder: Path, layer: str) -> Flat:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Returns a YAML file's mapping; raises ConfigError naming the file and line when it has none."""
+    """Returns a YAML file's mapping; raises ConfigError that names file and line if it has none."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:

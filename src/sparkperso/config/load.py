@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from sparkperso.config.layers import Flat, default_conf_dir, read_layers, read_yaml, unflatten
+from sparkperso.config.layers import (
+    Flat,
+    Value,
+    default_conf_dir,
+    read_layers,
+    read_yaml,
+    unflatten,
+)
 from sparkperso.config.settings import Settings
 from sparkperso.errors import ConfigError
 
@@ -28,9 +35,15 @@ def load_settings(
 
     Raises ConfigError for unknown keys, values out of bounds and keys set twice in one layer.
     """
-    extra = [*assignments, f"lake.root={lake}"] if lake else list(assignments)
-    flat = read_layers(conf_dir or default_conf_dir(), env, extra)
-    return settings_from(flat, env)
+    return settings_from(read_flat(env, conf_dir, assignments, lake), env)
+
+
+def read_flat(
+    env: str, conf_dir: Path | None = None, assignments: Iterable[str] = (), lake: str | None = None
+) -> Flat:
+    """Returns every configured key with its layer, not validated yet."""
+    flat = read_layers(conf_dir or default_conf_dir(), env, assignments)
+    return flat | {("lake", "root"): Value(lake, "--lake")} if lake else flat
 
 
 def settings_from(flat: Flat, env: str) -> Settings:
@@ -57,7 +70,7 @@ def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None =
 def validate(
     model: type[Model], tree: Mapping[str, Any], where: str, origin: Mapping[str, str]
 ) -> Model:
-    """Returns `tree` as `model`; raises one ConfigError that lists every value that does not fit."""
+    """Returns `tree` as `model`; raises one ConfigError that lists all that does not fit."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:

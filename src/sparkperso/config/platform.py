@@ -27,7 +27,7 @@ class SparkConfig(Section):
     shuffle_partitions: int | None = Field(default=None, ge=1)
     """None leaves it to Spark and its adaptive execution."""
     manage_jars: bool = True
-    """Start with the cached Delta and Kafka jars; off where spark-submit or the platform adds them."""
+    """Start with the cached Delta and Kafka jars; off where spark-submit or the platform has them."""
     conf: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Any other Spark property."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import tempfile
@@ -17,13 +16,11 @@ from sparkperso.config import Settings, load_settings
 from sparkperso.errors import JobError, UsageError
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step, carry_out
+from sparkperso.options import SETTINGS_OPTIONS, with_options
 from sparkperso.session import build_session
 
 COMMON = (
-    click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use."),
-    click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder."),
-    click.option("--lake", help="Root folder or URI of the tables (lake.root)."),
-    click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting."),
+    *SETTINGS_OPTIONS,
     click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
     click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
 )
@@ -31,7 +28,8 @@ COMMON = (
 
 def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that every job takes."""
-    return functools.reduce(lambda f, option: option(f), reversed(COMMON), function)
+    decorated: Callable[..., Any] = with_options(COMMON)(function)
+    return decorated
 
 
 def job_command(step: Step, *options: Callable[..., Any]) -> click.Command:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +16,9 @@ from pyspark.sql import functions as F
 from sparkperso.config import Settings, default_conf_dir
 from sparkperso.errors import JobError
 from sparkperso.tables import Lake, TableWriter
-from sparkperso.tracking import Tracking, open_tracking
+
+if TYPE_CHECKING:
+    from sparkperso.tracking import Tracking
 
 Summary = Mapping[str, Any]
 """What a job reports when it is done: figures under short names, in the order to print."""
@@ -43,7 +45,9 @@ class Job:
 
     @cached_property
     def tracking(self) -> Tracking:
-        """MLflow."""
+        """MLflow, imported when it is first asked for: that alone takes seconds."""
+        from sparkperso.tracking import open_tracking
+
         return open_tracking(self.settings)
 
     @cached_property

@@ -1,0 +1,42 @@
+"""Options that every command shares: which settings, which lake."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sparkperso.config import load_settings
+
+Decorator = Callable[..., Any]
+
+SETTINGS_OPTIONS: tuple[Decorator, ...] = (
+    click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use."),
+    click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder."),
+    click.option("--lake", help="Root folder or URI of the tables (lake.root)."),
+    click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting."),
+)
+DEBUG: Decorator = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show tracebacks."
+)
+
+
+def with_options(options: Sequence[Decorator]) -> Decorator:
+    """Returns a decorator that adds click options, shown in the order given."""
+    return lambda function: functools.reduce(lambda f, o: o(f), reversed(options), function)
+
+
+def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that name the settings, and calls `function` with the Settings first."""
+
+    @functools.wraps(function)
+    def call(
+        env: str, conf_dir: Path | None, lake: str | None, assignments: Sequence[str], **rest: Any
+    ) -> Any:
+        return function(load_settings(env, conf_dir, assignments, lake), **rest)
+
+    decorated: Callable[..., Any] = with_options((*SETTINGS_OPTIONS, DEBUG))(call)
+    return decorated
