@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from sparkperso.errors import JobError, UsageError
@@ -81,9 +82,10 @@ def resolve() -> list[Path]:
 
 
 def _spark_home() -> Path:
-    import pyspark
-
-    return Path(pyspark.__file__).parent
+    found = find_spec("pyspark")  # not imported: looking for jars must stay quick
+    if found is None or found.origin is None:
+        raise UsageError("Spark's folder should be that of the package pyspark", "It has none")
+    return Path(found.origin).parent
 
 
 def _artifact(jar_name: str) -> str:
@@ -108,7 +110,7 @@ def _run_ivy(ivy: Path) -> None:
 
 
 def _install(resolved: Path) -> None:
-    """Moves the jars in under plain names; the marker comes last, so a crash leaves no half cache."""
+    """Copies the jars under plain names; the marker comes last: a crash leaves no half cache."""
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     shipped = {_artifact(jar.name) for jar in _spark_home().glob("jars/*.jar")}

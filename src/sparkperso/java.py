@@ -1,4 +1,7 @@
-"""Finds the Java that Spark needs, without starting it for longer than `java -version`."""
+"""Finds the Java that Spark needs, without starting it for longer than `java -version`.
+
+`python -m sparkperso.java` prints its home, or what to install (part of `make setup`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -67,3 +71,18 @@ def _major_version(home: Path) -> int | None:
         return None
     version = re.search(r'version "(\d+)', answer.stderr)
     return int(version.group(1)) if version else None
+
+
+def main() -> int:
+    """Prints the home of the Java that Spark will use, or what to do about its absence."""
+    try:
+        java = require_java()
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(java.home)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+# Each target says what it does in one line; `make` alone lists them.
+PYTHON ?=
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK_FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install everything into .venv: packages by hash, Java where allowed, Spark's jars
+	@PYTHON='$(PYTHON)' scripts/setup.sh
+
+demo: setup ## Set up, then run the whole pipeline on a real shop's year
+	@$(BIN)/sparkperso demo
+
+test: setup ## Set up, then run all tests
+	@$(PYTEST)
+
+test-unit: setup ## Run the tests that need no JVM (under a minute)
+	@$(PYTEST) tests/unit
+
+test-spark: setup ## Run the tests that need Spark, but no cluster
+	@$(PYTEST) tests -m 'not cluster' --ignore=tests/unit
+
+test-cluster: setup ## Run the pipeline on a standalone cluster of three processes
+	@$(PYTEST) tests -m cluster
+
+check: setup ## Check format, style, types and who imports whom
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code, mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+golden: setup ## Rewrite the golden files and the data dictionary
+	@$(PYTEST) tests/unit/test_golden.py --golden-update
+
+lock: setup ## Write the locks anew; LOCK_FLAGS=--upgrade takes newer versions
+	@.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal \
+		--python-version 3.10 $(LOCK_OPTIONS) -o requirements.lock
+	@.tools/bin/uv pip compile requirements-build.in --universal --python-version 3.10 \
+		$(LOCK_OPTIONS) -o requirements-build.lock
+	@.tools/bin/uv pip compile requirements-tools.in --universal --python-version 3.10 \
+		$(LOCK_OPTIONS) -o requirements-tools.lock
+
+bench: setup ## Measure the figures that the README states, into benchmarks/results
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+ui: setup ## Start MLflow's pages on the demo's runs
+	@$(BIN)/sparkperso ui
+
+clean: ## Remove what runs leave behind: lake, caches, build results
+	@rm -rf lake spark-warehouse metastore_db derby.log dist build .pytest_cache .mypy_cache \
+		.ruff_cache .import_linter_cache .coverage
+
+distclean: clean ## Remove the environment as well
+	@rm -rf .venv .tools
