@@ -19,6 +19,35 @@ RANK: Final = "rank"
 SCORE: Final = "score"
 STRENGTH: Final = "strength"
 
+# The numeric features of a user: columns of gold/user_features and of gold/user_features_scaled.
+NUMERIC_FEATURES: Final = (
+    "recency_days",
+    "inactive_days",
+    "tenure_days",
+    "n_events",
+    "frequency",
+    "monetary",
+    "basket_size",
+    "refund_share",
+    "sessions",
+    "avg_session_seconds",
+    "visits_7d",
+    "visits_30d",
+    "click_through",
+    "add_to_cart_rate",
+    "avg_scroll_depth",
+    "avg_dwell_seconds",
+    "n_categories",
+    "share_night",
+    "share_morning",
+    "share_afternoon",
+    "share_evening",
+    "weekend_share",
+    "share_mobile",
+    "share_desktop",
+    "share_tablet",
+)
+
 # Columns that differ between two runs on the same input. Every other column of every table must
 # come out the same, row for row.
 RUN_COLUMNS: Final = frozenset(

@@ -1,14 +1,68 @@
-"""The section `features`."""
+"""The section `features`: how user features are computed and scaled."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
+from pydantic import AfterValidator, Field, model_validator
+
+from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config.section import Section
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"'{name}' is not a time zone of the IANA list, such as Europe/London")
+    return ZoneInfo(name).key
+
+
+def _known_features(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(names) - set(NUMERIC_FEATURES))
+    if unknown:
+        raise ValueError(f"unknown features {unknown}; known are {list(NUMERIC_FEATURES)}")
+    return names
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+FeatureNames = Annotated[tuple[str, ...], AfterValidator(_known_features)]
+
+
+class ScalingConfig(Section):
+    """How numeric features are brought onto one scale."""
+
+    method: Literal["zscore", "minmax"] = "zscore"
+    """zscore: mean 0 and sample standard deviation 1. minmax: 0 to 1."""
+    log: FeatureNames = ()
+    """Features that are replaced by sign(x) · ln(1 + |x|) first."""
+    clip_low: float | None = Field(default=None, ge=0, le=1)
+    """Quantile below which values are raised to it; null clips none."""
+    clip_high: float | None = Field(default=None, ge=0, le=1)
+    """Quantile above which values are lowered to it; null clips none."""
+    clip: FeatureNames | None = None
+    """Features that are clipped; null means all."""
+    quantile_sample: int = Field(default=100_000, ge=100)
+    """Quantiles are exact up to this many users, and those of a sample of about so many beyond."""
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> ScalingConfig:
+        if self.clip_low is not None and self.clip_high is not None:
+            if self.clip_low >= self.clip_high:
+                raise ValueError("clip_low must lie below clip_high")
+        return self
+
+    def clips(self, feature: str) -> bool:
+        """Says whether the bounds hold for a feature."""
+        return self.clip is None or feature in self.clip
 
 
 class FeaturesConfig(Section):
     """How user features are computed."""
 
     session_gap_minutes: int = Field(default=30, ge=1)
-    """Inactivity that ends a derived session."""
+    """A derived session ends where longer than this passes without an event."""
+    time_zone: TimeZone = "UTC"
+    """Where the hours of the day and the weekend are taken."""
+    partitions: int | None = Field(default=None, ge=1)
+    """Partitions that users are spread over; null leaves it to the size of the input."""
+    scaling: ScalingConfig = Field(default_factory=ScalingConfig)

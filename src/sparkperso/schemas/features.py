@@ -5,6 +5,7 @@ Shares and rates lie in 0–1 and are 0 where there is nothing to divide by.
 
 from __future__ import annotations
 
+from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.schemas.spec import Column, TableSpec, required
 
 _NUMERIC = (
@@ -39,9 +40,6 @@ _NUMERIC = (
     required("share_desktop", "double", "desktops among events that name a device"),
     required("share_tablet", "double", "tablets among events that name a device"),
 )
-
-NUMERIC_FEATURES: tuple[str, ...] = tuple(column.name for column in _NUMERIC)
-"""The features that are numbers: columns of gold/user_features and of gold/user_features_scaled."""
 
 _KEY = (
     required("user_id", "string", "identified user"),
@@ -81,6 +79,8 @@ USER_FEATURES_SCALED = TableSpec(
         required("scaler_version", "string", "parameters used: rows of gold/feature_scalers"),
     ),
 )
+
+__all__ = ["FEATURE_SCALERS", "NUMERIC_FEATURES", "USER_FEATURES", "USER_FEATURES_SCALED"]
 
 FEATURE_SCALERS = TableSpec(
     name="gold/feature_scalers",
