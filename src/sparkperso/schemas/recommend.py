@@ -1,0 +1,115 @@
+"""Tables of recommending: interactions, indexes, factors and lists."""
+
+from __future__ import annotations
+
+from sparkperso.schemas.spec import TableSpec, required
+
+INTERACTIONS = TableSpec(
+    name="gold/interactions",
+    grain="one (user_id, item_id)",
+    key=("user_id", "item_id"),
+    writer="build-features",
+    columns=(
+        required("user_id", "string", "identified user"),
+        required("item_id", "string", "item"),
+        required(
+            "strength",
+            "double",
+            "sum of weight × 0.5^(age ÷ half-life) over the events; 0 where refunds outweigh the "
+            "rest: known to the user, but no preference",
+        ),
+        required("n_events", "bigint", "events that count", "events"),
+        required("first_at", "timestamp", "first of them", "UTC"),
+        required("last_at", "timestamp", "last of them", "UTC"),
+    ),
+)
+
+USER_INDEX = TableSpec(
+    name="gold/user_index",
+    grain="one user",
+    key=("user_id",),
+    writer="train-recommender",
+    columns=(
+        required("user_id", "string", "identified user"),
+        required("user_index", "int", "dense number from 0; never changes, new users are appended"),
+    ),
+)
+
+ITEM_INDEX = TableSpec(
+    name="gold/item_index",
+    grain="one item",
+    key=("item_id",),
+    writer="train-recommender",
+    columns=(
+        required("item_id", "string", "item"),
+        required("item_index", "int", "dense number from 0; never changes, new items are appended"),
+    ),
+)
+
+ALS_USER_FACTORS = TableSpec(
+    name="gold/als_user_factors",
+    grain="one user of one model version",
+    key=("model_version", "user_id"),
+    writer="train-recommender",
+    columns=(
+        required("model_version", "string", "hash that names the fitted model"),
+        required("user_id", "string", "identified user"),
+        required("factors", "array<float>", "coordinates; product with an item's is the score"),
+    ),
+)
+
+ALS_ITEM_FACTORS = TableSpec(
+    name="gold/als_item_factors",
+    grain="one item of one model version",
+    key=("model_version", "item_id"),
+    writer="train-recommender",
+    columns=(
+        required("model_version", "string", "hash that names the fitted model"),
+        required("item_id", "string", "item"),
+        required("factors", "array<float>", "coordinates; product with a user's is the score"),
+    ),
+)
+
+RECOMMENDATIONS = TableSpec(
+    name="gold/recommendations",
+    grain="one place in one user's list",
+    key=("user_id", "rank"),
+    writer="build-recommendations",
+    columns=(
+        required("user_id", "string", "identified user"),
+        required("rank", "int", "place in the list, from 1"),
+        required("item_id", "string", "item recommended; never one the user has"),
+        required("score", "double", "the model's score, comparable within one list only"),
+        required("strategy", "string", "als_implicit, als_explicit or popularity"),
+        required("reason", "string", "similar_to:<item the user has>, or popular:<scope>"),
+        required("model_version", "string", "model that gave the score; 'none' for popularity"),
+        required("generated_at", "timestamp", "when the lists were made", "UTC"),
+    ),
+)
+
+POPULAR_ITEMS = TableSpec(
+    name="gold/popular_items",
+    grain="one place in one scope's list",
+    key=("scope", "rank"),
+    writer="build-recommendations",
+    columns=(
+        required("scope", "string", "global, or country:<ISO 3166-1 alpha-2>"),
+        required("rank", "int", "place in the list, from 1"),
+        required("item_id", "string", "item"),
+        required("score", "double", "weighted events, anonymous ones too"),
+        required("window", "string", "what was counted: 'all', or window and half-life in days"),
+    ),
+)
+
+SIMILAR_ITEMS = TableSpec(
+    name="gold/similar_items",
+    grain="one place in one item's list",
+    key=("item_id", "rank"),
+    writer="build-recommendations",
+    columns=(
+        required("item_id", "string", "item looked at"),
+        required("rank", "int", "place in the list, from 1"),
+        required("other_item_id", "string", "similar item"),
+        required("score", "double", "cosine of the two items' factors, -1 to 1"),
+    ),
+)
