@@ -1,0 +1,158 @@
+"""A real Spark standalone cluster on loopback, and the spark-submit line that runs a job on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from sparkperso.errors import JobError
+from sparkperso.jars import require_jars
+from sparkperso.java import require_java
+
+HOST = "127.0.0.1"
+DEPLOY = "org.apache.spark.deploy"
+START_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running master with its workers."""
+
+    url: str
+    web: str
+    folder: Path
+
+    def alive_workers(self) -> int:
+        """Returns how many workers have registered; -1 while the master is not up yet."""
+        try:
+            with urllib.request.urlopen(f"{self.web}/json/", timeout=2) as answer:
+                return int(json.load(answer)["aliveworkers"])
+        except (OSError, ValueError):
+            return -1
+
+
+@contextmanager
+def standalone_cluster(
+    folder: Path, n_workers: int = 2, memory: str = "1200m"
+) -> Iterator[Cluster]:
+    """Starts a master and workers of one core each, and stops them (nothing else) at the end.
+
+    Logs and work folders go under `folder`. Raises JobError when they do not come up.
+    """
+    port, web_port = free_port(), free_port()
+    cluster = Cluster(f"spark://{HOST}:{port}", f"http://{HOST}:{web_port}", folder)
+    with ExitStack() as stack:
+        master = ["master.Master", "--port", str(port), "--webui-port", str(web_port)]
+        stack.enter_context(_daemon(folder, "master", master))
+        _wait(cluster, 0)
+        for number in range(n_workers):
+            worker = ["worker.Worker", "--cores", "1", "--memory", memory, "--webui-port", "0"]
+            worker += ["--work-dir", str(folder / f"work-{number}"), cluster.url]
+            stack.enter_context(_daemon(folder, f"worker-{number}", worker))
+        _wait(cluster, n_workers)
+        yield cluster
+
+
+def spark_submit_line(
+    job: Path, master: str, jars: Sequence[Path], arguments: Sequence[str]
+) -> list[str]:
+    """Returns the documented command line of a job on a cluster."""
+    return [
+        "spark-submit",
+        *("--master", master),
+        *("--jars", ",".join(str(jar) for jar in jars)),
+        *("--conf", "spark.log.level=WARN"),
+        str(job),
+        *("--env", "cluster"),
+        *arguments,
+    ]
+
+
+def submit(
+    cluster: Cluster, job: Path, arguments: Sequence[str], timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """Runs a job on the cluster by spark-submit and returns its exit status and output."""
+    line = spark_submit_line(job, cluster.url, require_jars(), arguments)
+    memory = ["--driver-memory", "1g", "--executor-memory", "1g"]
+    command = [str(_spark_home() / "bin" / line[0]), *memory, *line[1:]]
+    return subprocess.run(
+        command, env=_environment(), capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def free_port() -> int:
+    """Returns a port of loopback that nobody listens on now."""
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _daemon(folder: Path, name: str, line: Sequence[str]) -> Iterator[None]:
+    """Runs one of Spark's daemons in a process group of its own, ended with the block."""
+    command = [str(_spark_home() / "bin" / "spark-class"), f"{DEPLOY}.{line[0]}"]
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--host", HOST, *line[1:]],
+            env={**_environment(), "SPARK_DAEMON_MEMORY": "512m"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the daemon; then what is left of its group, such as a worker's executors."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=20)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=20)
+
+
+def _wait(cluster: Cluster, n_workers: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while cluster.alive_workers() < n_workers:
+        if time.monotonic() > deadline:
+            raise JobError(
+                f"A master and {n_workers} workers should be up within {START_SECONDS} seconds",
+                f"{max(cluster.alive_workers(), 0)} workers have registered",
+                f"Read the logs in {cluster.folder}",
+            )
+        time.sleep(0.3)
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment of the daemons and of spark-submit: loopback, this interpreter."""
+    return {
+        **os.environ,
+        "JAVA_HOME": str(require_java().home),
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+
+
+def _spark_home() -> Path:
+    found = find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise JobError("A cluster needs the package pyspark", "It is not installed")
+    return Path(found.origin).parent
