@@ -58,15 +58,13 @@ class AlsParams(Section):
     """Regularisation; MLlib multiplies it by the number of a user's or item's ratings."""
     alpha: float = Field(default=1.0, ge=0)
     """Growth of confidence with strength (implicit only)."""
-    max_iter: int = Field(default=10, ge=1, le=200)
-    """Alternations."""
+    max_iter: int = Field(default=10, ge=1, le=25)
+    """Alternations; without a checkpoint folder more would overflow the stack."""
 
 
 class ImplicitParams(AlsParams):
     """ALS on strengths (Hu, Koren and Volinsky 2008), with a say for what sells just now."""
 
-    half_life_days: Days | None = None
-    """Age at which an event counts half in the strengths that are fitted."""
     trend_weight: float = Field(default=0.0, ge=0)
     """Weight of the item's recent popularity (0 to 1) beside the factors' product; 0: none."""
     trend_half_life_days: Days = 14

@@ -11,7 +11,7 @@ from sparkperso.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.config.recommend import InteractionsConfig
 
 MICROS_PER_DAY = 86_400_000_000
-DECIMALS = 6
+DECIMALS = 9
 
 
 def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> DataFrame:
@@ -19,7 +19,7 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
 
     `events` has the columns of silver/events. Counted are events at or before `as_of` that name a
     user and an item and whose type has a weight. strength = Σ weight × 0.5^(age ÷ half-life), age
-    in days, rounded to 6 decimals; where refunds outweigh the rest it is 0: the user knows the
+    in days, rounded to 9 decimals; where refunds outweigh the rest it is 0: the user knows the
     item, and it is no preference. n_events, first_at and last_at are those of all counted events.
     """
     named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()

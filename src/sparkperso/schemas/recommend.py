@@ -54,7 +54,7 @@ ALS_USER_FACTORS = TableSpec(
     columns=(
         required("model_version", "string", "hash that names the fitted model"),
         required("user_id", "string", "identified user"),
-        required("factors", "array<float>", "coordinates; product with an item's is the score"),
+        required("factors", "array<float>", "coordinates"),
     ),
 )
 
@@ -66,7 +66,8 @@ ALS_ITEM_FACTORS = TableSpec(
     columns=(
         required("model_version", "string", "hash that names the fitted model"),
         required("item_id", "string", "item"),
-        required("factors", "array<float>", "coordinates; product with a user's is the score"),
+        required("factors", "array<float>", "coordinates"),
+        required("bias", "double", "score = user's factors · item's factors + bias"),
     ),
 )
 

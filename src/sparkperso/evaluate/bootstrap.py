@@ -1,0 +1,78 @@
+"""Intervals of means over users, by resampling groups of users (no user reaches the driver)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkperso.columns import USER_ID
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Floats = npt.NDArray[np.float64]
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its percentile bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+
+    def is_above_zero(self) -> bool:
+        """Says whether the whole interval is above zero."""
+        return self.low > 0
+
+    def as_dict(self) -> dict[str, float]:
+        """Returns the fields, for a document."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def bucket_sums(
+    per_user: DataFrame, columns: Sequence[str], n_buckets: int
+) -> tuple[Floats, Floats]:
+    """Returns users per bucket, and sums per bucket and column (shape buckets × columns).
+
+    `per_user` has one row per user_id. A user's bucket is xxhash64(user_id) mod `n_buckets`, so at
+    most `n_buckets` rows reach the driver, however many users there are.
+    """
+    from pyspark.sql import functions as F
+
+    bucket = F.pmod(F.xxhash64(USER_ID), F.lit(n_buckets)).alias("bucket")
+    sums = [F.round(F.sum(name), 9).alias(name) for name in columns]
+    rows = per_user.groupBy(bucket).agg(F.count(F.lit(1)).alias("n"), *sums).orderBy("bucket")
+    found = rows.collect()
+    counts = np.array([row["n"] for row in found], dtype=np.float64)
+    values = np.array([[row[name] for name in columns] for row in found], dtype=np.float64)
+    return counts, values.reshape(len(found), len(columns))
+
+
+def bootstrap_interval(
+    counts: Floats, sums: Floats, n_resamples: int, level: float, seed: int
+) -> Interval:
+    """Returns the mean Σ sums ÷ Σ counts and its interval (Efron 1979, percentile method).
+
+    Buckets are resampled with replacement. With about as many buckets as users this is the
+    bootstrap over users; with fewer, buckets hold random groups of users, which is as good for a
+    mean. For a paired comparison give the sums of the differences. NaN bounds without buckets.
+    """
+    n = len(counts)
+    if n == 0:
+        return Interval(0.0, float("nan"), float("nan"), level)
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    means = (draws @ sums) / np.maximum(draws @ counts, 1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    mean = float(sums.sum() / counts.sum())
+    mean, low, high = (round(float(x), DECIMALS) for x in (mean, low, high))
+    return Interval(mean, low, high, level)

@@ -1,0 +1,102 @@
+"""The baseline: what sells, the same for every user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W  # noqa: N817
+from pyspark.sql import functions as F
+
+from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP
+from sparkperso.config.recommend import InteractionsConfig, ListsConfig, PopularityParams
+from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
+from sparkperso.recommend.model import FactorModel, no_factors
+from sparkperso.recommend.split import TrainingSet
+
+GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """Ranks items by their weighted events, anonymous ones too."""
+
+    params: PopularityParams
+    weights: dict[str, float]
+    strategy: str = "popularity"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Returns the candidate's settings."""
+        return self.params.model_dump()
+
+    def fit(self, training: TrainingSet) -> FactorModel:
+        """Returns the model whose only number per item is its popularity."""
+        scores = item_scores(training.events, self.weights, self.params, training.as_of)
+        return FactorModel(
+            scores.select(ITEM_ID, no_factors().alias("factors"), F.col(SCORE).alias("bias"))
+        )
+
+
+def item_scores(
+    events: DataFrame, weights: dict[str, float], params: PopularityParams, as_of: datetime
+) -> DataFrame:
+    """Returns item_id, score: weighted events of the window, each halved per half-life of age.
+
+    Items whose refunds outweigh the rest are left out.
+    """
+    counted = _counted(events, weights, params, as_of).groupBy(ITEM_ID)
+    return counted.agg(_total().alias(SCORE)).where(F.col(SCORE) > 0)
+
+
+def popular_items(
+    events: DataFrame,
+    weights: dict[str, float],
+    params: PopularityParams,
+    lists: ListsConfig,
+    as_of: datetime,
+) -> DataFrame:
+    """Returns gold/popular_items: scope, rank, item_id, score, window.
+
+    Scopes are `global`, and per country with enough counted events `country:<code>`.
+    """
+    counted = _counted(events, weights, params, as_of)
+    country = F.concat(F.lit("country:"), F.col("context.country"))
+    of_country = F.when(F.col("context.country").isNotNull(), country)
+    scopes = (
+        F.array(F.lit(GLOBAL), of_country) if lists.popular_by_country else F.array(F.lit(GLOBAL))
+    )
+    scoped = counted.withColumn("scope", F.explode(F.array_compact(scopes)))
+    size = F.sum("n_events").over(W.partitionBy("scope"))
+    scores = scoped.groupBy("scope", ITEM_ID).agg(
+        _total().alias(SCORE), F.count(F.lit(1)).alias("n_events")
+    )
+    enough = (F.col("scope") == GLOBAL) | (F.col("size") >= lists.popular_min_events)
+    scores = scores.withColumn("size", size).where(enough & (F.col(SCORE) > 0))
+    place = F.row_number().over(W.partitionBy("scope").orderBy(F.desc(SCORE), ITEM_ID))
+    ranked = scores.withColumn(RANK, place).where(F.col(RANK) <= lists.n_popular)
+    return ranked.select("scope", RANK, ITEM_ID, SCORE, F.lit(window_text(params)).alias("window"))
+
+
+def window_text(params: PopularityParams) -> str:
+    """Returns what a popularity counts, in words: 'all', 'last 7 days, half-life 14 days'."""
+    parts = [f"last {params.window_days:g} days"] if params.window_days else []
+    parts += [f"half-life {params.half_life_days:g} days"] if params.half_life_days else []
+    return ", ".join(parts) or "all"
+
+
+def _counted(
+    events: DataFrame, weights: dict[str, float], params: PopularityParams, as_of: datetime
+) -> DataFrame:
+    config = InteractionsConfig(weights=weights, half_life_days=params.half_life_days)
+    counted = weighted_events(events.where(F.col(ITEM_ID).isNotNull()), config, as_of)
+    if params.window_days is None:
+        return counted
+    start = time_of(as_of - timedelta(days=params.window_days))
+    return counted.where(F.col(TIMESTAMP) > start)
+
+
+def _total() -> Column:
+    return F.round(F.sum("weight"), DECIMALS)
