@@ -88,5 +88,29 @@ SILVER_ITEMS = TableSpec(
         Column("price", "double", "latest unit price seen", "currency"),
         required("attributes", "map<string,string>", "other facts"),
         required("first_seen_at", "timestamp", "first event that names it", "UTC"),
+        required(
+            "seen_at",
+            "struct<title:timestamp,category:timestamp,price:timestamp>",
+            "when the title, category and price above were seen",
+            "UTC",
+        ),
+    ),
+)
+
+OPS_INGESTED_FILES = TableSpec(
+    name="ops/ingested_files",
+    grain="one file taken in by a source under one configuration",
+    key=("source", "path", "size", "modified_at", "config_hash"),
+    writer="ingest-events",
+    columns=(
+        required("source", "string", "name of the source"),
+        required("path", "string", "address of the file"),
+        required("size", "bigint", "length of the file", "bytes"),
+        required("modified_at", "bigint", "last change of the file", "epoch milliseconds"),
+        required("config_hash", "string", "hash of source, tracking plan and rules"),
+        required("status", "string", "done, or gate: its events were held back"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+        required("run_id", "string", "identifier of the run"),
+        required("received_at", "timestamp", "when the run took the file in", "UTC"),
     ),
 )

@@ -1,0 +1,95 @@
+"""A source of events: conf/sources/<name>.yaml."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from sparkperso.config.ingest import RuleConfig
+from sparkperso.config.section import Section
+from sparkperso.event import Channel, is_event_field
+
+Format = Literal["json", "csv", "parquet"]
+CONSENT = "consent"
+
+
+class CsvConfig(Section):
+    """How CSV files of a source are written. They have a header line."""
+
+    delimiter: str = ","
+    """Character between fields."""
+    quote: str = '"'
+    """Character around fields; doubled inside them."""
+    encoding: str = "UTF-8"
+    """Character set."""
+    multi_line: bool = False
+    """Whether quoted fields may contain line breaks; such files are not split between tasks."""
+
+
+class SourceConfig(Section):
+    """Where records come from and how each becomes an event."""
+
+    name: str
+    description: str = ""
+    """One line on what it holds."""
+    path: str | None = None
+    """File, folder or URI to read without --path; `package:<file>` is one shipped with sparkperso."""
+    format: Format | None = None
+    """None takes it from the file names: .json .jsonl .ndjson .csv .parquet, with or without .gz."""
+    csv: CsvConfig = Field(default_factory=CsvConfig)
+    fields: tuple[str, ...]
+    """Columns that the mapping needs, as it spells them."""
+    optional_fields: tuple[str, ...] = ()
+    """Columns that the mapping uses where they exist, null otherwise."""
+    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Other spellings of a column; capitals, blanks and underscores never matter in file headers."""
+    null_values: tuple[str, ...] = ("",)
+    """Texts that stand for null, after trimming."""
+    let: dict[str, str] = Field(default_factory=dict)
+    """Names for intermediate Spark SQL expressions, each over the columns and the names before it."""
+    columns: dict[str, str]
+    """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns."""
+    rules: tuple[RuleConfig, ...] = ()
+    """Rules of this source alone, over its columns and its `let` names."""
+    channel: Channel = "web"
+    """Channel of events that name none."""
+    time_zone: str = "UTC"
+    """Zone of times without an offset."""
+    time_formats: tuple[str, ...] = ()
+    """Spark patterns to try where times are text but not ISO 8601; one of them fits a whole input."""
+    historical: bool = False
+    """Switches off the checks of event time against arrival time."""
+    consent: str = Field(pattern=r"^(required|assumed: .+)$")
+    """`required`: the mapped condition `consent` must be true, else the record is refused, counted
+    and not kept; `assumed: <legal basis>`: every record is taken."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("not a time zone of the IANA database, such as Europe/London")
+        return zone
+
+    @model_validator(mode="after")
+    def _columns_are_event_fields(self) -> SourceConfig:
+        unknown = [name for name in self.columns if name != CONSENT and not is_event_field(name)]
+        if unknown:
+            raise ValueError(f"columns {unknown} are no fields of an event")
+        if self.consent == "required" and CONSENT not in self.columns:
+            raise ValueError("consent is required, so 'columns' needs a condition named 'consent'")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> SourceConfig:
+        names = [name.lower() for name in (*self.fields, *self.optional_fields, *self.let)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice} are named twice among fields, optional_fields and let")
+        return self
+
+    @property
+    def needs_consent(self) -> bool:
+        """Says whether records without consent are refused."""
+        return self.consent == "required"

@@ -1,0 +1,67 @@
+"""Which files a run takes in, and what its batch is called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config import config_hash
+from sparkperso.ingest.files import SourceFile
+from sparkperso.ingest.parse import Rulebook
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The files that a run takes in, those of them that bronze lacks, and their names."""
+
+    files: tuple[SourceFile, ...]
+    new_to_bronze: tuple[SourceFile, ...]
+    n_skipped: int
+    rules_hash: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        """Returns the identifier of the batch: the same files under the same rules are one batch."""
+        return _hash(self.source, self.rules_hash, self.files)
+
+    @property
+    def bronze_name(self) -> str:
+        """Returns what bronze knows the files by; rules do not matter to it."""
+        return _hash(self.source, "", self.new_to_bronze)
+
+
+def rules_hash(book: Rulebook) -> str:
+    """Returns a hash of all that decides what becomes of a record, not of how many may be bad."""
+    config = book.config.model_copy(update={"max_rejected_share": 0.0})
+    return config_hash(book.source, book.plan, config)
+
+
+def plan_batch(files: Sequence[SourceFile], book: Rulebook, ledger: DataFrame) -> Batch:
+    """Returns the batch of the files that the ledger (ops/ingested_files) does not call done."""
+    own = rules_hash(book)
+    entries = ledger.where(F.col("source") == book.source.name)
+    done = _entries(
+        entries.where((F.col("config_hash") == own) & (F.col("status") == "done")), files
+    )
+    seen = _entries(entries, files)
+    todo = tuple(file for file in files if file not in done)
+    fresh = tuple(file for file in todo if file not in seen)
+    return Batch(todo, fresh, len(files) - len(todo), own, book.source.name)
+
+
+def _entries(ledger: DataFrame, files: Collection[SourceFile]) -> set[SourceFile]:
+    """The ledger's files that are among `files`; no more than those reach the driver."""
+    wanted = ledger.sparkSession.createDataFrame([(f.path,) for f in files], "path string")
+    rows = ledger.join(F.broadcast(wanted), on="path", how="left_semi")
+    rows = rows.select("path", "size", "modified_at").distinct()
+    return {SourceFile(row["path"], row["size"], row["modified_at"]) for row in rows.collect()}
+
+
+def _hash(source: str, rules: str, files: Sequence[SourceFile]) -> str:
+    parts = [source, rules, *(f"{f.path}|{f.size}|{f.modified_at}" for f in sorted(files))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

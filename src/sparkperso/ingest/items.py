@@ -1,0 +1,63 @@
+"""Items as their events describe them."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+DESCRIBED = ("title", "category", "price")
+
+
+def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
+    """Returns the items that `events` name, their facts combined with those of `known`.
+
+    One row per item_id, in the columns of silver/items. Title, category and price are each the
+    latest that any event gave; the result does not depend on the order of batches.
+    """
+    named = events.where(F.col("item_id").isNotNull())
+    metadata = F.col("metadata")
+    price = metadata["unit_price"].try_cast("double")
+    seen = named.groupBy("item_id").agg(
+        _latest(metadata["title"]).alias("title"),
+        _latest(metadata["category"]).alias("category"),
+        _latest(F.when(price > 0, price)).alias("price"),
+        F.min("timestamp").alias("first_seen_at"),
+    )
+    before = known.select(
+        "item_id",
+        *(F.struct(f"seen_at.{name}", name).alias(name) for name in DESCRIBED),
+        "first_seen_at",
+    )
+    before = before.join(seen.select("item_id"), on="item_id", how="left_semi")
+    return _combined(_renamed(seen).unionByName(_renamed(before)))
+
+
+def _latest(value: Column) -> Column:
+    """The value of the latest event that has one; of equal times the greatest."""
+    return F.max(F.when(value.isNotNull(), F.struct("timestamp", value)))
+
+
+def _renamed(items: DataFrame) -> DataFrame:
+    """The two sides name the parts of their structs alike: `at` and `what`."""
+    parts = {
+        name: F.col(name).cast(f"struct<at:timestamp,what:{kind}>")
+        for name, kind in (("title", "string"), ("category", "string"), ("price", "double"))
+    }
+    return items.withColumns(
+        {name: F.when(part.at.isNotNull(), part) for name, part in parts.items()}
+    )
+
+
+def _combined(both: DataFrame) -> DataFrame:
+    latest = both.groupBy("item_id").agg(
+        *(F.max(name).alias(name) for name in DESCRIBED),
+        F.min("first_seen_at").alias("first_seen_at"),
+    )
+    return latest.select(
+        "item_id",
+        *(F.col(f"{name}.what").alias(name) for name in DESCRIBED),
+        F.array().cast("array<string>").alias("tags"),
+        F.from_json(F.lit("{}"), "map<string,string>").alias("attributes"),
+        "first_seen_at",
+        F.struct(*(F.col(f"{name}.at").alias(name) for name in DESCRIBED)).alias("seen_at"),
+    )

@@ -1,0 +1,196 @@
+"""ingest-events: files → bronze, silver, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config import load_named
+from sparkperso.config.source import SourceConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.errors import QualityGateError, UsageError
+from sparkperso.ingest.batch import Batch, plan_batch
+from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected
+from sparkperso.ingest.deduplicate import deduplicate_events
+from sparkperso.ingest.files import list_files, resolve_path
+from sparkperso.ingest.items import update_items
+from sparkperso.ingest.parse import Rulebook, classify_files
+from sparkperso.ingest.quarantine import new_rejections
+from sparkperso.jobs.command import job_command
+from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.staging import staged
+from sparkperso.jobs.step import Step
+from sparkperso.schemas import TABLES
+from sparkperso.tables import Txn
+
+
+def action(job: Job) -> Summary:
+    """Takes in the new files of a source; returns the run's counts."""
+    book = read_rulebook(job)
+    files = list_files(job.spark, source_path(job, book.source))
+    batch = plan_batch(files, book, job.lake.ref("ops/ingested_files").read())
+    if not batch.files:
+        return {**_figures(Intake(0, 0, 0), 0, 0), "files": 0, "skipped files": batch.n_skipped}
+    run = Run(job, book, batch, datetime.now(timezone.utc))
+    classified = classify_files(job.spark, batch.files, book, run.received_at)
+    with staged(job, classified, batch.name) as records:
+        return {
+            **take_in(run, records),
+            "files": len(batch.files),
+            "skipped files": batch.n_skipped,
+        }
+
+
+def read_rulebook(job: Job) -> Rulebook:
+    """Returns the source, the tracking plan and the rules that the job was asked for."""
+    config = job.settings.ingest
+    return Rulebook(
+        load_named("sources", job.options["source"], SourceConfig, job.conf_dir),
+        load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),
+        config,
+    )
+
+
+def source_path(job: Job, source: SourceConfig) -> str:
+    """Returns --path, else the path of the source's file."""
+    path = job.options.get("path") or source.path
+    if not path:
+        raise UsageError(f"Source '{source.name}' has no path of its own", "", "Name one by --path")
+    return resolve_path(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One batch on its way into the lake."""
+
+    job: Job
+    book: Rulebook
+    batch: Batch
+    received_at: datetime
+
+    def stamped(self, rows: DataFrame) -> DataFrame:
+        """Returns rows with source, time of arrival and batch."""
+        return rows.withColumns(
+            {
+                "source": F.lit(self.book.source.name),
+                "received_at": F.lit(self.received_at),
+                "ingest_batch": F.lit(self.batch.name),
+            }
+        )
+
+    def existing(self, table: str) -> DataFrame | None:
+        """Returns a table, None before its first write."""
+        return self.job.read(table) if self.job.lake.ref(table).exists() else None
+
+
+def take_in(run: Run, records: DataFrame) -> Summary:
+    """Writes classified records; every write happens once, however often the run is started."""
+    intake = count_intake(records)
+    append_bronze(run, records)
+    quarantined = append_quarantine(run, records, intake)
+    try:
+        require_few_rejected(intake, run.book.config.max_rejected_share, run.book.source.name)
+    except QualityGateError:
+        close(run, intake, quarantined, intake.readable, "gate")
+        raise
+    valid = append_silver(run, records, intake)
+    return close(run, intake, quarantined, valid, "done")
+
+
+def append_bronze(run: Run, records: DataFrame) -> None:
+    """Adds the records of files that bronze does not have yet, as they were received."""
+    fresh = [file.path for file in run.batch.new_to_bronze]
+    if not fresh:
+        return
+    rows = records.where(~F.col("is_refused"))
+    if len(fresh) < len(run.batch.files):
+        rows = rows.where(F.col("source_file").isin(fresh))
+    rows = run.stamped(rows).select(
+        *("record_id", "payload", "source", "source_file"),
+        F.lit(None).cast("string").alias("topic"),
+        F.lit(None).cast("int").alias("partition"),
+        F.lit(None).cast("bigint").alias("offset"),
+        *("received_at", "ingest_batch"),
+    )
+    txn = Txn(f"ingest-bronze-{run.batch.bronze_name}")
+    run.job.writer("bronze/events").append(rows, txn)
+
+
+def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
+    """Adds the rejected records that are not there yet; returns how many they are."""
+    if not intake.rejected:
+        return 0
+    known = run.existing("silver/quarantine")
+    rows = new_rejections(records.where("is_rejected"), known, run.batch.name)
+    rows = run.stamped(rows).withColumn("replayed_at", F.lit(None).cast("timestamp")).persist()
+    txn = Txn(f"ingest-quarantine-{run.batch.name}")
+    run.job.writer("silver/quarantine").append(rows, txn)
+    count = rows.count()
+    rows.unpersist()
+    return count
+
+
+def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
+    """Adds the valid records that are new events, and what they say about items."""
+    valid = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
+    known = run.existing("silver/events")
+    new = deduplicate_events(valid, intake.readable, known, run.batch.name)
+    rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
+    run.job.writer("silver/events").append(rows, Txn(f"ingest-silver-{run.batch.name}"))
+    items = update_items(new.events, run.job.lake.ref("silver/items").read())
+    run.job.writer("silver/items").merge(items)
+    return new.n_events
+
+
+def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -> Summary:
+    """Writes the run's counts and its files into the books; returns the counts."""
+    figures = _figures(intake, quarantined, valid)
+    by_rule = {f"rule:{code}": count for code, count in intake.by_code.items()}
+    job, batch, at = run.job, run.batch, run.received_at
+    counts = [
+        (job.run_id, batch.source, batch.name, rule, count, at)
+        for rule, count in {**figures, **by_rule}.items()
+    ]
+    entries = [
+        (batch.source, f.path, f.size, f.modified_at, batch.rules_hash, status, batch.name)
+        + (job.run_id, at)
+        for f in batch.files
+    ]
+    _append(job, "ops/data_quality", counts)
+    _append(job, "ops/ingested_files", entries)
+    return figures
+
+
+def _append(job: Job, table: str, rows: list[tuple[Any, ...]]) -> None:
+    frame = job.spark.createDataFrame(rows, TABLES[table].struct())
+    job.writer(table).append(frame.coalesce(1))
+
+
+def _figures(intake: Intake, quarantined: int, valid: int) -> Mapping[str, int]:
+    refused = intake.refused
+    return {
+        "received": intake.received,
+        "valid": valid,
+        "quarantined": quarantined,
+        "duplicates": intake.received - refused - valid - quarantined,
+        "refused": refused,
+    }
+
+
+STEP = Step(
+    name="ingest-events",
+    help="Takes events of files (JSON lines, CSV, Parquet) into bronze and silver.",
+    action=action,
+    outputs=("bronze/events", "silver/events", "silver/quarantine", "silver/items"),
+)
+command = job_command(
+    STEP,
+    click.option("--source", required=True, metavar="NAME", help="conf/sources/NAME.yaml."),
+    click.option("--path", metavar="FILE|DIR", help="Read this, not what the source's file says."),
+)
