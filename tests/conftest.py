@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,27 @@ TEST_PROPERTIES = [
     "spark.conf.spark.sql.adaptive.enabled=false",
     "spark.conf.spark.default.parallelism=2",
 ]
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden-update", action="store_true", help="Rewrite the golden files.")
+
+
+@pytest.fixture
+def golden(request):
+    """Returns check(name, text), which compares with tests/golden/<name> or rewrites it."""
+
+    def check(name, text, folder=GOLDEN):
+        path = folder / name
+        if request.config.getoption("--golden-update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"{path} is missing: run 'make golden'"
+        assert text == path.read_text(encoding="utf-8"), f"{path} differs: run 'make golden'"
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,55 @@
+"""What users and clusters rely on, word for word; `make golden` rewrites it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sparkperso.cli import COMMANDS, cli
+from sparkperso.schemas import TABLES
+from sparkperso.schemas.dictionary import dictionary
+from sparkperso.testing.cluster import spark_submit_line
+
+ROOT = Path(__file__).parents[2]
+SUBCOMMANDS = [
+    *([name] for name in COMMANDS),
+    *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
+]
+SUBMITTED = {
+    "ingest-events": ["--source", "online_retail"],
+    "build-features": [],
+    "build-segments": [],
+    "train-recommender": [],
+    "promote-model": [],
+    "build-recommendations": [],
+    "run": ["--source", "online_retail"],
+}
+
+
+@pytest.mark.parametrize("words", [[], *SUBCOMMANDS], ids="-".join)
+def test_help(words, golden):
+    answer = CliRunner().invoke(cli, [*words, "--help"], prog_name="sparkperso")
+    assert answer.exit_code == 0
+    golden(f"help/{'-'.join(['sparkperso', *words])}.txt", answer.output)
+
+
+def test_schemas(golden):
+    lines = [f"{name}: {spec.ddl()}\n" for name, spec in sorted(TABLES.items())]
+    golden("schemas.txt", "".join(lines))
+
+
+def test_spark_submit_lines(golden):
+    jars = [Path("/jars/delta-spark.jar"), Path("/jars/delta-storage.jar")]
+    lines = []
+    for name, arguments in SUBMITTED.items():
+        script = Path("jobs") / f"{name.replace('-', '_')}.py"
+        assert (ROOT / script).is_file()
+        line = ["--lake", "hdfs:///lake", *arguments]
+        lines.append(" ".join(spark_submit_line(script, "spark://master:7077", jars, line)))
+    golden("spark_submit.txt", "\n".join(lines) + "\n")
+
+
+def test_data_dictionary(golden):
+    golden("data_dictionary.md", dictionary(TABLES.values()), ROOT / "docs")
