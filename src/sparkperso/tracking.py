@@ -84,7 +84,7 @@ class Tracking:
     """Experiments and registered models of one tracking server."""
 
     client: MlflowClient
-    artifact_root: str
+    artifact_root: str | None
     prefix: str
 
     @contextmanager
@@ -127,8 +127,8 @@ class Tracking:
             self.client.set_model_version_tag(self.model_name(name), version, key, str(value))
 
     def model_name(self, name: str) -> str:
-        """Returns the registered name, `<prefix>-<name>`."""
-        return f"{self.prefix}-{name}"
+        """Returns the registered name, `<last part of prefix>-<name>`."""
+        return f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
 
     def _describe(self, name: str, found: Any) -> ModelVersion:
         path = self.client.download_artifacts(found.run_id, MODEL_FILE)
@@ -139,7 +139,7 @@ class Tracking:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        place = f"{self.artifact_root}/{name}"
+        place = f"{self.artifact_root}/{name}" if self.artifact_root else None
         return str(self.client.create_experiment(name, artifact_location=place))
 
 
@@ -156,7 +156,8 @@ def open_tracking(settings: Settings) -> Tracking:
             f"Found '{uri}'",
         )
     root = settings.artifact_root
-    root = root if "://" in root else Path(root).resolve().as_uri()
+    if root and "://" not in root:
+        root = Path(root).resolve().as_uri()
     return Tracking(MlflowClient(uri, uri), root, settings.tracking.experiment_prefix)
 
 

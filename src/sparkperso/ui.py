@@ -43,7 +43,7 @@ def server_line(settings: Settings, host: str, port: int) -> list[str]:
             "There is no such file: nothing was recorded in this lake yet",
             "Run 'sparkperso demo' first, or name another lake with --lake",
         )
-    root = settings.artifact_root
+    root = settings.artifact_root or ""
     root = root if "://" in root else Path(root).resolve().as_uri()
     return [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),

@@ -134,6 +134,20 @@ def test_a_settings_model_cannot_be_changed():
         load_settings().lake.root = "elsewhere"
 
 
+def test_mlflow_is_in_the_lakes_folder_unless_told():
+    settings = load_settings(lake="/data/lake")
+    assert settings.tracking_uri == "sqlite:////data/lake/_mlflow/mlflow.db"
+    assert settings.artifact_root == "/data/lake/_mlflow/artifacts"
+    server = load_settings("cluster", lake="s3a://b/lake", assignments=["tracking.uri=http://m"])
+    assert server.tracking_uri == "http://m"
+    assert server.artifact_root is None
+
+
+def test_a_lake_that_is_no_folder_needs_a_tracking_server():
+    with pytest.raises(ConfigError, match="SPARKPERSO__TRACKING__URI"):
+        _ = load_settings("cluster", lake="s3a://bucket/lake").tracking_uri
+
+
 def test_named_configuration_suggests_the_nearest(conf):
     class Named(Section):
         name: str

@@ -27,7 +27,7 @@ class SparkConfig(Section):
     shuffle_partitions: int | None = Field(default=None, ge=1)
     """None leaves it to Spark and its adaptive execution."""
     manage_jars: bool = True
-    """Start with the cached Delta and Kafka jars; off where spark-submit or the platform has them."""
+    """Start with the cached Delta and Kafka jars; off where the platform has its own."""
     conf: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Any other Spark property."""
 
@@ -38,6 +38,6 @@ class TrackingConfig(Section):
     uri: str | None = None
     """Tracking URI; None means `sqlite:///<lake.root>/_mlflow/mlflow.db`."""
     artifact_root: str | None = None
-    """Folder or URI of artifacts; None means `<lake.root>/_mlflow/artifacts`."""
+    """Folder or URI of artifacts; None means `<lake.root>/_mlflow/artifacts`, or a server's own."""
     experiment_prefix: str = "sparkperso"
-    """Experiments are named `<prefix>/<job>`."""
+    """Experiments are named `<prefix>/<job>`, models `<last part of prefix>-<name>`."""

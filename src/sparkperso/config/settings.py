@@ -10,6 +10,7 @@ from sparkperso.config.platform import LakeConfig, SparkConfig, TrackingConfig
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.section import Section
 from sparkperso.config.segments import SegmentsConfig
+from sparkperso.errors import ConfigError
 
 
 class Settings(Section):
@@ -26,10 +27,28 @@ class Settings(Section):
 
     @property
     def tracking_uri(self) -> str:
-        """Returns the MLflow tracking URI, the lake's own SQLite file when none is configured."""
-        return self.tracking.uri or f"sqlite:///{self.lake.root}/_mlflow/mlflow.db"
+        """Returns the MLflow tracking URI, the lake's own SQLite file when none is configured.
+
+        Raises ConfigError when none is, and the lake is in no folder that could hold that file.
+        """
+        if self.tracking.uri:
+            return self.tracking.uri
+        return f"sqlite:///{self._own_folder}/_mlflow/mlflow.db"
 
     @property
-    def artifact_root(self) -> str:
-        """Returns where MLflow keeps artifacts."""
-        return self.tracking.artifact_root or f"{self.lake.root}/_mlflow/artifacts"
+    def artifact_root(self) -> str | None:
+        """Returns where MLflow keeps artifacts; None leaves that to the tracking server."""
+        if self.tracking.artifact_root or not self.tracking_uri.startswith("sqlite:///"):
+            return self.tracking.artifact_root
+        return f"{self._own_folder}/_mlflow/artifacts"
+
+    @property
+    def _own_folder(self) -> str:
+        root = self.lake.root.removeprefix("file://")
+        if "://" in root:
+            raise ConfigError(
+                "tracking.uri should name an MLflow server when the lake is not a local folder",
+                f"It is not set, and lake.root is '{root}'",
+                "Set SPARKPERSO__TRACKING__URI, or --set tracking.uri=ADDRESS",
+            )
+        return root
