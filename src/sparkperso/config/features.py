@@ -46,9 +46,10 @@ class ScalingConfig(Section):
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> ScalingConfig:
-        if self.clip_low is not None and self.clip_high is not None:
-            if self.clip_low >= self.clip_high:
-                raise ValueError("clip_low must lie below clip_high")
+        low = 0 if self.clip_low is None else self.clip_low
+        high = 1 if self.clip_high is None else self.clip_high
+        if low >= high:
+            raise ValueError("clip_low must lie below clip_high")
         return self
 
     def clips(self, feature: str) -> bool:
@@ -63,6 +64,6 @@ class FeaturesConfig(Section):
     """A derived session ends where longer than this passes without an event."""
     time_zone: TimeZone = "UTC"
     """Where the hours of the day and the weekend are taken."""
-    partitions: int | None = Field(default=None, ge=1)
-    """Partitions that users are spread over; null leaves it to the size of the input."""
+    events_per_partition: int = Field(default=500_000, ge=1_000)
+    """Events in one Spark partition, on average: what a task sorts in its memory."""
     scaling: ScalingConfig = Field(default_factory=ScalingConfig)

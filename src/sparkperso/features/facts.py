@@ -1,0 +1,90 @@
+"""Events as facts: the few narrow columns that user features are summed from."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.features import FeaturesConfig
+from sparkperso.features.sessions import SINCE, STARTED, STARTS, mark_sessions
+
+# What a fact is about, and the meaning of its `key`.
+EVENT, FEATURE, ORDER, LINE = 0, 1, 2, 3
+
+
+def instant(as_of: datetime) -> Column:
+    """Returns a time as a literal; a naive one is UTC."""
+    return F.lit(as_of if as_of.tzinfo else as_of.replace(tzinfo=timezone.utc))
+
+
+def events_of_users(events: DataFrame, config: FeaturesConfig, as_of: datetime) -> DataFrame:
+    """Returns what is needed of the events that name a user, at or before `as_of`.
+
+    `at` is the time in microseconds since 1970; `hour` and `weekday` (0 is Monday) are those of
+    the configured time zone. `amount` is the event's number: the value of a purchase or refund,
+    the depth of a scroll, the seconds of a dwell; null where it is no finite number.
+    """
+    local = F.from_utc_timestamp("timestamp", config.time_zone)
+    known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= instant(as_of)))
+    return known.select(
+        "user_id",
+        "session_id",
+        F.unix_micros("timestamp").alias("at"),
+        F.hour(local).alias("hour"),
+        F.weekday(local).alias("weekday"),
+        "event_type",
+        F.lower("context.device_type").alias("device"),
+        "item_id",
+        F.col("metadata").getItem("category").alias("category"),
+        F.col("metadata").getItem("feature").alias("feature"),
+        F.col("metadata").getItem("order_id").alias("order_id"),
+        _finite(_amount()).alias("amount"),
+    )
+
+
+def facts_of_users(events: DataFrame, config: FeaturesConfig, partitions: int) -> DataFrame:
+    """Returns facts (user_id, kind, key, …) of the events of `events_of_users`.
+
+    Every event is one fact, whose key is its category (none for a refund); a named product
+    feature, an order and a line of an order (order and item) are one more each. The frame is
+    partitioned by user_id: the only shuffle that user features need.
+    """
+    spread = events.repartition(partitions, "user_id")
+    marked = mark_sessions(spread, "user_id", "at", config.session_gap_minutes)
+    facts = F.explode(F.array_compact(F.array(*_facts()))).alias("fact")
+    kept = ["user_id", "at", "hour", "weekday", "event_type", "device", "amount"]
+    kept += [STARTS, SINCE]
+    return marked.select(*kept, facts).select(*kept, "fact.kind", "fact.key")
+
+
+def _facts() -> list[Column]:
+    """A purchase without order_id belongs to the order of its session."""
+    is_purchase = F.col("event_type") == "purchase"
+    order = F.coalesce("order_id", F.concat_ws("@", "session_id", STARTED))
+    category = F.when(F.col("event_type") != "refund", F.col("category"))
+    has_item = is_purchase & F.col("item_id").isNotNull()
+    return [
+        _fact(EVENT, category),
+        F.when(F.col("feature").isNotNull(), _fact(FEATURE, F.col("feature"))),
+        F.when(is_purchase, _fact(ORDER, order)),
+        F.when(has_item, _fact(LINE, F.concat_ws("\u001f", order, "item_id"))),
+    ]
+
+
+def _fact(kind: int, key: Column) -> Column:
+    return F.struct(F.lit(kind).alias("kind"), key.alias("key"))
+
+
+def _amount() -> Column:
+    of_metadata = {"scroll": "depth", "dwell": "seconds"}
+    amount = F.col("value")
+    for event_type, key in of_metadata.items():
+        number = F.col("metadata").getItem(key).try_cast("double")
+        amount = F.when(F.col("event_type") == event_type, number).otherwise(amount)
+    return amount
+
+
+def _finite(number: Column) -> Column:
+    return F.when(F.abs(number) < float("inf"), number)

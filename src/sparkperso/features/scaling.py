@@ -1,0 +1,146 @@
+"""Scaling of user features: fitted by Spark ML, applied from its parameters as Columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from math import ceil
+from typing import cast
+
+from pyspark.ml.feature import (
+    MinMaxScaler,
+    MinMaxScalerModel,
+    StandardScaler,
+    StandardScalerModel,
+    VectorAssembler,
+)
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from sparkperso.columns import NUMERIC_FEATURES
+from sparkperso.config.features import ScalingConfig
+from sparkperso.errors import JobError
+from sparkperso.features.parameters import FeatureScaler, with_version
+
+MEDIAN = 0.5
+# The scalers add in the order of the partitions; what is kept of a sum does not show it.
+DIGITS = 10
+
+
+def fit_scalers(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+    """Returns the scaler of every numeric feature, fitted on users (rows of gold/user_features).
+
+    StandardScaler gives mean and sample standard deviation, MinMaxScaler the bounds, both after
+    filling, logarithm and clipping. Bounds and medians are exact quantiles of up to
+    `quantile_sample` users, beyond that of those whose hash falls into the sample. Raises JobError
+    when there are no users.
+    """
+    first = _unfitted(users, config, as_of)
+    prepared = users.select(*(_prepared(s).alias(s.feature) for s in first))
+    assembler = VectorAssembler(inputCols=list(NUMERIC_FEATURES), outputCol="features")
+    vectors = assembler.transform(prepared).select("features").persist()
+    try:
+        standard = standard_scaler().fit(vectors)
+        bounds = MinMaxScaler(inputCol="features", outputCol="scaled").fit(vectors)
+    finally:
+        vectors.unpersist()
+    return with_version(_fitted(first, standard, bounds))
+
+
+def standard_scaler() -> StandardScaler:
+    """Returns Spark's z-score scaler; it centres only when it is told to."""
+    return StandardScaler(inputCol="features", outputCol="scaled", withMean=True, withStd=True)
+
+
+def scale_features(users: DataFrame, scalers: Sequence[FeatureScaler]) -> DataFrame:
+    """Returns gold/user_features_scaled: the same users and names of features, scaled."""
+    return users.select(
+        "user_id",
+        "as_of",
+        *(scaled_feature(scaler).alias(scaler.feature) for scaler in scalers),
+        F.lit(scalers[0].scaler_version).alias("scaler_version"),
+    )
+
+
+def scaled_feature(scaler: FeatureScaler) -> Column:
+    """Returns the scaled value of the column that the scaler is named after; never null."""
+    value = _prepared(scaler)
+    low, spread, at_rest = scaler.min, scaler.max - scaler.min, 0.5
+    if scaler.method == "zscore":
+        low, spread, at_rest = scaler.mean, scaler.std, 0.0
+    return (value - F.lit(low)) / F.lit(spread) if spread > 0 else F.lit(at_rest)
+
+
+def _prepared(scaler: FeatureScaler) -> Column:
+    value = F.coalesce(_transformed(scaler.feature, scaler.log), F.lit(scaler.fill))
+    if scaler.clip_low is not None:
+        value = F.greatest(value, F.lit(scaler.clip_low))
+    return value if scaler.clip_high is None else F.least(value, F.lit(scaler.clip_high))
+
+
+def _transformed(feature: str, log: bool) -> Column:
+    """The value before clipping, null where it is missing."""
+    value = F.col(feature).cast("double")
+    finite = F.when(F.abs(value) < float("inf"), value)
+    return F.signum(finite) * F.log1p(F.abs(finite)) if log else finite
+
+
+def _unfitted(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+    """The scalers with what comes before the fit: logarithm, median, bounds of clipping."""
+    low, high = config.clip_low, config.clip_high
+    wanted = [low or 0.0, MEDIAN, 1.0 if high is None else high]
+    quantiles = [
+        F.percentile(_transformed(name, name in config.log), wanted).alias(name)
+        for name in NUMERIC_FEATURES
+    ]
+    found = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
+    scalers = []
+    for name in NUMERIC_FEATURES:
+        bottom, fill, top = found[name] or (None, 0.0, None)
+        clips = config.clips(name)
+        scalers.append(
+            FeatureScaler(
+                scaler_version="",
+                feature=name,
+                method=config.method,
+                log=name in config.log,
+                clip_low=bottom if clips and low is not None else None,
+                clip_high=top if clips and high is not None else None,
+                fill=fill,
+                mean=0.0,
+                std=0.0,
+                min=0.0,
+                max=0.0,
+                as_of=as_of,
+            )
+        )
+    return scalers
+
+
+def _sample(users: DataFrame, size: int) -> DataFrame:
+    """Users chosen by their hash: the same ones however they are spread."""
+    n_users = users.count()
+    if n_users == 0:
+        raise JobError(
+            "The scaling is fitted on the users' features",
+            "No event names a user at or before this time",
+            "Ingest events that hold a user_id, or choose a later --as-of",
+        )
+    parts = ceil(n_users / size)
+    return users.where(F.pmod(F.xxhash64("user_id"), F.lit(parts)) == 0) if parts > 1 else users
+
+
+def _fitted(
+    scalers: Sequence[FeatureScaler], standard: StandardScalerModel, bounds: MinMaxScalerModel
+) -> list[FeatureScaler]:
+    fits = (standard.mean, standard.std, bounds.originalMin, bounds.originalMax)
+    columns = zip(scalers, *(vector.toArray() for vector in fits), strict=True)
+    return [
+        replace(scaler, mean=_short(mean), std=_short(std), min=float(low), max=float(high))
+        for scaler, mean, std, low, high in columns
+    ]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

@@ -1,0 +1,100 @@
+"""User features as of a time: one row per user, from one pass over the events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.columns import NUMERIC_FEATURES
+from sparkperso.config.features import FeaturesConfig
+from sparkperso.features.facts import events_of_users, facts_of_users, instant
+from sparkperso.features.sessions import MICROSECONDS
+from sparkperso.features.sums import DAY, DAY_PARTS, DECIMALS, DEVICES, sums_by_key, sums_by_user
+
+
+def build_user_features(
+    events: DataFrame, config: FeaturesConfig, as_of: datetime, partitions: int
+) -> DataFrame:
+    """Returns gold/user_features: one row per user whom an event at or before `as_of` names.
+
+    Later events count for nothing. `as_of` is UTC where it is naive; `partitions` is how many
+    parts the users are spread over, and does not change the result.
+    """
+    now = F.unix_micros(instant(as_of))
+    facts = facts_of_users(events_of_users(events, config, as_of), config, partitions)
+    sums = sums_by_user(sums_by_key(facts, now))
+    features = {**_times(now), **_orders(), **_visits(), **_engagement(), **_habits()}
+    return sums.select(
+        "user_id",
+        instant(as_of).alias("as_of"),
+        *(features[name].alias(name) for name in NUMERIC_FEATURES),
+        *_maps(),
+    )
+
+
+def _times(now: Column) -> dict[str, Column]:
+    since = F.coalesce("last_purchase_at", "first_at")
+    return {
+        "recency_days": (now - since) / DAY,
+        "inactive_days": (now - F.col("last_at")) / DAY,
+        "tenure_days": (now - F.col("first_at")) / DAY,
+    }
+
+
+def _orders() -> dict[str, Column]:
+    sold_and_returned = F.col("n_purchase") + F.col("n_refund")
+    return {
+        "frequency": F.col("orders"),
+        "monetary": F.round(F.col("purchase_amount") - F.col("refund_amount"), DECIMALS),
+        "basket_size": _ratio(F.col("lines"), F.col("orders")),
+        "refund_share": _ratio(F.col("n_refund"), sold_and_returned),
+    }
+
+
+def _visits() -> dict[str, Column]:
+    return {
+        "sessions": F.col("n_sessions"),
+        "avg_session_seconds": _ratio(F.col("session_length") / MICROSECONDS, F.col("n_sessions")),
+        "visits_7d": F.col("n_visits_7d"),
+        "visits_30d": F.col("n_visits_30d"),
+    }
+
+
+def _engagement() -> dict[str, Column]:
+    views = F.col("n_page_view") + F.col("n_item_view")
+    return {
+        "click_through": _ratio(F.col("n_click"), views),
+        "add_to_cart_rate": _ratio(F.col("n_add_to_cart"), F.col("n_item_view")),
+        "avg_scroll_depth": _ratio(F.col("scroll_amount"), F.col("n_scroll")),
+        "avg_dwell_seconds": _ratio(F.col("dwell_amount"), F.col("n_dwell")),
+    }
+
+
+def _habits() -> dict[str, Column]:
+    total = F.col("n_events")
+    return {
+        "n_events": total,
+        "n_categories": F.size("categories").cast("bigint"),
+        "weekend_share": _ratio(F.col("n_weekend"), total),
+        **{f"share_{part}": _ratio(F.col(f"n_{part}"), total) for part in DAY_PARTS},
+        **{f"share_{d}": _ratio(F.col(f"n_{d}"), F.col("n_device")) for d in DEVICES},
+    }
+
+
+def _maps() -> list[Column]:
+    counts = F.transform("categories", lambda entry: entry.n)
+    total = F.aggregate(counts, F.lit(0).cast("bigint"), lambda sum_, n: sum_ + n)
+    most = F.filter("categories", lambda entry: entry.n == F.array_max(counts))
+    shares = F.transform("categories", lambda entry: F.struct(entry.key, entry.n / total))
+    return [
+        F.try_element_at(most, F.lit(1)).key.alias("top_category"),
+        F.map_from_entries(shares).alias("category_mix"),
+        F.map_from_entries("feature_use").alias("feature_use"),
+    ]
+
+
+def _ratio(part: Column, whole: Column) -> Column:
+    """A rate of nothing is 0."""
+    return F.when(whole > 0, part / whole).otherwise(F.lit(0.0))

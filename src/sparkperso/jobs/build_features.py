@@ -1,0 +1,84 @@
+"""build-features: events → interactions, user features, the same scaled, and the scaling."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from datetime import timezone
+
+from pyspark.sql import DataFrame
+
+from sparkperso.config.features import FeaturesConfig
+from sparkperso.features.parameters import FeatureScaler
+from sparkperso.features.scaling import fit_scalers, scale_features
+from sparkperso.features.users import build_user_features
+from sparkperso.jobs.command import job_command
+from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.step import Step
+from sparkperso.recommend.interactions import build_interactions
+from sparkperso.schemas import TABLES
+
+EVENTS, INTERACTIONS = "silver/events", "gold/interactions"
+FEATURES, SCALED, SCALERS = (
+    "gold/user_features",
+    "gold/user_features_scaled",
+    "gold/feature_scalers",
+)
+
+
+def build_features(job: Job) -> Summary:
+    """Writes the interactions and the features of all users as of `job.as_of`.
+
+    Rows of the same as_of are replaced, those of others stay.
+    """
+    events, settings = job.read(EVENTS), job.settings
+    interactions = build_interactions(events, settings.recommend.interactions, job.as_of)
+    job.writer(INTERACTIONS).overwrite(interactions)
+    parts = partitions_for(events, settings.features)
+    features = build_user_features(events, settings.features, job.as_of, parts)
+    job.writer(FEATURES).overwrite(features, where=_this_time(job))
+    users = job.lake.ref(FEATURES).read().where(_this_time(job))
+    scalers = fit_scalers(users, settings.features.scaling, job.as_of)
+    job.writer(SCALERS).merge(scaler_rows(job, scalers))
+    job.writer(SCALED).overwrite(scale_features(users, scalers), where=_this_time(job))
+    return summarise(job, users, scalers)
+
+
+def partitions_for(events: DataFrame, config: FeaturesConfig) -> int:
+    """Returns how many parts keep a task's share of the events within its memory.
+
+    The count costs nothing: Delta knows it from its log.
+    """
+    return max(2, -(-events.count() // config.events_per_partition))
+
+
+def scaler_rows(job: Job, scalers: list[FeatureScaler]) -> DataFrame:
+    """Returns the rows of gold/feature_scalers, one per feature."""
+    as_of = job.as_of.replace(tzinfo=timezone.utc)
+    rows = [(*astuple(scaler)[:-1], as_of) for scaler in scalers]
+    return job.spark.createDataFrame(rows, TABLES[SCALERS].struct()).coalesce(1)
+
+
+def summarise(job: Job, users: DataFrame, scalers: list[FeatureScaler]) -> Summary:
+    """Returns the figures to print."""
+    return {
+        "as of": job.as_of.isoformat(sep=" "),
+        "users": users.count(),
+        "interactions": job.lake.ref(INTERACTIONS).read().count(),
+        "features": len(scalers),
+        "scaler": scalers[0].scaler_version,
+    }
+
+
+def _this_time(job: Job) -> str:
+    return f"as_of = TIMESTAMP '{job.as_of.isoformat(sep=' ')}'"
+
+
+STEP = Step(
+    name="build-features",
+    help="Turns events into interactions, user features and scaled user features.",
+    action=build_features,
+    inputs=(EVENTS,),
+    outputs=(INTERACTIONS, FEATURES, SCALED, SCALERS),
+)
+
+command = job_command(STEP)
