@@ -1,10 +1,15 @@
-"""The section `segments`."""
+"""The section `segments`, and the model of conf/segments/<name>.yaml."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from sparkperso.config.section import Section
+
+# Names stand in segment ids and in conditions on tables, so they hold no quotes or blanks.
+NAME = r"^[a-z][a-z0-9_-]*$"
 
 
 class SegmentsConfig(Section):
@@ -12,3 +17,123 @@ class SegmentsConfig(Section):
 
     seed: int = Field(default=42, ge=0)
     """Seed of the first start; further starts count up from it."""
+    segmentations: tuple[str, ...] = Field(default=("behaviour",), min_length=1)
+    """Files of conf/segments/ that build-segments carries out, without `.yaml`."""
+    parallelism: int = Field(default=2, ge=1, le=32)
+    """Candidates that are fitted at the same time."""
+    users_per_partition: int = Field(default=20_000, ge=100)
+    """Users in one Spark partition while clustering: fixes the order of sums on any cluster."""
+    picture_points: int = Field(default=5_000, ge=10, le=5_000)
+    """Users drawn in the scatter picture; the bound of what reaches the driver."""
+
+
+class Word(Section):
+    """One word of a segment's name, and where it stands: adjectives noun phrase."""
+
+    adjective: str | None = Field(default=None, min_length=1)
+    """Stands before the noun: `frequent`."""
+    noun: str | None = Field(default=None, min_length=1)
+    """Stands for the people themselves: `big spenders`."""
+    phrase: str | None = Field(default=None, min_length=1)
+    """Stands after the noun: `at weekends`."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Word:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a word is exactly one of adjective, noun and phrase")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Returns `adjective`, `noun` or `phrase`."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def text(self) -> str:
+        """Returns the word itself."""
+        return str(getattr(self, self.place))
+
+
+class FeatureWords(Section):
+    """How one feature is put into words."""
+
+    unit: str = ""
+    """Follows the value in sentences: `orders`; without it the feature's name does."""
+    times: float = Field(default=1, gt=0)
+    """Factor of the printed value, 100 for shares in percent."""
+    decimals: int = Field(default=0, ge=0, le=6)
+    """Digits after the point in sentences and pictures."""
+    short: str | None = None
+    """Heading in pictures; the feature's name if not given."""
+    high: Word | None = None
+    """Said of a segment far above the average."""
+    low: Word | None = None
+    """Said of a segment far below the average."""
+
+
+class Naming(Section):
+    """How segments get their names."""
+
+    noun: str = Field(default="customers", min_length=1)
+    """Stands where no feature offers a noun."""
+    plain: str = Field(default="typical", min_length=1)
+    """Adjective of a segment that nothing distinguishes."""
+    min_difference: float = Field(default=0.35, ge=0)
+    """Features closer to the average give no word (in standard deviations of all users)."""
+    max_words: int = Field(default=3, ge=1, le=6)
+    """Features named in one label; more only where two labels would be equal."""
+    max_facts: int = Field(default=3, ge=1, le=10)
+    """Features told in the sentence about a segment."""
+    features: dict[str, FeatureWords] = Field(default_factory=dict)
+    """Words and units by feature."""
+
+
+class KMeansSegmentation(Section):
+    """A segmentation by k-means: every user belongs to the nearest of k centres."""
+
+    name: str = Field(pattern=NAME, max_length=60)
+    """The file's name; segments are called `<name>-1`, `<name>-2`, …"""
+    kind: Literal["kmeans"] = "kmeans"
+    """How segments are found."""
+    description: str = ""
+    """What the segmentation is for."""
+    features: tuple[str, ...] = Field(min_length=1)
+    """Scaled features that distances are measured in."""
+    described_by: tuple[str, ...] = ()
+    """Features that only name and profile the segments."""
+    k_min: int = Field(default=3, ge=2, le=100)
+    """Smallest number of segments tried."""
+    k_max: int = Field(default=8, ge=2, le=100)
+    """Largest number of segments tried."""
+    num_seeds: int = Field(default=2, ge=1, le=50)
+    """Random starts for each k."""
+    max_iter: int = Field(default=30, ge=1)
+    """Iterations of one fit, at most."""
+    tol: float = Field(default=1e-4, gt=0)
+    """A fit ends when no centre moves further than this."""
+    init_steps: int = Field(default=2, ge=1)
+    """Rounds of the k-means|| start."""
+    min_users: int = Field(default=20, ge=3)
+    """With fewer users the job stops at a quality gate (exit 3)."""
+    min_segment_share: float = Field(default=0.01, ge=0, lt=0.5)
+    """A candidate with a segment smaller than this share of the users cannot win."""
+    naming: Naming = Field(default_factory=Naming)
+    """Words for the segments' names."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> KMeansSegmentation:
+        if self.k_max < self.k_min:
+            raise ValueError("k_max must not be below k_min")
+        if len(set(self.profiled)) != len(self.profiled):
+            raise ValueError("features and described_by must name each feature once")
+        return self
+
+    @property
+    def profiled(self) -> tuple[str, ...]:
+        """Returns all features of the profiles: those of the distance first."""
+        return self.features + self.described_by
+
+    @property
+    def exclusive(self) -> bool:
+        """Returns whether a user has one segment of this segmentation at most."""
+        return True

@@ -1,0 +1,112 @@
+"""How well labelled points fall into clusters: silhouette, Davies–Bouldin, within-cluster cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.ml.evaluation import ClusteringEvaluator
+from pyspark.ml.functions import vector_to_array
+from pyspark.ml.stat import Summarizer
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+MAX_CLUSTERS = 10_000
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the metrics need of one cluster: its size, mean and spread."""
+
+    label: int
+    size: int
+    mean: tuple[float, ...]
+    mean_distance: float
+    """Mean Euclidean distance of the members to the mean."""
+    squared_distance: float
+    """Sum of the members' squared distances to the mean."""
+
+
+@dataclass(frozen=True)
+class ClusteringMetrics:
+    """Figures of one labelling; NaN where fewer than two clusters leave nothing to compare."""
+
+    silhouette: float
+    davies_bouldin: float
+    cost: float
+    clusters: tuple[Cluster, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Returns the size of each cluster, by label."""
+        return tuple(cluster.size for cluster in self.clusters)
+
+
+def clustering_metrics(points: DataFrame, features: str, label: str) -> ClusteringMetrics:
+    """Returns the figures of `points`, one row per point: a vector and an integer label.
+
+    - silhouette, -1 to 1, high is good: mean over points of (b - a) / max(a, b), with a and b the
+      mean squared Euclidean distance to the own and the nearest other cluster (Rousseeuw 1987, as
+      Spark's ClusteringEvaluator computes it).
+    - davies_bouldin, 0 up, low is good: see `davies_bouldin`.
+    - cost: sum of squared distances to the mean of the own cluster, k-means' own objective.
+    """
+    clusters = summarise_clusters(points, features, label)
+    return ClusteringMetrics(
+        silhouette=_silhouette(points, features, label) if len(clusters) > 1 else math.nan,
+        davies_bouldin=davies_bouldin(clusters),
+        cost=sum(cluster.squared_distance for cluster in clusters),
+        clusters=clusters,
+    )
+
+
+def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cluster, ...]:
+    """Returns one record per label, in the order of the labels: two aggregations."""
+    means = points.groupBy(label).agg(
+        F.count(F.lit(1)).alias("size"),
+        vector_to_array(Summarizer.mean(F.col(features))).alias("mean"),
+    )
+    rows = means.orderBy(label).limit(MAX_CLUSTERS).collect()
+    distance = F.sqrt(_squared_distance(vector_to_array(F.col(features)), F.col("mean")))
+    own_mean = F.broadcast(points.sparkSession.createDataFrame(rows, means.schema))
+    spread = (
+        points.join(own_mean, on=label, how="inner")
+        .select(label, distance.alias("distance"))
+        .groupBy(label)
+        .agg(F.avg("distance").alias("mean"), F.sum(F.pow("distance", F.lit(2))).alias("squared"))
+    )
+    spreads = {row[label]: row for row in spread.collect()}
+    return tuple(
+        Cluster(int(r[label]), int(r["size"]), tuple(r["mean"]), *spreads[r[label]][1:])
+        for r in rows
+    )
+
+
+def davies_bouldin(clusters: Sequence[Cluster]) -> float:
+    """Returns the Davies–Bouldin index (Davies & Bouldin 1979), NaN below two clusters.
+
+    The mean over clusters i of the largest (s_i + s_j) / d_ij over the others j: s is the mean
+    distance to the cluster's mean, d the distance of two means. Coinciding means count as 0, as
+    in scikit-learn.
+    """
+    if len(clusters) < 2:
+        return math.nan
+    means = np.array([cluster.mean for cluster in clusters])
+    spread = np.array([cluster.mean_distance for cluster in clusters])
+    between = np.linalg.norm(means[:, None, :] - means[None, :, :], axis=2)
+    between[between == 0] = np.inf
+    return float(((spread[:, None] + spread[None, :]) / between).max(axis=1).mean())
+
+
+def _silhouette(points: DataFrame, features: str, label: str) -> float:
+    evaluator = ClusteringEvaluator(
+        featuresCol=features, predictionCol=label, distanceMeasure="squaredEuclidean"
+    )
+    return float(evaluator.evaluate(points))
+
+
+def _squared_distance(left: Column, right: Column) -> Column:
+    squares = F.zip_with(left, right, lambda a, b: (a - b) * (a - b))
+    return F.aggregate(squares, F.lit(0.0), lambda total, square: total + square)

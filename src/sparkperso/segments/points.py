@@ -1,0 +1,72 @@
+"""Users as points of the scaled feature space, and the nearest of a few centres."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.columns import USER_ID
+
+POINT = "point"
+SEGMENT_ID = "segment_id"
+DISTANCE = "distance"
+DECIMALS = 6
+
+Centre = tuple[float, ...]
+
+
+@contextmanager
+def cached_points(
+    scaled: DataFrame, features: Sequence[str], users_per_partition: int
+) -> Iterator[DataFrame]:
+    """Gives (user_id, point), held in memory inside the block.
+
+    Sums of floats depend on their order. So the users are spread by their identifiers over a
+    number of partitions that depends on their number only, and sorted within.
+    """
+    assembler = VectorAssembler(inputCols=list(features), outputCol=POINT)
+    partitions = max(1, math.ceil(scaled.count() / users_per_partition))
+    spread = scaled.repartition(partitions, USER_ID).sortWithinPartitions(USER_ID)
+    points = assembler.transform(spread).select(USER_ID, POINT).persist()
+    try:
+        yield points
+    finally:
+        points.unpersist()
+
+
+def order_centres(centres: Sequence[Centre], sizes: Sequence[int]) -> tuple[Centre, ...]:
+    """Returns the centres, rounded, the largest segment first; equals by their coordinates.
+
+    K-means numbers its centres as its random start has it; this order depends on the result only.
+    """
+    rounded = [tuple(round(float(x), DECIMALS) for x in centre) for centre in centres]
+    ranked = sorted(zip(sizes, rounded, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    return tuple(centre for _, centre in ranked)
+
+
+def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[str]) -> DataFrame:
+    """Returns (user_id, segment_id, distance): Euclidean; of equally near centres, the first."""
+    point = vector_to_array(F.col(POINT))
+    nearest = F.array_min(
+        F.array(*[_candidate(point, centre, rank) for rank, centre in enumerate(centres)])
+    )
+    names = F.array(*[F.lit(name) for name in ids])
+    found = points.select(USER_ID, nearest.alias("nearest"))
+    return found.select(
+        USER_ID,
+        F.get(names, F.col("nearest.rank")).alias(SEGMENT_ID),
+        F.col("nearest.distance").alias(DISTANCE),
+    )
+
+
+def _candidate(point: Column, centre: Centre, rank: int) -> Column:
+    differences = F.zip_with(point, F.lit(list(centre)), lambda a, b: (a - b) * (a - b))
+    squared = F.aggregate(differences, F.lit(0.0), lambda total, square: total + square)
+    distance = F.round(F.sqrt(squared), DECIMALS).alias("distance")
+    return F.struct(distance, F.lit(rank).alias("rank"))

@@ -1,0 +1,76 @@
+"""The users that a segmentation divides: their features, in original units and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from sparkperso.columns import AS_OF
+from sparkperso.errors import ConfigError, JobError
+
+SCALER_VERSION = "scaler_version"
+
+
+@dataclass(frozen=True)
+class Population:
+    """All users as of one time, one row per user in both frames."""
+
+    raw: DataFrame
+    """user_id and features in their own units."""
+    scaled: DataFrame
+    """user_id and the same features, scaled."""
+    as_of: datetime
+    scaler_version: str
+
+    def require(self, features: Sequence[str]) -> None:
+        """Raises ConfigError when a feature is not a number column of both frames."""
+        known = _number_columns(self.raw) & _number_columns(self.scaled)
+        unknown = [name for name in features if name not in known]
+        if unknown:
+            near = get_close_matches(unknown[0], sorted(known), n=1)
+            raise ConfigError(
+                "A segmentation's features should be number columns of gold/user_features and "
+                f"gold/user_features_scaled: {', '.join(sorted(known))}",
+                f"Found {', '.join(unknown)}",
+                f"Did you mean '{near[0]}'?" if near else "Choose from the list",
+            )
+
+
+def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Population:
+    """Returns the users of the latest features that look no further than `as_of`.
+
+    Raises JobError when there are none, or when they were scaled in more than one way.
+    """
+    known = scaled.where(F.col(AS_OF) <= F.lit(as_of))
+    latest = known.agg(F.max(AS_OF).alias(AS_OF)).first()
+    if latest is None or latest[AS_OF] is None:
+        raise JobError(
+            "Segments need scaled features in gold/user_features_scaled",
+            f"There are none as of {as_of}",
+            "Run 'sparkperso build-features' first, with the same --as-of",
+        )
+    at_latest = F.col(AS_OF) == F.lit(latest[AS_OF])
+    users = known.where(at_latest)
+    version = _one_scaler_version(users)
+    return Population(raw.where(at_latest), users, latest[AS_OF], version)
+
+
+def _number_columns(frame: DataFrame) -> set[str]:
+    return {f.name for f in frame.schema if isinstance(f.dataType, T.NumericType)}
+
+
+def _one_scaler_version(users: DataFrame) -> str:
+    versions = [row[0] for row in users.select(SCALER_VERSION).distinct().limit(2).collect()]
+    if len(versions) != 1:
+        raise JobError(
+            "All users of one as_of should be scaled by one scaler_version",
+            f"Found {' and '.join(sorted(map(str, versions)))}",
+            "Run 'sparkperso build-features' again",
+        )
+    return str(versions[0])

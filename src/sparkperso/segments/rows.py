@@ -1,0 +1,111 @@
+"""Rows of the segment tables: members now, changes since the last run, profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.columns import USER_ID
+from sparkperso.schemas.segments import SEGMENT_HISTORY, SEGMENT_PROFILES, SEGMENTS
+from sparkperso.segments.points import SEGMENT_ID
+from sparkperso.segments.profiles import distinguishing
+from sparkperso.segments.result import SegmentationResult, SegmentProfile
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which run wrote the rows, when, and how far it looked."""
+
+    model_version: str
+    assigned_at: datetime
+    as_of: datetime
+    scaler_version: str | None = None
+
+
+def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
+    """Returns the rows of gold/segments of one segmentation: one per (user_id, segment_id)."""
+    labels = F.create_map(
+        *[F.lit(part) for p in result.profiles for part in (p.segment_id, p.label)]
+    )
+    rows = result.members.withColumns(
+        {
+            "segmentation": F.lit(result.segmentation),
+            "exclusive": F.lit(result.exclusive),
+            "label": labels[F.col(SEGMENT_ID)],
+            "kind": F.lit(result.kind),
+            "model_version": F.lit(stamp.model_version),
+            "assigned_at": F.lit(stamp.assigned_at),
+        }
+    )
+    return rows.select(*SEGMENTS.column_names)
+
+
+def membership_changes(
+    history: DataFrame, members: DataFrame, segmentation: str, stamp: Stamp
+) -> DataFrame:
+    """Returns the rows to add to gold/segment_history: who entered or left a segment.
+
+    `members` are the rows of gold/segments. They are compared with the membership that the history
+    itself adds up to, so a run that was interrupted between two tables can be started again.
+    """
+    before = _membership(history.where(F.col("segmentation") == segmentation))
+    now = members.select(USER_ID, SEGMENT_ID, F.col("label").alias("new_label"))
+    both = before.join(now, on=[USER_ID, SEGMENT_ID], how="full_outer")
+    changed = both.where(F.col("old_label").isNull() | F.col("new_label").isNull())
+    is_new = F.col("old_label").isNull()
+    return changed.select(
+        USER_ID,
+        SEGMENT_ID,
+        F.lit(segmentation).alias("segmentation"),
+        F.coalesce("new_label", "old_label").alias("label"),
+        F.when(is_new, F.lit("entered")).otherwise(F.lit("left")).alias("change"),
+        F.lit(stamp.as_of).alias("as_of"),
+        F.lit(stamp.model_version).alias("model_version"),
+        F.lit(stamp.assigned_at).alias("assigned_at"),
+    ).select(*SEGMENT_HISTORY.column_names)
+
+
+def profile_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
+    """Returns the rows of gold/segment_profiles of one segmentation: one per segment."""
+    spark = result.members.sparkSession
+    rows = [_profile_row(result, profile, stamp) for profile in result.profiles]
+    columns = SEGMENT_PROFILES.column_names
+    values = [tuple(row[name] for name in columns) for row in rows]
+    return spark.createDataFrame(values, SEGMENT_PROFILES.struct()).coalesce(1)
+
+
+def _membership(history: DataFrame) -> DataFrame:
+    """Returns (user_id, segment_id, old_label) of those who entered once more than they left."""
+    step = F.when(F.col("change") == "entered", F.lit(1)).otherwise(F.lit(-1))
+    totals = history.groupBy(USER_ID, SEGMENT_ID).agg(
+        F.sum(step).alias("inside"), F.max_by("label", "assigned_at").alias("old_label")
+    )
+    return totals.where(F.col("inside") > 0).drop("inside")
+
+
+def _profile_row(
+    result: SegmentationResult, profile: SegmentProfile, stamp: Stamp
+) -> dict[str, Any]:
+    return {
+        "segment_id": profile.segment_id,
+        "segmentation": result.segmentation,
+        "kind": result.kind,
+        "label": profile.label,
+        "sentence": profile.sentence,
+        "size": profile.size,
+        "share": profile.share,
+        "centre": {trait.feature: trait.value for trait in profile.traits},
+        "centre_scaled": dict(profile.centre_scaled),
+        "difference": {trait.feature: trait.difference for trait in profile.traits},
+        "distinguishing": [
+            (t.feature, t.difference, t.value, t.average) for t in distinguishing(profile)
+        ],
+        "scaler_version": stamp.scaler_version,
+        "parent_id": profile.parent_id,
+        "as_of": stamp.as_of,
+        "model_version": stamp.model_version,
+    }

@@ -1,0 +1,107 @@
+"""The search for k: every (k, seed) is fitted, measured and recorded; the best silhouette wins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pyspark.ml.clustering import KMeans
+from pyspark.sql import DataFrame
+
+from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
+from sparkperso.errors import QualityGateError
+from sparkperso.evaluate.clustering import ClusteringMetrics, clustering_metrics
+from sparkperso.recorder import RunRecorder
+from sparkperso.segments.points import DECIMALS, POINT, Centre
+
+LABEL = "cluster"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fit; `centres` are those that have members, which may be fewer than k."""
+
+    k: int
+    seed: int
+    centres: tuple[Centre, ...]
+    metrics: ClusteringMetrics
+    seconds: float = 0.0
+
+    @property
+    def smallest_share(self) -> float:
+        """Returns the share of users in the smallest segment."""
+        return min(self.metrics.sizes) / sum(self.metrics.sizes)
+
+    def figures(self) -> dict[str, float]:
+        """Returns what is recorded of it."""
+        return {
+            "silhouette": self.metrics.silhouette,
+            "davies_bouldin": self.metrics.davies_bouldin,
+            "cost": self.metrics.cost,
+            "num_segments": len(self.centres),
+            "smallest_share": self.smallest_share,
+            "fit_seconds": self.seconds,
+        }
+
+
+def search_k(
+    points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig, recorder: RunRecorder
+) -> list[Candidate]:
+    """Returns every candidate, by k and seed; each is a child run of `recorder`."""
+    grid = [
+        (k, settings.seed + start)
+        for k in range(plan.k_min, plan.k_max + 1)
+        for start in range(plan.num_seeds)
+    ]
+    with ThreadPoolExecutor(settings.parallelism) as pool:
+        jobs = [pool.submit(_run, points, plan, k, seed, recorder) for k, seed in grid]
+        return [job.result() for job in jobs]
+
+
+def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candidate:
+    """Returns the highest silhouette; of equal ones the smaller k, then the smaller seed.
+
+    Raises QualityGateError when no candidate has two segments or more, each large enough.
+    """
+    able = [c for c in candidates if len(c.centres) > 1 and c.smallest_share >= min_share]
+    able = [c for c in able if math.isfinite(c.metrics.silhouette)]
+    if not able:
+        best = max(candidates, key=lambda c: (len(c.centres) > 1, c.smallest_share))
+        raise QualityGateError(
+            f"Segments should hold at least {min_share:.1%} of the users each",
+            f"Of {len(candidates)} candidates none does; the nearest has {len(best.centres)} "
+            f"segments, the smallest with {best.smallest_share:.1%}",
+            "Lower k_max or min_segment_share in conf/segments/, or choose other features",
+        )
+    return min(able, key=lambda c: (-round(c.metrics.silhouette, DECIMALS), c.k, c.seed))
+
+
+def fit_candidate(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int) -> Candidate:
+    """Returns the k-means fit of one k and one random start."""
+    started = time.monotonic()
+    fit = KMeans(
+        featuresCol=POINT,
+        predictionCol=LABEL,
+        k=k,
+        seed=seed,
+        initSteps=plan.init_steps,
+        maxIter=plan.max_iter,
+        tol=plan.tol,
+    ).fit(points)
+    metrics = clustering_metrics(fit.transform(points), POINT, LABEL)
+    centres = fit.clusterCenters()
+    used = tuple(tuple(map(float, centres[cluster.label])) for cluster in metrics.clusters)
+    return Candidate(k, seed, used, metrics, time.monotonic() - started)
+
+
+def _run(
+    points: DataFrame, plan: KMeansSegmentation, k: int, seed: int, recorder: RunRecorder
+) -> Candidate:
+    with recorder.child(f"k={k} seed={seed}") as run:
+        run.log_params({"k": k, "seed": seed, "max_iter": plan.max_iter, "tol": plan.tol})
+        candidate = fit_candidate(points, plan, k, seed)
+        run.log_metrics(candidate.figures())
+        return candidate
