@@ -105,6 +105,7 @@ STEP = Step(
     action=build_segments,
     inputs=(FEATURES, SCALED),
     outputs=(SEGMENTS, HISTORY, PROFILES),
+    conf=("segments",),
 )
 
 command = job_command(

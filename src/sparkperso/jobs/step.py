@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -27,6 +28,8 @@ class Step:
     action: Callable[[Job], Summary]
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    conf: tuple[str, ...] = ()
+    """Folders of conf/ whose files count beside the settings."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,12 @@ def fingerprint_of(step: Step, job: Job) -> str:
     options = {key: str(value) for key, value in sorted(job.options.items())}
     versions = {table: job.lake.ref(table).version() for table in step.inputs}
     parts = [step.name, config_hash(job.settings), options, versions, str(job.requested_as_of)]
+    parts += [path.read_text() for name in step.conf for path in _yaml_files(job.conf_dir / name)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yaml"))
 
 
 def is_up_to_date(step: Step, job: Job) -> bool:
