@@ -89,6 +89,7 @@ install_java() {
         local package log
         log=$(mktemp)
         export DEBIAN_FRONTEND=noninteractive
+        as_root mkdir -p /usr/share/man/man1 # slim images lack it, and the package needs it
         as_root apt-get update -qq > "$log" 2>&1 || true
         for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
             as_root apt-get install -y -qq --no-install-recommends "$package" >> "$log" 2>&1 && break

@@ -77,7 +77,13 @@ def run_cli(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run_cli(sys.argv[1:]))
+    exit_with(run_cli(sys.argv[1:]))
+
+
+def exit_with(status: int) -> None:
+    """Ends the process with a status other than 0; Databricks takes even exit(0) for a failure."""
+    if status:
+        sys.exit(status)
 
 
 def _fail(message: str, status: int, debug: bool = False) -> int:

@@ -173,3 +173,10 @@ def test_the_entry_point_of_a_job_runs_its_command(monkeypatch):
     with pytest.raises(SystemExit) as stopped:
         main("x")
     assert stopped.value.code == 7
+
+
+def test_a_job_that_is_done_does_not_exit_by_force(monkeypatch):
+    from sparkperso.jobs.command import main
+
+    monkeypatch.setattr(module, "run_cli", lambda line: 0)
+    assert main("x") is None  # Databricks takes SystemExit(0) for a failure

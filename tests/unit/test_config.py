@@ -35,7 +35,7 @@ def message(*arguments, **named):
 
 @pytest.mark.parametrize("env", ["local", "cluster", "databricks"])
 def test_every_environment_of_the_package_is_valid(env):
-    assert env in environments(default_conf_dir())
+    assert environments(default_conf_dir()) == ["cluster", "databricks", "local"]
     assert load_settings(env).env == env
 
 

@@ -18,7 +18,7 @@ from sparkperso.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
 SPARK_PROPERTIES = "spark.conf."
-NOT_OVERLAYS = frozenset({"base", "sources", "segments", "rules", "experiments"})
+NOT_OVERLAYS = frozenset({"base", "sources", "segments", "rules", "experiments", "tracking_plans"})
 """Folders of conf/ that are no environment: what all share, and configuration that is data."""
 
 

@@ -105,6 +105,6 @@ def _figure(value: Any) -> str:
 
 def main(command: str) -> None:
     """Runs a command with this process's arguments: what jobs/*.py call."""
-    from sparkperso.cli import run_cli
+    from sparkperso.cli import exit_with, run_cli
 
-    sys.exit(run_cli([command, *sys.argv[1:]]))
+    exit_with(run_cli([command, *sys.argv[1:]]))

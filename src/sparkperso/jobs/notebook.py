@@ -1,0 +1,67 @@
+"""The jobs from a notebook: in the session that is there, with results to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import click
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkperso.config import Settings, load_settings
+from sparkperso.errors import QualityGateError, UsageError
+from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.step import Step, carry_out
+from sparkperso.tables import Lake
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs jobs and reads tables for a notebook, in its own Spark session."""
+
+    spark: SparkSession
+    env: str = "databricks"
+    lake: str | None = None
+    """Root folder of the tables, over what the environment says."""
+    assignments: Sequence[str] = field(default_factory=tuple)
+    """Settings as `--set` takes them: 'section.key=value'."""
+
+    @property
+    def settings(self) -> Settings:
+        """The effective settings; raises ConfigError."""
+        return load_settings(self.env, None, self.assignments, self.lake)
+
+    def run(self, command: str, **options: Any) -> Summary:
+        """Carries out a job and returns its figures; options are named as on the command line.
+
+        A quality gate that says no is a result to look at: it comes back under `gate`.
+        """
+        module = import_module(f"sparkperso.jobs.{command.replace('-', '_')}")
+        step: Step = module.STEP
+        job = Job(command, self.settings, self.spark, options_of(module.command, options))
+        try:
+            return carry_out(step, job).summary
+        except QualityGateError as gate:
+            return {"gate": str(gate)}
+
+    def table(self, name: str) -> DataFrame:
+        """Returns a table, `<layer>/<table>`."""
+        return Lake(self.spark, self.settings.lake).ref(name).read()
+
+
+def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a command's own options; raises UsageError for one that it lacks."""
+    context = click.Context(command)
+    own = {p.name: p for p in command.params if p.name not in COMMON_NAMES}
+    unknown = sorted(set(given) - set(own))
+    if unknown:
+        raise UsageError(
+            f"{command.name} takes the options {', '.join(map(str, own)) or 'of all jobs only'}",
+            f"Found {', '.join(unknown)}",
+        )
+    return {str(name): given.get(str(name), p.get_default(context)) for name, p in own.items()}
+
+
+COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug", "help"})

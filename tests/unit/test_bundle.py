@@ -1,0 +1,90 @@
+"""databricks.yml: what it names is there, and its tasks are steps in an order that works."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sparkperso.cli import COMMANDS
+from sparkperso.jobs.run import STEPS
+from sparkperso.schemas import TABLES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return yaml.safe_load((ROOT / "databricks.yml").read_text())
+
+
+@pytest.fixture
+def tasks(bundle):
+    (job,) = bundle["resources"]["jobs"].values()
+    return {task["task_key"]: task for task in job["tasks"]}
+
+
+def before(task):
+    return [other["task_key"] for other in task.get("depends_on", [])]
+
+
+def test_every_task_is_a_command_with_its_script(tasks):
+    for name, task in tasks.items():
+        script = ROOT / task["spark_python_task"]["python_file"]
+        assert name in COMMANDS
+        assert f'main("{name}")' in script.read_text()
+
+
+def test_the_tasks_are_the_steps_of_a_run(tasks):
+    assert set(tasks) == {step.name for step in STEPS}
+
+
+def test_no_task_waits_for_itself(tasks):
+    order = list(
+        TopologicalSorter({name: before(task) for name, task in tasks.items()}).static_order()
+    )
+    assert sorted(order) == sorted(tasks)
+
+
+def test_every_table_is_written_before_it_is_read(tasks):
+    def ancestors(name):
+        return {a for other in before(tasks[name]) for a in {other, *ancestors(other)}}
+
+    for step in STEPS:
+        known = {table for s in STEPS if s.name in ancestors(step.name) for table in s.outputs}
+        written = {table for s in STEPS for table in s.outputs}
+        assert set(step.inputs) & written <= known | set(step.outputs)
+
+
+def test_every_parameter_is_an_option_of_its_command(tasks):
+    for name, task in tasks.items():
+        command = import_module(COMMANDS[name][0]).command
+        known = {flag for option in command.params for flag in option.opts}
+        flags = {p for p in task["spark_python_task"]["parameters"] if p.startswith("--")}
+        assert flags <= known
+
+
+def test_every_task_runs_on_a_cluster_that_is_described(bundle, tasks):
+    (job,) = bundle["resources"]["jobs"].values()
+    described = {cluster["job_cluster_key"] for cluster in job["job_clusters"]}
+    assert {task["job_cluster_key"] for task in tasks.values()} == described
+
+
+def test_the_lists_are_made_even_when_the_gate_says_no(tasks):
+    assert tasks["build-recommendations"]["run_if"] == "ALL_DONE"
+
+
+def test_every_layer_has_its_schema_in_the_catalog(bundle):
+    schemas = {schema["name"] for schema in bundle["resources"]["schemas"].values()}
+    assert schemas == {name.split("/")[0] for name in TABLES}
+
+
+def test_there_are_three_targets_and_one_default(bundle):
+    targets = bundle["targets"]
+    assert list(targets) == ["dev", "staging", "prod"]
+    assert [name for name, target in targets.items() if target.get("default")] == ["dev"]
+    used = {name for target in targets.values() for name in target["variables"]}
+    assert used <= set(bundle["variables"])

@@ -1,0 +1,55 @@
+"""Who may import whom: the contracts cover every module, and looking really stays light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "sparkperso"
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@pytest.fixture(scope="module")
+def contracts():
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return {contract["id"]: contract for contract in tool["contracts"]}
+
+
+def test_every_part_of_the_package_stands_in_a_layer(contracts):
+    parts = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    parts |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    layers = " ".join(contracts["layers"]["layers"]).replace("|", " ").replace(":", " ").split()
+    assert sorted(layers) == sorted(parts)
+
+
+def test_light_modules_load_without_anything_heavy(contracts):
+    names = contracts["light"]["source_modules"]
+    code = (
+        f"import sys\nfor name in {names!r}: __import__(name)\n"
+        "print({'pyspark', 'delta', 'mlflow', 'pandas', 'scipy'} & set(sys.modules) or '')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == ""
+
+
+def test_the_session_is_built_in_one_place():
+    found = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if "SparkSession.builder" in path.read_text()
+    ]
+    assert found == ["session.py"]
+
+
+def test_no_job_names_this_machine():
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "conf").rglob("*.yaml")]:
+        assert "/work/" not in path.read_text(), path

@@ -1,0 +1,64 @@
+"""The notebooks: Databricks' source format, text and code apart, and no logic of their own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_holds_text_and_calls_but_no_logic(path):
+    code = [cell for cell in cells_of(path) if not is_text(cell)]
+    assert len(code) < len(cells_of(path))
+    logic = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.If, ast.Lambda, ast.Try)
+    for cell in code:
+        assert not [node for node in ast.walk(ast.parse(cell)) if isinstance(node, logic)]
+        assert "dbutils" not in cell
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_can_be_pointed_elsewhere(path):
+    (cell,) = [cell for cell in cells_of(path) if cell.startswith(PARAMETERS)]
+    names = {node.targets[0].id for node in ast.parse(cell).body}
+    assert {"ENV", "LAKE", "SETTINGS"} <= names
+
+
+def test_there_are_four():
+    assert len(NOTEBOOKS) == 4
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(*cells, header="# Databricks notebook source"):
+        path = tmp_path / "n.py"
+        path.write_text("\n\n# COMMAND ----------\n\n".join([f"{header}\n{cells[0]}", *cells[1:]]))
+        return path
+
+    return make
+
+
+def test_cells_share_names_and_show_values(write):
+    path = write("# MAGIC %md\n# MAGIC # Title", "# Parameters\nA = 1", "B = A + 1", "display(B)")
+    assert run_notebook(path, None, {}) == [2]
+    assert run_notebook(path, None, {"A": 5}) == [6]
+
+
+def test_an_error_names_its_cell_and_a_wrong_parameter_is_one(write):
+    with pytest.raises(ZeroDivisionError) as error:
+        run_notebook(write("1 / 0"), None, {})
+    assert str(error.traceback[-1].path).endswith("n.py, cell 1")
+    with pytest.raises(KeyError, match="no parameter B"):
+        run_notebook(write("# Parameters\nA = 1"), None, {"B": 2})
+
+
+def test_other_formats_and_mixed_cells_are_refused(write):
+    with pytest.raises(ValueError, match="should begin with"):
+        cells_of(write("A = 1", header="# %%"))
+    with pytest.raises(ValueError, match="all code or all magic"):
+        run_notebook(write("# MAGIC %md\nA = 1"), None, {})
