@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -89,7 +88,7 @@ def _job_of(step: Step, job: Job, progress: Progress) -> Job:
 @click.command("run", help="Carries out every step from raw events to recommendation tables.")
 @with_common_options
 @click.option("--source", required=True, help="Name of conf/sources/NAME.yaml.")
-@click.option("--path", type=click.Path(path_type=Path), help="File or folder to read instead.")
+@click.option("--path", metavar="FILE|DIR", help="Read this, not what the source's file says.")
 def command(**arguments: Any) -> None:
     """Runs all steps; exit status 3 when a gate said no."""
     job = open_job("run", arguments)
