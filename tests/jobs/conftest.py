@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.conftest import TEST_PROPERTIES
 
-# A search that a test can wait for; what is searched is no part of what these tests look at.
+# A search that a test can wait for. What is searched is no part of what these tests look at.
 SMALL_SEARCH = [
-    "segments.min_users=50",
+    "recommend.search.als_implicit=[{rank: 8, reg_param: 0.1, alpha: 1, max_iter: 4},"
+    " {rank: 4, reg_param: 0.1, alpha: 1, max_iter: 4}]",
+    "recommend.search.popularity=[{}, {half_life_days: 14}]",
 ]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A lake that the pipeline has filled, and what came of each step."""
+
+    root: Path
+    conf_dir: Path
+    sample: Path
+    outcomes: dict
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +34,38 @@ def sample_file(tmp_path_factory):
     from sparkperso.testing.sample import write_sample
 
     return write_sample(tmp_path_factory.mktemp("sample") / "order_lines.parquet")
+
+
+@pytest.fixture(scope="session")
+def small_conf(tmp_path_factory):
+    """A copy of conf/ whose segmentation tries few k."""
+    from sparkperso.config import default_conf_dir
+
+    folder = tmp_path_factory.mktemp("conf") / "conf"
+    shutil.copytree(default_conf_dir(), folder)
+    path = folder / "segments" / "behaviour.yaml"
+    plan = yaml.safe_load(path.read_text()) | {"k_min": 3, "k_max": 4, "num_seeds": 1}
+    path.write_text(yaml.safe_dump(plan))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_pipeline(spark, sample_file, small_conf):
+    """Returns run(root, set=()), which carries out all steps on the sample in that folder."""
+    from sparkperso.config import load_settings
+    from sparkperso.jobs.context import Job
+    from sparkperso.jobs.run import run_steps
+
+    def run(root, set=()):  # noqa: A002
+        assignments = [*TEST_PROPERTIES, *SMALL_SEARCH, *set]
+        settings = load_settings(conf_dir=small_conf, assignments=assignments, lake=str(root))
+        options = {"source": "online_retail", "path": str(sample_file)}
+        outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))
+        return Pipeline(root, small_conf, sample_file, outcomes)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pipeline(run_pipeline, tmp_path_factory):
+    return run_pipeline(tmp_path_factory.mktemp("pipeline") / "lake")

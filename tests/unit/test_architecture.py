@@ -1,0 +1,35 @@
+"""docs/architecture.md says which parts there are and whom they import; the code must agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "sparkperso"
+
+
+def documented():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", text, re.MULTILINE)
+    return {part: set(re.findall(r"`(\w+)`", imports)) for part, imports in rows}
+
+
+def actual():
+    graph = grimp.build_graph(PACKAGE)
+    found = {}
+    for module in graph.modules - {PACKAGE}:
+        part = module.split(".")[1]
+        imports = {
+            name.split(".")[1]
+            for name in graph.find_modules_directly_imported_by(module)
+            if name != PACKAGE
+        }
+        found.setdefault(part, set()).update(imports - {part})
+    return found
+
+
+def test_the_table_of_parts_lists_each_part_and_what_it_imports():
+    assert documented() == actual()
