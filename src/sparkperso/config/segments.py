@@ -19,6 +19,10 @@ class SegmentsConfig(Section):
     """Seed of the first start; further starts count up from it."""
     segmentations: tuple[str, ...] = Field(default=("behaviour",), min_length=1)
     """Files of conf/segments/ that build-segments carries out, without `.yaml`."""
+    num_seeds: int = Field(default=2, ge=1, le=50)
+    """Random starts for each k."""
+    min_users: int = Field(default=20, ge=3)
+    """With fewer users the job stops at a quality gate (exit 3)."""
     parallelism: int = Field(default=2, ge=1, le=32)
     """Candidates that are fitted at the same time."""
     users_per_partition: int = Field(default=20_000, ge=100)
@@ -105,16 +109,12 @@ class KMeansSegmentation(Section):
     """Smallest number of segments tried."""
     k_max: int = Field(default=8, ge=2, le=100)
     """Largest number of segments tried."""
-    num_seeds: int = Field(default=2, ge=1, le=50)
-    """Random starts for each k."""
     max_iter: int = Field(default=30, ge=1)
     """Iterations of one fit, at most."""
     tol: float = Field(default=1e-4, gt=0)
     """A fit ends when no centre moves further than this."""
     init_steps: int = Field(default=2, ge=1)
     """Rounds of the k-means|| start."""
-    min_users: int = Field(default=20, ge=3)
-    """With fewer users the job stops at a quality gate (exit 3)."""
     min_segment_share: float = Field(default=0.01, ge=0, lt=0.5)
     """A candidate with a segment smaller than this share of the users cannot win."""
     naming: Naming = Field(default_factory=Naming)

@@ -31,10 +31,11 @@ def build_kmeans(
     users, or no candidate whose segments are all large enough.
     """
     population.require(plan.profiled)
-    require_users(population.scaled.count(), plan)
+    require_users(population.scaled.count(), plan, settings)
     with cached_points(population.scaled, plan.features, settings.users_per_partition) as points:
         candidates = search_k(points, plan, settings, recorder)
         chosen = choose_candidate(candidates, plan.min_segment_share)
+        recorder.set_tags({"chosen": chosen.name})
         centres = order_centres(chosen.centres, chosen.metrics.sizes)
         ids = [f"{plan.name}-{number + 1}" for number in range(len(centres))]
         members = assign_nearest(points, centres, ids)
@@ -58,14 +59,14 @@ def build_kmeans(
     )
 
 
-def require_users(count: int, plan: KMeansSegmentation) -> None:
+def require_users(count: int, plan: KMeansSegmentation, settings: SegmentsConfig) -> None:
     """Raises QualityGateError with fewer users than the minimum, or not more than k_max."""
-    needed = max(plan.min_users, plan.k_max + 1)
+    needed = max(settings.min_users, plan.k_max + 1)
     if count < needed:
         raise QualityGateError(
             f"The segmentation '{plan.name}' needs {needed:,} users at least",
             f"There are {count:,}",
-            f"Ingest more events, or lower min_users and k_max in conf/segments/{plan.name}.yaml",
+            "Ingest more events, or lower segments.min_users, or k_max in conf/segments/",
         )
 
 

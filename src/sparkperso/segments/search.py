@@ -31,6 +31,11 @@ class Candidate:
     seconds: float = 0.0
 
     @property
+    def name(self) -> str:
+        """Returns what its run is called."""
+        return f"k={self.k} seed={self.seed}"
+
+    @property
     def smallest_share(self) -> float:
         """Returns the share of users in the smallest segment."""
         return min(self.metrics.sizes) / sum(self.metrics.sizes)
@@ -54,11 +59,13 @@ def search_k(
     grid = [
         (k, settings.seed + start)
         for k in range(plan.k_min, plan.k_max + 1)
-        for start in range(plan.num_seeds)
+        for start in range(settings.num_seeds)
     ]
     with ThreadPoolExecutor(settings.parallelism) as pool:
         jobs = [pool.submit(_run, points, plan, k, seed, recorder) for k, seed in grid]
-        return [job.result() for job in jobs]
+        candidates = [job.result() for job in jobs]
+    _record_curve(candidates, recorder)
+    return candidates
 
 
 def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candidate:
@@ -95,6 +102,20 @@ def fit_candidate(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int
     centres = fit.clusterCenters()
     used = tuple(tuple(map(float, centres[cluster.label])) for cluster in metrics.clusters)
     return Candidate(k, seed, used, metrics, time.monotonic() - started)
+
+
+def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> None:
+    """Keeps the best start of each k as steps of one run, which MLflow draws as a line."""
+    for k in sorted({candidate.k for candidate in candidates}):
+        here = [candidate.metrics for candidate in candidates if candidate.k == k]
+        recorder.log_metrics(
+            {
+                "silhouette_by_k": max(metrics.silhouette for metrics in here),
+                "davies_bouldin_by_k": min(metrics.davies_bouldin for metrics in here),
+                "cost_by_k": min(metrics.cost for metrics in here),
+            },
+            step=k,
+        )
 
 
 def _run(

@@ -1,0 +1,146 @@
+"""K-means segments: a known truth is found, whatever the partitions; bad input stops at a gate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pytest
+from chispa import assert_df_equality
+
+from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
+from sparkperso.errors import ConfigError, JobError, QualityGateError
+from sparkperso.recorder import NullRecorder
+from sparkperso.segments.kmeans import build_kmeans
+from sparkperso.segments.population import Population, latest_population
+
+AS_OF = datetime(2011, 1, 1)
+SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)
+WORDS = {
+    "features": {
+        "frequency": {"high": {"adjective": "frequent"}, "low": {"noun": "one-time buyers"}},
+        "monetary": {"high": {"noun": "big spenders"}},
+    }
+}
+# Three groups far from each other: (frequency, monetary, basket_size) and size.
+GROUPS = (((0, 0, 1), 70), ((10, 0, 1), 50), ((10, 10, 3), 30))
+
+
+def plan(**changes):
+    given = {"features": ["frequency", "monetary"], "k_min": 2, "k_max": 4, "naming": WORDS}
+    return KMeansSegmentation.model_validate({"name": "test", **given, **changes})
+
+
+def population(spark, rows, partitions=1):
+    columns = "user_id string, frequency double, monetary double, basket_size double"
+    raw = spark.createDataFrame(rows, columns).repartition(partitions)
+    scaled = raw.selectExpr(
+        "user_id", "frequency / 10 AS frequency", "monetary / 10 AS monetary", "basket_size"
+    )
+    return Population(raw, scaled, AS_OF, "v1")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    chance = np.random.default_rng(3)
+    centres = [centre for centre, size in GROUPS for _ in range(size)]
+    noise = chance.normal(0, 0.3, (len(centres), 3))
+    found = [tuple(float(x) for x in c + n) for c, n in zip(centres, noise, strict=True)]
+    return [(f"u{number:03}", *values) for number, values in enumerate(found)]
+
+
+@pytest.fixture(scope="module")
+def result(spark, rows):
+    return build_kmeans(population(spark, rows), plan(), SETTINGS, NullRecorder())
+
+
+def test_the_true_groups_are_found_and_numbered_by_size(result, rows):
+    members = {row.user_id: row.segment_id for row in result.members.collect()}
+    sizes = [size for _, size in GROUPS]
+    expected = [f"test-{g + 1}" for g, size in enumerate(sizes) for _ in range(size)]
+    assert [members[row[0]] for row in rows] == expected
+    assert [(p.segment_id, p.size) for p in result.profiles] == list(
+        zip(["test-1", "test-2", "test-3"], sizes, strict=True)
+    )
+    assert result.figures["k"] == 3
+
+
+def test_profiles_hold_means_in_original_units_and_names_from_the_differences(result, rows):
+    last = result.profiles[2]
+    own = np.array([row[1:] for row in rows[-30:]])
+    assert [t.value for t in last.traits[:2]] == pytest.approx(own.mean(axis=0)[:2], abs=1e-6)
+    scaled = np.array([row[1] / 10 for row in rows])
+    expected = (own[:, 0].mean() / 10 - scaled.mean()) / scaled.std()
+    assert last.traits[0].difference == pytest.approx(expected, abs=1e-6)
+    assert last.centre_scaled == pytest.approx(
+        {"frequency": own[:, 0].mean() / 10, "monetary": own[:, 1].mean() / 10}, abs=1e-6
+    )
+    assert [p.label for p in result.profiles] == [
+        "one-time buyers",
+        "frequent customers",
+        "frequent big spenders",
+    ]
+
+
+def test_every_user_is_with_the_nearest_centre(result, rows):
+    centres = np.array([list(p.centre_scaled.values()) for p in result.profiles])
+    assigned = {row.user_id: row for row in result.members.collect()}
+    assert len(assigned) == len(rows)
+    for user_id, frequency, monetary, _ in rows:
+        distances = np.linalg.norm(centres - np.array([frequency, monetary]) / 10, axis=1)
+        assert assigned[user_id].segment_id == f"test-{distances.argmin() + 1}"
+        assert assigned[user_id].distance == pytest.approx(distances.min(), abs=1e-6)
+
+
+def test_the_result_does_not_depend_on_order_or_partitions_of_the_input(spark, result, rows):
+    other = population(spark, list(reversed(rows)), partitions=5)
+    again = build_kmeans(other, plan(), SETTINGS, NullRecorder())
+    assert_df_equality(again.members, result.members, ignore_row_order=True)
+    assert again.profiles == result.profiles
+    assert again.figures == result.figures
+
+
+def test_a_feature_that_only_describes_is_profiled_but_not_measured(spark, rows):
+    described = plan(described_by=["basket_size"], k_min=3, k_max=3)
+    found = build_kmeans(population(spark, rows), described, SETTINGS, NullRecorder())
+    for profile in found.profiles:
+        assert [trait.feature for trait in profile.traits][-1] == "basket_size"
+        assert "basket_size" not in profile.centre_scaled
+
+
+def test_fewer_different_users_than_centres_give_fewer_segments(spark):
+    twins = [(f"u{n}", float(n % 2), 0.0, 0.0) for n in range(20)]
+    many = plan(k_min=4, k_max=4)
+    found = build_kmeans(population(spark, twins), many, SETTINGS, NullRecorder())
+    assert [profile.size for profile in found.profiles] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("count", "message"), [(4, "needs 20 users at least. There are 4."), (30, "none does")]
+)
+def test_too_few_or_all_equal_users_stop_at_the_gate(spark, count, message):
+    equal = population(spark, [(f"u{n}", 1.0, 1.0, 1.0) for n in range(count)])
+    with pytest.raises(QualityGateError, match=message):
+        build_kmeans(equal, plan(k_min=2, k_max=2), SETTINGS, NullRecorder())
+
+
+def test_an_unknown_feature_is_refused_with_what_there_is(spark, rows):
+    with pytest.raises(ConfigError, match="Did you mean 'frequency'"):
+        build_kmeans(population(spark, rows), plan(features=["freqency"]), SETTINGS, NullRecorder())
+
+
+def test_the_population_is_that_of_the_latest_features_up_to_as_of(spark):
+    days = [datetime(2011, 1, day) for day in (1, 2, 3)]
+    scaled = spark.createDataFrame(
+        [("u", when, "v1") for when in days],
+        "user_id string, as_of timestamp, scaler_version string",
+    )
+    found = latest_population(scaled, scaled, datetime(2011, 1, 2, 12))
+    assert [row.as_of for row in found.scaled.collect()] == [days[1]]
+    with pytest.raises(JobError, match="build-features"):
+        latest_population(scaled, scaled, datetime(2010, 1, 1))
+    mixed = scaled.selectExpr(
+        "user_id", "timestamp'2011-01-01' AS as_of", "string(as_of) AS scaler_version"
+    )
+    with pytest.raises(JobError, match="one scaler_version"):
+        latest_population(mixed, mixed, AS_OF)
