@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.conftest import TEST_PROPERTIES
 
 # A search that a test can wait for. What is searched is no part of what these tests look at.

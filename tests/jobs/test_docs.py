@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2]
 
 
 def code_of(path):
-    """Returns the Python blocks of a document, each behind as many blank lines as stand before it."""
+    """Returns the Python blocks of a document, each at its own line numbers."""
     text = path.read_text()
     parts = re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [("\n" * text.count("\n", 0, p.start(1)) + p.group(1)) for p in parts]
