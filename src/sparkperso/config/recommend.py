@@ -130,8 +130,9 @@ class RecommendConfig(Section):
 
     seed: int = Field(default=42, ge=0)
     """Seed of factors, samples and the bootstrap."""
-    num_blocks: int = Field(default=2, ge=1, le=1000)
-    """Blocks of users and of items in ALS; fixed, since the factors depend on it."""
+    num_blocks: int = Field(default=1, ge=1, le=1000)
+    """Blocks of users and of items in ALS; fixed, since the factors depend on it. With one, they
+    are the same to the bit wherever they are fitted."""
     max_driver_items: int = Field(default=500_000, ge=1)
     """Largest number of items whose factors may be held in one process."""
     interactions: InteractionsConfig = Field(default_factory=InteractionsConfig)

@@ -32,12 +32,15 @@ def judge(
     `novelty`. Columns: user_id, n_relevant, rank, item_id, is_hit, hits_so_far, n_users; a user
     without a list has one row with rank null.
     """
-    answers = relevant.select(USER_ID, ITEM_ID).distinct()
-    users = answers.groupBy(USER_ID).agg(F.count(F.lit(1)).alias("n_relevant"))
+    answers = relevant.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("answers"))
     places = recommendations.select(USER_ID, RANK, ITEM_ID)
-    rows = users.join(places, USER_ID, how="left")
-    rows = rows.join(answers.withColumn("is_hit", F.lit(True)), [USER_ID, ITEM_ID], how="left")
-    rows = rows.withColumn("is_hit", F.coalesce("is_hit", F.lit(False)))
+    rows = answers.join(places, USER_ID, how="left").select(
+        USER_ID,
+        F.size("answers").alias("n_relevant"),
+        RANK,
+        ITEM_ID,
+        F.coalesce(F.array_contains("answers", F.col(ITEM_ID)), F.lit(False)).alias("is_hit"),
+    )
     so_far = W.partitionBy(USER_ID).orderBy(RANK).rowsBetween(W.unboundedPreceding, W.currentRow)
     rows = rows.withColumn("hits_so_far", F.sum(F.col("is_hit").cast("int")).over(so_far))
     if item_users is None:
@@ -141,6 +144,16 @@ def novelty_at_k(k: int, n_users: int) -> Column:
     return F.avg(F.when(F.col(RANK) <= k, -F.log2(share)))
 
 
+def n_judged() -> Column:
+    """Aggregate: number of judged users; each has one first place, or a row without a place.
+
+    >>> lists, truth = {"u": ["a", "b"]}, {"u": ["a"], "v": ["a"]}
+    >>> judge_lists(spark, lists, truth).agg(n_judged()).first()[0]
+    2
+    """
+    return F.count_if(F.col(RANK).isNull() | (F.col(RANK) == 1))
+
+
 def ranking_metrics(ks: Iterable[int]) -> dict[str, Column]:
     """Returns the summands of all user metrics under their logged names, such as ndcg_at_10."""
     per_k = (precision_at_k, recall_at_k, ndcg_at_k, map_at_k, hit_rate_at_k)
@@ -163,7 +176,7 @@ def mean_metrics(
     `n_items` is the size of the catalogue, `n_users` the number of training users. Rounded to 6
     decimals, so that the order of sums does not show; all 0 when there is no user to judge.
     """
-    total = F.count_distinct(USER_ID)
+    total = n_judged()
     means = {name: F.try_divide(F.sum(s), total) for name, s in ranking_metrics(ks).items()}
     k = max(ks)
     means |= {
@@ -179,9 +192,7 @@ def mean_metrics(
 
 def mean_of(judged: DataFrame, summand: Column) -> float:
     """Returns the mean over users of one metric, rounded to 6 decimals."""
-    found = judged.agg(
-        F.round(F.try_divide(F.sum(summand), F.count_distinct(USER_ID)), DECIMALS)
-    ).first()
+    found = judged.agg(F.round(F.try_divide(F.sum(summand), n_judged()), DECIMALS)).first()
     return float(found[0] or 0.0) if found else 0.0
 
 

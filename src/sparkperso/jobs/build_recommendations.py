@@ -24,6 +24,7 @@ from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import ListSize, Named, build_lists, similar_items
 from sparkperso.recommend.model import FactorModel
 from sparkperso.recommend.popularity import Popularity, popular_items, window_text
+from sparkperso.recommend.scoring import seen_lists
 from sparkperso.recommend.split import TrainingSet
 
 RECOMMENDATIONS, POPULAR, SIMILAR = (
@@ -45,7 +46,7 @@ def build_recommendations(job: Job) -> Summary:
     users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
     lists = build_lists(
         users,
-        interactions,
+        seen_lists(interactions),
         champion,
         fallback,
         ListSize(config.lists.n_items, config.max_driver_items),

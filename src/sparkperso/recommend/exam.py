@@ -15,6 +15,7 @@ from sparkperso.evaluate.ranking import judge, mean_metrics
 from sparkperso.evaluate.rating import rating_metrics
 from sparkperso.recommend.als import predict
 from sparkperso.recommend.model import FactorModel, Recommender
+from sparkperso.recommend.scoring import seen_lists
 from sparkperso.recommend.split import Fold
 
 Metrics = dict[str, float]
@@ -32,7 +33,7 @@ class Exam:
     users: DataFrame
     """user_id: users with a right answer."""
     seen: DataFrame
-    """(user_id, item_id) that these users had in training."""
+    """user_id, seen: the items that these users had in training."""
     item_users: DataFrame
     """item_id, n_users: users who had the item in training."""
     n_items: int
@@ -62,7 +63,7 @@ def prepare_exam(fold: Fold, k: int, max_items: int) -> Exam:
     """Returns the fold made ready; what every model needs is kept in memory until `release`."""
     pairs = fold.training.interactions
     users = fold.relevant.select(USER_ID).distinct().persist()
-    seen = pairs.join(users, USER_ID, how="left_semi").select(USER_ID, ITEM_ID).persist()
+    seen = seen_lists(pairs.join(users, USER_ID, how="left_semi")).persist()
     item_users = pairs.groupBy(ITEM_ID).agg(F.count(F.lit(1)).alias("n_users")).persist()
     items = fold.training.events.select(F.count_distinct(ITEM_ID)).first()
     known = pairs.select(F.count_distinct(USER_ID)).first()

@@ -40,7 +40,7 @@ def build_lists(
     """Returns user_id, rank, item_id, score, strategy, reason, model_version for every user.
 
     Users that the champion knows get its best items, the others (all, without a champion)
-    popularity's. `seen` has (user_id, item_id): none of them is listed for that user.
+    popularity's. `seen` is what `scoring.seen_lists` gives: items not listed for that user.
     """
     if champion is None or champion.model.user_factors is None:
         return _lists(popularity, users, seen, size)
@@ -57,7 +57,7 @@ def similar_items(model: FactorModel, size: ListSize) -> DataFrame:
     items = model.items(size.max_items)
     directions = ItemBlock(items.ids, items.directions(), items.bias * 0)
     asking = model.item_factors.select(F.col(ITEM_ID).alias(USER_ID), unit("factors"))
-    itself = model.item_factors.select(F.col(ITEM_ID).alias(USER_ID), ITEM_ID)
+    itself = asking.select(USER_ID, F.array(USER_ID).alias("seen"))
     rows = top_n(asking, itself, directions, size.n)
     return rows.select(
         F.col(USER_ID).alias(ITEM_ID), RANK, F.col(ITEM_ID).alias("other_item_id"), SCORE

@@ -31,7 +31,7 @@ class FactorModel:
     ) -> DataFrame:
         """Returns the n best unseen items of those `users` (user_id) that the model knows.
 
-        `seen` has (user_id, item_id). Columns as `scoring.top_n` says.
+        `seen` is what `scoring.seen_lists` gives. Columns as `scoring.top_n` says.
         """
         known = users.select(USER_ID).distinct()
         if self.user_factors is None:

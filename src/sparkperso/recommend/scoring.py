@@ -68,19 +68,19 @@ def top_n(
 ) -> DataFrame:
     """Returns the n best unseen items of each user: user_id, rank, item_id, score, like.
 
-    `users` has user_id and factors (ignored where items have none), `seen` has (user_id, item_id).
+    `users` has user_id and factors (ignored where items have none), `seen` what `seen_lists` gives.
     score = user factors · item factors + bias, in 64 bits, rounded to 6 decimals; ties go to the
     smaller item_id. With `explain`, `like` is the seen item whose factors point most nearly the
     same way (largest cosine); else null. A user who has seen everything has no row.
     """
-    spark = users.sparkSession
-    places = list(zip(items.ids.tolist(), range(len(items.ids)), strict=True))
-    positions = spark.createDataFrame(places, f"{ITEM_ID} string, position int")
-    lists = seen.select(USER_ID, ITEM_ID).join(F.broadcast(positions), ITEM_ID)
-    lists = lists.groupBy(USER_ID).agg(F.sort_array(F.collect_set("position")).alias("seen"))
-    blocks = users.select(USER_ID, "factors").join(lists, USER_ID, how="left")
-    scorer = BlockScorer(spark.sparkContext.broadcast(items), n, explain)
+    blocks = users.select(USER_ID, "factors").join(seen, USER_ID, how="left")
+    scorer = BlockScorer(users.sparkSession.sparkContext.broadcast(items), n, explain)
     return blocks.mapInPandas(scorer, LISTS)
+
+
+def seen_lists(pairs: DataFrame) -> DataFrame:
+    """Returns user_id, seen (array of item_id) of pairs (user_id, item_id)."""
+    return pairs.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("seen"))
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,22 @@ class BlockScorer:
     def __call__(self, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Returns the lists of each batch of (user_id, factors, seen)."""
         items = self.items.value
+        places = {item: place for place, item in enumerate(items.ids)}
         size = max(1, CELLS // max(len(items.ids), 1))
         for batch in batches:
             for start in range(0, len(batch), size):
-                yield score_block(batch.iloc[start : start + size], items, self.n, self.explain)
+                block = batch.iloc[start : start + size]
+                seen = [_places_of(known, places) for known in block["seen"]]
+                yield score_block(block, seen, items, self.n, self.explain)
 
 
-def score_block(users: pd.DataFrame, items: ItemBlock, n: int, explain: bool) -> pd.DataFrame:
-    """Returns the lists of one block of users (columns user_id, factors, seen)."""
-    seen = [_positions(value) for value in users["seen"]]
+def score_block(
+    users: pd.DataFrame, seen: list[Ints], items: ItemBlock, n: int, explain: bool
+) -> pd.DataFrame:
+    """Returns the lists of one block of users (columns user_id, factors).
+
+    `seen` holds, per user, the growing positions in `items` of what the user has.
+    """
     scores = np.round(_scores(users, items), DECIMALS) + 0.0  # + 0.0 makes -0.0 plain
     for row, positions in enumerate(seen):
         scores[row, positions] = -np.inf
@@ -146,8 +153,10 @@ def _scores(users: pd.DataFrame, items: ItemBlock) -> Floats:
     return product
 
 
-def _positions(value: Any) -> Ints:
-    return np.asarray([] if value is None else value, dtype=np.int64)
+def _places_of(known: Any, places: dict[str, int]) -> Ints:
+    """Returns the growing positions of the items that the block holds."""
+    held = [] if known is None else [places[item] for item in known if item in places]
+    return np.array(sorted(held), dtype=np.int64)
 
 
 def _likes(rows: Ints, columns: Ints, seen: list[Ints], items: ItemBlock) -> list[str | None]:
