@@ -9,6 +9,9 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Fixtures of the whole pipeline on a sample, shared by several folders.
+pytest_plugins = ["tests.pipeline"]
+
 TEST_PROPERTIES = [
     "spark.master=local[2]",
     "spark.driver_memory=1500m",

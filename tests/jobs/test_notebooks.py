@@ -1,0 +1,58 @@
+"""The notebooks run as they stand on the tables of the pipeline."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.conftest import TEST_PROPERTIES
+from tests.pipeline import SMALL_SEARCH
+
+from sparkperso.testing.notebooks import run_notebook
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SMALL_SEGMENTS = ["segments.parallelism=1"]
+
+
+@pytest.fixture(scope="module")
+def show(spark, pipeline, tmp_path_factory):
+    """Returns run(name, **parameters), which executes a notebook on a copy of the lake."""
+    root = tmp_path_factory.mktemp("notebooks") / "lake"
+    shutil.copytree(pipeline.root, root)
+    common = {
+        "ENV": "local",
+        "LAKE": str(root),
+        "SETTINGS": [*TEST_PROPERTIES, *SMALL_SEARCH, *SMALL_SEGMENTS],
+    }
+    return lambda name, **more: run_notebook(NOTEBOOKS / f"{name}.py", spark, {**common, **more})
+
+
+def test_ingest_shows_the_books_the_events_and_the_quarantine(show, pipeline):
+    books, events, quarantine = show("01_ingest", PATH=str(pipeline.sample))
+    assert {"received", "valid", "quarantined", "duplicates"} <= {row.rule for row in books}
+    assert len(events) == 20
+    assert all(row.reasons for row in quarantine)
+
+
+def test_features_and_segments_are_shown_with_their_names(show):
+    features, scalers, profiles = show("02_features_and_segments")
+    assert len(features) == 20
+    assert {"frequency", "monetary"} <= {row.feature for row in scalers}
+    assert all(row.label and row["size"] > 0 for row in profiles)
+
+
+def test_the_recommender_ends_with_its_factors(show):
+    (factors,) = show("03_recommender")
+    assert factors
+    assert all(row.factors for row in factors)
+
+
+def test_results_are_lists_with_titles_popular_items_segments_and_runs(show):
+    lists, popular, segments, runs, lineage = show("04_results")
+    assert [row["rank"] for row in lists[:3]] == [1, 2, 3]
+    assert any(row.title for row in lists)
+    assert popular
+    assert segments
+    assert {"ingest-events", "build-recommendations"} <= {row.job for row in runs}
+    assert {row.direction for row in lineage} == {"input", "output"}
