@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pyspark import inheritable_thread_target
-
 from sparkperso.recommend.exam import Exam, Metrics, Trial
 from sparkperso.recommend.model import Recommender
 from sparkperso.recorder import RunRecorder
@@ -54,8 +52,7 @@ class Search:
             return tried
 
         with ThreadPoolExecutor(self.parallelism) as pool:
-            work = inheritable_thread_target(one)
-            return list(pool.map(work, zip(names, candidates, strict=True)))
+            return list(pool.map(one, zip(names, candidates, strict=True)))
 
     def _try(self, name: str, candidate: Recommender, trial: Trial) -> Tried:
         with self.recorder.child(name) as run:

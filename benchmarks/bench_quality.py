@@ -1,0 +1,90 @@
+"""Quality of the recommender on the bundled shop: popularity beside ALS on the unseen test split.
+
+    python benchmarks/bench_quality.py                ingests the shop into a lake of its own first
+    python benchmarks/bench_quality.py --lake lake    uses the events and interactions of a lake
+
+Global time split at 80 % of the events that name a user and an item, new items only, users with
+history only. Prints every model's nDCG@10 with its interval and the paired gains, and writes
+benchmarks/results/quality.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+
+from sparkperso.config import load_settings
+from sparkperso.jobs import build_features, ingest_events, train_recommender
+from sparkperso.jobs.context import Job
+from sparkperso.jobs.step import carry_out, is_up_to_date
+from sparkperso.session import build_session
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    settings = load_settings(assignments=arguments.assignments, lake=arguments.lake)
+    spark = build_session(settings)
+
+    def job(name: str, **options: object) -> Job:
+        return Job(name, settings, spark, options)
+
+    if not job("look").lake.ref("gold/interactions").exists():
+        carry_out(ingest_events.STEP, job("ingest-events", source="online_retail", path=None))
+        carry_out(build_features.STEP, job("build-features"))
+    training = job("train-recommender")
+    if not is_up_to_date(train_recommender.STEP, training):
+        carry_out(train_recommender.STEP, training)
+    candidate = job("look").tracking.by_alias(train_recommender.MODEL, "candidate")
+    assert candidate is not None
+    result = summarise(candidate.document)
+    show(result)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "quality.json").write_text(json.dumps(result, indent=2) + "\n")
+    spark.stop()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lake", default="/tmp/sparkperso-bench-quality")
+    parser.add_argument("--set", dest="assignments", action="append", default=[])
+    return parser.parse_args()
+
+
+def summarise(document: dict) -> dict:
+    test = document["test"]
+    means = {name: interval["mean"] for name, interval in test["intervals"].items()}
+    als = means["als_implicit"]
+    return {
+        "winner": document["params"],
+        "popularity_tuned": document["popularity"],
+        "metric": test["metric"],
+        "intervals": test["intervals"],
+        "paired_gains": test["gains"],
+        "ratios": {n: round(als / mean, 3) for n, mean in means.items() if n != "als_implicit"},
+        "metrics": test["metrics"],
+        "folds": document["folds"],
+        "measured": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def show(result: dict) -> None:
+    n_users = result["metrics"]["als_implicit"]["n_judged"]
+    print(f"{result['metric']} on the test split, {n_users:.0f} users")
+    for name, interval in result["intervals"].items():
+        print(f"  {name:<28} {text(interval)}")
+    for name, gain in result["paired_gains"].items():
+        print(f"  gain over {name:<18} {text(gain)}, × {result['ratios'][name]}")
+
+
+def text(interval: dict) -> str:
+    return f"{interval['mean']:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
+
+
+if __name__ == "__main__":
+    main()

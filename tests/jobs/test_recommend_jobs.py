@@ -1,0 +1,204 @@
+"""train-recommender, promote-model, build-recommendations on a small shop of two tastes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from tests.conftest import TEST_PROPERTIES
+
+from sparkperso.errors import JobError, QualityGateError
+from sparkperso.testing.compare import assert_same_tables
+from sparkperso.testing.frames import events_frame
+
+START = datetime(2026, 1, 1)
+N_USERS, N_ITEMS, N_EVENTS = 60, 40, 1500
+SEARCH = [
+    "recommend.search.als_implicit=[{rank: 4, reg_param: 0.05, alpha: 5, max_iter: 5},"
+    " {rank: 2, reg_param: 0.05, alpha: 5, max_iter: 2}]",
+    "recommend.search.popularity=[{}, {half_life_days: 7}]",
+    "recommend.search.als_explicit=[{rank: 2, max_iter: 2}]",
+    "recommend.minimum.items=20",
+    "recommend.lists.n_items=5",
+    "recommend.lists.popular_min_events=100",
+]
+LISTS = ["gold/recommendations", "gold/popular_items", "gold/similar_items"]
+FACTORS = ["gold/als_user_factors", "gold/als_item_factors"]
+
+
+def shop():
+    """Users buy items of their own half, each at random; visitors buy anything; some rate."""
+    chance = random.Random(11)
+    rows = []
+    for n in range(N_EVENTS):
+        user = chance.randrange(N_USERS)
+        item = chance.randrange(0, N_ITEMS, 2) + user % 2
+        rows.append(
+            {
+                "user_id": f"u{user:02d}" if n % 10 else None,
+                "anonymous_id": f"till-{n}",
+                "item_id": f"i{item:02d}",
+                "event_type": "rating" if n % 15 == 1 else "purchase",
+                "value": 1.0 + item % 5,
+                "timestamp": START + timedelta(hours=n),
+                "country": "GB" if user % 3 else "FR",
+            }
+        )
+    only_looks = {"user_id": "visitor", "event_type": "page_view", "timestamp": START}
+    return [*rows, only_looks]
+
+
+@dataclass
+class Shop:
+    """A lake with events and interactions, and jobs on it."""
+
+    spark: object
+    root: str
+
+    def job(self, name, *more):
+        from sparkperso.config import load_settings
+        from sparkperso.jobs.context import Job
+
+        settings = load_settings(assignments=[*TEST_PROPERTIES, *SEARCH, *more], lake=self.root)
+        return Job(name, settings, self.spark, say=lambda line: None)
+
+    def carry_out(self, *modules):
+        return [module.STEP.action(self.job(module.STEP.name)) for module in modules]
+
+    def read(self, table):
+        return self.job("look").lake.ref(table).read()
+
+
+@pytest.fixture(scope="module")
+def open_shop(spark, tmp_path_factory):
+    from sparkperso.recommend.interactions import build_interactions
+
+    def make(rows):
+        found = Shop(spark, str(tmp_path_factory.mktemp("shop") / "lake"))
+        job = found.job("fill")
+        job.writer("silver/events").append(events_frame(spark, rows))
+        events, config = found.read("silver/events"), job.settings.recommend.interactions
+        interactions = build_interactions(events, config, job.as_of)
+        job.writer("gold/interactions").overwrite(interactions)
+        return found
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    from sparkperso.jobs import build_recommendations, promote_model, train_recommender
+
+    return train_recommender, promote_model, build_recommendations
+
+
+@pytest.fixture(scope="module")
+def trained(open_shop, jobs):
+    found = open_shop(shop())
+    found.summaries = found.carry_out(*jobs)
+    return found
+
+
+def test_the_candidate_says_all_that_it_depends_on(trained):
+    candidate = trained.job("look").tracking.by_alias("recommender", "candidate")
+    document = candidate.document
+    assert document["strategy"] == "als_implicit"
+    assert set(document["tables"]) == set(FACTORS)
+    assert {"as_of", "config", "config_hash", "model_version", "params", "test"} <= set(document)
+    assert document["input silver/events"] == 1
+    assert set(document["test"]["gains"]) == {"popularity", "popularity_tuned"}
+    assert document["explicit"]["mean"]["rmse"] > 0
+
+
+def test_every_candidate_is_a_child_run_with_its_figures_per_fold(trained):
+    tracking = trained.job("look").tracking
+    client = tracking.client
+    parent = tracking.by_alias("recommender", "candidate").run_id
+    experiment = client.get_run(parent).info.experiment_id
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    named = {run.info.run_name: run for run in children}
+    assert sorted(named) == [
+        "als_explicit_1",
+        "als_implicit_1",
+        "als_implicit_2",
+        "popularity_1",
+        "popularity_2",
+    ]
+    child = named["als_implicit_1"]
+    steps = [m.step for m in client.get_metric_history(child.info.run_id, "ndcg_at_10")]
+    assert sorted(steps) == [1, 2]
+    assert child.data.params["rank"] == "4"
+    logged = {"mean_ndcg_at_10", "map_at_10", "cold_user_share", "fit_seconds"}
+    assert logged <= set(child.data.metrics)
+    assert "input silver/events" in client.get_run(parent).data.tags
+
+
+def test_the_champion_knows_the_two_tastes(trained):
+    lists = trained.read("gold/recommendations").where("strategy = 'als_implicit'").collect()
+    same = [int(row.user_id[1:]) % 2 == int(row.item_id[1:]) % 2 for row in lists]
+    assert sum(same) / len(same) > 0.9
+
+
+def test_every_user_has_a_full_list_without_what_they_have(trained):
+    lists = trained.read("gold/recommendations")
+    had = trained.read("gold/interactions").select("user_id", "item_id")
+    assert lists.join(had, ["user_id", "item_id"]).isEmpty()
+    users = {row.user_id: row for row in lists.groupBy("user_id").count().collect()}
+    assert "visitor" in users
+    assert len(users) == N_USERS + 1
+    assert {row["count"] for row in users.values()} == {5}
+    of_visitor = lists.where("user_id = 'visitor'").select("strategy", "reason").distinct()
+    assert of_visitor.collect() == [("popularity", "popular:global")]
+
+
+def test_popular_items_are_ranked_per_scope(trained):
+    rows = trained.read("gold/popular_items").orderBy("scope", "rank").collect()
+    assert {row.scope for row in rows} == {"global", "country:GB", "country:FR"}
+    for scope in ("global", "country:GB"):
+        scores = [row.score for row in rows if row.scope == scope]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_two_runs_on_the_same_input_give_the_same_tables(trained, open_shop, jobs):
+    again = open_shop(shop()[::-1])
+    again.carry_out(*jobs)
+    lakes = [one.job("look").lake for one in (trained, again)]
+    assert_same_tables(*lakes, tables=[*LISTS, *FACTORS, "gold/user_index", "gold/item_index"])
+
+
+def test_too_little_to_train_on_stops_at_a_gate_and_the_champion_stays(trained, jobs):
+    champion = trained.job("look").tracking.by_alias("recommender", "champion").version
+    job = trained.job("train-recommender", "recommend.minimum.users=1000")
+    with pytest.raises(QualityGateError, match=r"1,000 users.*Found 60 users"):
+        jobs[0].STEP.action(job)
+    job = trained.job("train-recommender", "recommend.minimum.test_users=1000")
+    with pytest.raises(QualityGateError, match="test should judge"):
+        jobs[0].STEP.action(job)
+    assert trained.job("look").tracking.by_alias("recommender", "champion").version == champion
+
+
+def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularitys(open_shop, jobs):
+    _, promote, build = jobs
+    fresh = open_shop(shop()[:300])
+    with pytest.raises(JobError, match="train-recommender"):
+        fresh.carry_out(promote)
+    fresh.carry_out(build)
+    strategies = fresh.read("gold/recommendations").select("strategy").distinct().collect()
+    assert strategies == [("popularity",)]
+    assert fresh.read("gold/similar_items").isEmpty()
+
+
+def test_a_candidate_no_better_than_popularity_is_refused(trained, jobs):
+    tracking = trained.job("look").tracking
+    good = tracking.by_alias("recommender", "candidate")
+    test = dict(good.document["test"])
+    test["gains"] = {"popularity": {"mean": 0.0, "low": -0.1, "high": 0.1, "level": 0.95}}
+    with tracking.run("train-recommender", "weak") as run:
+        weak = tracking.register("recommender", run.run_id, {**good.document, "test": test})
+    tracking.set_alias("recommender", "candidate", weak)
+    with pytest.raises(QualityGateError, match="above zero"):
+        trained.carry_out(jobs[1])
+    assert tracking.by_alias("recommender", "champion").version == good.version
+    tracking.set_alias("recommender", "candidate", good.version)
