@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import reduce
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
@@ -30,12 +31,32 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
     rules = bind_rules(source.rules, "_source_rule")
     for rule in rules:
         _checked(records, f"rule '{rule.config.message}'", rule.config.when, source)
-    return records.select(
+    parts = {group: _parts(records, source, group) for group in ("context", "metadata")}
+    mapped = records.select(
         *KEPT,
         _refused(records, source).alias(REFUSED),
         *(_field(records, source, name).alias(name) for name in EVENT_FIELDS),
+        *(value.alias(f"_{key}") for group in parts.values() for key, value in group.items()),
         *(column for rule in rules for column in rule.columns()),
-    ), [rule.bound() for rule in rules]
+    )
+    return _assembled(mapped, parts), [rule.bound() for rule in rules]
+
+
+def _assembled(mapped: DataFrame, parts: dict[str, dict[str, Column]]) -> DataFrame:
+    """Puts the parts, which are columns by now, into the struct and the map."""
+    if parts["context"]:
+        mapped = mapped.withColumn("context", _context(parts["context"]))
+    if parts["metadata"]:
+        mapped = mapped.withColumn("metadata", _metadata(list(parts["metadata"])))
+    return mapped.drop(*(f"`_{key}`" for group in parts.values() for key in group))
+
+
+def _parts(records: DataFrame, source: SourceConfig, group: str) -> dict[str, Column]:
+    return {
+        key: _checked(records, key, expression, source).cast("string")
+        for key, expression in source.columns.items()
+        if key.startswith(f"{group}.")
+    }
 
 
 def _with_nulls(records: DataFrame, source: SourceConfig) -> DataFrame:
@@ -58,40 +79,31 @@ def _refused(records: DataFrame, source: SourceConfig) -> Column:
 
 
 def _field(records: DataFrame, source: SourceConfig, name: str) -> Column:
-    """The expression of a field, or the struct or map of the expressions of its parts."""
-    if name in source.columns:
-        return _checked(records, name, source.columns[name], source)
-    parts = {
-        key.partition(".")[2]: _checked(records, key, expression, source).cast("string")
-        for key, expression in source.columns.items()
-        if key.startswith(f"{name}.")
-    }
-    if name == "context":
-        return _context(parts)
-    if name == "metadata" and parts:
-        return _metadata(parts)
-    return F.lit(None).cast("string")
+    if name not in source.columns:
+        return F.lit(None).cast("string")
+    return _checked(records, name, source.columns[name], source)
 
 
-def _context(parts: dict[str, Column]) -> Column:
+def _context(parts: Collection[str]) -> Column:
     absent = F.lit(None).cast("string")
-    return F.struct(*(parts.get(name, absent).alias(name) for name in CONTEXT_FIELDS))
+    values = {name: f"context.{name}" for name in CONTEXT_FIELDS}
+    return F.struct(
+        *(
+            (F.col(f"`_{key}`") if key in parts else absent).alias(name)
+            for name, key in values.items()
+        )
+    )
 
 
-def _metadata(parts: dict[str, Column]) -> Column:
-    """Keys without a value are left out; the filter, which is slow, runs only where there are any."""
-    pairs = [item for key, value in parts.items() for item in (F.lit(key), value)]
-    everything = F.create_map(*pairs)
-    has_null = _any([value.isNull() for value in parts.values()])
+def _metadata(parts: Sequence[str]) -> Column:
+    """Keys without a value are left out; the filter, which is slow, runs only where there are."""
+    values = {key.removeprefix("metadata."): F.col(f"`_{key}`") for key in parts}
+    everything = F.create_map(
+        *(part for key, value in values.items() for part in (F.lit(key), value))
+    )
+    has_null = reduce(lambda a, b: a | b, [value.isNull() for value in values.values()])
     given = F.map_filter(everything, lambda _, value: value.isNotNull())
     return F.when(has_null, given).otherwise(everything)
-
-
-def _any(conditions: Sequence[Column]) -> Column:
-    found = conditions[0]
-    for condition in conditions[1:]:
-        found = found | condition
-    return found
 
 
 def _checked(records: DataFrame, name: str, expression: str, source: SourceConfig) -> Column:

@@ -13,39 +13,13 @@ from pyspark.sql import functions as F
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.event import EVENT_FIELDS
 from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.mapping import map_columns
 from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
 from sparkperso.ingest.times import choose_formats
-
-CLASSIFIED = (
-    "payload",
-    "record_id",
-    "source_file",
-    "is_refused",
-    "is_rejected",
-    "reasons",
-    "recoverable",
-)
-EVENT = (
-    "event_id",
-    "user_id",
-    "anonymous_id",
-    "session_id",
-    "timestamp",
-    "event_type",
-    "channel",
-    "item_id",
-    "value",
-    "currency",
-    "context",
-    "metadata",
-    "schema_version",
-    "event_date",
-    "event_key",
-)
 
 
 @dataclass(frozen=True)
@@ -60,9 +34,10 @@ class Rulebook:
 def classify_files(
     spark: SparkSession, files: Sequence[SourceFile], book: Rulebook, received_at: datetime
 ) -> DataFrame:
-    """Returns one row per record of `files`: CLASSIFIED, and EVENT where the record is valid.
+    """Returns one row per record of `files`: what became of it, and the fields of its event.
 
-    A refused record keeps nothing but the fact. Each record is read, serialised and hashed once.
+    Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file; those
+    of silver/events. Each record is read, serialised and hashed once.
     """
     frames = read_records(spark, files, book.source)
     return reduce(
@@ -91,26 +66,29 @@ def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) 
     checked = events.select(
         "*", reasons(rules).alias("reasons"), recoverable(rules).alias("recoverable")
     )
-    return _result(checked)
+    return _result(checked, source.needs_consent)
 
 
-def _result(checked: DataFrame) -> DataFrame:
-    kept, valid = ~F.col("_refused"), ~F.col("_refused") & F.col("reasons").isNull()
-    event_id = F.coalesce("event_id", "_record_id")
-    events = checked.withColumns(
-        {
-            "event_id": event_id,
-            "event_date": F.to_date("timestamp"),
-            "event_key": F.xxhash64(event_id),
-        }
-    )
-    return events.select(
-        F.when(kept, F.col("_payload")).alias("payload"),
-        F.when(kept, F.col("_record_id")).alias("record_id"),
-        F.col("_file").alias("source_file"),
+def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
+    """A refused record keeps nothing. event_id stays null where the record's hash stands for it."""
+    columns = {
+        "payload": F.col("_payload"),
+        "record_id": F.col("_record_id"),
+        "source_file": F.col("_file"),
+        "is_rejected": F.col("reasons").isNotNull(),
+        **{name: F.col(name) for name in ("reasons", "recoverable", *EVENT_FIELDS)},
+        "event_date": F.to_date("timestamp"),
+        "event_key": F.xxhash64(F.coalesce("event_id", "_record_id")),
+    }
+    if may_refuse:
+        columns = {name: F.when(~F.col("_refused"), value) for name, value in columns.items()}
+    return checked.select(
         F.col("_refused").alias("is_refused"),
-        (kept & F.col("reasons").isNotNull()).alias("is_rejected"),
-        F.when(kept, F.col("reasons")).alias("reasons"),
-        "recoverable",
-        *(F.when(valid, F.col(name)).alias(name) for name in EVENT),
+        *(value.alias(name) for name, value in columns.items()),
     )
+
+
+def valid_events(classified: DataFrame) -> DataFrame:
+    """Returns the records that are valid events."""
+    valid = classified.where(~F.col("is_refused") & ~F.col("is_rejected"))
+    return valid.withColumn("event_id", F.coalesce("event_id", "record_id"))

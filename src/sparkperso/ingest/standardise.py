@@ -58,7 +58,7 @@ def snake_case(text: Column) -> Column:
 
 
 def _text(name: str, source: SourceConfig) -> Column:
-    text = F.nullif(F.trim(F.col(name).cast("string")), F.lit(""))
+    text = _filled(F.col(name))
     if name == "channel":
         return F.coalesce(F.lower(text), F.lit(source.channel))
     if name == "event_type":
@@ -123,4 +123,10 @@ def _with_country(events: DataFrame) -> DataFrame:
 def _as_text(name: str, kind: T.DataType) -> Column:
     if isinstance(kind, (T.StructType, T.MapType)):
         return F.lit(None).cast("string")
-    return F.nullif(F.trim(F.col(name).cast("string")), F.lit(""))
+    return _filled(F.col(name))
+
+
+def _filled(sent: Column) -> Column:
+    """Trimmed text; null when nothing is left. (`nullif` would cost the plan another step.)"""
+    text = F.trim(sent.cast("string"))
+    return F.when(text != "", text)

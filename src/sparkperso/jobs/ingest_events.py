@@ -20,7 +20,7 @@ from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected
 from sparkperso.ingest.deduplicate import deduplicate_events
 from sparkperso.ingest.files import list_files, resolve_path
 from sparkperso.ingest.items import update_items
-from sparkperso.ingest.parse import Rulebook, classify_files
+from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.quarantine import new_rejections
 from sparkperso.jobs.command import job_command
 from sparkperso.jobs.context import Job, Summary
@@ -138,7 +138,7 @@ def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
 
 def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     """Adds the valid records that are new events, and what they say about items."""
-    valid = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
+    valid = valid_events(records)
     known = run.existing("silver/events")
     new = deduplicate_events(valid, intake.readable, known, run.batch.name)
     rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
@@ -153,13 +153,13 @@ def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -
     figures = _figures(intake, quarantined, valid)
     by_rule = {f"rule:{code}": count for code, count in intake.by_code.items()}
     job, batch, at = run.job, run.batch, run.received_at
+    ran = (job.run_id, at)
     counts = [
         (job.run_id, batch.source, batch.name, rule, count, at)
         for rule, count in {**figures, **by_rule}.items()
     ]
     entries = [
-        (batch.source, f.path, f.size, f.modified_at, batch.rules_hash, status, batch.name)
-        + (job.run_id, at)
+        (batch.source, f.path, f.size, f.modified_at, batch.rules_hash, status, batch.name, *ran)
         for f in batch.files
     ]
     _append(job, "ops/data_quality", counts)
