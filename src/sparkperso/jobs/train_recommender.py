@@ -42,6 +42,8 @@ def train_recommender(job: Job) -> Summary:
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
         run.set_tags(facts(job))
         trained = Trainer(config, setting, run, job.say).train(events, interactions, job.as_of)
+        winner = trained.found.winner
+        run.log_params({"winner": winner.name, **winner.candidate.settings})
         run.log_metrics(test_metrics(trained))
         document = {**trained.as_dict(), **facts(job), **write_factors(job, trained)}
         document["config"] = config.model_dump(mode="json")
@@ -67,7 +69,11 @@ def extend_index(job: Job, table: str, interactions: DataFrame, id_column: str) 
     """Appends ids that the index lacks and returns the whole index."""
     number = TABLE_INDEX[table]
     known = job.lake.ref(table).read()
-    job.writer(table).append(new_index_rows(known, interactions, id_column, number))
+    rows = new_index_rows(known, interactions, id_column, number)
+    writer = job.writer(table)
+    writer.create()
+    if not rows.isEmpty():
+        writer.append(rows)
     return job.lake.ref(table).read()
 
 
