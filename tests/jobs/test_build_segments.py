@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sparkperso.columns import RUN_COLUMNS
+from sparkperso.config import load_settings
 from sparkperso.errors import QualityGateError
 from sparkperso.jobs.build_segments import STEP
+from sparkperso.jobs.context import Job
 from sparkperso.jobs.step import carry_out, is_up_to_date
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import table_frame
@@ -29,22 +31,33 @@ naming:
 SEGMENTS, HISTORY, PROFILES = STEP.outputs
 
 
-@pytest.fixture
-def conf_dir(tmp_path):
-    folder = tmp_path / "conf" / "segments"
-    folder.mkdir(parents=True)
-    (folder / "behaviour.yaml").write_text(PLAN)
-    return tmp_path / "conf"
+@pytest.fixture(scope="module")
+def open_job(spark, tmp_path_factory):
+    """Opens jobs on one lake: the runs of this module build on each other, in their order."""
+    place = tmp_path_factory.mktemp("segments")
+    (place / "conf" / "segments").mkdir(parents=True)
+    (place / "conf" / "segments" / "behaviour.yaml").write_text(PLAN)
 
-
-@pytest.fixture
-def open_job(make_job, conf_dir):
-    def open_one(settings=(), **options):
-        job = make_job("build-segments", set=[*SEARCH, *settings], as_of=AS_OF, **options)
-        job.conf_dir = conf_dir
-        return job
+    def open_one(changes=(), **options):
+        settings = load_settings(assignments=[*SEARCH, *changes], lake=str(place / "lake"))
+        say = options.pop("say", lambda line: None)
+        return Job("build-segments", settings, spark, options, place / "conf", AS_OF, say)
 
     return open_one
+
+
+@pytest.fixture(scope="module")
+def lake(open_job):
+    return open_job().lake
+
+
+@pytest.fixture(scope="module")
+def first(spark, lake, open_job, tmp_path_factory):
+    """The first run: its job, its outcome, its pictures."""
+    write_features(spark, lake, [(0, 30), (10, 20)])
+    pictures = tmp_path_factory.mktemp("pictures")
+    job = open_job(pictures=str(pictures))
+    return job, carry_out(STEP, job), pictures
 
 
 def write_features(spark, lake, groups):
@@ -72,86 +85,78 @@ def rows_of(lake, table, *columns):
     return [tuple(row) for row in found]
 
 
-def test_a_run_writes_members_profiles_history_model_and_pictures(spark, lake, open_job, tmp_path):
-    write_features(spark, lake, [(0, 30), (10, 20)])
-    job = open_job(pictures=str(tmp_path / "png"))
-    summary = carry_out(STEP, job).summary
-    assert (summary["segmentation"], summary["k"]) == ("behaviour", 2)
-    assert summary["segments"] == "typical customers 30; frequent big spenders 20"
+def content(lake, table):
+    names = [c.name for c in TABLES[table].columns if c.name not in RUN_COLUMNS]
+    return sorted(map(str, lake.ref(table).read().select(*names).collect()))
+
+
+def test_a_run_writes_members_profiles_and_history(first, lake):
+    _, outcome, _ = first
+    assert (outcome.summary["segmentation"], outcome.summary["k"]) == ("behaviour", 2)
+    assert outcome.summary["segments"] == "typical customers 30; frequent big spenders 20"
     members = rows_of(lake, SEGMENTS, "user_id", "segment_id", "exclusive", "label", "kind")
     assert members[0] == ("u00", "behaviour-1", True, "typical customers", "kmeans")
     assert [row[1] for row in members] == ["behaviour-1"] * 30 + ["behaviour-2"] * 20
     profiles = rows_of(lake, PROFILES, "segment_id", "size", "label", "scaler_version", "parent_id")
     assert profiles[1] == ("behaviour-2", 20, "frequent big spenders", "v1", None)
     assert lake.ref(HISTORY).read().where("change = 'entered'").count() == 50
-    assert sorted(path.name for path in (tmp_path / "png").iterdir()) == [
-        f"behaviour-{name}.png" for name in ("profiles", "scatter", "search")
-    ]
-    _check_tracking(job, lake)
 
 
-def _check_tracking(job, lake):
-    client = job.tracking.client
-    version = client.get_model_version(job.tracking.model_name("segments-behaviour"), "1")
+def test_the_model_is_registered_as_a_document_without_code(first, lake):
+    job, _, _ = first
     job.tracking.set_alias("segments-behaviour", "test", "1")
-    document = job.tracking.by_alias("segments-behaviour", "test").document
+    model = job.tracking.by_alias("segments-behaviour", "test")
+    document = model.document
     assert document["tables"] == {t: lake.ref(t).version() for t in (SEGMENTS, PROFILES)}
     assert document["inputs"] == {t: lake.ref(t).version() for t in STEP.inputs}
     assert document["scaler_version"] == "v1"
     assert document["configuration"]["k_max"] == 3
-    assert rows_of(lake, SEGMENTS, "model_version")[0] == (version.run_id,)
-    parent = client.get_run(version.run_id)
-    children = client.search_runs(
-        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{version.run_id}'"
-    )
+    assert rows_of(lake, SEGMENTS, "model_version")[0] == (model.run_id,)
+
+
+def test_every_candidate_is_a_run_under_one_parent_and_pictures_are_kept(first):
+    job, _, pictures = first
+    client, names = job.tracking.client, ("profiles", "scatter", "search")
+    parent = client.get_model_version(job.tracking.model_name("segments-behaviour"), "1").run_id
+    experiment = client.get_run(parent).info.experiment_id
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
     assert sorted(run.data.params["k"] for run in children) == ["2", "3"]
-    assert all("davies_bouldin" in run.data.metrics for run in children)
-    drawn = {file.path for file in client.list_artifacts(version.run_id, "pictures")}
-    assert drawn == {f"pictures/{name}.png" for name in ("profiles", "scatter", "search")}
+    assert all({"silhouette", "davies_bouldin", "cost"} <= set(r.data.metrics) for r in children)
+    drawn = {file.path for file in client.list_artifacts(parent, "pictures")}
+    assert drawn == {f"pictures/{name}.png" for name in names}
+    assert {path.name for path in pictures.iterdir()} == {f"behaviour-{n}.png" for n in names}
 
 
-def test_a_second_run_changes_nothing_but_run_columns_and_then_only_what_moved(
-    spark, lake, open_job
-):
-    write_features(spark, lake, [(0, 30), (10, 20)])
-    carry_out(STEP, open_job())
-    contents = {t: content(lake, t) for t in STEP.outputs}
-    carry_out(STEP, open_job())
-    assert {t: content(lake, t) for t in STEP.outputs} == contents
-    write_features(spark, lake, [(0, 30), (10, 19)])
-    carry_out(STEP, open_job())
-    left = lake.ref(HISTORY).read().where("change = 'left'").collect()
-    assert [(row.user_id, row.segment_id) for row in left] == [("u49", "behaviour-2")]
-    assert lake.ref(HISTORY).read().count() == 51
-
-
-def content(lake, table):
-    names = [c.name for c in TABLES[table].columns if c.name not in RUN_COLUMNS]
-    return sorted(map(str, lake.ref(table).read().select(*names).collect()))
-
-
-def test_another_segmentation_stays_as_it_is(spark, lake, open_job, conf_dir):
-    write_features(spark, lake, [(0, 30), (10, 20)])
-    (conf_dir / "segments" / "other.yaml").write_text("features: [frequency]\nk_max: 3\nk_min: 2")
-    carry_out(STEP, open_job(['segments.segmentations=["other"]']))
-    before = content(lake, SEGMENTS)
-    carry_out(STEP, open_job())
-    assert lake.ref(SEGMENTS).read().count() == 100
-    assert set(before) < set(content(lake, SEGMENTS))
-
-
-def test_too_few_users_close_the_gate_and_leave_the_segments(spark, lake, open_job):
-    write_features(spark, lake, [(0, 30), (10, 20)])
-    carry_out(STEP, open_job())
+def test_too_few_users_close_the_gate_and_leave_the_segments(first, lake, open_job):
     before = content(lake, SEGMENTS)
     with pytest.raises(QualityGateError, match="needs 200 users"):
         carry_out(STEP, open_job(["segments.min_users=200"]))
     assert content(lake, SEGMENTS) == before
 
 
-def test_an_edited_segmentation_is_not_up_to_date(spark, lake, open_job, conf_dir):
-    write_features(spark, lake, [(0, 30), (10, 20)])
+def test_a_second_run_changes_run_columns_only_and_an_edited_file_is_noticed(first, lake, open_job):
+    before = {table: content(lake, table) for table in STEP.outputs}
     carry_out(STEP, open_job())
-    assert is_up_to_date(STEP, open_job())
-    (conf_dir / "segments" / "behaviour.yaml").write_text(PLAN.replace("k_max: 3", "k_max: 4"))
-    assert not is_up_to_date(STEP, open_job())
+    assert {table: content(lake, table) for table in STEP.outputs} == before
+    job = open_job()
+    assert is_up_to_date(STEP, job)
+    (job.conf_dir / "segments" / "behaviour.yaml").write_text(f"{PLAN}description: edited\n")
+    assert not is_up_to_date(STEP, job)
+
+
+def test_another_segmentation_leaves_the_first_and_a_user_who_goes_is_noted(
+    spark, first, lake, open_job
+):
+    before = content(lake, PROFILES)
+    write_features(spark, lake, [(0, 30), (10, 19)])
+    job = open_job(['segments.segmentations=["behaviour", "other"]'])
+    (job.conf_dir / "segments" / "other.yaml").write_text(
+        "features: [frequency]\nk_min: 2\nk_max: 2\n"
+    )
+    summary = carry_out(STEP, job).summary
+    assert (summary["behaviour k"], summary["other k"]) == (2, 2)
+    assert lake.ref(SEGMENTS).read().count() == 98
+    assert len(content(lake, PROFILES)) == len(before) + 2
+    left = lake.ref(HISTORY).read().where("change = 'left'").collect()
+    assert [(row.user_id, row.segment_id) for row in left] == [("u49", "behaviour-2")]
+    assert lake.ref(HISTORY).read().count() == 50 + 1 + 49

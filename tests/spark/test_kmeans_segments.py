@@ -37,7 +37,7 @@ def population(spark, rows, partitions=1):
     scaled = raw.selectExpr(
         "user_id", "frequency / 10 AS frequency", "monetary / 10 AS monetary", "basket_size"
     )
-    return Population(raw, scaled, AS_OF, "v1")
+    return Population(raw, scaled, AS_OF, len(rows), "v1")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,7 @@ def test_the_population_is_that_of_the_latest_features_up_to_as_of(spark):
     )
     found = latest_population(scaled, scaled, datetime(2011, 1, 2, 12))
     assert [row.as_of for row in found.scaled.collect()] == [days[1]]
+    assert (found.size, found.scaler_version) == (1, "v1")
     with pytest.raises(JobError, match="build-features"):
         latest_population(scaled, scaled, datetime(2010, 1, 1))
     mixed = scaled.selectExpr(

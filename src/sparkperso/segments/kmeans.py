@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
@@ -31,8 +32,9 @@ def build_kmeans(
     users, or no candidate whose segments are all large enough.
     """
     population.require(plan.profiled)
-    require_users(population.scaled.count(), plan, settings)
-    with cached_points(population.scaled, plan.features, settings.users_per_partition) as points:
+    require_users(population.size, plan, settings)
+    partitions = math.ceil(population.size / settings.users_per_partition)
+    with cached_points(population.scaled, plan.features, partitions) as points:
         candidates = search_k(points, plan, settings, recorder)
         chosen = choose_candidate(candidates, plan.min_segment_share)
         recorder.set_tags({"chosen": chosen.name})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,15 +22,14 @@ Centre = tuple[float, ...]
 
 @contextmanager
 def cached_points(
-    scaled: DataFrame, features: Sequence[str], users_per_partition: int
+    scaled: DataFrame, features: Sequence[str], partitions: int
 ) -> Iterator[DataFrame]:
     """Gives (user_id, point), held in memory inside the block.
 
-    Sums of floats depend on their order. So the users are spread by their identifiers over a
-    number of partitions that depends on their number only, and sorted within.
+    Sums of floats depend on their order: so the users are spread by their identifiers and sorted
+    within each partition. `partitions` should follow from the data, not from the cluster.
     """
     assembler = VectorAssembler(inputCols=list(features), outputCol=POINT)
-    partitions = max(1, math.ceil(scaled.count() / users_per_partition))
     spread = scaled.repartition(partitions, USER_ID).sortWithinPartitions(USER_ID)
     points = assembler.transform(spread).select(USER_ID, POINT).persist()
     try:

@@ -26,6 +26,8 @@ class Population:
     scaled: DataFrame
     """user_id and the same features, scaled."""
     as_of: datetime
+    size: int
+    """Number of users."""
     scaler_version: str
 
     def require(self, features: Sequence[str]) -> None:
@@ -47,30 +49,38 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
 
     Raises JobError when there are none, or when they were scaled in more than one way.
     """
-    known = scaled.where(F.col(AS_OF) <= F.lit(as_of))
-    latest = known.agg(F.max(AS_OF).alias(AS_OF)).first()
-    if latest is None or latest[AS_OF] is None:
+    found = (
+        scaled.where(F.col(AS_OF) <= F.lit(as_of))
+        .groupBy(AS_OF)
+        .agg(F.count(F.lit(1)).alias("size"), F.collect_set(SCALER_VERSION).alias("versions"))
+        .orderBy(F.desc(AS_OF))
+        .first()
+    )
+    if found is None:
         raise JobError(
             "Segments need scaled features in gold/user_features_scaled",
             f"There are none as of {as_of}",
             "Run 'sparkperso build-features' first, with the same --as-of",
         )
-    at_latest = F.col(AS_OF) == F.lit(latest[AS_OF])
-    users = known.where(at_latest)
-    version = _one_scaler_version(users)
-    return Population(raw.where(at_latest), users, latest[AS_OF], version)
+    at_latest = F.col(AS_OF) == F.lit(found[AS_OF])
+    return Population(
+        raw=raw.where(at_latest),
+        scaled=scaled.where(at_latest),
+        as_of=found[AS_OF],
+        size=int(found["size"]),
+        scaler_version=_only(found["versions"]),
+    )
 
 
 def _number_columns(frame: DataFrame) -> set[str]:
     return {f.name for f in frame.schema if isinstance(f.dataType, T.NumericType)}
 
 
-def _one_scaler_version(users: DataFrame) -> str:
-    versions = [row[0] for row in users.select(SCALER_VERSION).distinct().limit(2).collect()]
+def _only(versions: Sequence[str]) -> str:
     if len(versions) != 1:
         raise JobError(
             "All users of one as_of should be scaled by one scaler_version",
-            f"Found {' and '.join(sorted(map(str, versions)))}",
+            f"Found {' and '.join(sorted(versions))}",
             "Run 'sparkperso build-features' again",
         )
-    return str(versions[0])
+    return versions[0]
