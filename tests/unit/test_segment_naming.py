@@ -96,5 +96,11 @@ def test_a_sentence_tells_the_largest_differences_in_their_units():
     )
 
 
+def test_a_sentence_leaves_out_what_is_about_average_but_says_one_thing():
+    told = [Trait("frequency", 0.2, 5.0, 4.0), Trait("monetary", -0.1, 9.0, 9.5)]
+    expected = "9 customers (10%): 5 orders against 4 on average."
+    assert describe_segment(9, 0.1, told, NAMING) == expected
+
+
 def test_no_value_is_printed_as_minus_nothing():
     assert in_words("frequency", -0.2, NAMING.features["frequency"]) == "0"

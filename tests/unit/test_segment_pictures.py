@@ -51,7 +51,7 @@ def test_the_scatter_names_every_segment_and_what_the_axes_are(profiles):
     projection = Projection(xy, ("s-1", "s-2", "s-1"), (0.62, 0.21), loadings, xy[:2])
     figure = draw_scatter(projection, profiles, FEATURES, "test")
     found = texts(figure)
-    assert {"big spenders (30)", "typical customers (10)", "1", "2"} <= set(found)
+    assert {"1  big spenders (30)", "2  typical customers (10)", "1", "2"} <= set(found)
     assert "62% of the variance\n(+frequency, +monetary)" in found[0]
     assert "21% of the variance\n(−frequency, +monetary)" in found[0]
     assert [len(dots.get_offsets()) for dots in figure.axes[0].collections[::2]] == [2, 1]

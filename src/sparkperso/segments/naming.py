@@ -46,10 +46,14 @@ def name_segments(segments: Mapping[str, Sequence[Trait]], naming: Naming) -> di
 
 
 def describe_segment(size: int, share: float, traits: Sequence[Trait], naming: Naming) -> str:
-    """Returns one sentence: the segment's size and its most telling figures against the average."""
-    told = most_telling(traits)[: naming.max_facts]
-    first, *others = [_fact(trait, naming.features.get(trait.feature)) for trait in told]
-    facts = "; ".join([f"{first} on average", *others])
+    """Returns one sentence: the segment's size and its most telling figures against the average.
+
+    The first figure is always told, further ones where they differ enough to give a word.
+    """
+    first, *others = most_telling(traits)[: naming.max_facts]
+    told = [first, *(t for t in others if abs(t.difference) >= naming.min_difference)]
+    opening, *rest = [_fact(trait, naming.features.get(trait.feature)) for trait in told]
+    facts = "; ".join([f"{opening} on average", *rest])
     return f"{size:,} {naming.noun} ({share:.0%}): {facts}."
 
 

@@ -35,7 +35,7 @@ def draw_scatter(
     for number, profile in enumerate(profiles):
         dots = projection.xy[ids == profile.segment_id]
         colour = COLOURS[number % len(COLOURS)]
-        label = f"{profile.label} ({profile.size:,})"
+        label = f"{number + 1}  {profile.label} ({profile.size:,})"
         axes.scatter(
             dots[:, 0], dots[:, 1], s=9, alpha=0.55, color=colour, linewidths=0, label=label
         )
