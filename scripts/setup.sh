@@ -60,6 +60,8 @@ borrow_pip_settings() {
     local certificate=${SSL_CERT_FILE:-${PIP_CERT:-$(pip_setting cert)}}
     [[ -z $index ]] || export UV_DEFAULT_INDEX=$index
     [[ -z $certificate ]] || export SSL_CERT_FILE=$certificate
+    # uv's own list of authorities lacks those that an administrator added to the system's.
+    [[ ! -s /etc/ssl/certs/ca-certificates.crt ]] || export UV_SYSTEM_CERTS=true
 }
 
 install_packages() {

@@ -15,6 +15,7 @@ SMALL_SEARCH = [
     "recommend.search.als_implicit=[{rank: 8, reg_param: 0.1, alpha: 1, max_iter: 4},"
     " {rank: 4, reg_param: 0.1, alpha: 1, max_iter: 4}]",
     "recommend.search.popularity=[{}, {half_life_days: 14}]",
+    "segments.num_seeds=1",
 ]
 
 
@@ -43,7 +44,7 @@ def small_conf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conf") / "conf"
     shutil.copytree(default_conf_dir(), folder)
     path = folder / "segments" / "behaviour.yaml"
-    plan = yaml.safe_load(path.read_text()) | {"k_min": 3, "k_max": 4, "num_seeds": 1}
+    plan = yaml.safe_load(path.read_text()) | {"k_min": 3, "k_max": 4}
     path.write_text(yaml.safe_dump(plan))
     return folder
 

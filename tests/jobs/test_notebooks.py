@@ -12,7 +12,6 @@ from tests.pipeline import SMALL_SEARCH
 from sparkperso.testing.notebooks import run_notebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-SMALL_SEGMENTS = ["segments.parallelism=1"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def show(spark, pipeline, tmp_path_factory):
     common = {
         "ENV": "local",
         "LAKE": str(root),
-        "SETTINGS": [*TEST_PROPERTIES, *SMALL_SEARCH, *SMALL_SEGMENTS],
+        "SETTINGS": [*TEST_PROPERTIES, *SMALL_SEARCH],
     }
     return lambda name, **more: run_notebook(NOTEBOOKS / f"{name}.py", spark, {**common, **more})
 
