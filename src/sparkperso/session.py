@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder.
     Raises UsageError when Java or the jars are missing.
     """
+    _use_utc()
     builder = SparkSession.builder.appName(settings.spark.app_name)
     for key, value in properties(settings).items():
         builder = builder.config(key, value)
@@ -39,6 +41,12 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN" if debug else "ERROR")
     return session
+
+
+def _use_utc() -> None:
+    """PySpark reads and gives naive times in the process's zone, whatever the session's is."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
 
 
 def properties(settings: Settings) -> dict[str, str]:

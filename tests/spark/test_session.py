@@ -1,0 +1,34 @@
+"""A session reads and gives times in UTC, wherever the process runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+SCRIPT = textwrap.dedent(
+    """
+    from datetime import datetime
+    from pyspark.sql import functions as F
+    from sparkperso.config import load_settings
+    from sparkperso.session import build_session
+
+    spark = build_session(load_settings(assignments=["spark.driver_memory=600m"]))
+    noon = datetime(2026, 7, 1, 12)
+    row = spark.range(1).select(F.lit(noon).alias("t"), F.lit(noon).cast("string").alias("s"))
+    print(row.first())
+    """
+)
+
+
+def test_naive_times_are_utc_in_any_zone():
+    answer = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TZ": "America/New_York"},
+    )
+    assert "datetime.datetime(2026, 7, 1, 12, 0)" in answer.stdout
+    assert "2026-07-01 12:00:00" in answer.stdout
