@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,15 +58,17 @@ class Job:
         """
         if self.requested_as_of is not None:
             return self.requested_as_of
-        latest = self.lake.ref("silver/events").read().agg(F.max("timestamp")).first()
+        # As a number: a collected timestamp would come in the time zone of this machine.
+        latest = (
+            self.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
+        )
         if latest is None or latest[0] is None:
             raise JobError(
                 "This job needs events in silver/events",
                 f"There are none in {self.settings.lake.root}",
                 "Run 'sparkperso ingest-events --source NAME' first",
             )
-        when: datetime = latest[0]
-        return when
+        return datetime(1970, 1, 1) + timedelta(microseconds=latest[0])
 
     def read(self, table: str) -> DataFrame:
         """Returns a table, noted in the lineage as an input."""
