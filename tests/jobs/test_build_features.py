@@ -75,7 +75,8 @@ def test_the_features_are_the_truth_and_the_latest_event_sets_the_time(built):
 def test_a_user_is_scaled_alone_by_what_is_stored(built):
     from sparkperso.features.parameters import FeatureScaler, scale_user
 
-    for row in built.read(SCALED).where("user_id = 'user-0003'").collect():
+    scaled = built.read(SCALED).where("user_id = 'user-0003'")
+    for row in scaled.withColumn("as_of", scaled.as_of.cast("string")).collect():
         stored = built.read(SCALERS).where(f"scaler_version = '{row.scaler_version}'").collect()
         scalers = [FeatureScaler(**scaler.asDict()) for scaler in stored]
         at_that_time = f"user_id = 'user-0003' AND as_of = TIMESTAMP '{row.as_of}'"
