@@ -108,8 +108,7 @@ def _lake(settings: Settings) -> tuple[str, str]:
         return "ok", f"the catalog '{lake.catalog}' (not looked into)"
     if "://" in lake.root:
         return "ok", f"{lake.root} (not looked into)"
-    root = Path(lake.root).resolve()
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    root, there = Path(lake.root).resolve(), _existing(lake.root)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
@@ -138,11 +137,20 @@ def _ports(settings: Settings) -> tuple[str, str]:
 
 
 def _disk(settings: Settings) -> tuple[str, str]:
-    free = shutil.disk_usage(tempfile.gettempdir()).free / 1e9
-    text = f"{free:.1f} GB free in {tempfile.gettempdir()}"
-    if free < MIN_DISK_GB:
-        return "note", f"{text}; the demo needs about {MIN_DISK_GB:.0f} GB. Set TMPDIR elsewhere."
+    is_local = not settings.lake.catalog and "://" not in settings.lake.root
+    lake = [_existing(settings.lake.root)] if is_local else []
+    places = {*lake, Path(tempfile.gettempdir())}
+    free = {place: shutil.disk_usage(place).free / 1e9 for place in places}
+    text = "free: " + ", ".join(f"{free[place]:.1f} GB in {place}" for place in sorted(free))
+    if min(free.values()) < MIN_DISK_GB:
+        return "note", f"{text}; the demo needs {MIN_DISK_GB:.0f} GB. See --lake and TMPDIR."
     return "ok", text
+
+
+def _existing(place: str) -> Path:
+    """Returns the place, or the nearest folder above it that is there."""
+    path = Path(place).resolve()
+    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def _memory(settings: Settings) -> tuple[str, str]:

@@ -106,3 +106,11 @@ def test_a_little_memory_is_a_note(found, monkeypatch):
     finding = found("memory")
     assert finding.status == "note"
     assert "spark.driver_memory" in finding.text
+
+
+def test_a_full_disk_is_a_note(found, monkeypatch, tmp_path):
+    full = type("Usage", (), {"free": 5e8})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: full)
+    finding = found("disk")
+    assert finding.status == "note"
+    assert f"0.5 GB in {tmp_path}" in finding.text
