@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.errors import QualityGateError
+from sparkperso.errors import JobError, QualityGateError
 from sparkperso.ingest.quarantine import count_reasons
 
 
@@ -47,6 +47,16 @@ def count_intake(classified: DataFrame) -> Intake:
         {code["code"]: code["n_records"] for code in codes},
         {code["code"]: code["sample"] for code in codes},
     )
+
+
+def require_records(intake: Intake, source: str) -> None:
+    """Raises JobError when the files hold no record at all."""
+    if not intake.received:
+        raise JobError(
+            f"The files of '{source}' should hold at least one record",
+            "They hold none (a header alone, or blank lines)",
+            "Nothing was written; export the data again, or name another path",
+        )
 
 
 def require_few_rejected(intake: Intake, limit: float, source: str) -> None:

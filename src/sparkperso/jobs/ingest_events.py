@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -16,8 +17,9 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import QualityGateError, UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
-from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected
+from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected, require_records
 from sparkperso.ingest.deduplicate import deduplicate_events
+from sparkperso.ingest.failures import unreadable_files_named
 from sparkperso.ingest.files import list_files, resolve_path
 from sparkperso.ingest.items import update_items
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
@@ -38,13 +40,12 @@ def action(job: Job) -> Summary:
     if not batch.files:
         return {**_figures(Intake(0, 0, 0), 0, 0), "files": 0, "skipped files": batch.n_skipped}
     run = Run(job, book, batch, datetime.now(timezone.utc))
-    classified = classify_files(job.spark, batch.files, book, run.received_at)
-    with staged(job, classified, batch.name) as records:
-        return {
-            **take_in(run, records),
-            "files": len(batch.files),
-            "skipped files": batch.n_skipped,
-        }
+    with ExitStack() as stack:
+        with unreadable_files_named():
+            classified = classify_files(job.spark, batch.files, book, run.received_at)
+            records = stack.enter_context(staged(job, classified, batch.name))
+        figures = take_in(run, records)
+    return {**figures, "files": len(batch.files), "skipped files": batch.n_skipped}
 
 
 def read_rulebook(job: Job) -> Rulebook:
@@ -92,6 +93,7 @@ class Run:
 def take_in(run: Run, records: DataFrame) -> Summary:
     """Writes classified records; every write happens once, however often the run is started."""
     intake = count_intake(records)
+    require_records(intake, run.book.source.name)
     append_bronze(run, records)
     quarantined = append_quarantine(run, records, intake)
     try:

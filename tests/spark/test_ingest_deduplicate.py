@@ -1,0 +1,68 @@
+"""Each event once: the law on any order and partitioning, then collisions and known events."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import functions as F
+
+from sparkperso.ingest import deduplicate
+from sparkperso.ingest.deduplicate import deduplicate_events
+
+SCHEMA = (
+    "event_id string, event_key bigint, timestamp timestamp, payload string, source_file string"
+)
+KNOWN = "event_id string, event_key bigint, ingest_batch string"
+ROWS = [
+    ("a", 1, "2026-01-02", "a2", "f"),
+    ("a", 1, "2026-01-01", "a1-late", "f"),
+    ("a", 1, "2026-01-01", "a1", "f"),
+    ("b", 2, "2026-01-01", "b", "f"),
+    ("c", 2, "2026-01-01", "c has b's key", "f"),
+    ("d", 3, "2026-01-01", "d", "f"),
+]
+
+
+@pytest.fixture
+def valid(spark):
+    rows = [(i, k, t, p, f) for i, k, t, p, f in ROWS]
+    frame = spark.createDataFrame(rows, SCHEMA.replace("timestamp timestamp", "timestamp string"))
+    return frame.withColumn("timestamp", F.col("timestamp").cast("timestamp"))
+
+
+def payloads(result):
+    return sorted(row["payload"] for row in result.events.collect())
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_the_earliest_then_smallest_record_of_each_id_stays(valid, partitions):
+    result = deduplicate_events(valid.repartition(partitions), len(ROWS), None, "now")
+    assert payloads(result) == ["a1", "b", "c has b's key", "d"]
+    assert result.n_events == 4
+
+
+@pytest.mark.parametrize("bound", [deduplicate.MAX_BROADCAST_KEYS, 0])
+def test_known_events_are_dropped_and_their_keys_namesakes_kept(spark, valid, monkeypatch, bound):
+    monkeypatch.setattr(deduplicate, "MAX_BROADCAST_KEYS", bound)
+    known = spark.createDataFrame([("b", 2, "before"), ("x", 3, "before")], KNOWN)
+    result = deduplicate_events(valid, len(ROWS), known, "now")
+    assert payloads(result) == ["a1", "c has b's key", "d"]
+    assert result.n_events == 3
+
+
+def test_rows_of_an_interrupted_run_of_the_same_batch_are_not_known(spark, valid):
+    known = spark.createDataFrame([("b", 2, "now"), ("d", 3, "now")], KNOWN)
+    assert deduplicate_events(valid, len(ROWS), known, "now").n_events == 4
+
+
+def test_a_batch_without_doubles_goes_through_as_it_is(valid):
+    once = valid.where("payload in ('a1', 'b', 'd')")
+    assert payloads(deduplicate_events(once, 3, None, "now")) == ["a1", "b", "d"]
+
+
+def test_only_the_key_is_read_of_known_events_while_none_is_met(spark, valid, tmp_path):
+    place = str(tmp_path / "known")
+    spark.createDataFrame([("z", 99, "before")], KNOWN).write.parquet(place)
+    known = spark.read.parquet(place)
+    suspects = deduplicate._suspect_keys(valid, len(ROWS), known)
+    plan = suspects._jdf.queryExecution().executedPlan().toString()
+    assert "ReadSchema: struct<event_key:bigint>" in plan

@@ -1,0 +1,47 @@
+"""Items from events: the latest facts win, whatever the order of batches."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from sparkperso.ingest.items import update_items
+from sparkperso.schemas import TABLES
+
+SCHEMA = "item_id string, timestamp timestamp, metadata map<string,string>"
+
+
+def day(number):
+    return datetime(2026, 1, number)
+
+
+BATCHES = [
+    [("i", day(3), {"title": "New", "unit_price": "2.5"}), (None, day(1), {"title": "none"})],
+    [("i", day(1), {"title": "Old", "category": "toys"}), ("j", day(2), {"unit_price": "-1"})],
+    [("i", day(2), {"title": "Middle", "unit_price": "9"}), ("i", day(4), {})],
+]
+
+
+@pytest.fixture
+def none_yet(spark):
+    return spark.createDataFrame([], TABLES["silver/items"].struct())
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
+def test_any_order_of_batches_gives_the_same_items(spark, none_yet, order):
+    known = none_yet
+    for number in order:
+        changed = update_items(spark.createDataFrame(BATCHES[number], SCHEMA), known)
+        untouched = known.join(changed, on="item_id", how="left_anti")
+        known = untouched.select(*changed.columns).unionByName(changed)
+    facts = known.select("item_id", "title", "category", "price", "first_seen_at").collect()
+    assert sorted(map(tuple, facts)) == [
+        ("i", "New", "toys", 2.5, day(1)),
+        ("j", None, None, None, day(2)),
+    ]
+
+
+def test_the_result_has_the_tables_columns(spark, none_yet):
+    items = update_items(spark.createDataFrame(BATCHES[0], SCHEMA), none_yet)
+    assert set(items.columns) == set(TABLES["silver/items"].column_names)

@@ -1,0 +1,77 @@
+"""The gate on rejected records, names of files, countries."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkperso.errors import JobError, QualityGateError, UsageError
+from sparkperso.ingest.countries import country_codes
+from sparkperso.ingest.counts import Intake, require_few_rejected, require_records
+from sparkperso.ingest.files import SourceFile, format_of, resolve_path
+
+INTAKE = Intake(
+    received=100,
+    refused=10,
+    rejected=30,
+    by_code={"missing": 5, "future": 25},
+    samples={"missing": "no user_id", "future": "ahead: 2150"},
+)
+
+
+def test_the_parts_of_an_intake_add_up():
+    assert INTAKE.readable + INTAKE.rejected + INTAKE.refused == INTAKE.received
+
+
+def test_the_gate_names_the_top_reason_first_with_a_sample():
+    with pytest.raises(QualityGateError) as error:
+        require_few_rejected(INTAKE, 0.2, "shop")
+    message = str(error.value)
+    assert "30 of 100" in message
+    assert message.index("future 25 (such as: ahead: 2150)") < message.index("missing 5")
+
+
+def test_the_gate_lets_the_configured_share_itself_pass():
+    require_few_rejected(INTAKE, 0.3, "shop")
+
+
+def test_files_without_a_record_are_an_error():
+    with pytest.raises(JobError, match="at least one record"):
+        require_records(Intake(0, 0, 0), "shop")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.jsonl", "json"),
+        ("a.JSON.gz", "json"),
+        ("a.ndjson", "json"),
+        ("a.b.csv.gz", "csv"),
+        ("part-0.snappy.parquet", "parquet"),
+    ],
+)
+def test_the_format_is_what_the_name_tells(name, kind):
+    assert format_of(SourceFile(f"file:/d/{name}", 1, 1), None) == kind
+
+
+def test_a_name_that_tells_nothing_is_refused_unless_the_source_gives_a_format():
+    file = SourceFile("file:/d/events.dat", 1, 1)
+    assert format_of(file, "csv") == "csv"
+    with pytest.raises(UsageError, match=r"events\.dat"):
+        format_of(file, None)
+
+
+def test_shipped_data_is_found_in_the_package():
+    assert resolve_path("package:x.parquet").endswith("sparkperso/data/x.parquet")
+    assert resolve_path("s3://bucket/x") == "s3://bucket/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("UNITED KINGDOM", "GB"), ("GBR", "GB"), ("GB", "GB"), ("EIRE", "IE"), ("FRANCE", "FR")],
+)
+def test_countries_are_known_by_name_code_and_alias(name, code):
+    assert country_codes({"Eire": "IE"})[name] == code
+
+
+def test_what_is_no_country_is_in_no_table():
+    assert "UNSPECIFIED" not in country_codes({})
