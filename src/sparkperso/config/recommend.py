@@ -121,7 +121,7 @@ class ListsConfig(Section):
     """Popular items per scope."""
     popular_by_country: bool = True
     """Popular items per country (`country:GB`) beside the global list."""
-    popular_min_events: int = Field(default=500, ge=1)
+    popular_min_events: int = Field(default=100, ge=1)
     """Countries with fewer counted events get no list of their own."""
 
 
