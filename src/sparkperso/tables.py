@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ class Lake:
         if self.config.catalog:
             place = f"{self.config.catalog}.{name.replace('/', '.')}"
             return TableRef(self.spark, spec, place, by_path=False)
-        return TableRef(self.spark, spec, f"{self.config.root}/{name}", by_path=True)
+        return TableRef(self.spark, spec, f"{_absolute(self.config.root)}/{name}", by_path=True)
 
     def read(self, name: str) -> DataFrame:
         """Returns a table at the version that it has now, noted as an input."""
@@ -157,6 +158,11 @@ class Lake:
         """Starts the notes of inputs and outputs anew."""
         self.inputs.clear()
         self.outputs.clear()
+
+
+def _absolute(root: str) -> str:
+    """Delta's table builder takes a relative folder for the name of a table."""
+    return root if "://" in root else os.path.abspath(root)
 
 
 def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import pytest
 
+from sparkperso.config.platform import LakeConfig
 from sparkperso.errors import JobError
-from sparkperso.tables import Txn
+from sparkperso.tables import Lake, Txn
 
 ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
 
@@ -48,3 +49,11 @@ def test_tables_are_readable_by_delta_rs(lake, rows):
 
     lake.writer("ops/data_quality").append(rows)
     assert DeltaTable(lake.ref("ops/data_quality").place).to_pyarrow_table().num_rows == 1
+
+
+def test_a_lake_may_be_a_relative_folder(spark, rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lake = Lake(spark, LakeConfig(root="here"))
+    lake.writer("ops/data_quality").append(rows)
+    assert lake.read("ops/data_quality").count() == 1
+    assert (tmp_path / "here" / "ops" / "data_quality").is_dir()
