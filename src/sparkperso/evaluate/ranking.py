@@ -14,7 +14,7 @@ from math import log2
 from operator import add
 
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import Window as W  # noqa: N817
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, USER_ID

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from pyspark.sql import DataFrame
-from pyspark.sql import Window as W  # noqa: N817
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.errors import JobError

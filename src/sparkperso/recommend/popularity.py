@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import Window as W  # noqa: N817
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP
