@@ -7,6 +7,7 @@ several threads at once.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ from sparkperso.errors import JobError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# MLflow tells at length how it creates its database.
+logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 MODEL_FILE = "model/model.json"
 
