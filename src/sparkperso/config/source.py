@@ -35,20 +35,20 @@ class SourceConfig(Section):
     description: str = ""
     """One line on what it holds."""
     path: str | None = None
-    """File, folder or URI to read without --path; `package:<file>` is one shipped with sparkperso."""
+    """File, folder or URI to read without --path; `package:<file>` is one that is shipped."""
     format: Format | None = None
-    """None takes it from the file names: .json .jsonl .ndjson .csv .parquet, with or without .gz."""
+    """None takes it from the names: .json .jsonl .ndjson .csv .parquet, .gz after it or not."""
     csv: CsvConfig = Field(default_factory=CsvConfig)
     fields: tuple[str, ...]
     """Columns that the mapping needs, as it spells them."""
     optional_fields: tuple[str, ...] = ()
     """Columns that the mapping uses where they exist, null otherwise."""
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Other spellings of a column; capitals, blanks and underscores never matter in file headers."""
+    """Other spellings of a column; capitals, blanks and underscores never matter in headers."""
     null_values: tuple[str, ...] = ("",)
     """Texts that stand for null, after trimming."""
     let: dict[str, str] = Field(default_factory=dict)
-    """Names for intermediate Spark SQL expressions, each over the columns and the names before it."""
+    """Names for intermediate Spark SQL expressions, over the columns and the names before it."""
     columns: dict[str, str]
     """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns."""
     rules: tuple[RuleConfig, ...] = ()
@@ -58,7 +58,7 @@ class SourceConfig(Section):
     time_zone: str = "UTC"
     """Zone of times without an offset."""
     time_formats: tuple[str, ...] = ()
-    """Spark patterns to try where times are text but not ISO 8601; one of them fits a whole input."""
+    """Spark patterns to try where times are text but not ISO 8601; one fits a whole input."""
     historical: bool = False
     """Switches off the checks of event time against arrival time."""
     consent: str = Field(pattern=r"^(required|assumed: .+)$")

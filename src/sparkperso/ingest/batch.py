@@ -26,7 +26,7 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """Returns the identifier of the batch: the same files under the same rules are one batch."""
+        """Returns the name of the batch: the same files under the same rules are one batch."""
         return _hash(self.source, self.rules_hash, self.files)
 
     @property

@@ -26,7 +26,7 @@ COMPRESSED = (".gz", ".bz2", ".zst")
 
 @dataclass(frozen=True, order=True)
 class SourceFile:
-    """One file as it was found: its address as Spark gives it, bytes, and milliseconds of change."""
+    """One file as it was found: address as Spark gives it, bytes, milliseconds of change."""
 
     path: str
     size: int

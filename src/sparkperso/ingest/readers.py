@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any, TypeVar
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -20,6 +21,8 @@ from sparkperso.ingest.names import match_columns, spellings
 
 FILE = "_metadata.file_path"
 CORRUPT = "_corrupt"
+
+Key = TypeVar("Key")
 
 
 def read_records(
@@ -61,7 +64,7 @@ def _member(source: SourceConfig, column: str) -> Column:
 
 def _read_csv(spark: SparkSession, paths: list[str], source: SourceConfig) -> Iterator[DataFrame]:
     """CSV with a header; files are read together only where their headers are the same."""
-    options = {
+    options: dict[str, Any] = {
         "header": True,
         "sep": source.csv.delimiter,
         "quote": source.csv.quote,
@@ -95,7 +98,7 @@ def _read_parquet(
 def _rows(
     frame: DataFrame, columns: Sequence[str], paths: list[str], source: SourceConfig
 ) -> DataFrame:
-    """Rows as JSON with sorted keys and without nulls, which is both the payload and what is hashed."""
+    """Rows as JSON with sorted keys and without nulls: both the payload and what is hashed."""
     matched = match_columns(source, columns, paths[0])
     row = F.to_json(F.struct(*(_quoted(name) for name in sorted(columns))))
     corrupt = _quoted(CORRUPT) if CORRUPT in frame.columns else F.lit(None).cast("string")
@@ -118,7 +121,7 @@ def _quoted(name: str) -> Column:
     return F.col(f"`{name.replace('`', '``')}`")
 
 
-def _grouped(pairs: Iterable[tuple[object, str]]) -> dict[object, list[str]]:
+def _grouped(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
     """Returns first → all seconds, in a stable order."""
     ordered = sorted(pairs, key=lambda pair: (str(pair[0]), pair[1]))
     return {key: [path for _, path in same] for key, same in groupby(ordered, lambda p: p[0])}

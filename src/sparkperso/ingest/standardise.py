@@ -127,6 +127,6 @@ def _as_text(name: str, kind: T.DataType) -> Column:
 
 
 def _filled(sent: Column) -> Column:
-    """Trimmed text; null when nothing is left. (`nullif` would cost the plan another step.)"""
+    """Trimmed text; null when nothing is left. A `nullif` would cost the plan another step."""
     text = F.trim(sent.cast("string"))
     return F.when(text != "", text)
