@@ -8,10 +8,25 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.features import FeaturesConfig
-from sparkperso.features.sessions import SINCE, STARTED, STARTS, mark_sessions
+from sparkperso.features.orders import NEW_LINE, NEW_ORDER, mark_orders
+from sparkperso.features.sessions import SINCE, STARTS, mark_sessions
 
 # What a fact is about, and the meaning of its `key`.
-EVENT, FEATURE, ORDER, LINE = 0, 1, 2, 3
+EVENT, FEATURE = 0, 1
+# What is counted and added of a fact.
+MEASURED = (
+    "user_id",
+    "at",
+    "hour",
+    "weekday",
+    "event_type",
+    "device",
+    "amount",
+    STARTS,
+    SINCE,
+    NEW_ORDER,
+    NEW_LINE,
+)
 
 
 def instant(as_of: datetime) -> Column:
@@ -48,29 +63,16 @@ def facts_of_users(events: DataFrame, config: FeaturesConfig, partitions: int) -
     """Returns facts (user_id, kind, key, …) of the events of `events_of_users`.
 
     Every event is one fact, whose key is its category (none for a refund); a named product
-    feature, an order and a line of an order (order and item) are one more each. The frame is
-    partitioned by user_id: the only shuffle that user features need.
+    feature is one more. The frame is partitioned by user_id: the only shuffle that user features
+    need.
     """
     spread = events.repartition(partitions, "user_id")
-    marked = mark_sessions(spread, "user_id", "at", config.session_gap_minutes)
-    facts = F.explode(F.array_compact(F.array(*_facts()))).alias("fact")
-    kept = ["user_id", "at", "hour", "weekday", "event_type", "device", "amount"]
-    kept += [STARTS, SINCE]
-    return marked.select(*kept, facts).select(*kept, "fact.kind", "fact.key")
-
-
-def _facts() -> list[Column]:
-    """A purchase without order_id belongs to the order of its session."""
-    is_purchase = F.col("event_type") == "purchase"
-    order = F.coalesce("order_id", F.concat_ws("@", "session_id", STARTED))
+    marked = mark_orders(mark_sessions(spread, "user_id", "at", config.session_gap_minutes))
     category = F.when(F.col("event_type") != "refund", F.col("category"))
-    has_item = is_purchase & F.col("item_id").isNotNull()
-    return [
-        _fact(EVENT, category),
-        F.when(F.col("feature").isNotNull(), _fact(FEATURE, F.col("feature"))),
-        F.when(is_purchase, _fact(ORDER, order)),
-        F.when(has_item, _fact(LINE, F.concat_ws("\u001f", order, "item_id"))),
-    ]
+    both = F.array(_fact(EVENT, category), _fact(FEATURE, F.col("feature")))
+    facts = F.when(F.col("feature").isNotNull(), both).otherwise(F.array(_fact(EVENT, category)))
+    exploded = marked.select(*MEASURED, F.explode(facts).alias("fact"))
+    return exploded.select(*MEASURED, "fact.kind", "fact.key")
 
 
 def _fact(kind: int, key: Column) -> Column:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.features.facts import EVENT, FEATURE, LINE, ORDER
+from sparkperso.features.facts import EVENT, FEATURE
+from sparkperso.features.orders import NEW_LINE, NEW_ORDER
 from sparkperso.features.sessions import MICROSECONDS, SINCE, STARTS
 
 DAY = 86_400 * MICROSECONDS
@@ -34,10 +35,9 @@ def sums_by_key(facts: DataFrame, now: Column) -> DataFrame:
 
 
 def sums_by_user(by_key: DataFrame) -> DataFrame:
-    """Returns one row per user: the sums of its events, and what its other facts amount to.
+    """Returns one row per user: the sums of its events, and the counts of its keys.
 
-    `orders` and `lines` are counts of different ones; `categories` and `feature_use` are arrays
-    of (key, n) in the order of the keys.
+    `categories` and `feature_use` are arrays of (key, n) in the order of the keys.
     """
     whole = [name for name in by_key.columns if name.startswith("n_")] + ["session_length"]
     amounts = [f"{kind}_amount" for kind in ADDED_TYPES]
@@ -47,8 +47,6 @@ def sums_by_user(by_key: DataFrame) -> DataFrame:
         F.min("first_at").alias("first_at"),
         F.max("last_at").alias("last_at"),
         F.max("last_purchase_at").alias("last_purchase_at"),
-        F.count_if(F.col("kind") == ORDER).alias("orders"),
-        F.count_if(F.col("kind") == LINE).alias("lines"),
         _entries(EVENT).alias("categories"),
         _entries(FEATURE).alias("feature_use"),
     )
@@ -61,6 +59,8 @@ def _counts(now: Column) -> dict[str, Column]:
         "n_events": F.lit(True),
         **{f"n_{kind}": _is(kind) for kind in COUNTED_TYPES},
         **{f"n_{kind}": _is(kind) & has_amount for kind in ("scroll", "dwell")},
+        "n_orders": F.col(NEW_ORDER),
+        "n_lines": F.col(NEW_LINE),
         "n_sessions": starts,
         **{f"n_visits_{days}d": starts & (F.col("at") > now - days * DAY) for days in (7, 30)},
         "n_device": F.col("device").isNotNull(),

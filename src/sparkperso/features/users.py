@@ -46,9 +46,9 @@ def _times(now: Column) -> dict[str, Column]:
 def _orders() -> dict[str, Column]:
     sold_and_returned = F.col("n_purchase") + F.col("n_refund")
     return {
-        "frequency": F.col("orders"),
+        "frequency": F.col("n_orders"),
         "monetary": F.round(F.col("purchase_amount") - F.col("refund_amount"), DECIMALS),
-        "basket_size": _ratio(F.col("lines"), F.col("orders")),
+        "basket_size": _ratio(F.col("n_lines"), F.col("n_orders")),
         "refund_share": _ratio(F.col("n_refund"), sold_and_returned),
     }
 
