@@ -156,7 +156,8 @@ def n_judged() -> Column:
 
 def ranking_metrics(ks: Iterable[int]) -> dict[str, Column]:
     """Returns the summands of all user metrics under their logged names, such as ndcg_at_10."""
-    per_k = (precision_at_k, recall_at_k, ndcg_at_k, map_at_k, hit_rate_at_k)
+    # MLflow's pages show the first metric first.
+    per_k = (ndcg_at_k, map_at_k, precision_at_k, recall_at_k, hit_rate_at_k)
     return {
         f"{metric.__name__.removesuffix('_k')}_{k}": metric(k) for k in ks for metric in per_k
     } | {"mrr": mrr()}
@@ -184,8 +185,8 @@ def mean_metrics(
         f"novelty_at_{k}": novelty_at_k(k, n_users),
     }
     found = judged.agg(
-        total.alias("n_judged"),
         *(F.round(column, DECIMALS).alias(name) for name, column in means.items()),
+        total.alias("n_judged"),
     ).first()
     return {name: float(value or 0.0) for name, value in (found.asDict() if found else {}).items()}
 
