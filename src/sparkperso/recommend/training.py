@@ -113,7 +113,7 @@ class Trainer:
 
     def _compare(self, test: Exam, found: Found) -> Comparison:
         """Asks the winner, plain popularity and the best popularity about the unseen part."""
-        self.say("testing the winner on the unseen part, beside popularity")
+        self.say("testing the winner on the held-out part, beside popularity")
         training = test.fold.training
         models = {
             PLAIN: found.plain.candidate.fit(training),

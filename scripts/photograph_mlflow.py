@@ -1,0 +1,90 @@
+"""Photographs MLflow's comparison page of the latest search into docs/pictures/mlflow.png.
+
+    .venv/bin/python scripts/photograph_mlflow.py [LAKE]
+
+Needs Chromium (on Debian: apt-get install chromium).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from sparkperso.testing.cluster import free_port
+
+PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "mlflow.png"
+EXPERIMENT = "sparkperso/train-recommender"
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+
+
+def main() -> None:
+    """Starts the pages, takes the picture, stops the pages."""
+    lake = Path(sys.argv[1] if len(sys.argv) > 1 else "lake").resolve()
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "sparkperso"), "ui", "--lake", str(lake)]
+    pages = subprocess.Popen([*command, "--port", str(port)])
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health")
+        photograph(f"http://127.0.0.1:{port}/#/compare-runs?{query(lake)}")
+    finally:
+        pages.terminate()
+        pages.wait(timeout=30)
+
+
+def query(lake: Path) -> str:
+    """Returns the part of the page's address that names the candidates of the latest search."""
+    client = MlflowClient(f"sqlite:///{lake}/_mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None, f"{lake} has no runs of {EXPERIMENT}"
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = [
+        run.info.run_id
+        for run in runs
+        if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+        and run.info.run_name.startswith("als")
+    ]
+    named = {"runs": json.dumps(children), "experiments": json.dumps([experiment.experiment_id])}
+    return urllib.parse.urlencode(named, quote_via=urllib.parse.quote)
+
+
+def wait_for(address: str) -> None:
+    """Returns when the page answers; raises TimeoutError after a minute."""
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(address)
+
+
+def photograph(address: str) -> None:
+    """Writes the page as PICTURE."""
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile:
+        size = ["--window-size=1500,1250", "--virtual-time-budget=25000", "--timeout=40000"]
+        where = [f"--user-data-dir={profile}", f"--screenshot={PICTURE}", address]
+        subprocess.run(["chromium", *QUIET, *size, *where], check=True, timeout=120)
+
+
+if __name__ == "__main__":
+    main()
