@@ -18,8 +18,6 @@ TEST_PROPERTIES = [
     "spark.shuffle_partitions=2",
     "spark.conf.spark.sql.adaptive.enabled=false",
     "spark.conf.spark.default.parallelism=2",
-    # Tests are short: the optimising compiler would take longer than it saves.
-    "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 ]
 
 GOLDEN = Path(__file__).parent / "golden"
