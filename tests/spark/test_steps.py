@@ -20,7 +20,7 @@ def quality_rows(job, count):
 
 def write_items(job):
     day = datetime(2026, 1, 1)
-    rows = [(f"i{n}", None, None, [], 1.0, {}, day, day) for n in range(2)]
+    rows = [(f"i{n}", None, None, [], 1.0, {}, day, (day, day, day)) for n in range(2)]
     frame = job.spark.createDataFrame(rows, TABLES["silver/items"].struct())
     job.read(TABLE)
     job.writer("silver/items").overwrite(frame)

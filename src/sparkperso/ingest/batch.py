@@ -44,22 +44,25 @@ def rules_hash(book: Rulebook) -> str:
 def plan_batch(files: Sequence[SourceFile], book: Rulebook, ledger: DataFrame) -> Batch:
     """Returns the batch of the files that the ledger (ops/ingested_files) does not call done."""
     own = rules_hash(book)
-    entries = ledger.where(F.col("source") == book.source.name)
-    done = _entries(
-        entries.where((F.col("config_hash") == own) & (F.col("status") == "done")), files
-    )
-    seen = _entries(entries, files)
+    entries = _entries(ledger.where(F.col("source") == book.source.name), files)
+    seen = {file for file, _, _ in entries}
+    done = {file for file, rules, status in entries if (rules, status) == (own, "done")}
     todo = tuple(file for file in files if file not in done)
     fresh = tuple(file for file in todo if file not in seen)
     return Batch(todo, fresh, len(files) - len(todo), own, book.source.name)
 
 
-def _entries(ledger: DataFrame, files: Collection[SourceFile]) -> set[SourceFile]:
-    """The ledger's files that are among `files`; no more than those reach the driver."""
-    wanted = ledger.sparkSession.createDataFrame([(f.path,) for f in files], "path string")
-    rows = ledger.join(F.broadcast(wanted), on="path", how="left_semi")
-    rows = rows.select("path", "size", "modified_at").distinct()
-    return {SourceFile(row["path"], row["size"], row["modified_at"]) for row in rows.collect()}
+def _entries(ledger: DataFrame, files: Collection[SourceFile]) -> list[tuple[SourceFile, str, str]]:
+    """The ledger's lines on `files`, with configuration and status; no others reach the driver."""
+    rows = ledger.where(F.col("path").isin([file.path for file in files])).collect()
+    return [
+        (
+            SourceFile(row["path"], row["size"], row["modified_at"]),
+            row["config_hash"],
+            row["status"],
+        )
+        for row in rows
+    ]
 
 
 def _hash(source: str, rules: str, files: Sequence[SourceFile]) -> str:

@@ -35,22 +35,25 @@ def deduplicate_events(
     n_suspects = suspects.count()
     if not n_suspects:
         return Deduplicated(valid, n_valid)
-    small = _maybe_broadcast(suspects, n_suspects)
-    clear = valid.join(small, on="event_key", how="left_anti")
-    doubtful = valid.join(small, on="event_key", how="left_semi")
-    winners = first_of_each(doubtful)
+    keys = _maybe_broadcast(suspects, n_suspects)
+    clear = valid.join(keys, on="event_key", how="left_anti")
+    doubtful = in_order(valid.join(keys, on="event_key", how="left_semi"))
+    is_new = F.col("_place") == 1
     if known is not None:
-        winners = winners.join(_known_ids(known, small, ingest_batch), "event_id", "left_anti")
-    winners = winners.persist()
-    n_clear = n_valid - doubtful.count()
-    return Deduplicated(clear.unionByName(winners), n_clear + winners.count())
+        ids = _known_ids(known, keys, ingest_batch)
+        doubtful = doubtful.join(ids, on="event_id", how="left")
+        is_new &= F.col("_is_known").isNull()
+    doubtful = doubtful.withColumn("_is_new", is_new).drop("_place", "_is_known").persist()
+    row = doubtful.agg(F.count("*"), F.count_if("_is_new")).first()
+    n_doubtful, n_new = row if row else (0, 0)
+    winners = doubtful.where("_is_new").drop("_is_new")
+    return Deduplicated(clear.unionByName(winners), n_valid - n_doubtful + n_new)
 
 
-def first_of_each(doubtful: DataFrame) -> DataFrame:
-    """Returns one record per event_id: the earliest, then the one with the smallest payload."""
+def in_order(doubtful: DataFrame) -> DataFrame:
+    """Adds `_place` among the records of one event_id: by time, then by payload."""
     order = W.Window.partitionBy("event_id").orderBy("timestamp", "payload", "source_file")
-    ranked = doubtful.withColumn("_place", F.row_number().over(order))
-    return ranked.where(F.col("_place") == 1).drop("_place")
+    return doubtful.withColumn("_place", F.row_number().over(order))
 
 
 def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> DataFrame:
@@ -67,7 +70,8 @@ def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> Da
 def _known_ids(known: DataFrame, keys: DataFrame, ingest_batch: str) -> DataFrame:
     rows = known.select("event_key", "event_id", "ingest_batch")
     mine = rows.where(F.col("ingest_batch") != ingest_batch)
-    return mine.join(keys, on="event_key", how="left_semi").select("event_id")
+    ids = mine.join(keys, on="event_key", how="left_semi").select("event_id").distinct()
+    return ids.withColumn("_is_known", F.lit(True))
 
 
 def _maybe_broadcast(keys: DataFrame, count: int) -> DataFrame:

@@ -9,7 +9,7 @@ DESCRIBED = ("title", "category", "price")
 
 
 def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
-    """Returns the items that `events` name, their facts combined with those of `known`.
+    """Returns all `known` items and those that `events` name, their facts combined.
 
     One row per item_id, in the columns of silver/items. Title, category and price are each the
     latest that any event gave; the result does not depend on the order of batches.
@@ -28,7 +28,6 @@ def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
         *(F.struct(f"seen_at.{name}", name).alias(name) for name in DESCRIBED),
         "first_seen_at",
     )
-    before = before.join(seen.select("item_id"), on="item_id", how="left_semi")
     return _combined(_renamed(seen).unionByName(_renamed(before)))
 
 

@@ -143,10 +143,12 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     valid = valid_events(records)
     known = run.existing("silver/events")
     new = deduplicate_events(valid, intake.readable, known, run.batch.name)
+    if not new.n_events:
+        return 0
     rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
     run.job.writer("silver/events").append(rows, Txn(f"ingest-silver-{run.batch.name}"))
     items = update_items(new.events, run.job.lake.ref("silver/items").read())
-    run.job.writer("silver/items").merge(items)
+    run.job.writer("silver/items").overwrite(items)
     return new.n_events
 
 

@@ -22,7 +22,7 @@ from sparkperso.java import require_java
 
 HOST = "127.0.0.1"
 DEPLOY = "org.apache.spark.deploy"
-START_SECONDS = 90
+START_SECONDS = 180
 # Short runs: the optimising compiler would take longer than it saves.
 SHORT_RUN = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
