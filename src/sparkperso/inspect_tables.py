@@ -52,7 +52,7 @@ def describe(settings: Settings, table: str) -> None:
     require_paths(settings)
     rows, version, size = _figures(settings, table)
     click.echo(f"{table}: {spec.grain}")
-    click.echo(f"  key {', '.join(spec.key)}; written by {spec.writer}")
+    click.echo(f"  key {', '.join(spec.key) or 'none'}; written by {spec.writer}")
     click.echo(f"  rows {rows}, version {version}, size {size}")
     width = max(len(name) for name in spec.column_names)
     for column in spec.columns:

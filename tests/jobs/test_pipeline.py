@@ -39,9 +39,11 @@ def test_every_key_is_unique_and_every_table_readable_by_delta_rs(pipeline, tabl
     if not (pipeline.root / name).exists():
         pytest.fail(f"the run wrote no {name}")
     rows, key = tables(name), list(TABLES[name].key)
-    repeated = rows.groupBy(*key).count().where(F.col("count") > 1)
-    assert repeated.limit(3).collect() == []
-    by_delta_rs = DeltaTable(str(pipeline.root / name)).to_pyarrow_table(columns=key[:1])
+    if key:
+        repeated = rows.groupBy(*key).count().where(F.col("count") > 1)
+        assert repeated.limit(3).collect() == []
+    first = TABLES[name].column_names[:1]
+    by_delta_rs = DeltaTable(str(pipeline.root / name)).to_pyarrow_table(columns=first)
     assert by_delta_rs.num_rows == rows.count()
 
 

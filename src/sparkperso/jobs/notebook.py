@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib import import_module
 from typing import Any
 
@@ -61,7 +62,14 @@ def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
             f"{command.name} takes the options {', '.join(map(str, own)) or 'of all jobs only'}",
             f"Found {', '.join(unknown)}",
         )
-    return {str(name): given.get(str(name), p.get_default(context)) for name, p in own.items()}
+    defaults = {str(name): _default(p, context) for name, p in own.items()}
+    return defaults | given
+
+
+def _default(option: click.Parameter, context: click.Context) -> Any:
+    """Returns an option's default; click marks one that was never given by a member of an enum."""
+    value = option.get_default(context)
+    return None if isinstance(value, Enum) else value
 
 
 COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug", "help"})

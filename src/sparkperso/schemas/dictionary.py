@@ -29,7 +29,7 @@ def dictionary(tables: Iterable[TableSpec]) -> str:
 
 def _section(spec: TableSpec) -> Iterator[str]:
     yield f"## {spec.name}\n"
-    yield f"One row is {spec.grain}. Key: {_code(spec.key)}. Written by {spec.writer}."
+    yield f"One row is {spec.grain}. Key: {_code(spec.key) or 'none'}. Written by {spec.writer}."
     if spec.partition_by:
         yield f"Partitioned by {_code(spec.partition_by)}."
     yield "\n| column | type | meaning | unit |\n|---|---|---|---|"

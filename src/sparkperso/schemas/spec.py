@@ -27,6 +27,7 @@ class TableSpec:
     name: str
     grain: str
     key: tuple[str, ...]
+    """Columns that name a row; empty where the same row may stand twice."""
     writer: str
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
