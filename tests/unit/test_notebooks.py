@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sparkperso.errors import UsageError
+from sparkperso.jobs.notebook import options_of
 from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
@@ -62,3 +64,13 @@ def test_other_formats_and_mixed_cells_are_refused(write):
         cells_of(write("A = 1", header="# %%"))
     with pytest.raises(ValueError, match="all code or all magic"):
         run_notebook(write("# MAGIC %md\nA = 1"), None, {})
+
+
+def test_options_of_a_job_have_the_defaults_of_the_command_line():
+    from sparkperso.jobs import build_segments, ingest_events
+
+    assert options_of(build_segments.command, {}) == {"pictures": None}
+    given = {"source": "shop"}
+    assert options_of(ingest_events.command, given) == {"source": "shop", "path": None}
+    with pytest.raises(UsageError, match="Found sourse"):
+        options_of(ingest_events.command, {"sourse": "shop"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from importlib import import_module
 from typing import Any
 
@@ -54,22 +53,15 @@ class Suite:
 
 def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of a command's own options; raises UsageError for one that it lacks."""
-    context = click.Context(command)
-    own = {p.name: p for p in command.params if p.name not in COMMON_NAMES}
+    defaults = command.make_context(command.name, [], resilient_parsing=True).params
+    own = {name: value for name, value in defaults.items() if name not in COMMON_NAMES}
     unknown = sorted(set(given) - set(own))
     if unknown:
         raise UsageError(
-            f"{command.name} takes the options {', '.join(map(str, own)) or 'of all jobs only'}",
+            f"{command.name} takes the options {', '.join(own) or 'of all jobs only'}",
             f"Found {', '.join(unknown)}",
         )
-    defaults = {str(name): _default(p, context) for name, p in own.items()}
-    return defaults | given
-
-
-def _default(option: click.Parameter, context: click.Context) -> Any:
-    """Returns an option's default; click marks one that was never given by a member of an enum."""
-    value = option.get_default(context)
-    return None if isinstance(value, Enum) else value
+    return {**own, **given}
 
 
 COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug", "help"})
