@@ -11,26 +11,20 @@ import click
 
 from sparkperso import __version__
 from sparkperso.errors import SparkpersoError
+from sparkperso.job_commands import JOB_COMMANDS
 
-# command → (module that holds it as `command`, one line of help)
-COMMANDS = {
-    "run": ("sparkperso.jobs.run", "Every step from raw events to recommendation tables."),
-    "demo": ("sparkperso.jobs.demo", "`run` on the bundled real data set."),
-    "ingest-events": ("sparkperso.jobs.ingest_events", "Events of files into bronze and silver."),
-    "build-features": ("sparkperso.jobs.build_features", "Interactions and user features."),
-    "build-segments": ("sparkperso.jobs.build_segments", "User segments and their profiles."),
-    "train-recommender": ("sparkperso.jobs.train_recommender", "Tunes, tests and refits ALS."),
-    "promote-model": ("sparkperso.jobs.promote_model", "Candidate becomes champion, if better."),
-    "build-recommendations": ("sparkperso.jobs.build_recommendations", "The lists of every user."),
+# Commands that only look: name → (module that holds it as `command`, its line in the list).
+LOOKS = {
     "doctor": ("sparkperso.doctor", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.inspect_config", "Shows the effective configuration."),
     "tables": ("sparkperso.inspect_tables", "Lists, describes and shows tables."),
     "ui": ("sparkperso.ui", "Starts MLflow's pages on the lake's runs."),
 }
+COMMANDS = (*JOB_COMMANDS, *LOOKS)
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when it is called, and lists all without importing any."""
+    """Imports what a command needs when it is called, and lists all without importing any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names in the order of the flow."""
@@ -38,15 +32,19 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command, or None when there is none of this name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name in JOB_COMMANDS:
+            return JOB_COMMANDS[cmd_name]
+        if cmd_name not in LOOKS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = import_module(LOOKS[cmd_name][0]).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands."""
+        lines = {name: command.short_help or "" for name, command in JOB_COMMANDS.items()}
+        lines |= {name: line for name, (_, line) in LOOKS.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(lines.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sparkperso.cli import COMMANDS
+from sparkperso.job_commands import JOB_COMMANDS
 from sparkperso.jobs.run import STEPS
 from sparkperso.schemas import TABLES
 
@@ -34,7 +33,7 @@ def before(task):
 def test_every_task_is_a_command_with_its_script(tasks):
     for name, task in tasks.items():
         script = ROOT / task["spark_python_task"]["python_file"]
-        assert name in COMMANDS
+        assert name in JOB_COMMANDS
         assert f'main("{name}")' in script.read_text()
 
 
@@ -61,8 +60,7 @@ def test_every_table_is_written_before_it_is_read(tasks):
 
 def test_every_parameter_is_an_option_of_its_command(tasks):
     for name, task in tasks.items():
-        command = import_module(COMMANDS[name][0]).command
-        known = {flag for option in command.params for flag in option.opts}
+        known = {flag for option in JOB_COMMANDS[name].params for flag in option.opts}
         flags = {p for p in task["spark_python_task"]["parameters"] if p.startswith("--")}
         assert flags <= known
 

@@ -6,14 +6,17 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import click
+import click.testing
 import pytest
 
 from sparkperso import cli as module
 from sparkperso.cli import COMMANDS, cli, run_cli
 from sparkperso.errors import ConfigError, JobError, QualityGateError, SparkpersoError, UsageError
+from sparkperso.job_commands import JOB_COMMANDS, module_of
 
 ROOT = Path(__file__).parents[2]
 LOOKS = [
@@ -21,6 +24,8 @@ LOOKS = [
     ["--version"],
     ["config", "show"],
     ["doctor", "--help"],
+    ["run", "--help"],
+    ["build-segments", "--help"],
     ["tables", "list"],
     ["tables", "describe", "silver/events"],
 ]
@@ -130,16 +135,23 @@ def test_looking_imports_no_spark_and_is_quick(line, tmp_path):
 def test_every_command_is_listed_with_one_line_and_can_be_loaded():
     context = click.Context(cli)
     assert cli.list_commands(context) == list(COMMANDS)
-    for name, (_, text) in COMMANDS.items():
-        assert text.endswith(".")
+    for name in COMMANDS:
         assert cli.get_command(context, name).name == name
+    answer = click.testing.CliRunner().invoke(cli, ["--help"]).output.split("Commands:")[1]
+    lines = [line.split(maxsplit=1) for line in answer.strip().splitlines()]
+    assert [name for name, _ in lines] == list(COMMANDS)
+    assert all(text.endswith(".") for _, text in lines)
+
+
+def test_every_job_command_has_a_module_with_an_entry():
+    for name in JOB_COMMANDS:
+        assert callable(import_module(module_of(name)).main)
 
 
 def test_every_batch_command_is_a_script_for_spark_submit():
-    batch = [name for name, (where, _) in COMMANDS.items() if where.startswith("sparkperso.jobs")]
     scripts = {path.stem: path.read_text() for path in (ROOT / "jobs").glob("*.py")}
-    assert sorted(scripts) == sorted(name.replace("-", "_") for name in batch)
-    for name in batch:
+    assert sorted(scripts) == sorted(name.replace("-", "_") for name in JOB_COMMANDS)
+    for name in JOB_COMMANDS:
         assert f'main("{name}")' in scripts[name.replace("-", "_")]
 
 

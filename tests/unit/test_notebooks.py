@@ -6,8 +6,11 @@ import ast
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from sparkperso.cli import cli
 from sparkperso.errors import UsageError
+from sparkperso.job_commands import JOB_COMMANDS
 from sparkperso.jobs.notebook import options_of
 from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
 
@@ -67,10 +70,14 @@ def test_other_formats_and_mixed_cells_are_refused(write):
 
 
 def test_options_of_a_job_have_the_defaults_of_the_command_line():
-    from sparkperso.jobs import build_segments, ingest_events
-
-    assert options_of(build_segments.command, {}) == {"pictures": None}
-    given = {"source": "shop"}
-    assert options_of(ingest_events.command, given) == {"source": "shop", "path": None}
+    ingest = JOB_COMMANDS["ingest-events"]
+    assert options_of(JOB_COMMANDS["build-segments"], {}) == {"pictures": None}
+    assert options_of(ingest, {"source": "shop"}) == {"source": "shop", "path": None}
     with pytest.raises(UsageError, match="Found sourse"):
-        options_of(ingest_events.command, {"sourse": "shop"})
+        options_of(ingest, {"sourse": "shop"})
+
+
+def test_looking_at_a_commands_options_leaves_its_help_alone():
+    options_of(JOB_COMMANDS["promote-model"], {})
+    answer = CliRunner().invoke(cli, ["promote-model", "--help"])
+    assert "-h, --help" in answer.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from datetime import timezone
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -11,7 +12,7 @@ from sparkperso.config.features import FeaturesConfig
 from sparkperso.features.parameters import FeatureScaler
 from sparkperso.features.scaling import fit_scalers, scale_features
 from sparkperso.features.users import build_user_features
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.interactions import build_interactions
@@ -75,10 +76,12 @@ def _this_time(job: Job) -> str:
 
 STEP = Step(
     name="build-features",
-    help="Turns events into interactions, user features and scaled user features.",
     action=build_features,
     inputs=(EVENTS,),
     outputs=(INTERACTIONS, FEATURES, SCALED, SCALERS),
 )
 
-command = job_command(STEP)
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

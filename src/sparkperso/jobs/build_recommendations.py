@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import TIMESTAMP, USER_ID
 from sparkperso.config.recommend import PopularityParams
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import (
@@ -111,9 +111,11 @@ def summarise(job: Job, params: PopularityParams) -> Summary:
 # No inputs are named: which version is champion is not in a table, so it is never skipped.
 STEP = Step(
     name="build-recommendations",
-    help="Writes every user's list, popular items and similar items.",
     action=build_recommendations,
     outputs=(RECOMMENDATIONS, POPULAR, SIMILAR),
 )
 
-command = job_command(STEP)
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

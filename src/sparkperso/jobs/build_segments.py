@@ -7,11 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from sparkperso.config import config_hash, load_named
 from sparkperso.config.segments import KMeansSegmentation
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.segments.build import build_segmentation
@@ -101,19 +99,13 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
 
 STEP = Step(
     name="build-segments",
-    help="Divides the users into named segments and profiles them.",
     action=build_segments,
     inputs=(FEATURES, SCALED),
     outputs=(SEGMENTS, HISTORY, PROFILES),
     conf=("segments",),
 )
 
-command = job_command(
-    STEP,
-    click.option(
-        "--pictures",
-        type=click.Path(file_okay=False),
-        metavar="DIR",
-        help="Save the pictures as PNG in this folder too.",
-    ),
-)
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -1,47 +1,25 @@
-"""Makes the command of a step: common options, one clear paragraph for every error."""
+"""Carries out a step as a command line asks."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-import click
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.errors import JobError, UsageError
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step, carry_out
-from sparkperso.options import SETTINGS_OPTIONS, with_options
 from sparkperso.session import build_session
 
-COMMON = (
-    *SETTINGS_OPTIONS,
-    click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
-    click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
-)
 
-
-def with_common_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that every job takes."""
-    decorated: Callable[..., Any] = with_options(COMMON)(function)
-    return decorated
-
-
-def job_command(step: Step, *options: Callable[..., Any]) -> click.Command:
-    """Returns the click command of a step; `options` are click options beyond the common ones."""
-
-    def run(**arguments: Any) -> None:
-        job = open_job(step.name, arguments)
-        job.say(describe(step.name, carry_out(step, job).summary))
-
-    for option in reversed(options):
-        run = option(run)
-    return click.command(step.name, help=step.help)(with_common_options(run))
+def run_step(step: Step, arguments: dict[str, Any]) -> None:
+    """Carries out a step as its command line asks, and prints its figures."""
+    job = open_job(step.name, arguments)
+    job.say(describe(step.name, carry_out(step, job).summary))
 
 
 def open_job(name: str, arguments: dict[str, Any]) -> Job:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from sparkperso.jobs.command import open_job, with_common_options
+from sparkperso.jobs.command import open_job
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.run import require_no_gate, run_steps
 
@@ -23,9 +23,7 @@ NEXT = """What to look at next:
 """
 
 
-@click.command("demo", help="Carries out `run` on the bundled year of a real shop.")
-@with_common_options
-def command(**arguments: Any) -> None:
+def main(arguments: dict[str, Any]) -> None:
     """Runs the demo; exit status 3 when a gate said no."""
     lake = arguments["lake"]
     job = open_job("demo", {**arguments, "source": "online_retail", "path": None})

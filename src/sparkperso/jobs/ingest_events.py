@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-import click
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -24,7 +23,7 @@ from sparkperso.ingest.files import list_files, resolve_path
 from sparkperso.ingest.items import update_items
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.quarantine import new_rejections
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.staging import staged
 from sparkperso.jobs.step import Step
@@ -189,12 +188,11 @@ def _figures(intake: Intake, quarantined: int, valid: int) -> Mapping[str, int]:
 
 STEP = Step(
     name="ingest-events",
-    help="Takes events of files (JSON lines, CSV, Parquet) into bronze and silver.",
     action=action,
     outputs=("bronze/events", "silver/events", "silver/quarantine", "silver/items"),
 )
-command = job_command(
-    STEP,
-    click.option("--source", required=True, metavar="NAME", help="conf/sources/NAME.yaml."),
-    click.option("--path", metavar="FILE|DIR", help="Read this, not what the source's file says."),
-)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.errors import QualityGateError, UsageError
+from sparkperso.job_commands import COMMON_NAMES, JOB_COMMANDS, module_of
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step, carry_out
 from sparkperso.tables import Lake
@@ -38,9 +39,9 @@ class Suite:
 
         A quality gate that says no is a result to look at: it comes back under `gate`.
         """
-        module = import_module(f"sparkperso.jobs.{command.replace('-', '_')}")
-        step: Step = module.STEP
-        job = Job(command, self.settings, self.spark, options_of(module.command, options))
+        step: Step = import_module(module_of(command)).STEP
+        given = options_of(JOB_COMMANDS[command], options)
+        job = Job(command, self.settings, self.spark, given)
         try:
             return carry_out(step, job).summary
         except QualityGateError as gate:
@@ -53,7 +54,9 @@ class Suite:
 
 def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of a command's own options; raises UsageError for one that it lacks."""
-    defaults = command.make_context(command.name, [], resilient_parsing=True).params
+    # A command of its own: make_context leaves its own idea of --help in the one it is called on.
+    bare = click.Command(command.name, params=command.params)
+    defaults = bare.make_context(command.name, [], resilient_parsing=True).params
     own = {name: value for name, value in defaults.items() if name not in COMMON_NAMES}
     unknown = sorted(set(given) - set(own))
     if unknown:
@@ -62,6 +65,3 @@ def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
             f"Found {', '.join(unknown)}",
         )
     return {**own, **given}
-
-
-COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug", "help"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sparkperso.errors import JobError
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import MODEL
@@ -31,8 +33,10 @@ def promote_model(job: Job) -> Summary:
 # No inputs are named: what it depends on, the aliases of versions, are not tables.
 STEP = Step(
     name="promote-model",
-    help="Makes the candidate champion if its gain over popularity lies above zero.",
     action=promote_model,
 )
 
-command = job_command(STEP)
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import click
-
 from sparkperso.errors import QualityGateError
 from sparkperso.jobs import (
     build_features,
@@ -19,7 +17,7 @@ from sparkperso.jobs import (
     promote_model,
     train_recommender,
 )
-from sparkperso.jobs.command import figures, open_job, with_common_options
+from sparkperso.jobs.command import figures, open_job
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.progress import Progress
 from sparkperso.jobs.step import Outcome, Step, carry_out, is_up_to_date
@@ -85,11 +83,7 @@ def _job_of(step: Step, job: Job, progress: Progress) -> Job:
     return replace(job, name=step.name, options=options, run_id=uuid4().hex, say=progress.say)
 
 
-@click.command("run", help="Carries out every step from raw events to recommendation tables.")
-@with_common_options
-@click.option("--source", required=True, help="Name of conf/sources/NAME.yaml.")
-@click.option("--path", metavar="FILE|DIR", help="Read this, not what the source's file says.")
-def command(**arguments: Any) -> None:
+def main(arguments: dict[str, Any]) -> None:
     """Runs all steps; exit status 3 when a gate said no."""
     job = open_job("run", arguments)
     require_no_gate(run_steps(job))

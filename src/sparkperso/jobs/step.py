@@ -24,7 +24,6 @@ class Step:
     """One job: its command, the tables that it reads and writes, and the function that does it."""
 
     name: str
-    help: str
     action: Callable[[Job], Summary]
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config import config_hash
 from sparkperso.errors import JobError
-from sparkperso.jobs.command import job_command
+from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.als import AlsSetting
@@ -125,10 +125,12 @@ TABLE_INDEX = {USER_INDEX: "user_index", ITEM_INDEX: "item_index"}
 
 STEP = Step(
     name="train-recommender",
-    help="Tunes ALS on time-ordered folds, tests the winner once, refits and registers it.",
     action=train_recommender,
     inputs=(EVENTS, INTERACTIONS),
     outputs=(USER_INDEX, ITEM_INDEX, USER_FACTORS, ITEM_FACTORS),
 )
 
-command = job_command(STEP)
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -1,0 +1,94 @@
+"""The commands of the jobs: their options and help. Spark is imported when one is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sparkperso.options import SETTINGS_OPTIONS, with_options
+
+COMMON = (
+    *SETTINGS_OPTIONS,
+    click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
+    click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
+)
+COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug"})
+"""The names of what COMMON gives."""
+
+SOURCE = click.option("--source", required=True, metavar="NAME", help="conf/sources/NAME.yaml.")
+PATH = click.option(
+    "--path", metavar="FILE|DIR", help="Read this, not what the source's file says."
+)
+PICTURES = click.option(
+    "--pictures",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Save the pictures as PNG in this folder too.",
+)
+
+
+def module_of(name: str) -> str:
+    """Returns the module that carries out a command."""
+    return f"sparkperso.jobs.{name.replace('-', '_')}"
+
+
+def _command(name: str, line: str, text: str, *options: Callable[..., Any]) -> click.Command:
+    """Returns the command that calls `main(arguments)` of its module; `line` stands in the list."""
+
+    def call(**arguments: Any) -> None:
+        import_module(module_of(name)).main(arguments)
+
+    decorated = with_options((*COMMON, *options))(call)
+    return click.command(name, help=text, short_help=line)(decorated)
+
+
+# In the order of the flow.
+_ALL = (
+    _command(
+        "run",
+        "Every step from raw events to recommendation tables.",
+        "Carries out every step from raw events to recommendation tables.",
+        *(SOURCE, PATH),
+    ),
+    _command(
+        "demo",
+        "`run` on the bundled real data set.",
+        "Carries out `run` on the bundled year of a real shop.",
+    ),
+    _command(
+        "ingest-events",
+        "Events of files into bronze and silver.",
+        "Takes events of files (JSON lines, CSV, Parquet) into bronze and silver.",
+        *(SOURCE, PATH),
+    ),
+    _command(
+        "build-features",
+        "Interactions and user features.",
+        "Turns events into interactions, user features and scaled user features.",
+    ),
+    _command(
+        "build-segments",
+        "User segments and their profiles.",
+        "Divides the users into named segments and profiles them.",
+        PICTURES,
+    ),
+    _command(
+        "train-recommender",
+        "Tunes, tests and refits ALS.",
+        "Tunes ALS on time-ordered folds, tests the winner once, refits and registers it.",
+    ),
+    _command(
+        "promote-model",
+        "Candidate becomes champion, if better.",
+        "Makes the candidate champion if its gain over popularity lies above zero.",
+    ),
+    _command(
+        "build-recommendations",
+        "The lists of every user.",
+        "Writes every user's list, popular items and similar items.",
+    ),
+)
+JOB_COMMANDS = {str(command.name): command for command in _ALL}
