@@ -20,6 +20,13 @@ TEST_PROPERTIES = [
     "spark.conf.spark.default.parallelism=2",
 ]
 
+
+def overridden(*layers):
+    """Returns lists of assignments as one; a later list wins over an earlier."""
+    flat = dict(line.split("=", 1) for layer in layers for line in layer)
+    return [f"{key}={value}" for key, value in flat.items()]
+
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -73,7 +80,7 @@ def make_job(spark, settings):
     from sparkperso.jobs.context import Job
 
     def make(name, set=(), as_of=None, **options):  # noqa: A002
-        own = load_settings(assignments=[*TEST_PROPERTIES, *set], lake=settings.lake.root)
+        own = load_settings(assignments=overridden(TEST_PROPERTIES, set), lake=settings.lake.root)
         return Job(name, own, spark, options, requested_as_of=as_of, say=lambda line: None)
 
     return make

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import TEST_PROPERTIES
+from tests.conftest import TEST_PROPERTIES, overridden
 
 # A search that a test can wait for. What is searched is no part of what these tests look at.
 SMALL_SEARCH = [
@@ -57,7 +57,7 @@ def run_pipeline(spark, sample_file, small_conf):
     from sparkperso.jobs.run import run_steps
 
     def run(root, set=()):  # noqa: A002
-        assignments = [*TEST_PROPERTIES, *SMALL_SEARCH, *set]
+        assignments = overridden(TEST_PROPERTIES, SMALL_SEARCH, set)
         settings = load_settings(conf_dir=small_conf, assignments=assignments, lake=str(root))
         options = {"source": "online_retail", "path": str(sample_file)}
         outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from tests.conftest import TEST_PROPERTIES
+from tests.conftest import TEST_PROPERTIES, overridden
 
 from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.errors import JobError
@@ -39,7 +39,7 @@ def run(spark, root, as_of=None, set=()):  # noqa: A002
     from sparkperso.jobs.context import Job
     from sparkperso.jobs.step import carry_out
 
-    settings = load_settings(assignments=[*TEST_PROPERTIES, *set], lake=root)
+    settings = load_settings(assignments=overridden(TEST_PROPERTIES, set), lake=root)
     job = Job("build-features", settings, spark, requested_as_of=as_of, say=lambda line: None)
     return carry_out(STEP, job).summary
 

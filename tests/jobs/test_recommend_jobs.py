@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from tests.conftest import TEST_PROPERTIES
+from tests.conftest import TEST_PROPERTIES, overridden
 
 from sparkperso.errors import JobError, QualityGateError
 from sparkperso.testing.compare import assert_same_tables
@@ -61,7 +61,9 @@ class Shop:
         from sparkperso.config import load_settings
         from sparkperso.jobs.context import Job
 
-        settings = load_settings(assignments=[*TEST_PROPERTIES, *SEARCH, *more], lake=self.root)
+        settings = load_settings(
+            assignments=overridden(TEST_PROPERTIES, SEARCH, more), lake=self.root
+        )
         return Job(name, settings, self.spark, say=lambda line: None)
 
     def carry_out(self, *modules):

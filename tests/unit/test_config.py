@@ -39,6 +39,11 @@ def test_every_environment_of_the_package_is_valid(env):
     assert load_settings(env).env == env
 
 
+def test_a_setting_that_is_given_twice_is_refused():
+    with pytest.raises(ConfigError, match=r"'lake\.root' is set twice"):
+        load_settings(assignments=["lake.root=a", " lake.root=b"])
+
+
 def test_a_later_layer_wins_and_leaves_its_neighbours_alone(conf, monkeypatch):
     folder = conf("base/other.yaml", "tracking: {experiment_prefix: p}\n")
 

@@ -139,7 +139,12 @@ def _read_assignments(assignments: Iterable[str]) -> Flat:
         key, equals, text = assignment.partition("=")
         if not equals or "." not in key:
             raise ConfigError("--set takes section.key=value", f"Found '{assignment}'")
-        flat[split_key(key.strip())] = Value(_scalar(text), "--set")
+        keys = split_key(key.strip())
+        if keys in flat:
+            raise ConfigError(
+                "Each setting is given once by --set", f"'{key.strip()}' is set twice", "Leave one"
+            )
+        flat[keys] = Value(_scalar(text), "--set")
     return flat
 
 
