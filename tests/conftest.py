@@ -18,6 +18,12 @@ TEST_PROPERTIES = [
     "spark.shuffle_partitions=2",
     "spark.conf.spark.sql.adaptive.enabled=false",
     "spark.conf.spark.default.parallelism=2",
+    # Tests run every plan once or twice: what they wait for is analysis and compilation.
+    "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    "spark.conf.spark.sql.ui.retainedExecutions=10",
+    "spark.conf.spark.ui.retainedJobs=50",
+    "spark.conf.spark.ui.retainedStages=50",
+    "spark.conf.spark.ui.retainedTasks=500",
 ]
 
 

@@ -15,6 +15,8 @@ from sparkperso.config.platform import LakeConfig
 from sparkperso.errors import JobError
 from sparkperso.schemas import TABLES, TableSpec
 
+STATS_COLUMNS = "delta.dataSkippingStatsColumns"
+
 
 @dataclass(frozen=True)
 class Txn:
@@ -108,6 +110,8 @@ class TableWriter:
             builder = builder.addColumn(
                 column.name, types[column.name], nullable=column.nullable, comment=column.meaning
             )
+        if spec.stats_columns:
+            builder = builder.property(STATS_COLUMNS, ",".join(spec.stats_columns))
         if spec.partition_by:
             builder = builder.partitionedBy(*spec.partition_by)
         builder.execute()

@@ -6,10 +6,11 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.ingest import deduplicate
-from sparkperso.ingest.deduplicate import deduplicate_events
+from sparkperso.ingest.deduplicate import deduplicated
 
 SCHEMA = (
-    "event_id string, event_key bigint, timestamp timestamp, payload string, source_file string"
+    "event_id string, event_key bigint, timestamp timestamp, payload string, record_id string,"
+    " source_file string, record_number bigint"
 )
 KNOWN = "event_id string, event_key bigint, ingest_batch string"
 ROWS = [
@@ -24,39 +25,40 @@ ROWS = [
 
 @pytest.fixture
 def valid(spark):
-    rows = [(i, k, t, p, f) for i, k, t, p, f in ROWS]
+    rows = [(i, k, t, p, f"hash of {p}", f, n) for n, (i, k, t, p, f) in enumerate(ROWS)]
     frame = spark.createDataFrame(rows, SCHEMA.replace("timestamp timestamp", "timestamp string"))
     return frame.withColumn("timestamp", F.col("timestamp").cast("timestamp"))
 
 
-def payloads(result):
-    return sorted(row["payload"] for row in result.events.collect())
+def payloads(*arguments):
+    """Returns the payloads of the events that are new, which are as many as is said."""
+    with deduplicated(*arguments) as result:
+        found = sorted(row["payload"] for row in result.events.collect())
+        assert result.n_events == len(found)
+        return found
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
 def test_the_earliest_then_smallest_record_of_each_id_stays(valid, partitions):
-    result = deduplicate_events(valid.repartition(partitions), len(ROWS), None, "now")
-    assert payloads(result) == ["a1", "b", "c has b's key", "d"]
-    assert result.n_events == 4
+    rows = valid.repartition(partitions)
+    assert payloads(rows, len(ROWS), None, "now") == ["a1", "b", "c has b's key", "d"]
 
 
 @pytest.mark.parametrize("bound", [deduplicate.MAX_BROADCAST_KEYS, 0])
 def test_known_events_are_dropped_and_their_keys_namesakes_kept(spark, valid, monkeypatch, bound):
     monkeypatch.setattr(deduplicate, "MAX_BROADCAST_KEYS", bound)
     known = spark.createDataFrame([("b", 2, "before"), ("x", 3, "before")], KNOWN)
-    result = deduplicate_events(valid, len(ROWS), known, "now")
-    assert payloads(result) == ["a1", "c has b's key", "d"]
-    assert result.n_events == 3
+    assert payloads(valid, len(ROWS), known, "now") == ["a1", "c has b's key", "d"]
 
 
 def test_rows_of_an_interrupted_run_of_the_same_batch_are_not_known(spark, valid):
     known = spark.createDataFrame([("b", 2, "now"), ("d", 3, "now")], KNOWN)
-    assert deduplicate_events(valid, len(ROWS), known, "now").n_events == 4
+    assert len(payloads(valid, len(ROWS), known, "now")) == 4
 
 
 def test_a_batch_without_doubles_goes_through_as_it_is(valid):
     once = valid.where("payload in ('a1', 'b', 'd')")
-    assert payloads(deduplicate_events(once, 3, None, "now")) == ["a1", "b", "d"]
+    assert payloads(once, 3, None, "now") == ["a1", "b", "d"]
 
 
 def test_only_the_key_is_read_of_known_events_while_none_is_met(spark, valid, tmp_path):
@@ -66,3 +68,10 @@ def test_only_the_key_is_read_of_known_events_while_none_is_met(spark, valid, tm
     suspects = deduplicate._suspect_keys(valid, len(ROWS), known)
     plan = suspects._jdf.queryExecution().executedPlan().toString()
     assert "ReadSchema: struct<event_key:bigint>" in plan
+
+
+def test_nothing_stays_cached(spark, valid):
+    cached = spark._jsc.sc().getPersistentRDDs()
+    before = cached.size()
+    payloads(valid, len(ROWS), None, "now")
+    assert spark._jsc.sc().getPersistentRDDs().size() <= before

@@ -28,6 +28,15 @@ class CsvConfig(Section):
     """Whether quoted fields may contain line breaks; such files are not split between tasks."""
 
 
+class Lookup(Section):
+    """A value that depends on one column alone, worked out once per distinct value of it."""
+
+    of: str
+    """The column or `let` name; it should have at most about a million distinct values."""
+    value: str
+    """Spark SQL expression over it."""
+
+
 class SourceConfig(Section):
     """Where records come from and how each becomes an event."""
 
@@ -49,6 +58,9 @@ class SourceConfig(Section):
     """Texts that stand for null, after trimming."""
     let: dict[str, str] = Field(default_factory=dict)
     """Names for intermediate Spark SQL expressions, over the columns and the names before it."""
+    lookups: dict[str, Lookup] = Field(default_factory=dict)
+    """Names for expressions too slow for every record; finding the distinct values reads the
+    files once more, of Parquet only the columns that they need."""
     columns: dict[str, str]
     """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns."""
     rules: tuple[RuleConfig, ...] = ()
@@ -83,10 +95,11 @@ class SourceConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> SourceConfig:
-        names = [name.lower() for name in (*self.fields, *self.optional_fields, *self.let)]
+        given = (*self.fields, *self.optional_fields, *self.let, *self.lookups)
+        names = [name.lower() for name in given]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{twice} are named twice among fields, optional_fields and let")
+            raise ValueError(f"{twice} are named twice among fields, optional_fields, let, lookups")
         return self
 
     @property

@@ -1,11 +1,15 @@
 """Keeps each event_id once: within a batch, and against the events already taken.
 
 Work is done on `event_key`, the 64-bit hash of event_id: only records whose key occurs twice, in
-the batch or in the table, are looked at by event_id. A collision of two ids drops no event.
+the batch or in the table, are looked at by event_id. A collision of two ids drops no event. What
+is to be dropped is then a short list of record numbers: the records themselves are never sorted,
+shuffled or kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -13,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import window as W
 
 MAX_BROADCAST_KEYS = 1_000_000
+NUMBER = "record_number"
 
 
 @dataclass(frozen=True)
@@ -23,37 +28,58 @@ class Deduplicated:
     n_events: int
 
 
-def deduplicate_events(
+@contextmanager
+def deduplicated(
     valid: DataFrame, n_valid: int, known: DataFrame | None, ingest_batch: str
-) -> Deduplicated:
-    """Returns the valid records that are new events: the earliest of each event_id.
+) -> Iterator[Deduplicated]:
+    """Gives the valid records that are new events: the earliest of each event_id.
 
-    Of equal times the smallest payload wins. `known` is silver/events or None before its first
-    row; its rows of the same `ingest_batch` (an interrupted run's) do not make a record known.
+    Of equal times the smallest record_id wins, then the first. `known` is silver/events or None
+    before its first row; its rows of the same `ingest_batch` (an interrupted run's) do not make a
+    record known. `record_number` tells the records of the batch apart.
     """
-    suspects = _suspect_keys(valid, n_valid, known).persist()
-    n_suspects = suspects.count()
-    if not n_suspects:
-        return Deduplicated(valid, n_valid)
-    keys = _maybe_broadcast(suspects, n_suspects)
-    clear = valid.join(keys, on="event_key", how="left_anti")
-    doubtful = in_order(valid.join(keys, on="event_key", how="left_semi"))
-    is_new = F.col("_place") == 1
-    if known is not None:
-        ids = _known_ids(known, keys, ingest_batch)
-        doubtful = doubtful.join(ids, on="event_id", how="left")
-        is_new &= F.col("_is_known").isNull()
-    doubtful = doubtful.withColumn("_is_new", is_new).drop("_place", "_is_known").persist()
-    row = doubtful.agg(F.count("*"), F.count_if("_is_new")).first()
-    n_doubtful, n_new = row if row else (0, 0)
-    winners = doubtful.where("_is_new").drop("_is_new")
-    return Deduplicated(clear.unionByName(winners), n_valid - n_doubtful + n_new)
+    with _kept(_suspect_keys(valid, n_valid, known)) as suspects:
+        n_suspects = suspects.count()
+        if not n_suspects:
+            yield Deduplicated(valid, n_valid)
+            return
+        keys = _maybe_broadcast(suspects, n_suspects)
+        with _kept(_superfluous(valid, keys, known, ingest_batch)) as dropped:
+            n_dropped = dropped.count()
+            events = valid.join(_maybe_broadcast(dropped, n_dropped), on=NUMBER, how="left_anti")
+            yield Deduplicated(events, n_valid - n_dropped)
 
 
 def in_order(doubtful: DataFrame) -> DataFrame:
-    """Adds `_place` among the records of one event_id: by time, then by payload."""
-    order = W.Window.partitionBy("event_id").orderBy("timestamp", "payload", "source_file")
+    """Adds `_place` among the records of one event_id: by time, then by content."""
+    order = W.Window.partitionBy("event_id").orderBy(
+        "timestamp", "record_id", "source_file", NUMBER
+    )
     return doubtful.withColumn("_place", F.row_number().over(order))
+
+
+def _superfluous(
+    valid: DataFrame, keys: DataFrame, known: DataFrame | None, ingest_batch: str
+) -> DataFrame:
+    """Numbers of the records that repeat an event, or that are known already."""
+    columns = ("event_key", "event_id", "timestamp", "record_id", "source_file", NUMBER)
+    doubtful = valid.select(*columns).join(keys, on="event_key", how="left_semi")
+    if known is None:
+        return in_order(doubtful).where(F.col("_place") > 1).select(NUMBER)
+    ids = _known_ids(known, keys, ingest_batch)
+    judged = in_order(doubtful).join(ids, on="event_id", how="left")
+    is_superfluous = (F.col("_place") > 1) | F.col("_is_known").isNotNull()
+    return judged.where(is_superfluous).select(NUMBER)
+
+
+@contextmanager
+def _kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """Gives the frame cached. What is never released slows every later plan of the session."""
+    kept = frame.persist()
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
 
 
 def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> DataFrame:

@@ -14,14 +14,13 @@ def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
     One row per item_id, in the columns of silver/items. Title, category and price are each the
     latest that any event gave; the result does not depend on the order of batches.
     """
-    named = events.where(F.col("item_id").isNotNull())
-    metadata = F.col("metadata")
-    price = metadata["unit_price"].try_cast("double")
-    seen = named.groupBy("item_id").agg(
-        _latest(metadata["title"]).alias("title"),
-        _latest(metadata["category"]).alias("category"),
-        _latest(F.when(price > 0, price)).alias("price"),
-        F.min("timestamp").alias("first_seen_at"),
+    seen = (
+        _descriptions(events)
+        .groupBy("item_id")
+        .agg(
+            *(_latest(name).alias(name) for name in DESCRIBED),
+            F.min("first_seen_at").alias("first_seen_at"),
+        )
     )
     before = known.select(
         "item_id",
@@ -31,9 +30,27 @@ def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
     return _combined(_renamed(seen).unionByName(_renamed(before)))
 
 
-def _latest(value: Column) -> Column:
+def _descriptions(events: DataFrame) -> DataFrame:
+    """One row per way in which an item was described: few, so that what follows is cheap.
+
+    Keys and times alone can be aggregated by hash; a maximum over structs would sort all events.
+    """
+    metadata = F.col("metadata")
+    price = metadata["unit_price"].try_cast("double")
+    described = events.where(F.col("item_id").isNotNull()).select(
+        *("item_id", "timestamp"),
+        metadata["title"].alias("title"),
+        metadata["category"].alias("category"),
+        F.when(price > 0, price).alias("price"),
+    )
+    return described.groupBy("item_id", *DESCRIBED).agg(
+        F.max("timestamp").alias("timestamp"), F.min("timestamp").alias("first_seen_at")
+    )
+
+
+def _latest(name: str) -> Column:
     """The value of the latest event that has one; of equal times the greatest."""
-    return F.max(F.when(value.isNotNull(), F.struct("timestamp", value)))
+    return F.max(F.when(F.col(name).isNotNull(), F.struct("timestamp", name)))
 
 
 def _renamed(items: DataFrame) -> DataFrame:

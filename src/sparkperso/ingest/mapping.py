@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import CONSENT, SourceConfig
+from sparkperso.config.source import CONSENT, Lookup, SourceConfig
 from sparkperso.errors import ConfigError
 from sparkperso.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
@@ -28,6 +28,8 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
     records = _with_nulls(records, source)
     for name, expression in source.let.items():
         records = records.withColumn(name, _checked(records, name, expression, source))
+    for name, lookup in source.lookups.items():
+        records = _looked_up(records, name, lookup, source)
     rules = bind_rules(source.rules, "_source_rule")
     for rule in rules:
         _checked(records, f"rule '{rule.config.message}'", rule.config.when, source)
@@ -40,6 +42,15 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
         *(column for rule in rules for column in rule.columns()),
     )
     return _assembled(mapped, parts), [rule.bound() for rule in rules]
+
+
+def _looked_up(records: DataFrame, name: str, lookup: Lookup, source: SourceConfig) -> DataFrame:
+    """Joins the value of every distinct key, worked out once for each."""
+    keys = records.select(_checked(records, name, lookup.of, source).alias("_key")).distinct()
+    keys = keys.withColumn(lookup.of, F.col("_key"))
+    values = keys.select("_key", _checked(keys, name, lookup.value, source).alias(name))
+    is_same = records[lookup.of].eqNullSafe(values["_key"])
+    return records.join(F.broadcast(values), is_same, "left").drop("_key")
 
 
 def _assembled(mapped: DataFrame, parts: dict[str, dict[str, Column]]) -> DataFrame:
@@ -114,7 +125,7 @@ def _checked(records: DataFrame, name: str, expression: str, source: SourceConfi
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
             f"'{name}' in conf/sources/{source.name}.yaml should be a Spark SQL expression over "
-            f"{', '.join((*source.fields, *source.optional_fields, *source.let))}",
+            f"{', '.join((*source.fields, *source.optional_fields, *source.let, *source.lookups))}",
             reason,
             "Mend the expression",
         ) from None

@@ -14,6 +14,7 @@ from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.event import EVENT_FIELDS
+from sparkperso.ingest.deduplicate import NUMBER
 from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.mapping import map_columns
 from sparkperso.ingest.readers import read_records
@@ -37,12 +38,11 @@ def classify_files(
     """Returns one row per record of `files`: what became of it, and the fields of its event.
 
     Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file; those
-    of silver/events. Each record is read, serialised and hashed once.
+    of silver/events; record_number, unique. Each record is read, serialised and hashed once.
     """
     frames = read_records(spark, files, book.source)
-    return reduce(
-        DataFrame.unionByName, [classify_records(frame, book, received_at) for frame in frames]
-    )
+    parts = [classify_records(frame, book, received_at) for frame in frames]
+    return reduce(DataFrame.unionByName, parts).withColumn(NUMBER, F.monotonically_increasing_id())
 
 
 def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) -> DataFrame:

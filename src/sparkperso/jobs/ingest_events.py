@@ -17,7 +17,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import QualityGateError, UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
 from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected, require_records
-from sparkperso.ingest.deduplicate import deduplicate_events
+from sparkperso.ingest.deduplicate import deduplicated
 from sparkperso.ingest.failures import unreadable_files_named
 from sparkperso.ingest.files import list_files, resolve_path
 from sparkperso.ingest.items import update_items
@@ -141,14 +141,14 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     """Adds the valid records that are new events, and what they say about items."""
     valid = valid_events(records)
     known = run.existing("silver/events")
-    new = deduplicate_events(valid, intake.readable, known, run.batch.name)
-    if not new.n_events:
-        return 0
-    rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
-    run.job.writer("silver/events").append(rows, Txn(f"ingest-silver-{run.batch.name}"))
-    items = update_items(new.events, run.job.lake.ref("silver/items").read())
-    run.job.writer("silver/items").overwrite(items)
-    return new.n_events
+    with deduplicated(valid, intake.readable, known, run.batch.name) as new:
+        if new.n_events:
+            rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
+            txn = Txn(f"ingest-silver-{run.batch.name}")
+            run.job.writer("silver/events").append(rows, txn)
+            items = update_items(new.events, run.job.lake.ref("silver/items").read())
+            run.job.writer("silver/items").overwrite(items)
+        return new.n_events
 
 
 def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -> Summary:

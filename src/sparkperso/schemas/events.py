@@ -14,6 +14,7 @@ BRONZE_EVENTS = TableSpec(
     grain="one received record, unchanged but for erasure",
     key=(),  # a file may hold the same record twice, and both were received
     writer="ingest-events",
+    stats_columns=("received_at", "ingest_batch"),
     columns=(
         required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
         required("payload", "string", "the record as text: a JSON line, or a row as JSON"),
@@ -32,6 +33,7 @@ SILVER_EVENTS = TableSpec(
     grain="one valid event; identifiers as observed",
     key=("event_id",),
     writer="ingest-events",
+    stats_columns=("timestamp", "event_date", "received_at", "ingest_batch"),
     columns=(
         required("event_id", "string", "identifier as sent, or SHA-256 of the canonical record"),
         Column("user_id", "string", "identified user; null for an anonymous event"),

@@ -31,6 +31,9 @@ class TableSpec:
     writer: str
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
+    stats_columns: tuple[str, ...] = ()
+    """Columns whose smallest and largest value each file notes, for readers to skip files by; empty
+    for all. Ids that are spread over all files skip nothing, and noting them costs every write."""
 
     @property
     def column_names(self) -> list[str]:
