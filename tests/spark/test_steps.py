@@ -27,7 +27,7 @@ def write_items(job):
     return {"items": 2}
 
 
-STEP = Step("copy", "copies", write_items, inputs=(TABLE,), outputs=("silver/items",))
+STEP = Step("copy", write_items, inputs=(TABLE,), outputs=("silver/items",))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_what_went_wrong_is_recorded_and_raised(job, error, status):
         raise error
 
     with pytest.raises(type(error)):
-        carry_out(Step("copy", "", fail, inputs=(TABLE,)), job)
+        carry_out(Step("copy", fail, inputs=(TABLE,)), job)
     run = job.lake.ref("ops/runs").read().first()
     assert (run.status, run.error) == (status, str(error))
 
