@@ -38,7 +38,7 @@ class Rule:
         """Returns the columns that carry the rule from where its names are known to `bound`."""
         columns = [F.expr(self.config.when).alias(self.name)]
         if self.config.shows:
-            columns.append(self._shown().alias(f"{self.name}_shows"))
+            columns.append(self._value().alias(f"{self.name}_shows"))
         return columns
 
     def bound(self) -> Rule:
@@ -46,13 +46,14 @@ class Rule:
         return replace(self, is_bound=True)
 
     def _message(self) -> Column:
+        """What is shown becomes text here, for the few bad records, not where it is carried."""
         if not self.config.shows:
             return F.lit(self.config.message)
-        shown = F.col(f"{self.name}_shows") if self.is_bound else self._shown()
+        shown = F.left(self._value().cast("string"), F.lit(SHOWN_CHARACTERS))
         return F.concat(F.lit(f"{self.config.message}: "), F.coalesce(shown, F.lit("null")))
 
-    def _shown(self) -> Column:
-        return F.left(F.expr(self.config.shows or "NULL").cast("string"), F.lit(SHOWN_CHARACTERS))
+    def _value(self) -> Column:
+        return F.col(f"{self.name}_shows") if self.is_bound else F.expr(str(self.config.shows))
 
 
 def bind_rules(configs: Iterable[RuleConfig], prefix: str) -> list[Rule]:

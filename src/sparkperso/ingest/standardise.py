@@ -26,7 +26,9 @@ def standardise_events(
 ) -> DataFrame:
     """Returns mapped records with standard event fields, each null where it cannot be read.
 
-    `raw_timestamp`, `raw_value`, `raw_metadata` and `raw_context` hold what was sent, as text.
+    `raw_timestamp`, `raw_value`, `raw_metadata` and `raw_context` hold what was sent: texts
+    trimmed, null when empty; numbers and times as they are, for text of each would cost every
+    record and serve the few bad ones.
     """
     kinds = {field.name: field.dataType for field in mapped.schema}
     time = F.col("timestamp")
@@ -43,7 +45,7 @@ def standardise_events(
             "schema_version"
         ),
         *(
-            _as_text(name, kinds[name]).alias(f"raw_{name}")
+            _as_sent(name, kinds[name]).alias(f"raw_{name}")
             for name in ("timestamp", "value", "metadata", "context")
         ),
     )
@@ -120,10 +122,10 @@ def _with_country(events: DataFrame) -> DataFrame:
     return events.withColumn("context", F.when(F.col("context").isNotNull(), named)).drop("country")
 
 
-def _as_text(name: str, kind: T.DataType) -> Column:
+def _as_sent(name: str, kind: T.DataType) -> Column:
     if isinstance(kind, (T.StructType, T.MapType)):
         return F.lit(None).cast("string")
-    return _filled(F.col(name))
+    return _filled(F.col(name)) if isinstance(kind, T.StringType) else F.col(name)
 
 
 def _filled(sent: Column) -> Column:
