@@ -34,6 +34,12 @@ def overridden(*layers):
 
 
 GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[1]
+
+
+def machine_paths():
+    """Returns beginnings of paths that exist on this machine alone: no tracked file names them."""
+    return [f"{path}/" for path in (ROOT, ROOT.parent, Path.home()) if path != path.parent]
 
 
 def pytest_addoption(parser):

@@ -47,7 +47,9 @@ def test_the_tables_are_those_of_one_process(spark, pipeline, cluster_lake):
     root, statuses = cluster_lake
     lakes = [Lake(spark, load_settings(lake=str(place)).lake) for place in (pipeline.root, root)]
     assert_same_tables(*lakes)
-    gates = [name for name, outcome in pipeline.outcomes.items() if outcome.status == "gate"]
+    gates = {name for name, outcome in pipeline.outcomes.items() if outcome.status == "gate"}
+    runs = lakes[1].ref("ops/runs").read().where("status = 'gate'").collect()
+    assert {run.job for run in runs} == gates
     assert statuses == {"ingest_events": 0, "run": QualityGateError.exit_status if gates else 0}
 
 

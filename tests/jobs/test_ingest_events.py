@@ -92,7 +92,7 @@ def test_too_many_rejected_records_stop_the_run_before_silver(ingest, sizes, lak
     assert sizes() == dict(zip(TABLES, (10, 5, 5, 1), strict=True))
 
 
-@pytest.mark.parametrize("step", ["append_quarantine", "close"])
+@pytest.mark.parametrize("step", ["append_quarantine", "update_items", "close"])
 def test_an_interrupted_run_started_again_comes_to_the_same(
     ingest, sizes, folder, monkeypatch, step
 ):
