@@ -15,7 +15,9 @@ COMMON = (
     click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
     click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
 )
-COMMON_NAMES = frozenset({"env", "conf_dir", "lake", "assignments", "as_of", "debug"})
+COMMON_NAMES = frozenset(
+    option.name for option in click.command()(with_options(COMMON)(lambda: None)).params
+)
 """The names of what COMMON gives."""
 
 SOURCE = click.option("--source", required=True, metavar="NAME", help="conf/sources/NAME.yaml.")
