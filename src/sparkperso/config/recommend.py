@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sparkperso.config.promotion import PromotionConfig
 from sparkperso.config.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -140,6 +141,7 @@ class RecommendConfig(Section):
     search: SearchConfig = Field(default_factory=SearchConfig)
     minimum: MinimumConfig = Field(default_factory=MinimumConfig)
     bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)
+    promotion: PromotionConfig = Field(default_factory=PromotionConfig)
     lists: ListsConfig = Field(default_factory=ListsConfig)
 
 
