@@ -85,7 +85,10 @@ _ALL = (
     _command(
         "promote-model",
         "Candidate becomes champion, if better.",
-        "Makes the candidate champion if its gain over popularity lies above zero.",
+        "Makes the candidate champion if it passes every check: better than popularity and than "
+        "the champion, floors of recommend.promotion kept, fresh data. Else exit status 3.",
+        click.option("--dry-run", is_flag=True, help="Show the checks; change and log nothing."),
+        click.option("--rollback", is_flag=True, help="Return to the champion before this one."),
     ),
     _command(
         "build-recommendations",

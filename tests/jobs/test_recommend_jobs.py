@@ -190,17 +190,3 @@ def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularit
     strategies = fresh.read("gold/recommendations").select("strategy").distinct().collect()
     assert strategies == [("popularity",)]
     assert fresh.read("gold/similar_items").isEmpty()
-
-
-def test_a_candidate_no_better_than_popularity_is_refused(trained, jobs):
-    tracking = trained.job("look").tracking
-    good = tracking.by_alias("recommender", "candidate")
-    test = dict(good.document["test"])
-    test["gains"] = {"popularity": {"mean": 0.0, "low": -0.1, "high": 0.1, "level": 0.95}}
-    with tracking.run("train-recommender", "weak") as run:
-        weak = tracking.register("recommender", run.run_id, {**good.document, "test": test})
-    tracking.set_alias("recommender", "candidate", weak)
-    with pytest.raises(QualityGateError, match="above zero"):
-        trained.carry_out(jobs[1])
-    assert tracking.by_alias("recommender", "champion").version == good.version
-    tracking.set_alias("recommender", "candidate", good.version)

@@ -42,7 +42,10 @@ class Outcome:
 
 
 def carry_out(step: Step, job: Job) -> Outcome:
-    """Runs the step and records it; a failure is recorded, then raised again."""
+    """Runs the step and records it; a failure is recorded, then raised again.
+
+    A run with the option `dry_run` leaves no record.
+    """
     fingerprint = fingerprint_of(step, job)
     started = datetime.now(timezone.utc)
     status = "done"
@@ -59,7 +62,8 @@ def carry_out(step: Step, job: Job) -> Outcome:
     finally:
         seconds = (datetime.now(timezone.utc) - started).total_seconds()
         outcome = Outcome(status, seconds, summary, error)
-        _record(step, job, outcome, fingerprint, started)
+        if not job.options.get("dry_run"):
+            _record(step, job, outcome, fingerprint, started)
     return outcome
 
 
