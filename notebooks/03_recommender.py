@@ -2,7 +2,7 @@
 # MAGIC %md
 # MAGIC # 3 · The recommender
 # MAGIC Candidates are tuned over folds ordered in time; the best is tested once on the latest part,
-# MAGIC beside popularity, and becomes champion only if it is better.
+# MAGIC beside popularity and the champion, and becomes champion only if it is better.
 
 # COMMAND ----------
 
