@@ -135,6 +135,13 @@ def test_a_history_bucket_that_falls_behind_the_better_popularity_refuses():
     assert not failed(behind, worst_bucket_share=0.89)
 
 
+def test_the_worst_bucket_is_worst_beside_popularity_not_the_hardest():
+    text = the_one(
+        failed(document(**{"test__buckets__popularity__20+": bucket(0.2)})), "worst_bucket"
+    )
+    assert "0.0900 against 0.2000" in text
+
+
 def test_a_bucket_of_few_users_does_not_count_until_it_is_asked_for():
     assert "history of 0" in the_one(failed(GOOD, min_bucket_users=20), "worst_bucket")
     assert not failed(GOOD, min_bucket_users=21)
