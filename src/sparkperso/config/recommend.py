@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from sparkperso.config.models import ExplicitParams
 from sparkperso.config.promotion import PromotionConfig
 from sparkperso.config.section import Section
 
@@ -41,50 +42,40 @@ class SplitConfig(Section):
         return self
 
 
-class PopularityParams(Section):
-    """One popularity candidate: weighted events per item, the same list for every user."""
+class HybridConfig(Section):
+    """How the best candidates of each model are blended."""
 
-    half_life_days: Days | None = None
-    """Age at which an event counts half; None: age does not matter."""
-    window_days: Days | None = None
-    """Only events of the last days count; None: all."""
-
-
-class AlsParams(Section):
-    """One ALS candidate: the settings of Spark's pyspark.ml.recommendation.ALS."""
-
-    rank: int = Field(default=32, ge=1, le=512)
-    """Length of the factors."""
-    reg_param: float = Field(default=0.1, ge=0)
-    """Regularisation; MLlib multiplies it by the number of a user's or item's ratings."""
-    alpha: float = Field(default=1.0, ge=0)
-    """Growth of confidence with strength (implicit only)."""
-    max_iter: int = Field(default=10, ge=1, le=25)
-    """Alternations; without a checkpoint folder more would overflow the stack."""
-
-
-class ImplicitParams(AlsParams):
-    """ALS on strengths (Hu, Koren and Volinsky 2008), with a say for what sells just now."""
-
-    trend_weight: float = Field(default=0.0, ge=0)
-    """Weight of the item's recent popularity (0 to 1) beside the factors' product; 0: none."""
-    trend_half_life_days: Days = 14
-    """Age at which an event counts half in that popularity."""
+    enabled: bool = True
+    """Whether a blend is tried at all."""
+    steps: int = Field(default=5, ge=1, le=10)
+    """Weights are multiples of 1 ÷ steps; all that add up to 1 are tried on the folds."""
+    max_parts: int = Field(default=5, ge=2, le=6)
+    """The best so many models are blended."""
+    min_bucket_users: int = Field(default=100, ge=1)
+    """Buckets of histories with fewer judged users share the weights that are best for all."""
 
 
 class SearchConfig(Section):
-    """The search space: lists of candidates, kept as data."""
+    """The search space, kept as data, and how thoroughly it is searched."""
 
-    popularity: tuple[PopularityParams, ...] = (PopularityParams(),)
-    """Candidates for the baseline."""
-    als_implicit: tuple[ImplicitParams, ...] = (ImplicitParams(),)
-    """Candidates for implicit ALS, chosen by `ndcg_at_k`."""
-    als_explicit: tuple[AlsParams, ...] = ()
-    """Candidates for explicit ALS, chosen by RMSE; tried only where rating events exist."""
     k: int = Field(default=10, ge=1, le=100)
     """Length of the lists that are judged."""
-    parallelism: int = Field(default=2, ge=1, le=32)
-    """Candidates fitted at the same time."""
+    method: Literal["grid", "random"] = "grid"
+    """Every combination of the entries' lists, or `n_candidates` drawn at random."""
+    n_candidates: int = Field(default=24, ge=1, le=10_000)
+    """Candidates drawn by the random method."""
+    space: tuple[dict[str, Any], ...] = ({"model": "ease"}, {"model": "als_implicit"})
+    """Entries of a model and its settings; a list stands for one value after the other, and
+    {low, high, log} for a range (random only). Popularity is always tried."""
+    explicit: tuple[ExplicitParams, ...] = ()
+    """Candidates for ALS on ratings, chosen by RMSE; tried only where rating events exist."""
+    drop_below: Share | None = None
+    """After each fold, candidates below this share of the best of their model are given up; None:
+    all candidates are tried on all folds, in one Spark job."""
+    patience: int | None = Field(default=None, ge=1)
+    """ALS stops when the validation metric has not grown for so many looks (one every two
+    iterations); None: never."""
+    hybrid: HybridConfig = Field(default_factory=HybridConfig)
 
 
 class MinimumConfig(Section):
@@ -131,9 +122,16 @@ class RecommendConfig(Section):
 
     seed: int = Field(default=42, ge=0)
     """Seed of factors, samples and the bootstrap."""
+    engine: Literal["auto", "kernel", "blocks", "mllib"] = "auto"
+    """What fits ALS: the compiled kernel, whole in one task; the same in blocks across tasks;
+    Spark's MLlib; auto: the kernel up to `one_task_pairs`, blocks above."""
+    one_task_pairs: int = Field(default=20_000_000, ge=1)
+    """Largest number of (user, item) pairs that one task holds; about 100 bytes each."""
+    max_item_pairs: int = Field(default=10_000, ge=1)
+    """Largest catalogue for models that hold items × items (EASE: items² × 12 bytes)."""
     num_blocks: int = Field(default=1, ge=1, le=1000)
-    """Blocks of users and of items in ALS; fixed, since the factors depend on it. With one, they
-    are the same to the bit wherever they are fitted."""
+    """Blocks of users and of items in MLlib's ALS; fixed, since the factors depend on it. With
+    one, they are the same to the bit wherever they are fitted."""
     max_driver_items: int = Field(default=500_000, ge=1)
     """Largest number of items whose factors may be held in one process."""
     interactions: InteractionsConfig = Field(default_factory=InteractionsConfig)
@@ -142,8 +140,5 @@ class RecommendConfig(Section):
     minimum: MinimumConfig = Field(default_factory=MinimumConfig)
     bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)
+    """Checks of a candidate before it becomes champion."""
     lists: ListsConfig = Field(default_factory=ListsConfig)
-
-
-Strategy = Literal["popularity", "als_implicit", "als_explicit"]
-"""Names of the models."""

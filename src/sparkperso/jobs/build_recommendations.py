@@ -8,8 +8,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import TIMESTAMP, USER_ID
-from sparkperso.config.recommend import PopularityParams
+from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
@@ -17,15 +17,26 @@ from sparkperso.jobs.train_recommender import (
     EVENTS,
     INTERACTIONS,
     ITEM_FACTORS,
+    ITEM_INDEX,
+    ITEMS,
     MODEL,
-    USER_FACTORS,
+    MODEL_ARRAYS,
+    declared_users,
 )
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
-from sparkperso.recommend.lists import ListSize, Named, build_lists, similar_items
-from sparkperso.recommend.model import FactorModel
-from sparkperso.recommend.popularity import Popularity, popular_items, window_text
-from sparkperso.recommend.scoring import seen_lists
-from sparkperso.recommend.split import TrainingSet
+from sparkperso.recommend.listing import Selection
+from sparkperso.recommend.lists import Named, build_lists
+from sparkperso.recommend.models import load_model
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.neighbours import similar_items
+from sparkperso.recommend.popularity import popular_items, window_text
+from sparkperso.recommend.profiles import load_catalogue, profile_frame, user_attributes
+from sparkperso.recommend.scoring import Lister
+from sparkperso.recommend.storage import from_rows
+from sparkperso.recommend.tasks import fit_in_tasks
+from sparkperso.tracking import ModelVersion
 
 RECOMMENDATIONS, POPULAR, SIMILAR = (
     "gold/recommendations",
@@ -38,58 +49,86 @@ def build_recommendations(job: Job) -> Summary:
     """Writes the lists, each table in one commit; without a champion they are popularity's."""
     config = job.settings.recommend
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
-    interactions = job.read(INTERACTIONS)
-    champion, params = read_champion(job), popularity_params(job)
-    popular = Popularity(params, config.interactions.weights)
-    known = TrainingSet(job.as_of, events, interactions)
-    fallback = Named(popular.fit(known), popular.strategy, "popularity")
-    users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
-    lists = build_lists(
-        users,
-        seen_lists(interactions),
-        champion,
-        fallback,
-        ListSize(config.lists.n_items, config.max_driver_items),
-    )
+    version = job.tracking.by_alias(MODEL, "champion")
+    index = item_index(job, version)
+    catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
+    attributes = user_attributes(events, declared_users(job))
+    profiles = everyone(job, events, index, attributes).persist()
+    lister, named = make_lister(job, profiles, catalogue, version)
     now = F.lit(datetime.now(timezone.utc).isoformat()).cast("timestamp")
-    job.writer(RECOMMENDATIONS).overwrite(lists.withColumn("generated_at", now))
-    weights = config.interactions.weights
+    rows = build_lists(profiles, lister, named)
+    job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
+    profiles.unpersist()
+    params, weights = popularity_params(job), config.interactions.weights
     job.writer(POPULAR).overwrite(popular_items(events, weights, params, config.lists, job.as_of))
-    write_similar(job, champion)
+    write_similar(job, version)
     return summarise(job, params)
 
 
-def read_champion(job: Job) -> Named | None:
-    """Returns the champion's factors, None when there is no champion."""
-    champion = job.tracking.by_alias(MODEL, "champion")
-    if champion is None:
-        return None
-    version = champion.document["model_version"]
+def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
+    """Returns item_id, item_index of the items that the champion knows; of all without one.
 
-    def factors(table: str) -> DataFrame:
-        rows = job.read(table).where(F.col("model_version") == version)
-        return rows.drop("model_version")
+    Items that came after its training wait for the next one.
+    """
+    if version is None:
+        items = job.read(INTERACTIONS).select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
+        known = job.lake.ref(ITEM_INDEX).read()
+        return known.unionByName(new_index_rows(known, items, ITEM_ID, "item_index"))
+    return job.read(ITEM_INDEX).where(F.col("item_index") < version.document["n_items"])
 
-    model = FactorModel(factors(ITEM_FACTORS), factors(USER_FACTORS))
-    return Named(model, champion.document["strategy"], champion.version)
+
+def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
+    """Returns the profiles of all users with an event, those without history too."""
+    users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
+    nothing = F.array().cast("array<string>")
+    told = users.join(attributes, USER_ID, how="full")
+    told = told.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
+    return profile_frame(job.read(INTERACTIONS), index, told, job.as_of)
+
+
+def make_lister(
+    job: Job, profiles: DataFrame, catalogue: Catalogue, version: ModelVersion | None
+) -> tuple[Lister, str]:
+    """Returns what lists are made with, and the model version that they carry."""
+    config = job.settings.recommend
+    setting = FitSetting(config.seed)
+    popular = {"popularity": popularity_params(job)}
+    fallback = fit_in_tasks(profiles, popular, catalogue, setting)["popularity"]
+    select = Selection(config.lists.n_items)
+    if version is None:
+        return Lister(fallback, "popularity", catalogue, select, fallback), "popularity"
+    named = read_champion(job, version)
+    lister = Lister(named.model, named.strategy, catalogue, select, fallback, is_explained=True)
+    return lister, named.version
+
+
+def read_champion(job: Job, version: ModelVersion) -> Named:
+    """Returns the champion's model from its arrays."""
+    of_version = F.col("model_version") == version.document["model_version"]
+    rows = job.read(MODEL_ARRAYS).where(of_version).collect()
+    arrays = from_rows((row["name"], row["block"], bytes(row["data"])) for row in rows)
+    model = load_model(parse_params(version.document["params"]), arrays)
+    return Named(model, version.document["strategy"], version.version)
 
 
 def popularity_params(job: Job) -> PopularityParams:
-    """Returns the popularity that did best on the latest folds, else the first of the space."""
+    """Returns the popularity that did best on the latest folds, else the plain one."""
     for alias in ("champion", "candidate"):
         version = job.tracking.by_alias(MODEL, alias)
         if version is not None:
             return PopularityParams.model_validate(version.document["popularity"])
-    return job.settings.recommend.search.popularity[0]
+    return PopularityParams()
 
 
-def write_similar(job: Job, champion: Named | None) -> None:
-    """Writes every item's neighbours; without a champion there are none."""
-    if champion is None:
+def write_similar(job: Job, version: ModelVersion | None) -> None:
+    """Writes every item's neighbours by the champion's factors; without factors there are none."""
+    if version is None or ITEM_FACTORS not in version.document["tables"]:
         job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
         return
     config = job.settings.recommend
-    rows = similar_items(champion.model, ListSize(config.lists.n_similar, config.max_driver_items))
+    of_version = F.col("model_version") == version.document["model_version"]
+    factors = job.read(ITEM_FACTORS).where(of_version)
+    rows = similar_items(factors, config.lists.n_similar, config.max_driver_items)
     job.writer(SIMILAR).overwrite(rows)
 
 

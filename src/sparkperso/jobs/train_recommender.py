@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -11,17 +12,35 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config import config_hash
+from sparkperso.config.models import parse_params
 from sparkperso.errors import JobError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
-from sparkperso.recommend.als import AlsSetting
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.engines import Fitter, choose_engine
 from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
-from sparkperso.recommend.training import Trained, Trainer, require_enough
+from sparkperso.recommend.lists import item_factor_frame, user_factor_frame
+from sparkperso.recommend.mllib import MllibSetting
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.profiles import load_catalogue, user_attributes
+from sparkperso.recommend.storage import to_rows
+from sparkperso.recommend.training import (
+    CHAMPION,
+    PLAIN,
+    TUNED,
+    Inputs,
+    Trained,
+    Trainer,
+    everybody,
+    require_enough,
+)
+from sparkperso.schemas import TABLES
 
 MODEL = "recommender"
-EVENTS, INTERACTIONS = "silver/events", "gold/interactions"
+EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
+MODEL_ARRAYS = "gold/model_arrays"
 USER_INDEX, ITEM_INDEX = "gold/user_index", "gold/item_index"
 USER_FACTORS, ITEM_FACTORS = "gold/als_user_factors", "gold/als_item_factors"
 
@@ -29,27 +48,67 @@ USER_FACTORS, ITEM_FACTORS = "gold/als_user_factors", "gold/als_item_factors"
 def train_recommender(job: Job) -> Summary:
     """Trains on everything up to as-of and registers the winner under the alias `candidate`."""
     config = job.settings.recommend
-    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
-    interactions = read_interactions(job)
-    require_enough(interactions, config.minimum)
-    setting = AlsSetting(
-        extend_index(job, USER_INDEX, interactions, USER_ID),
-        extend_index(job, ITEM_INDEX, interactions, ITEM_ID),
-        config.interactions.weights,
-        config.seed,
-        config.num_blocks,
-    )
+    inputs = read_inputs(job)
+    require_enough(inputs.interactions, config.minimum)
+    catalogue = load_catalogue(inputs.item_index, job.read(ITEMS), config.max_driver_items)
+    slots = job.spark.sparkContext.defaultParallelism
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
         run.set_tags(facts(job))
-        trained = Trainer(config, setting, run, job.say).train(events, interactions, job.as_of)
-        winner = trained.found.winner
-        run.log_params({"winner": winner.name, **winner.candidate.settings})
+        trainer = Trainer(config, catalogue, fitter(job, inputs, catalogue), slots, run, job.say)
+        trained = trainer.train(inputs)
+        winner = trained.winner
+        run.log_params({"winner": winner.name, **winner.params.model_dump()})
         run.log_metrics(test_metrics(trained))
-        document = {**trained.as_dict(), **facts(job), **write_factors(job, trained)}
+        document = {
+            **trained.as_dict(),
+            **facts(job),
+            **write_model(job, trained, inputs, catalogue),
+        }
         document["config"] = config.model_dump(mode="json")
         version = job.tracking.register(MODEL, run.run_id, document)
     job.tracking.set_alias(MODEL, "candidate", version)
     return summarise(trained, version)
+
+
+def read_inputs(job: Job) -> Inputs:
+    """Returns what is known up to as-of, every item numbered; the champion's settings beside it."""
+    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
+    interactions = read_interactions(job)
+    extend_index(job, USER_INDEX, interactions, USER_ID)
+    known = interactions.select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
+    return Inputs(
+        events,
+        interactions,
+        extend_index(job, ITEM_INDEX, known, ITEM_ID),
+        user_attributes(events, declared_users(job)),
+        job.as_of,
+        champion_settings(job),
+    )
+
+
+def declared_users(job: Job) -> DataFrame | None:
+    """Returns silver/users, None while nobody has loaded any."""
+    if "silver/users" not in TABLES or not job.lake.ref("silver/users").exists():
+        return None
+    return job.read("silver/users")
+
+
+def champion_settings(job: Job) -> tuple[str, Any] | None:
+    """Returns version and settings of the champion; None without one."""
+    champion = job.tracking.by_alias(MODEL, "champion")
+    if champion is None:
+        return None
+    return champion.version, parse_params(champion.document["params"])
+
+
+def fitter(job: Job, inputs: Inputs, catalogue: Catalogue) -> Fitter:
+    """Returns what fits the models, and says which engine it took and why."""
+    config = job.settings.recommend
+    n_pairs = inputs.interactions.count()
+    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
+    job.say(f"engine {engine.name}: {engine.reason}")
+    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
+    return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
 
 
 def read_interactions(job: Job) -> DataFrame:
@@ -77,19 +136,30 @@ def extend_index(job: Job, table: str, interactions: DataFrame, id_column: str) 
     return job.lake.ref(table).read()
 
 
-def write_factors(job: Job, trained: Trained) -> dict[str, Any]:
-    """Writes the factors under a new model version; returns where they are, for the document."""
-    facts_text = json.dumps([facts(job), trained.found.winner.candidate.settings], sort_keys=True)
+def write_model(job: Job, trained: Trained, inputs: Inputs, catalogue: Catalogue) -> dict[str, Any]:
+    """Writes the model's arrays, and ALS's factors, under a new model version.
+
+    Returns where they are, for the document.
+    """
+    settings = trained.winner.params.model_dump(mode="json")
+    facts_text = json.dumps([facts(job), settings], sort_keys=True)
     model_version = hashlib.sha256(facts_text.encode()).hexdigest()[:12]
-    named = F.lit(model_version).alias("model_version")
-    model = trained.model
-    frames = {USER_FACTORS: model.user_factors, ITEM_FACTORS: model.item_factors}
-    for table, frame in frames.items():
-        assert frame is not None
-        rows = frame.select(named, "*")
-        job.writer(table).overwrite(rows, where=f"model_version = '{model_version}'")
+    arrays = list(to_rows(trained.model.arrays()))
+    frames = {
+        MODEL_ARRAYS: job.spark.createDataFrame(arrays, "name string, block int, data binary")
+    }
+    if trained.als is not None:
+        profiles = everybody(inputs)
+        frames[ITEM_FACTORS] = item_factor_frame(job.spark, trained.als, catalogue)
+        frames[USER_FACTORS] = user_factor_frame(profiles, trained.als)
+    for table in (MODEL_ARRAYS, ITEM_FACTORS, USER_FACTORS):
+        writer = job.writer(table)
+        writer.create()
+        if table in frames:
+            rows = frames[table].select(F.lit(model_version).alias("model_version"), "*")
+            writer.overwrite(rows, where=f"model_version = '{model_version}'")
     versions = {table: job.lake.ref(table).version() for table in frames}
-    return {"model_version": model_version, "tables": versions}
+    return {"model_version": model_version, "n_items": len(catalogue), "tables": versions}
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -113,12 +183,17 @@ def summarise(trained: Trained, version: str) -> Summary:
     test = trained.test
     metric = test.metric.replace("ndcg_at_", "nDCG@")
     return {
-        "candidates": trained.found.n_candidates,
-        "winner": trained.found.winner.name,
+        "candidates": len(trained.found.tried),
+        "winner": trained.winner.name,
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
-        **{f"gain over {name}": str(gain) for name, gain in test.gains.items()},
+        **{f"gain over {name}": str(test.gains[name]) for name in shown(test.gains)},
         "version": version,
     }
+
+
+def shown(gains: Mapping[str, Any]) -> list[str]:
+    """Returns the baselines whose gains are printed; the rest are in MLflow."""
+    return [name for name in (PLAIN, TUNED, CHAMPION) if name in gains]
 
 
 TABLE_INDEX = {USER_INDEX: "user_index", ITEM_INDEX: "item_index"}
@@ -126,8 +201,8 @@ TABLE_INDEX = {USER_INDEX: "user_index", ITEM_INDEX: "item_index"}
 STEP = Step(
     name="train-recommender",
     action=train_recommender,
-    inputs=(EVENTS, INTERACTIONS),
-    outputs=(USER_INDEX, ITEM_INDEX, USER_FACTORS, ITEM_FACTORS),
+    inputs=(EVENTS, INTERACTIONS, ITEMS),
+    outputs=(USER_INDEX, ITEM_INDEX, MODEL_ARRAYS, USER_FACTORS, ITEM_FACTORS),
 )
 
 

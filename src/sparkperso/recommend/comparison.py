@@ -13,9 +13,16 @@ from pyspark.sql import functions as F
 from sparkperso.columns import USER_ID
 from sparkperso.config.recommend import BootstrapConfig
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval, bucket_sums
-from sparkperso.evaluate.ranking import ndcg_at_k, user_metrics
+from sparkperso.evaluate.ranking import judge, mean_metrics, ndcg_at_k, user_metrics
+from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.exam import Exam, Metrics
-from sparkperso.recommend.model import FactorModel
+from sparkperso.recommend.histories import BUCKETS
+from sparkperso.recommend.listing import Selection
+from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.scoring import Lister, list_frame
+
+DECIMALS = 6
+Buckets = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -23,45 +30,82 @@ class Comparison:
     """Figures of several models for the same users."""
 
     metric: str
+    challenger: str
     metrics: Mapping[str, Metrics]
-    """Model → all metrics."""
+    """Model → all metrics, over users with a history."""
     intervals: Mapping[str, Interval]
     """Model → interval of the metric's mean."""
     gains: Mapping[str, Interval]
     """Baseline → paired interval of challenger minus baseline."""
+    buckets: Mapping[str, Buckets]
+    """Model → bucket of histories → the metric's mean, and n, the users judged."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns everything as plain values, for a document."""
         return {
             "metric": self.metric,
+            "challenger": self.challenger,
             "metrics": {name: dict(values) for name, values in self.metrics.items()},
             "intervals": {name: i.as_dict() for name, i in self.intervals.items()},
             "gains": {name: i.as_dict() for name, i in self.gains.items()},
+            "buckets": {name: dict(buckets) for name, buckets in self.buckets.items()},
         }
 
 
 def compare(
-    models: Mapping[str, FactorModel],
+    models: Mapping[str, Fitted],
     challenger: str,
     exam: Exam,
+    catalogue: Catalogue,
     config: BootstrapConfig,
     seed: int,
 ) -> Comparison:
     """Returns all models' figures, and the challenger's paired gain over each other model."""
     metric = f"ndcg_at_{exam.k}"
-    judged = {name: exam.judged(model).persist() for name, model in models.items()}
-    metrics = {name: exam.ranking(rows) for name, rows in judged.items()}
-    per_user = [user_metrics(rows, {n: ndcg_at_k(exam.k)}) for n, rows in judged.items()]
+    asked = exam.profiles.where(F.col("n_relevant") > 0)
+    judged = {n: judged_lists(m, asked, exam, catalogue).persist() for n, m in models.items()}
+    warm = F.col("n_history") > 0
+    metrics = {
+        name: mean_metrics(rows.where(warm), [exam.k], exam.n_items, exam.n_train_users)
+        | {"cold_user_share": exam.fold.cold_user_share}
+        for name, rows in judged.items()
+    }
+    buckets = {name: _by_bucket(rows, metric, exam.k) for name, rows in judged.items()}
+    per_user = [
+        user_metrics(rows.where(warm), {n: ndcg_at_k(exam.k)}) for n, rows in judged.items()
+    ]
     intervals = _intervals(per_user, list(models), challenger, config, seed)
     for rows in judged.values():
         rows.unpersist()
-    baselines = [name for name in models if name != challenger]
     return Comparison(
         metric,
+        challenger,
         metrics,
         {name: intervals[name] for name in models},
-        {name: intervals[_gain(name)] for name in baselines},
+        {name: intervals[_gain(name)] for name in models if name != challenger},
+        buckets,
     )
+
+
+def judged_lists(model: Fitted, asked: DataFrame, exam: Exam, catalogue: Catalogue) -> DataFrame:
+    """Returns evaluate.ranking's judged frame of the model's lists, with n_history of each user."""
+    lister = Lister(model, "", catalogue, Selection(exam.k, exam.allowed))
+    relevant = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
+    rows = judge(list_frame(asked, lister), relevant, exam.item_users)
+    liked = F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
+    return rows.join(asked.select(USER_ID, liked), USER_ID)
+
+
+def _by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
+    starts = list(BUCKETS.items())
+    bucket = F.lit(starts[0][0])
+    for name, start in starts[1:]:
+        bucket = F.when(F.col("n_history") >= start, F.lit(name)).otherwise(bucket)
+    per_user = judged.groupBy(USER_ID, bucket.alias("bucket")).agg(F.sum(ndcg_at_k(k)).alias("v"))
+    mean = F.round(F.avg("v"), DECIMALS).alias("mean")
+    rows = per_user.groupBy("bucket").agg(mean, F.count(F.lit(1)).alias("n")).collect()
+    found = {row["bucket"]: {metric: row["mean"], "n": row["n"]} for row in rows}
+    return {name: found[name] for name in BUCKETS if name in found}
 
 
 def _intervals(

@@ -1,88 +1,82 @@
-"""The lists that are shown: every user's, and every item's neighbours."""
+"""The lists that are shown to every user, and the factors that similar items are found by."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from pyspark.sql import Column, DataFrame
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, USER_ID
-from sparkperso.recommend.model import FactorModel
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import read_histories
+from sparkperso.recommend.models.als import AlsModel
+from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.popularity import GLOBAL
-from sparkperso.recommend.scoring import ItemBlock, top_n
+from sparkperso.recommend.scoring import INPUT, Lister, list_frame
 
 
 @dataclass(frozen=True)
 class Named:
     """A fitted model under the names that its rows carry."""
 
-    model: FactorModel
+    model: Fitted
     strategy: str
     version: str
 
 
-@dataclass(frozen=True)
-class ListSize:
-    """How long lists are, and how many items may be held in one process to make them."""
+def build_lists(profiles: DataFrame, lister: Lister, version: str) -> DataFrame:
+    """Returns user_id, rank, item_id, score, strategy, reason, model_version for every profile.
 
-    n: int
-    max_items: int
-
-
-def build_lists(
-    users: DataFrame,
-    seen: DataFrame,
-    champion: Named | None,
-    popularity: Named,
-    size: ListSize,
-) -> DataFrame:
-    """Returns user_id, rank, item_id, score, strategy, reason, model_version for every user.
-
-    Users that the champion knows get its best items, the others (all, without a champion)
-    popularity's. `seen` is what `scoring.seen_lists` gives: items not listed for that user.
+    reason is `because:<item of the history>:<percent of the score that it adds>`, or
+    `popular:<scope>` where no item of the history has a part in the score.
     """
-    if champion is None or champion.model.user_factors is None:
-        return _lists(popularity, users, seen, size)
-    strangers = users.join(champion.model.user_factors, USER_ID, how="left_anti")
-    rows = _lists(champion, users, seen, size)
-    return rows.unionByName(_lists(popularity, strangers, seen, size))
-
-
-def similar_items(model: FactorModel, size: ListSize) -> DataFrame:
-    """Returns gold/similar_items: item_id, rank, other_item_id, score (cosine of the factors).
-
-    Scored in blocks as users are: every item asks for its nearest, itself left out.
-    """
-    items = model.items(size.max_items)
-    directions = ItemBlock(items.ids, items.directions(), items.bias * 0)
-    asking = model.item_factors.select(F.col(ITEM_ID).alias(USER_ID), unit("factors"))
-    itself = asking.select(USER_ID, F.array(USER_ID).alias("seen"))
-    rows = top_n(asking, itself, directions, size.n)
-    return rows.select(
-        F.col(USER_ID).alias(ITEM_ID), RANK, F.col(ITEM_ID).alias("other_item_id"), SCORE
-    )
-
-
-def unit(name: str) -> Column:
-    """Returns an array column at length 1, in 64 bits; a zero array stays zero."""
-    doubles = F.transform(name, lambda x: x.cast("double"))
-    squares = F.aggregate(doubles, F.lit(0.0), lambda total, x: total + x * x)
-    length = F.when(squares > 0, F.sqrt(squares)).otherwise(1.0)
-    return F.transform(doubles, lambda x: x / length).alias(name)
-
-
-def _lists(named: Named, users: DataFrame, seen: DataFrame, size: ListSize) -> DataFrame:
-    own = named.model.user_factors is not None
-    rows = named.model.recommend(users, seen, size.n, size.max_items, explain=own)
-    alike = F.concat(F.lit("similar_to:"), F.col("like"))
-    reason = F.coalesce(alike, F.lit(f"popular:{GLOBAL}"))
-    return rows.select(
+    percent = F.round(F.col("reason_share") * 100).cast("int").cast("string")
+    because = F.concat(F.lit("because:"), "reason_item", F.lit(":"), percent)
+    is_own = F.col("strategy") == lister.strategy
+    return list_frame(profiles, lister).select(
         USER_ID,
         RANK,
         ITEM_ID,
         SCORE,
-        F.lit(named.strategy).alias("strategy"),
-        reason.alias("reason"),
-        F.lit(named.version).alias("model_version"),
+        "strategy",
+        F.coalesce(because, F.lit(f"popular:{GLOBAL}")).alias("reason"),
+        F.when(is_own, F.lit(version))
+        .otherwise(F.lit(lister.fallback_strategy))
+        .alias("model_version"),
     )
+
+
+def item_factor_frame(spark: SparkSession, model: AlsModel, catalogue: Catalogue) -> DataFrame:
+    """Returns item_id, factors of the items that have any."""
+    known = np.flatnonzero(model.item_factors.any(axis=1))
+    rows = pa.table(
+        {
+            ITEM_ID: pa.array(catalogue.ids[known], pa.string()),
+            "factors": pa.array(list(model.item_factors[known]), pa.list_(pa.float32())),
+        }
+    )
+    return spark.createDataFrame(rows)
+
+
+def user_factor_frame(profiles: DataFrame, model: AlsModel) -> DataFrame:
+    """Returns user_id, factors of the users with a history: folded in, block by block."""
+    held = profiles.sparkSession.sparkContext.broadcast(model)
+
+    def fold(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            users = read_histories(pa.Table.from_batches([batch]), len(held.value.item_factors))
+            factors = held.value.user_factors(users)
+            columns: list[Any] = [
+                pa.array(users.ids, pa.string()),
+                pa.array(list(factors), pa.list_(pa.float32())),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, names=[USER_ID, "factors"])
+
+    liked = F.exists("strengths", lambda s: s > 0)
+    schema = f"{USER_ID} string, factors array<float>"
+    return profiles.where(liked).select(*INPUT).mapInArrow(fold, schema)

@@ -1,54 +1,19 @@
-"""The baseline: what sells, the same for every user."""
+"""What sells: lists of the most popular items, everywhere and per country."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP
-from sparkperso.config.recommend import InteractionsConfig, ListsConfig, PopularityParams
+from sparkperso.config.models import PopularityParams
+from sparkperso.config.recommend import InteractionsConfig, ListsConfig
 from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
-from sparkperso.recommend.model import FactorModel, no_factors
-from sparkperso.recommend.split import TrainingSet
 
 GLOBAL = "global"
-
-
-@dataclass(frozen=True)
-class Popularity:
-    """Ranks items by their weighted events, anonymous ones too."""
-
-    params: PopularityParams
-    weights: dict[str, float]
-    strategy: str = "popularity"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Returns the candidate's settings."""
-        return self.params.model_dump()
-
-    def fit(self, training: TrainingSet) -> FactorModel:
-        """Returns the model whose only number per item is its popularity."""
-        scores = item_scores(training.events, self.weights, self.params, training.as_of)
-        return FactorModel(
-            scores.select(ITEM_ID, no_factors().alias("factors"), F.col(SCORE).alias("bias"))
-        )
-
-
-def item_scores(
-    events: DataFrame, weights: dict[str, float], params: PopularityParams, as_of: datetime
-) -> DataFrame:
-    """Returns item_id, score: weighted events of the window, each halved per half-life of age.
-
-    Items whose refunds outweigh the rest are left out.
-    """
-    counted = _counted(events, weights, params, as_of).groupBy(ITEM_ID)
-    return counted.agg(_total().alias(SCORE)).where(F.col(SCORE) > 0)
 
 
 def popular_items(

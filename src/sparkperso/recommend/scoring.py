@@ -1,172 +1,156 @@
-"""The n best items of every user, by blocks: factors in, lists out, seen items left out.
+"""The n best items of every user, by blocks: histories in, lists out, seen items left out.
 
-Items are held in every task (their number is bounded); users come in blocks. A block is one
-matrix product, so nothing like users × items is ever shuffled.
+A fitted model is item-sized and travels to every task; users come in blocks. A block is one matrix
+product, so nothing like users × items is ever shuffled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, USER_ID
-from sparkperso.errors import JobError
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import Floats, Histories, Ints, read_histories
+from sparkperso.recommend.listing import Lists, Selection, best_items, blocks_of
+from sparkperso.recommend.models.base import Explanation, Fitted
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 DECIMALS = 6
-CELLS = 4_000_000
-LISTS = f"{USER_ID} string, {RANK} int, {ITEM_ID} string, {SCORE} double, like string"
+LISTS = (
+    f"{USER_ID} string, {RANK} int, {ITEM_ID} string, {SCORE} double, strategy string, "
+    "reason_item string, reason_share double"
+)
+INPUT = [USER_ID, "items", "strengths", "ages", "attributes"]
 
 
 @dataclass(frozen=True)
-class ItemBlock:
-    """All items: ids in order, factors (items × rank) and a bias each."""
+class Lister:
+    """What lists are made with."""
 
-    ids: npt.NDArray[np.object_]
-    factors: Floats
-    bias: Floats
-
-    def directions(self) -> Floats:
-        """Returns the factors at length 1; a zero factor stays zero."""
-        length = np.linalg.norm(self.factors, axis=1, keepdims=True)
-        directions: Floats = self.factors / np.where(length > 0, length, 1.0)
-        return directions
-
-
-def load_items(item_factors: DataFrame, max_items: int) -> ItemBlock:
-    """Returns item_id, factors, bias in memory. Raises JobError beyond `max_items` items."""
-    rows = item_factors.select(ITEM_ID, "factors", "bias").limit(max_items + 1)
-    table = rows.toArrow().sort_by(ITEM_ID)
-    if table.num_rows > max_items:
-        raise JobError(
-            f"At most {max_items:,} items can be held in one process",
-            "There are more",
-            "Raise recommend.max_driver_items, and driver and executor memory with it",
-        )
-    factors = table.column("factors").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    rank = len(factors) // max(table.num_rows, 1)
-    return ItemBlock(
-        table.column(ITEM_ID).to_numpy().astype(object),
-        factors.astype(np.float64).reshape(table.num_rows, rank),
-        table.column("bias").to_numpy().astype(np.float64),
-    )
+    model: Fitted
+    strategy: str
+    catalogue: Catalogue
+    select: Selection
+    fallback: Fitted | None = None
+    """Fills lists that come out short, and those of users that the model cannot serve."""
+    fallback_strategy: str = "popularity"
+    is_explained: bool = False
+    """Whether to say which item of the history has the largest part in each score."""
 
 
-def top_n(
-    users: DataFrame, seen: DataFrame, items: ItemBlock, n: int, explain: bool = False
-) -> DataFrame:
-    """Returns the n best unseen items of each user: user_id, rank, item_id, score, like.
+def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
+    """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share.
 
-    `users` has user_id and factors (ignored where items have none), `seen` what `seen_lists` gives.
-    score = user factors · item factors + bias, in 64 bits, rounded to 6 decimals; ties go to the
-    smaller item_id. With `explain`, `like` is the seen item whose factors point most nearly the
-    same way (largest cosine); else null. A user who has seen everything has no row.
+    Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
+    the user's history that adds most to the score, reason_share what part of the score it adds;
+    null without explanation, or where no item of the history adds anything.
     """
-    blocks = users.select(USER_ID, "factors").join(seen, USER_ID, how="left")
-    scorer = BlockScorer(users.sparkSession.sparkContext.broadcast(items), n, explain)
-    return blocks.mapInPandas(scorer, LISTS)
+    held = profiles.sparkSession.sparkContext.broadcast(lister)
+    return profiles.select(*INPUT).mapInArrow(_lists_of(held), LISTS)
 
 
-def seen_lists(pairs: DataFrame) -> DataFrame:
-    """Returns user_id, seen (array of item_id) of pairs (user_id, item_id)."""
-    return pairs.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("seen"))
-
-
-@dataclass(frozen=True)
-class BlockScorer:
-    """Scores blocks of users inside a Spark task."""
-
-    items: Broadcast[ItemBlock]
-    n: int
-    explain: bool
-
-    def __call__(self, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Returns the lists of each batch of (user_id, factors, seen)."""
-        items = self.items.value
-        places = {item: place for place, item in enumerate(items.ids)}
-        size = max(1, CELLS // max(len(items.ids), 1))
+def _lists_of(
+    held: Broadcast[Lister],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        lister = held.value
         for batch in batches:
-            for start in range(0, len(batch), size):
-                block = batch.iloc[start : start + size]
-                seen = [_places_of(known, places) for known in block["seen"]]
-                yield score_block(block, seen, items, self.n, self.explain)
+            table = pa.Table.from_batches([batch])
+            users = read_histories(table, len(lister.catalogue))
+            yield from make_lists(lister, users).to_batches()
+
+    return lists
 
 
-def score_block(
-    users: pd.DataFrame, seen: list[Ints], items: ItemBlock, n: int, explain: bool
-) -> pd.DataFrame:
-    """Returns the lists of one block of users (columns user_id, factors).
-
-    `seen` holds, per user, the growing positions in `items` of what the user has.
-    """
-    scores = np.round(_scores(users, items), DECIMALS) + 0.0  # + 0.0 makes -0.0 plain
-    for row, positions in enumerate(seen):
-        scores[row, positions] = -np.inf
-    rows, columns, ranks = best_places(scores, n)
-    like = _likes(rows, columns, seen, items) if explain else None
-    return pd.DataFrame(
+def make_lists(lister: Lister, users: Histories) -> pa.Table:
+    """Returns the lists of a block of users as LISTS says."""
+    best = best_items(lister.model, users, lister.select)
+    filled, is_own = _fill(lister, users, best)
+    rows, places = np.nonzero(filled.items >= 0)
+    items = filled.items[rows, places]
+    reasons, shares = _reasons(lister, users, best) if lister.is_explained else (None, None)
+    ids = lister.catalogue.ids
+    strategies = np.where(is_own[rows, places], lister.strategy, lister.fallback_strategy)
+    return pa.table(
         {
-            USER_ID: users[USER_ID].to_numpy()[rows],
-            RANK: ranks.astype(np.int32),
-            ITEM_ID: items.ids[columns],
-            SCORE: scores[rows, columns],
-            "like": like,
+            USER_ID: pa.array(users.ids[rows], pa.string()),
+            RANK: pa.array(places + 1, pa.int32()),
+            ITEM_ID: pa.array(ids[items], pa.string()),
+            SCORE: pa.array(np.round(filled.scores[rows, places], DECIMALS) + 0.0, pa.float64()),
+            "strategy": pa.array(strategies.astype(object), pa.string()),
+            "reason_item": _named(reasons, ids, rows, places),
+            "reason_share": _shares(shares, rows, places),
         }
     )
 
 
-def best_places(scores: Floats, n: int) -> tuple[Ints, Ints, Ints]:
-    """Returns (row, column, rank from 1) of the n largest finite scores of each row.
+def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndarray]:  # type: ignore[type-arg]
+    """Returns the lists with their empty places filled by the fallback, and which are the model's.
 
-    Equal scores go to the smaller column.
+    Filled places carry the fallback's own scores.
     """
-    n = min(n, scores.shape[1])
-    if n == 0:
-        nothing = np.zeros(0, dtype=np.int64)
-        return nothing, nothing, nothing
-    bar = -np.partition(-scores, n - 1, axis=1)[:, n - 1 : n]
-    rows, columns = np.nonzero((scores >= bar) & np.isfinite(scores))
-    order = np.lexsort((columns, -scores[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    first = np.searchsorted(rows, rows)
-    ranks = np.arange(len(rows)) - first + 1
-    kept = ranks <= n
-    return rows[kept], columns[kept], ranks[kept]
+    own = best.items >= 0
+    short = np.flatnonzero(~own.all(axis=1))
+    if lister.fallback is None or len(short) == 0:
+        return best, own
+    n = lister.select.n
+    wider = Selection(2 * n, lister.select.allowed, lister.select.with_seen, lister.select.rules)
+    extra = best_items(lister.fallback, users.take(short), wider)
+    items, scores = best.items.copy(), best.scores.copy()
+    for place, row in enumerate(short):
+        fresh = np.flatnonzero(~np.isin(extra.items[place], items[row]) & (extra.items[place] >= 0))
+        empty = np.flatnonzero(items[row] < 0)[: len(fresh)]
+        items[row, empty] = extra.items[place, fresh[: len(empty)]]
+        scores[row, empty] = extra.scores[place, fresh[: len(empty)]]
+    return Lists(items, scores), own
 
 
-def _scores(users: pd.DataFrame, items: ItemBlock) -> Floats:
-    if items.factors.shape[1] == 0 or users.empty:
-        return np.tile(items.bias, (len(users), 1))
-    factors = np.stack(users["factors"].to_list()).astype(np.float64)
-    product: Floats = factors @ items.factors.T + items.bias
-    return product
+def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Floats]:
+    """Returns, per user and place, the position of the item that adds most, and its share."""
+    reasons = np.full(best.items.shape, -1, dtype=np.int64)
+    shares = np.full(best.items.shape, np.nan)
+    start = 0
+    for block in blocks_of(users):
+        explain = lister.model.explainer(block)
+        for row in np.flatnonzero(block.lengths > 0):
+            places = np.flatnonzero(best.items[start + row] >= 0)
+            found = explain(row, best.items[start + row, places])
+            items, share = _largest(found, block.liked(row))
+            reasons[start + row, places], shares[start + row, places] = items, share
+        start += len(block)
+    return reasons, shares
 
 
-def _places_of(known: Any, places: dict[str, int]) -> Ints:
-    """Returns the growing positions of the items that the block holds."""
-    held = [] if known is None else [places[item] for item in known if item in places]
-    return np.array(sorted(held), dtype=np.int64)
+def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
+    """Returns, per item asked about, the liked item that adds most (-1: none), and its share.
+
+    Of equal contributions the first; rounded, so that it is the same one everywhere.
+    """
+    largest = np.round(found.contributions, DECIMALS).argmax(axis=0)
+    added = found.contributions[largest, np.arange(len(largest))]
+    total = found.base + found.contributions.sum(axis=0)
+    tells = (added > 0) & (total > 0)
+    share = np.divide(added, total, out=np.full(len(added), np.nan), where=tells)
+    return np.where(tells, liked[largest], -1), share
 
 
-def _likes(rows: Ints, columns: Ints, seen: list[Ints], items: ItemBlock) -> list[str | None]:
-    directions = items.directions()
-    likes: list[str | None] = []
-    for row in np.unique(rows):
-        listed, known = columns[rows == row], seen[row]
-        if len(known) == 0:
-            likes += [None] * len(listed)
-            continue
-        cosines = np.round(directions[listed] @ directions[known].T, DECIMALS)
-        likes += items.ids[known[cosines.argmax(axis=1)]].tolist()
-    return likes
+def _named(reasons: Ints | None, ids: np.ndarray, rows: Ints, places: Ints) -> pa.Array:  # type: ignore[type-arg]
+    if reasons is None:
+        return pa.nulls(len(rows), pa.string())
+    found = reasons[rows, places]
+    return pa.array([ids[item] if item >= 0 else None for item in found], pa.string())
+
+
+def _shares(shares: Floats | None, rows: Ints, places: Ints) -> pa.Array:
+    if shares is None:
+        return pa.nulls(len(rows), pa.float64())
+    found = np.round(shares[rows, places], DECIMALS)
+    return pa.array(found, pa.float64(), from_pandas=True)

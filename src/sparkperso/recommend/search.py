@@ -1,13 +1,27 @@
-"""Hyper-parameter search: every candidate on every fold, each a recorded run."""
+"""Hyper-parameter search: every candidate on every fold, many at a time, each a recorded run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from sparkperso.recommend.exam import Exam, Metrics, Trial
-from sparkperso.recommend.model import Recommender
+import numpy as np
+from pyspark import Broadcast
+
+from sparkperso.config.models import HybridParams
+from sparkperso.recommend.blending import choose_weights, weight_grid
+from sparkperso.recommend.engines import Fitter
+from sparkperso.recommend.exam import Exam, Metrics
+from sparkperso.recommend.frames import try_in_frames
+from sparkperso.recommend.tasks import (
+    Shared,
+    blend_work,
+    chunks_for,
+    in_tasks,
+    trial_work,
+    union_of,
+)
 from sparkperso.recorder import RunRecorder
 
 DECIMALS = 6
@@ -19,55 +33,151 @@ class Tried:
     """A candidate and what came of it."""
 
     name: str
-    candidate: Recommender
+    params: Any
     folds: tuple[Metrics, ...]
+    """Metrics and timings on each fold that it was tried on, in time order."""
+    is_dropped: bool = False
+    """Whether it was given up before the last fold."""
 
     @property
     def mean(self) -> Metrics:
-        """Returns the mean of each metric over the folds."""
-        n = len(self.folds)
-        return {k: round(sum(f[k] for f in self.folds) / n, DECIMALS) for k in self.folds[0]}
+        """Returns the mean of each metric over the folds that have it."""
+        names = {name: None for fold in self.folds for name in fold}
+        values = {n: [fold[n] for fold in self.folds if n in fold] for n in names}
+        return {n: round(sum(v) / len(v), DECIMALS) for n, v in values.items()}
 
 
 @dataclass(frozen=True)
+class SearchPlan:
+    """How thoroughly candidates are tried."""
+
+    slots: int
+    """Tasks that run at the same time."""
+    drop_below: float | None = None
+    """After each fold, candidates below this share of the best of their model so far are given
+    up; None: never."""
+    patience: int | None = None
+    """Looks without a gain after which an iterative fit is stopped; None: never."""
+
+
+@dataclass
 class Search:
-    """How candidates are tried: on which folds, by what, recorded where."""
+    """Tries candidates on exams, in tasks."""
 
     exams: Sequence[Exam]
+    shared: Broadcast[Shared]
+    plan: SearchPlan
     recorder: RunRecorder
-    parallelism: int
     say: Say
+    metric: str
+    fitter: Fitter
+    _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def run(self, candidates: Sequence[Recommender], trial: Trial, metric: str) -> list[Tried]:
-        """Returns all candidates, tried on all folds, in their order; `metric` is the one shown.
+    def run(self, candidates: Sequence[Any]) -> list[Tried]:
+        """Returns all candidates, in their order; each is a child run with its figures.
 
-        Up to `parallelism` are tried at the same time; each is a child run with its parameters,
-        its metrics per fold (step 1 …) and their means (`mean_<metric>`).
+        Without `drop_below` all folds are asked in one Spark job, else one after the other.
         """
-        names = [f"{c.strategy}_{n}" for n, c in enumerate(candidates, 1)]
-
-        def one(pair: tuple[str, Recommender]) -> Tried:
-            tried = self._try(*pair, trial)
-            self.say(f"{tried.name}: {metric} {tried.mean[metric]:.4f}")
-            return tried
-
-        with ThreadPoolExecutor(self.parallelism) as pool:
-            return list(pool.map(one, zip(names, candidates, strict=True)))
-
-    def _try(self, name: str, candidate: Recommender, trial: Trial) -> Tried:
-        with self.recorder.child(name) as run:
-            run.log_params({"strategy": candidate.strategy, **candidate.settings})
-            folds = []
-            for number, exam in enumerate(self.exams, 1):
-                metrics = trial(candidate, exam)
-                run.log_metrics(metrics, step=number)
-                folds.append(metrics)
-            tried = Tried(name, candidate, tuple(folds))
-            run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
+        self._found = {place: [] for place in range(len(candidates))}
+        alive = list(self._found)
+        rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()
+        for folds in rounds:
+            self._ask(candidates, alive, list(folds))
+            alive = self._promising(candidates, alive)
+        tried = [self._tried(place, params) for place, params in enumerate(candidates)]
+        for one in tried:
+            self._record(one)
         return tried
 
+    def _one_by_one(self) -> list[range]:
+        return [range(n, n + 1) for n in range(len(self.exams))]
 
-def best_of(tried: Sequence[Tried], metric: str, smallest: bool = False) -> Tried:
-    """Returns the candidate with the largest (or smallest) mean; of equal ones the first."""
-    sign = 1 if smallest else -1
-    return min(tried, key=lambda one: sign * one.mean[metric])
+    def _ask(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
+        whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
+        self._ask_tasks(candidates, whole, folds)
+        for place in alive:
+            if place not in whole:
+                for fold in folds:
+                    document = try_in_frames(candidates[place], self.exams[fold], self.fitter)
+                    self._found[place].append({**document, "fold": fold})
+
+    def _ask_tasks(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
+        if not places:
+            return
+        asked = [candidates[place] for place in places]
+        chunks = chunks_for(len(asked), len(folds), self.plan.slots)
+        frame = union_of([exam.profiles for exam in self.exams]).where(f"fold in ({_csv(folds)})")
+        work = trial_work(self.shared, asked, chunks, self.plan.patience)
+        for document in in_tasks(frame, chunks, work):
+            self._found[places[document["candidate"]]].append(document)
+
+    def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
+        """Returns the candidates that may still win among those of their model."""
+        if self.plan.drop_below is None:
+            return alive
+        means = {
+            place: float(np.mean([d[self.metric] for d in self._found[place]])) for place in alive
+        }
+        best: dict[str, float] = {}
+        for place, mean in means.items():
+            model = candidates[place].model
+            best[model] = max(best.get(model, 0.0), mean)
+        bar = self.plan.drop_below
+        return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
+
+    def _tried(self, place: int, params: Any) -> Tried:
+        documents = sorted(self._found[place], key=lambda d: d["fold"])
+        stops = [d["iterations"] for d in documents if d.get("iterations")]
+        if stops:
+            params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
+        figures = ("candidate", "fold", "curve", "iterations")
+        folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
+        name = f"{params.model}_{place + 1}"
+        return Tried(name, params, folds, is_dropped=len(folds) < len(self.exams))
+
+    def _record(self, tried: Tried) -> None:
+        with self.recorder.child(tried.name) as run:
+            run.log_params({"strategy": tried.params.model, **tried.params.model_dump()})
+            run.set_tags({"dropped": tried.is_dropped})
+            for number, metrics in enumerate(tried.folds, 1):
+                run.log_metrics(metrics, step=number)
+            run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
+        self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
+
+
+def best_of(tried: Sequence[Tried], metric: str) -> Tried:
+    """Returns the candidate with the largest mean, given up ones left out; of equal ones the first.
+
+    When all were given up, the largest of them.
+    """
+    stayed = [one for one in tried if not one.is_dropped] or list(tried)
+    return max(stayed, key=lambda one: one.mean[metric])
+
+
+def learn_blend(
+    exams: Sequence[Exam],
+    shared: Broadcast[Shared],
+    parts: Sequence[Any],
+    steps: int,
+    min_users: int,
+) -> tuple[HybridParams, float]:
+    """Returns the blend whose weights ranked best on the folds, and its mean nDCG there.
+
+    The mean is over users with a history. A bucket of histories with fewer than `min_users` judged
+    users shares the weights that are best for all.
+    """
+    grid = weight_grid(len(parts), steps)
+    asked = union_of([exam.profiles for exam in exams])
+    found = in_tasks(asked, 1, blend_work(shared, parts, grid))
+    found.sort(key=lambda document: document["fold"])
+    users = np.sum([d["users"] for d in found], axis=0)
+    sums = np.sum([np.round(d["sums"], 9) for d in found], axis=0)
+    weights = choose_weights(users, sums, grid, min_users)
+    places = {tuple(row): place for place, row in enumerate(grid.tolist())}
+    total = sum(sums[n, places[w]] for n, w in enumerate(weights.values()) if n)
+    mean = total / max(users[1:].sum(), 1)
+    return HybridParams(parts=tuple(parts), weights=weights), round(float(mean), DECIMALS)
+
+
+def _csv(numbers: Sequence[int]) -> str:
+    return ", ".join(str(n) for n in numbers)

@@ -42,6 +42,8 @@ class Fold:
     training: TrainingSet
     relevant: DataFrame
     """Right answers: (user_id, item_id), new to a user who has interactions in training."""
+    cold_relevant: DataFrame
+    """Right answers of users who have none."""
     ratings: DataFrame
     """Ratings given afterwards: user_id, item_id, rating."""
     ends_at: datetime
@@ -100,8 +102,9 @@ def make_fold(
     judged = answers.join(known, USER_ID, how="left_semi")
     seen = training.interactions.select(USER_ID, ITEM_ID)
     relevant = judged.join(seen, [USER_ID, ITEM_ID], how="left_anti").persist()
-    ratings = latest_ratings(after)
-    return Fold(name, training, relevant, ratings, end, _cold_share(answers, known))
+    strangers = answers.join(known, USER_ID, how="left_anti")
+    ratings, cold = latest_ratings(after), _cold_share(answers, known)
+    return Fold(name, training, relevant, strangers, ratings, end, cold)
 
 
 def make_folds(

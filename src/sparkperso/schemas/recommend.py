@@ -67,7 +67,19 @@ ALS_ITEM_FACTORS = TableSpec(
         required("model_version", "string", "hash that names the fitted model"),
         required("item_id", "string", "item"),
         required("factors", "array<float>", "coordinates"),
-        required("bias", "double", "score = user's factors · item's factors + bias"),
+    ),
+)
+
+MODEL_ARRAYS = TableSpec(
+    name="gold/model_arrays",
+    grain="one block of one array of one model version",
+    key=("model_version", "name", "block"),
+    writer="train-recommender",
+    columns=(
+        required("model_version", "string", "hash that names the fitted model"),
+        required("name", "string", "array; `<part>.<array>` in a blend"),
+        required("block", "int", "place of the block along the array's first axis, from 0"),
+        required("data", "binary", "the block in NumPy's .npy format, without pickle"),
     ),
 )
 
@@ -81,9 +93,21 @@ RECOMMENDATIONS = TableSpec(
         required("rank", "int", "place in the list, from 1"),
         required("item_id", "string", "item recommended; never one the user has"),
         required("score", "double", "the model's score, comparable within one list only"),
-        required("strategy", "string", "als_implicit, als_explicit or popularity"),
-        required("reason", "string", "similar_to:<item the user has>, or popular:<scope>"),
-        required("model_version", "string", "model that gave the score; 'none' for popularity"),
+        required(
+            "strategy",
+            "string",
+            "name of the model: hybrid, ease, als_implicit, …, or popularity where it had no say",
+        ),
+        required(
+            "reason",
+            "string",
+            "because:<item the user has>:<percent of the score it adds>, or popular:<scope>",
+        ),
+        required(
+            "model_version",
+            "string",
+            "model that gave the score; 'popularity' where a list was filled up",
+        ),
         required("generated_at", "timestamp", "when the lists were made", "UTC"),
     ),
 )

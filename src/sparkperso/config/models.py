@@ -1,0 +1,124 @@
+"""The settings of one candidate of each model; together they are the search space."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sparkperso.config.section import Section
+
+Days = Annotated[float, Field(gt=0)]
+
+
+class WithPrior(Section):
+    """What every personal model may add: a say for what sells just now."""
+
+    prior_half_life_days: Days | None = None
+    """Scores are multiplied by an item's share of the pairs, each halved per half-life of age,
+    over its share of all pairs; None: they are left alone."""
+
+
+class PopularityParams(Section):
+    """Users per item, the same list for everybody, or for everybody of a scope."""
+
+    model: Literal["popularity"] = "popularity"
+    half_life_days: Days | None = None
+    """Age at which a pair counts half; None: age does not matter."""
+    window_days: Days | None = None
+    """Only pairs touched in the last days count; None: all."""
+    scope: str | None = None
+    """Name of a user attribute (`country`, `segment`): users are shown what is popular among those
+    with the same value; None: what is popular with all."""
+
+
+class KnnParams(WithPrior):
+    """Item-kNN: items near those that the user has."""
+
+    model: Literal["item_knn"] = "item_knn"
+    similarity: Literal["cosine", "tfidf", "bm25"] = "bm25"
+    """How users' rows are weighted before items are compared."""
+    n_neighbours: int = Field(default=100, ge=1)
+    """Neighbours kept per item."""
+    k1: float = Field(default=1.2, gt=0)
+    """BM25's saturation."""
+    b: float = Field(default=0.5, ge=0, le=1)
+    """BM25's normalisation by the length of a user's history."""
+
+
+class EaseParams(WithPrior):
+    """EASE (Steck 2019): the closed-form linear item-item model."""
+
+    model: Literal["ease"] = "ease"
+    reg_param: float = Field(default=500.0, gt=0)
+    """Ridge on the Gram matrix."""
+
+
+class AlsParams(WithPrior):
+    """ALS: the settings of Spark's pyspark.ml.recommendation.ALS."""
+
+    model: Literal["als_implicit"] = "als_implicit"
+    rank: int = Field(default=32, ge=1, le=512)
+    """Length of the factors."""
+    reg_param: float = Field(default=0.1, gt=0)
+    """Regularisation, multiplied by the number of a user's or item's ratings."""
+    alpha: float = Field(default=1.0, ge=0)
+    """Growth of confidence with strength."""
+    max_iter: int = Field(default=10, ge=1, le=100)
+    """Alternations."""
+    values: Literal["binary", "strength"] = "binary"
+    """What counts as the strength of a pair: 1, or its decayed weight."""
+
+
+class ExplicitParams(Section):
+    """ALS on ratings, chosen by RMSE."""
+
+    model: Literal["als_explicit"] = "als_explicit"
+    rank: int = Field(default=8, ge=1, le=512)
+    """Length of the factors."""
+    reg_param: float = Field(default=0.1, gt=0)
+    """Regularisation, multiplied by the number of a user's or item's ratings."""
+    max_iter: int = Field(default=10, ge=1, le=100)
+    """Alternations."""
+
+
+class ContentParams(WithPrior):
+    """Items like those that the user has, by text, category and price."""
+
+    model: Literal["content"] = "content"
+    text_weight: float = Field(default=1.0, ge=0)
+    """Weight of the words of title and tags."""
+    category_weight: float = Field(default=1.0, ge=0)
+    """Weight of the category."""
+    price_weight: float = Field(default=0.5, ge=0)
+    """Weight of the price's bucket."""
+
+
+class HybridParams(Section):
+    """A blend: every part's scores over their spread, times a weight by length of history."""
+
+    model: Literal["hybrid"] = "hybrid"
+    parts: tuple[Annotated[Params, Field(discriminator="model")], ...]
+    """The models that are blended."""
+    weights: dict[str, tuple[float, ...]]
+    """History bucket (0, 1-4, 5-19, 20+) → a weight per part."""
+
+
+Params = PopularityParams | KnnParams | EaseParams | AlsParams | ExplicitParams | ContentParams
+HybridParams.model_rebuild()
+
+PARAMS: dict[str, type[Section]] = {
+    str(kind.model_fields["model"].default): kind
+    for kind in (
+        PopularityParams, KnnParams, EaseParams, AlsParams, ExplicitParams, ContentParams,
+        HybridParams,
+    )
+}  # fmt: skip
+
+
+def parse_params(settings: dict[str, Any]) -> Any:
+    """Returns the settings of one candidate; raises ValueError (pydantic's) when they are wrong."""
+    kind = PARAMS.get(str(settings.get("model")))
+    if kind is None:
+        raise ValueError(f"model should be one of {', '.join(PARAMS)}: {settings.get('model')}")
+    return kind.model_validate(settings)

@@ -1,0 +1,86 @@
+"""Learning how to blend: which weights of the parts would have ranked best on a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+
+from sparkperso.recommend.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.judging import user_values
+from sparkperso.recommend.listing import Lists, Selection, blocks_of, mask, select_from
+from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.hybrid import spreads
+from sparkperso.recommend.trials import Examined
+
+DEPTH = 100
+"""Best items of each part that a blend chooses from while weights are learned."""
+
+
+def weight_grid(n_parts: int, steps: int) -> Floats:
+    """Returns all weights of `n_parts` that are multiples of 1 / steps and add up to 1."""
+    counts = [c for c in product(range(steps + 1), repeat=n_parts) if sum(c) == steps]
+    return np.array(counts, dtype=np.float64) / steps
+
+
+def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> tuple[Ints, Floats]:
+    """Returns judged users per bucket, and Σ nDCG of each weighting (buckets × weightings)."""
+    judged = np.flatnonzero(exam.answers.counts > 0)
+    asked = exam.users.take(judged)
+    sums = np.zeros((len(BUCKETS), len(grid)))
+    start = 0
+    for block in blocks_of(asked):
+        answers = exam.answers.take(judged[start : start + len(block)])
+        start += len(block)
+        for place, lists in enumerate(_blends(parts, block, exam, grid)):
+            values = user_values(lists, answers)["ndcg"]
+            sums[:, place] += np.bincount(block.buckets, values, len(BUCKETS))
+    return np.bincount(asked.buckets, minlength=len(BUCKETS)), sums
+
+
+def _blends(
+    parts: Sequence[Fitted], block: Histories, exam: Examined, grid: Floats
+) -> Iterator[Lists]:
+    """Yields the lists that each weighting gives, chosen from the parts' best items."""
+    select = Selection(exam.k, exam.allowed)
+    # The spread is that of all scores, as the fitted blend will see them: before any mask.
+    raw = [part.scores(block) for part in parts]
+    scales = [spreads(scores)[:, None] for scores in raw]
+    scored = [mask(scores, block, select) for scores in raw]
+    depth = min(DEPTH, block.n_items)
+    items = np.concatenate([select_from(scores, depth).items for scores in scored], axis=1)
+    items = np.sort(items, axis=1)
+    repeated = (items < 0) | (np.diff(items, axis=1, prepend=-2) == 0)
+    shares = [_picked(scores, items) / scale for scores, scale in zip(scored, scales, strict=True)]
+    for weights in grid:
+        total = np.zeros(items.shape, dtype=np.float64)
+        for weight, share in zip(weights, shares, strict=True):
+            total += weight * share
+        total[repeated | (total == 0)] = -np.inf
+        chosen = select_from(total.astype(np.float32), exam.k)
+        named = np.take_along_axis(items, np.maximum(chosen.items, 0), axis=1)
+        yield Lists(np.where(chosen.items >= 0, named, -1), chosen.scores)
+
+
+def _picked(scores: Singles, items: Ints) -> Floats:
+    """Returns a part's scores of these items; 0 where it has nothing to say."""
+    picked = np.take_along_axis(scores, np.maximum(items, 0), axis=1).astype(np.float64)
+    return np.where(np.isfinite(picked), picked, 0.0)
+
+
+def choose_weights(
+    users: Ints, sums: Floats, grid: Floats, min_users: int
+) -> dict[str, tuple[float, ...]]:
+    """Returns, per bucket, the weights with the largest mean; of equal ones the first.
+
+    A bucket with fewer than `min_users` judged users takes the weights that are best for all
+    users with a history.
+    """
+    overall = grid[int(np.argmax(sums[1:].sum(axis=0)))]
+    chosen = {}
+    for place, bucket in enumerate(BUCKETS):
+        enough = users[place] >= min_users
+        best = grid[int(np.argmax(sums[place]))] if enough else overall
+        chosen[bucket] = tuple(float(w) for w in best)
+    return chosen

@@ -1,0 +1,90 @@
+"""ALS on ratings (Koren, Bell and Volinsky 2009): what a user would rate, judged by RMSE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+
+from sparkperso.columns import ITEM_ID, USER_ID
+from sparkperso.config.models import ExplicitParams
+from sparkperso.recommend.histories import flat
+from sparkperso.recommend.kernels.als import fit_als, fold_in
+from sparkperso.recommend.split import Fold, latest_ratings
+from sparkperso.recommend.tasks import Work
+
+DECIMALS = 6
+
+
+def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
+    """Returns user_id, items, ratings, asked, answers: ratings before the cut, and after it.
+
+    items and asked are growing positions; one row per user of either side.
+    """
+    before = _lists(latest_ratings(fold.training.events), item_index, "items", "ratings")
+    after = _lists(fold.ratings, item_index, "asked", "answers")
+    return before.join(after, USER_ID, how="full")
+
+
+def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, chunks: int) -> Work:
+    """Returns the work that tries every `chunks`-th candidate on a fold's ratings."""
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        ordered = table.sort_by(USER_ID)
+        taught = read_ratings(ordered, "items", "ratings", n_items)
+        asked = read_ratings(ordered, "asked", "answers", n_items)
+        return [
+            {"candidate": n, "fold": fold, **try_rating(candidates[n], taught, asked, seed)}
+            for n in range(chunk, len(candidates), chunks)
+        ]
+
+    return work
+
+
+def try_rating(
+    params: ExplicitParams, taught: csr_matrix, asked: csr_matrix, seed: int
+) -> dict[str, float]:
+    """Returns rmse, mae, dropped_share (share of the asked that is cold), fit_ and score_seconds.
+
+    Both matrices are users × items of ratings. The errors are NaN when nothing can be predicted.
+    """
+    start = perf_counter()
+    settings = {"reg_param": params.reg_param, "alpha": 0.0, "implicit": False}
+    items = fit_als(taught, rank=params.rank, max_iter=params.max_iter, seed=seed, **settings)
+    users = fold_in(taught, items, **settings)
+    fitted = perf_counter()
+    rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
+    is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)
+    predicted = np.einsum("ij,ij->i", users[rows], items[asked.indices], dtype=np.float64)
+    errors = (predicted - asked.data)[is_known]
+    found = {
+        "rmse": float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan"),
+        "mae": float(np.mean(np.abs(errors))) if len(errors) else float("nan"),
+        "dropped_share": float(np.mean(~is_known)) if len(is_known) else 0.0,
+    }
+    rounded = {name: round(value, DECIMALS) for name, value in found.items()}
+    return {**rounded, "fit_seconds": fitted - start, "score_seconds": perf_counter() - fitted}
+
+
+def read_ratings(table: pa.Table, items: str, values: str, n_items: int) -> csr_matrix:
+    """Returns two list columns of a table as users × items."""
+    indptr, places = flat(table, items, np.int32)
+    parts = (flat(table, values, np.float32)[1], places, indptr)
+    return csr_matrix(parts, shape=(table.num_rows, n_items))
+
+
+def _lists(ratings: DataFrame, item_index: DataFrame, items: str, values: str) -> DataFrame:
+    pair = F.struct("item_index", F.col("rating").cast("float").alias("rating"))
+    pairs = ratings.join(item_index, ITEM_ID).groupBy(USER_ID)
+    grouped = pairs.agg(F.sort_array(F.collect_list(pair)).alias("pairs"))
+    return grouped.select(
+        USER_ID,
+        F.transform("pairs", lambda p: p["item_index"]).alias(items),
+        F.transform("pairs", lambda p: p["rating"]).alias(values),
+    )

@@ -1,0 +1,130 @@
+"""What users did and what is known of them, in memory: the one input of all models.
+
+A block of users is a sparse matrix, users × items, items by position in the catalogue. Models are
+fitted on the block of all training users (inside one task), and score blocks of any users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Texts = npt.NDArray[np.object_]
+
+BUCKETS = {"0": 0, "1-4": 1, "5-19": 5, "20+": 20}
+"""Names of the buckets of history lengths, and where each begins."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Users in order of their rows; pairs of a user in growing order of item."""
+
+    ids: Texts
+    """user_id of each row."""
+    pairs: csr_matrix
+    """Strength per (user, item), float32; an explicit 0 is known to the user, but no preference."""
+    ages: Singles
+    """Days since the pair was last touched, in the order of the pairs."""
+    attributes: tuple[tuple[str, ...], ...]
+    """Per user, what is known of them as `name=value`."""
+
+    def __len__(self) -> int:
+        """Returns the number of users."""
+        return int(self.pairs.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """Returns the size of the catalogue."""
+        return int(self.pairs.shape[1])
+
+    @cached_property
+    def likes(self) -> csr_matrix:
+        """The pairs with a preference, as 1."""
+        return self._preferred(np.ones(self.pairs.nnz, dtype=np.float32))
+
+    @cached_property
+    def strengths(self) -> csr_matrix:
+        """The pairs with a preference, as their strength."""
+        return self._preferred(self.pairs.data)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """Number of preferred items per user."""
+        return np.diff(self.likes.indptr).astype(np.int64)
+
+    @cached_property
+    def buckets(self) -> Ints:
+        """Position in BUCKETS of each user's length of history."""
+        return np.searchsorted(list(BUCKETS.values()), self.lengths, side="right") - 1
+
+    @cached_property
+    def item_gram(self) -> Singles:
+        """Users who like both of two items: items × items, dense."""
+        gram: Singles = (self.likes.T @ self.likes).toarray()
+        return gram
+
+    def liked(self, row: int) -> Ints:
+        """Returns the preferred items of one user, in growing order."""
+        likes = self.likes
+        items: Ints = likes.indices[likes.indptr[row] : likes.indptr[row + 1]]
+        return items
+
+    def aged(self, weights: Singles) -> csr_matrix:
+        """Returns the preferred pairs with these weights, one per pair of `pairs`."""
+        return self._preferred(weights)
+
+    def values(self, kind: str) -> csr_matrix:
+        """Returns `likes` for 'binary', `strengths` for 'strength'."""
+        return self.likes if kind == "binary" else self.strengths
+
+    def take(self, rows: Ints | slice) -> Histories:
+        """Returns some of the users."""
+        places = np.arange(len(self))[rows]
+        taken = self.pairs[places]
+        starts, ends = self.pairs.indptr[places], self.pairs.indptr[places + 1]
+        at = np.concatenate([np.arange(s, e) for s, e in zip(starts, ends, strict=True)] or [[]])
+        attributes = tuple(self.attributes[place] for place in places)
+        return Histories(self.ids[places], taken, self.ages[at.astype(np.int64)], attributes)
+
+    def _preferred(self, data: Singles) -> csr_matrix:
+        kept = self.pairs.data > 0
+        counts = np.concatenate([[0], np.cumsum(kept)])[self.pairs.indptr]
+        parts = (data[kept], self.pairs.indices[kept], counts)
+        return csr_matrix(parts, shape=self.pairs.shape)
+
+
+def read_histories(table: pa.Table, n_items: int) -> Histories:
+    """Returns a block of rows (user_id, items, strengths, ages, attributes), in order of user_id.
+
+    The lists of a row are of one length, items growing positions below `n_items`; a user without
+    history has empty lists.
+    """
+    table = table.sort_by("user_id")
+    indptr, items = flat(table, "items", np.int32)
+    pairs = (flat(table, "strengths", np.float32)[1], items, indptr)
+    attributes = tuple(tuple(tokens or ()) for tokens in table.column("attributes").to_pylist())
+    return Histories(
+        np.asarray(table.column("user_id").to_pylist(), dtype=object),
+        csr_matrix(pairs, shape=(table.num_rows, n_items)),
+        flat(table, "ages", np.float32)[1],
+        attributes,
+    )
+
+
+def flat(table: pa.Table, name: str, kind: Any) -> tuple[Ints, npt.NDArray[Any]]:
+    """Returns a list column as (indptr, values); null lists are empty."""
+    column = table.column(name).combine_chunks()
+    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return indptr, column.flatten().to_numpy(zero_copy_only=False).astype(kind)

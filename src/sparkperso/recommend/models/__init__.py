@@ -1,0 +1,34 @@
+"""All models, by the name that stands in their settings: how they are fitted and read back."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import Histories
+from sparkperso.recommend.models import als, content, ease, hybrid, knn, popularity
+from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
+
+MODELS: dict[str, ModuleType] = {
+    "popularity": popularity,
+    "item_knn": knn,
+    "ease": ease,
+    "als_implicit": als,
+    "content": content,
+    "hybrid": hybrid,
+}
+
+
+def fit_model(
+    params: Any, users: Histories, catalogue: Catalogue, setting: FitSetting | None = None
+) -> Fitted:
+    """Returns the model of these settings, fitted in this process on these training users."""
+    fitted: Fitted = MODELS[params.model].fit(params, users, catalogue, setting or FitSetting())
+    return fitted
+
+
+def load_model(params: Any, arrays: Arrays) -> Fitted:
+    """Returns the fitted model that gave these arrays."""
+    fitted: Fitted = MODELS[params.model].load(params, arrays)
+    return fitted

@@ -1,0 +1,75 @@
+"""What every fitted model is: item-sized arrays that score any user from their history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""A fitted model as named arrays of numbers or text: what is stored, instead of a pickle."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why some items have their scores, for one user: base + Σ contributions = score."""
+
+    base: Floats
+    """Per item: what does not come from the user's history."""
+    contributions: Floats
+    """Items of the history (in order of the user's likes) × items asked about."""
+
+
+Explainer = Callable[[int, Ints], Explanation]
+"""(row of a user, items) → why they have their scores."""
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns users × items; higher is better, -inf where the model has nothing to say.
+
+        A user's row does not depend, to the bit, on the other users of the block.
+        """
+
+    def explainer(self, users: Histories) -> Explainer:
+        """Returns what says why items have their scores for a user of this block."""
+
+    def arrays(self) -> Arrays:
+        """Returns all that the model is besides its settings."""
+
+
+class Model(Protocol):
+    """How one kind of model is fitted, and read back from its arrays."""
+
+    def fit(self, params: Any, users: Histories, catalogue: Catalogue, fit: FitSetting) -> Fitted:
+        """Returns the model that the users' histories teach."""
+
+    def load(self, params: Any, arrays: Arrays) -> Fitted:
+        """Returns the model that gave these arrays."""
+
+
+@dataclass(frozen=True)
+class FitSetting:
+    """What fitting depends on besides the candidate's settings."""
+
+    seed: int = 42
+    threads: int = 1
+    """Threads that a fit may use; no result depends on it."""
+    max_item_pairs: int = 10_000
+    """Largest catalogue that models of items × items are fitted on."""
+    watch: Callable[[int, Fitted], bool] | None = None
+    """Called after each iteration of an iterative model with its number and the model so far;
+    returns False to stop."""
+
+
+def nothing_where_zero(scores: Singles) -> Singles:
+    """Returns scores of a model that has nothing to say about items at or below 0."""
+    return np.where(scores > 0, scores, np.float32(-np.inf))

@@ -1,0 +1,150 @@
+"""Content-based: items like those that the user has, or that users like them have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from sparkperso.config.models import ContentParams
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import Histories, Ints, Singles, Texts
+from sparkperso.recommend.models.base import (
+    Arrays,
+    Explainer,
+    Explanation,
+    FitSetting,
+    Fitted,
+    nothing_where_zero,
+)
+from sparkperso.recommend.models.prior import load_prior, with_prior
+
+MAX_TERMS = 20_000
+PRICE_BUCKETS = 10
+
+
+@dataclass(frozen=True)
+class ContentModel:
+    """score = the user's profile · the item's vector, a cosine of terms.
+
+    The profile is the mean vector of what the user likes, and of what users with the same
+    attributes like: Σ vectors of the n items + the attributes' mean profile, over n + 1.
+    """
+
+    vectors: csr_matrix
+    """Items × terms, rows at length 1 (0 for items of which nothing is known)."""
+    tokens: Texts
+    """Attributes seen in training, in order."""
+    profiles: Singles
+    """Attributes × terms: mean vector of what their users like."""
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns users × items; -inf where nothing is alike."""
+        own = users.likes @ self.vectors
+        declared, known = self._declared(users)
+        total = np.asarray(own.todense()) + declared
+        mean = total / np.maximum(users.lengths + known, 1)[:, None]
+        product = (self.vectors @ mean.T.astype(np.float64)).T
+        return nothing_where_zero(product.astype(np.float32))
+
+    def explainer(self, users: Histories) -> Explainer:
+        """Returns the attributes' part as base, and what each liked item adds."""
+        declared, known = self._declared(users)
+
+        def explain(row: int, items: Ints) -> Explanation:
+            size = max(int(users.lengths[row] + known[row]), 1)
+            asked = self.vectors[items].astype(np.float64)
+            own = self.vectors[users.liked(row)].astype(np.float64)
+            base = np.asarray(asked @ declared[row]) / size
+            return Explanation(base, (own @ asked.T).toarray() / size)
+
+        return explain
+
+    def arrays(self) -> Arrays:
+        """Returns the vectors as CSR parts, and the attributes' profiles."""
+        return {
+            "data": self.vectors.data,
+            "indices": self.vectors.indices.astype(np.int32),
+            "indptr": self.vectors.indptr.astype(np.int64),
+            "tokens": self.tokens,
+            "profiles": self.profiles,
+        }
+
+    def _declared(self, users: Histories) -> tuple[Singles, Ints]:
+        """Returns users × terms of their attributes' mean profile, and 1 where there is one."""
+        matrix = attribute_matrix(users, self.tokens)
+        counts = np.diff(matrix.indptr)
+        mean = diags(1 / np.maximum(counts, 1)) @ matrix @ self.profiles
+        return np.asarray(mean, dtype=np.float32), (counts > 0).astype(np.int64)
+
+
+def fit(
+    params: ContentParams, users: Histories, catalogue: Catalogue, setting: FitSetting
+) -> Fitted:
+    """Returns the items' vectors, and the mean vector of what users of each attribute like."""
+    vectors = item_vectors(params, catalogue)
+    tokens = np.array(sorted({t for tokens in users.attributes for t in tokens}), dtype=object)
+    members = attribute_matrix(users, tokens)
+    counts = np.asarray(members.T @ users.lengths).ravel()
+    sums = np.asarray((members.T @ (users.likes @ vectors)).todense())
+    profiles = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+    return with_prior(ContentModel(vectors, tokens, profiles), users, params.prior_half_life_days)
+
+
+def load(params: ContentParams, arrays: Arrays) -> Fitted:
+    """Returns the model that gave these arrays."""
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    shape = (len(arrays["indptr"]) - 1, arrays["profiles"].shape[1])
+    vectors = csr_matrix(parts, shape=shape)
+    return load_prior(ContentModel(vectors, arrays["tokens"], arrays["profiles"]), arrays)
+
+
+def item_vectors(params: ContentParams, catalogue: Catalogue) -> csr_matrix:
+    """Returns items × terms: words by TF-IDF, category and price bucket, rows at length 1."""
+    parts = [
+        _words(catalogue.texts) * params.text_weight,
+        _one_hot(catalogue.categories) * params.category_weight,
+        _one_hot(price_buckets(catalogue)) * params.price_weight,
+    ]
+    joined = hstack(parts).tocsr().astype(np.float32)
+    lengths = np.sqrt(np.asarray(joined.multiply(joined).sum(axis=1)).ravel())
+    return (diags(1 / np.where(lengths > 0, lengths, 1)) @ joined).tocsr().astype(np.float32)
+
+
+def price_buckets(catalogue: Catalogue) -> Texts:
+    """Returns the tenth of the catalogue's prices that each item's lies in, '' where unknown."""
+    prices, known = catalogue.prices, np.isfinite(catalogue.prices)
+    if not known.any():
+        return np.full(len(catalogue), "", dtype=object)
+    edges = np.unique(np.quantile(prices[known], np.linspace(0, 1, PRICE_BUCKETS + 1)[1:-1]))
+    tenths = np.searchsorted(edges, np.where(known, prices, 0))
+    return np.where(known, tenths.astype(str).astype(object), "")
+
+
+def attribute_matrix(users: Histories, tokens: Texts) -> csr_matrix:
+    """Returns users × tokens, 1 where a user has the attribute; unknown attributes are left out."""
+    places = {token: place for place, token in enumerate(tokens)}
+    found = [sorted(places[t] for t in set(own) if t in places) for own in users.attributes]
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in found])]).astype(np.int64)
+    columns = np.array([place for row in found for place in row], dtype=np.int64)
+    values = np.ones(len(columns), dtype=np.float32)
+    return csr_matrix((values, columns, indptr), shape=(len(users), len(tokens)))
+
+
+def _words(texts: Texts) -> csr_matrix:
+    vectorizer = TfidfVectorizer(max_features=MAX_TERMS, sublinear_tf=True, dtype=np.float32)
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError:  # no word in any text
+        return csr_matrix((len(texts), 0), dtype=np.float32)
+
+
+def _one_hot(values: Texts) -> csr_matrix:
+    names, places = np.unique(values.astype(str), return_inverse=True)
+    matrix = csr_matrix(
+        (np.ones(len(values), dtype=np.float32), (np.arange(len(values)), places)),
+        shape=(len(values), len(names)),
+    )
+    return matrix[:, np.flatnonzero(names != "")].tocsr()

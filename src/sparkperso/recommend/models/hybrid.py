@@ -1,0 +1,104 @@
+"""A blend of models: scores over their spread, weighted by how much the user has done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparkperso.config.models import HybridParams
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
+
+
+@dataclass(frozen=True)
+class HybridModel:
+    """score = Σ over parts of weight[bucket of the user's history] × score ÷ spread."""
+
+    parts: Sequence[Fitted]
+    weights: Singles
+    """Buckets (in the order of BUCKETS) × parts."""
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns the blend; -inf where no part with a weight has something to say."""
+        weights = self.weights[users.buckets]
+        total = np.zeros((len(users), users.n_items), dtype=np.float32)
+        spoken = np.zeros(total.shape, dtype=bool)
+        for place, part in enumerate(self.parts):
+            if weights[:, place].any():
+                scores = part.scores(users)
+                says = np.isfinite(scores) & (weights[:, place] > 0)[:, None]
+                share = (weights[:, place] / spreads(scores)).astype(np.float32)[:, None]
+                total += np.where(says, scores, np.float32(0)) * share
+                spoken |= says
+        return np.where(spoken, total, np.float32(-np.inf))
+
+    def explainer(self, users: Histories) -> Explainer:
+        """Returns the parts' explanations, weighted as their scores are."""
+        weights = self.weights[users.buckets].astype(np.float64)
+        shares, finite = np.zeros(weights.shape), []
+        for place, part in enumerate(self.parts):
+            scores = part.scores(users)
+            shares[:, place] = weights[:, place] / spreads(scores)
+            finite.append(np.isfinite(scores))
+        inner = [part.explainer(users) for part in self.parts]
+
+        def explain(row: int, items: Ints) -> Explanation:
+            base, total = np.zeros(len(items)), np.zeros((int(users.lengths[row]), len(items)))
+            for place in np.flatnonzero(shares[row]):
+                found = inner[place](row, items)
+                share = shares[row, place] * finite[place][row, items]
+                base += found.base * share
+                total += found.contributions * share
+            return Explanation(base, total)
+
+        return explain
+
+    def arrays(self) -> Arrays:
+        """Returns the parts' arrays as `<place>.<name>`, and the weights."""
+        named = {
+            f"{place}.{name}": array
+            for place, part in enumerate(self.parts)
+            for name, array in part.arrays().items()
+        }
+        return {**named, "weights": self.weights}
+
+
+def spreads(scores: Singles) -> Floats:
+    """Returns the standard deviation of each row's finite scores; 1 where there is none.
+
+    In 64 bits and one row at a time, so that it does not depend on the block.
+    """
+    finite = np.where(np.isfinite(scores), scores, 0).astype(np.float64)
+    spread: Floats = finite.std(axis=1)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def fit(
+    params: HybridParams, users: Histories, catalogue: Catalogue, setting: FitSetting
+) -> HybridModel:
+    """Returns the parts fitted on the same users, with the weights that the settings hold."""
+    from sparkperso.recommend.models import fit_model
+
+    parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
+    return HybridModel(parts, weight_table(params))
+
+
+def load(params: HybridParams, arrays: Arrays) -> HybridModel:
+    """Returns the model that gave these arrays."""
+    from sparkperso.recommend.models import load_model
+
+    parts = []
+    for place, part in enumerate(params.parts):
+        start = f"{place}."
+        own = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+        parts.append(load_model(part, own))
+    return HybridModel(parts, arrays["weights"])
+
+
+def weight_table(params: HybridParams) -> Singles:
+    """Returns the weights, buckets × parts."""
+    rows = [params.weights[bucket] for bucket in BUCKETS]
+    return np.array(rows, dtype=np.float32).reshape(len(BUCKETS), len(params.parts))

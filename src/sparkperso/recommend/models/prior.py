@@ -1,0 +1,78 @@
+"""The recency prior: any model's scores times what sells now over what has sold all along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.models.base import (
+    Arrays,
+    Explainer,
+    Explanation,
+    Fitted,
+    nothing_where_zero,
+)
+
+
+@dataclass(frozen=True)
+class WithPrior:
+    """A model whose positive scores are multiplied by a number per item."""
+
+    inner: Fitted
+    prior: Singles
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns the inner scores × prior; -inf where the inner score is not above 0."""
+        return nothing_where_zero(self.inner.scores(users)) * self.prior
+
+    def explainer(self, users: Histories) -> Explainer:
+        """Returns the inner explanations × prior."""
+        inner = self.inner.explainer(users)
+
+        def explain(row: int, items: Ints) -> Explanation:
+            found, prior = inner(row, items), self.prior[items].astype(np.float64)
+            return Explanation(found.base * prior, found.contributions * prior)
+
+        return explain
+
+    def arrays(self) -> Arrays:
+        """Returns the inner arrays and `prior`."""
+        return {**self.inner.arrays(), "prior": self.prior}
+
+
+def with_prior(inner: Fitted, users: Histories, half_life_days: float | None) -> Fitted:
+    """Returns the model with the prior of these training users; itself without a half-life."""
+    if half_life_days is None:
+        return inner
+    return WithPrior(inner, recency_prior(users, half_life_days).astype(np.float32))
+
+
+def load_prior(inner: Fitted, arrays: Arrays) -> Fitted:
+    """Returns the model with the prior that its arrays hold, if they do."""
+    return WithPrior(inner, arrays["prior"]) if "prior" in arrays else inner
+
+
+def recency_prior(users: Histories, half_life_days: float) -> Floats:
+    """Returns, per item, its share of decayed pairs over its share of all pairs.
+
+    A pair counts 0.5^(age ÷ half-life), age in days since it was last touched. Above 1: the item
+    sells better now than it used to. 1 for items without a pair.
+    """
+    weights = np.power(np.float32(0.5), users.ages / np.float32(half_life_days))
+    now = column_sums(users.aged(weights))
+    ever = column_sums(users.likes)
+    if now.sum() == 0:
+        return np.ones(users.n_items)
+    share = np.divide(now / now.sum(), ever / ever.sum(), out=np.ones_like(now), where=ever > 0)
+    return share
+
+
+def column_sums(matrix: csr_matrix) -> Floats:
+    """Returns the sum of each column, in 64 bits."""
+    sums: Floats = np.bincount(
+        matrix.indices, weights=matrix.data.astype(np.float64), minlength=matrix.shape[1]
+    )
+    return sums

@@ -1,0 +1,80 @@
+"""The search space: entries of the configuration → candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from sparkperso.config.models import parse_params
+from sparkperso.errors import ConfigError
+
+
+def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Returns every combination of each entry's lists, in order; repeated ones once.
+
+    An entry names a `model` and its settings; a list stands for its values one after the other.
+    Raises ConfigError for ranges, and for settings that the model does not have.
+    """
+    found: list[Any] = []
+    for entry in space:
+        if any(isinstance(value, Mapping) for value in entry.values()):
+            raise ConfigError(
+                "recommend.search.space holds values or lists of values for a grid",
+                f"Found a range in {dict(entry)}",
+                "Set recommend.search.method to random",
+            )
+        choices = [value if isinstance(value, list) else [value] for value in entry.values()]
+        for values in product(*choices):
+            found.append(_parse(dict(zip(entry, values, strict=True))))
+    return _once(found)
+
+
+def sample(space: Sequence[Mapping[str, Any]], n: int, seed: int) -> list[Any]:
+    """Returns `n` candidates at random, from the entries in turn; the same for the same seed.
+
+    A list stands for its values, {low, high} for the numbers between, {low, high, log: true} for
+    those between on a logarithmic scale; whole numbers where both bounds are.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        _parse({key: _draw(value, rng) for key, value in space[place % len(space)].items()})
+        for place in range(n if space else 0)
+    ]
+    return _once(drawn)
+
+
+def _draw(value: Any, rng: np.random.Generator) -> Any:
+    if isinstance(value, list):
+        return value[int(rng.integers(len(value)))]
+    if not isinstance(value, Mapping):
+        return value
+    low, high = value["low"], value["high"]
+    if value.get("log"):
+        drawn = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    else:
+        drawn = float(rng.uniform(low, high))
+    return round(drawn) if isinstance(low, int) and isinstance(high, int) else float(f"{drawn:.3g}")
+
+
+def _parse(settings: dict[str, Any]) -> Any:
+    try:
+        return parse_params(settings)
+    except (ValidationError, ValueError) as error:
+        raise ConfigError(
+            "Every entry of recommend.search.space is a model and its settings",
+            f"{settings}: {_reason(error)}",
+        ) from None
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return str(error)
+
+
+def _once(candidates: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(candidates))

@@ -1,0 +1,163 @@
+"""Work inside Spark tasks: whole fits on groups of profile rows, and blocks of users scored.
+
+A group (one fold, some candidates) comes to one task as Arrow lists, which are the rows of a
+sparse matrix as they stand. What goes back to the driver is figures, or item-sized arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+
+from sparkperso.recommend.blending import blend_sums
+from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.histories import flat, read_histories
+from sparkperso.recommend.judging import Answers
+from sparkperso.recommend.models import fit_model, load_model
+from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.storage import from_rows, to_rows
+from sparkperso.recommend.trials import Examined, try_candidate
+
+if TYPE_CHECKING:
+    from pyspark import Broadcast
+
+ANSWERS = ("relevant", "n_relevant")
+Work = Callable[[int, int, pa.Table], list[Any]]
+"""(fold, chunk, rows of the fold) → documents to send back."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every task holds: item-sized."""
+
+    catalogue: Catalogue
+    allowed: Mapping[int, np.ndarray[Any, Any]]
+    """Fold → items that were known at its cut."""
+    k: int
+    setting: FitSetting
+
+
+def in_tasks(frame: DataFrame, chunks: int, work: Work) -> list[Any]:
+    """Returns what `work` gives for each (fold, chunk): the rows of each fold go to `chunks` tasks.
+
+    `frame` has `fold` and the profile columns; there are as many tasks as (fold, chunk) pairs.
+    """
+    copies = F.explode(F.array(*(F.lit(n) for n in range(chunks)))).alias("chunk")
+    spread = frame.select("*", copies)
+
+    def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        fold, chunk = (int(part.as_py()) for part in key)
+        found = [json.dumps(document) for document in work(fold, chunk, table)]
+        return pa.table({"document": pa.array(found, pa.string())})
+
+    n_folds = frame.select("fold").distinct().count()
+    spread = spread.repartition(max(n_folds * chunks, 1), "fold", "chunk")
+    rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
+    return [json.loads(row["document"]) for row in rows]
+
+
+def trial_work(
+    shared: Broadcast[Shared], candidates: Sequence[Any], chunks: int, patience: int | None
+) -> Work:
+    """Returns the work that tries every `chunks`-th candidate on a fold."""
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        exam = read_exam(table, fold, held)
+        return [
+            {
+                "candidate": place,
+                "fold": fold,
+                **try_candidate(candidates[place], exam, held.catalogue, held.setting, patience),
+            }
+            for place in range(chunk, len(candidates), chunks)
+        ]
+
+    return work
+
+
+def blend_work(shared: Broadcast[Shared], parts: Sequence[Any], grid: np.ndarray[Any, Any]) -> Work:
+    """Returns the work that asks a fold how each weighting of the parts would have done."""
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        exam = read_exam(table, fold, held)
+        fitted = [fit_model(p, exam.training, held.catalogue, held.setting) for p in parts]
+        users, sums = blend_sums(fitted, exam, grid)
+        return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
+
+    return work
+
+
+def read_exam(table: pa.Table, fold: int, shared: Shared) -> Examined:
+    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory."""
+    n_items = len(shared.catalogue)
+    ordered = table.sort_by("user_id")
+    indptr, items = flat(ordered, "relevant", np.int32)
+    hits = csr_matrix(
+        (np.ones(len(items), np.float32), items, indptr), shape=(len(ordered), n_items)
+    )
+    counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
+    users = read_histories(ordered, n_items)
+    return Examined(users, Answers(hits, counts), shared.allowed[fold], shared.k)
+
+
+def fit_in_tasks(
+    profiles: DataFrame, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> dict[str, Fitted]:
+    """Returns models fitted on all profiles with a history, each by a task of its own.
+
+    Their arrays (item-sized) come to the driver.
+    """
+    if not candidates:
+        return {}
+    spark = profiles.sparkSession
+    held, names = spark.sparkContext.broadcast(catalogue), list(candidates)
+    params = dict(candidates)
+
+    def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        name = key[0].as_py()
+        users = read_histories(table, len(held.value))
+        model = fit_model(params[name], users, held.value, setting)
+        columns = list(zip(*to_rows(model.arrays()), strict=True))
+        return pa.table(
+            {
+                "model": pa.array([name] * len(columns[0]), pa.string()),
+                "name": pa.array(columns[0], pa.string()),
+                "block": pa.array(columns[1], pa.int32()),
+                "data": pa.array(columns[2], pa.binary()),
+            }
+        )
+
+    copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
+    taught = profiles.where(F.size("items") > 0).select("*", copies)
+    grouped = taught.repartition(len(names), "model").groupBy("model")
+    rows = grouped.applyInArrow(task, "model string, name string, block int, data binary").collect()
+    own = {
+        n: [(r["name"], r["block"], bytes(r["data"])) for r in rows if r["model"] == n]
+        for n in names
+    }
+    return {name: load_model(params[name], from_rows(own[name])) for name in names}
+
+
+def chunks_for(n_candidates: int, n_folds: int, slots: int) -> int:
+    """Returns into how many tasks a fold's candidates are cut: about four per slot in all.
+
+    Fewer tasks would leave slots idle at the end, more would copy the fold's rows more often.
+    """
+    return max(1, min(n_candidates, -(-4 * slots // max(n_folds, 1))))
+
+
+def union_of(frames: Sequence[DataFrame]) -> DataFrame:
+    """Returns the frames under each other, numbered by `fold` from 0."""
+    numbered = [frame.withColumn("fold", F.lit(n)) for n, frame in enumerate(frames)]
+    return reduce(DataFrame.unionByName, numbered)
