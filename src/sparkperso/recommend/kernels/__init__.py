@@ -1,0 +1,1 @@
+"""Numerical kernels, compiled: arrays in, arrays out; neither Spark nor pandas."""

@@ -1,0 +1,70 @@
+"""The n best columns of each row of scores, compiled; about a nanosecond per cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkperso.recommend.kernels.compiled import compiled, even_bounds, run_pieces
+
+Scores = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.signedinteger]
+STRIDE = 32
+
+
+def top_n(scores: Scores, n: int, threads: int = 1) -> tuple[Columns, Scores]:
+    """Returns (columns, values), rows × n each: the n largest finite scores, falling.
+
+    Equal scores go to the smaller column. Infinities and NaN are never listed; where a row has
+    fewer than n finite scores, columns end in -1 and values in -inf.
+    """
+    columns = np.full((len(scores), n), -1, dtype=np.int32)
+    values = np.full((len(scores), n), -np.inf, dtype=scores.dtype)
+    if n > 0 and scores.size:
+
+        def pick(first: int, last: int) -> None:
+            _pick(scores[first:last], columns[first:last], values[first:last])
+
+        run_pieces(pick, even_bounds(len(scores), threads), threads)
+    return columns, values
+
+
+def mask(scores: Scores, indptr: Ints, indices: Ints) -> None:
+    """Sets to -inf, in place, the columns `indices` of each row, between its `indptr` (CSR)."""
+    if len(indptr) != len(scores) + 1:
+        raise ValueError(f"indptr: expected {len(scores) + 1} bounds, found {len(indptr)}")
+    _mask(scores, indptr, indices)
+
+
+@compiled
+def _mask(scores: Scores, indptr: Ints, indices: Ints) -> None:
+    for row in range(len(scores)):
+        for at in range(indptr[row], indptr[row + 1]):
+            scores[row, indices[at]] = -np.inf
+
+
+@compiled
+def _pick(scores: Scores, columns: Columns, values: Scores) -> None:
+    n_columns, n = scores.shape[1], columns.shape[1]
+    for row in range(len(scores)):
+        mine, best, places = scores[row], values[row], columns[row]
+        bar = best[n - 1]
+        start = 0
+        while start < n_columns:
+            end = min(start + STRIDE, n_columns)
+            above = np.int32(0)
+            for column in range(start, end):  # Without a branch: whole vectors at a time.
+                above += np.int32(mine[column] > bar)
+            if above > 0:
+                for column in range(start, end):
+                    score = mine[column]
+                    if score > bar and score < np.inf:
+                        place = n - 1
+                        while place > 0 and best[place - 1] < score:
+                            best[place] = best[place - 1]
+                            places[place] = places[place - 1]
+                            place -= 1
+                        best[place], places[place] = score, column
+                        bar = best[n - 1]
+            start = end
