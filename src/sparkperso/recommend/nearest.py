@@ -73,10 +73,11 @@ def open_graph(held: bytes, config: GraphConfig) -> Index:
 
     Raises ValueError for bytes that are no graph.
     """
-    graph: Any = Index.restore(held)
+    graph = Index.restore(held)
     if graph is None:
         raise ValueError(f"expected a graph of usearch, found {len(held):,} other bytes")
-    graph.expansion_search = config.expansion_search
+    # It can be set, which usearch's annotations do not say.
+    graph.expansion_search = config.expansion_search  # type: ignore[misc]
     return graph
 
 
