@@ -7,7 +7,7 @@ product, so nothing like users × items is ever shuffled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.diversity import fill
 from sparkperso.recommend.histories import Floats, Histories, Ints, read_histories
 from sparkperso.recommend.listing import Lists, Selection, best_items, blocks_of
 from sparkperso.recommend.models.base import Explanation, Fitted
@@ -104,15 +105,13 @@ def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndar
     short = np.flatnonzero(needs)
     if lister.fallback is None or len(short) == 0:
         return best, own
-    n = lister.select.n
-    wider = Selection(2 * n, lister.select.allowed, lister.select.with_seen, lister.select.rules)
+    select = lister.select
+    wider = replace(select, n=max(2 * select.n, select.reach), reranker=None)
     extra = best_items(lister.fallback, users.take(short), wider)
+    mine = Lists(best.items[short], best.scores[short])
+    full = fill(mine, extra) if select.reranker is None else select.reranker.fill(mine, extra)
     items, scores = best.items.copy(), best.scores.copy()
-    for place, row in enumerate(short):
-        fresh = np.flatnonzero(~np.isin(extra.items[place], items[row]) & (extra.items[place] >= 0))
-        empty = np.flatnonzero(items[row] < 0)[: len(fresh)]
-        items[row, empty] = extra.items[place, fresh[: len(empty)]]
-        scores[row, empty] = extra.scores[place, fresh[: len(empty)]]
+    items[short], scores[short] = full.items, full.scores
     return Lists(items, scores), own
 
 
