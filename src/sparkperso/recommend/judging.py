@@ -96,6 +96,8 @@ def user_values(lists: Lists, answers: Answers) -> dict[str, Floats]:
 
 def hit_matrix(lists: Lists, answers: Answers) -> Floats:
     """Returns users × places: 1 where a list's place is a right answer."""
+    if not lists.items.size:
+        return np.zeros(lists.items.shape)
     listed = np.maximum(lists.items, 0)
     rows = np.repeat(np.arange(len(listed)), listed.shape[1])
     found = np.asarray(answers.items[rows, listed.ravel()]).reshape(listed.shape)

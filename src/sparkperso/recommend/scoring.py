@@ -53,7 +53,7 @@ def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share.
 
     Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
-    the user's history that adds most to the score, reason_share what part of the score it adds;
+    the user's history that adds most to the score, reason_share its part of all that adds to it;
     null without explanation, or where no item of the history adds anything.
     """
     held = profiles.sparkSession.sparkContext.broadcast(lister)
@@ -134,12 +134,13 @@ def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Float
 def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
     """Returns, per item asked about, the liked item that adds most (-1: none), and its share.
 
-    Of equal contributions the first; rounded, so that it is the same one everywhere.
+    Of equal contributions the first; rounded, so that it is the same one everywhere. The share is
+    of all that adds to the score: what takes away from it would make it more than the whole.
     """
     largest = np.round(found.contributions, DECIMALS).argmax(axis=0)
     added = found.contributions[largest, np.arange(len(largest))]
-    total = found.base + found.contributions.sum(axis=0)
-    tells = (added > 0) & (total > 0)
+    total = np.maximum(found.base, 0) + np.maximum(found.contributions, 0).sum(axis=0)
+    tells = added > 0
     share = np.divide(added, total, out=np.full(len(added), np.nan), where=tells)
     return np.where(tells, liked[largest], -1), share
 

@@ -14,6 +14,7 @@ from sparkperso.recommend.blending import choose_weights, weight_grid
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.frames import try_in_frames
+from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.pictures import comparison_figure, fit_figures
 from sparkperso.recommend.tasks import (
     Shared,
@@ -59,8 +60,10 @@ class Search:
     def run(self, candidates: Sequence[Any]) -> list[Tried]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
-        Without `drop_below` all folds are asked in one Spark job, else one after the other.
+        Without `drop_below` all folds are asked in one Spark job, else one after the other. Raises
+        JobError for a candidate that the catalogue is too large for.
         """
+        require_possible(candidates, len(self.fitter.catalogue), self.fitter.setting)
         self._found = {place: [] for place in range(len(candidates))}
         alive = list(self._found)
         rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()

@@ -26,7 +26,8 @@ class WithPrior:
 
     def scores(self, users: Histories) -> Singles:
         """Returns the inner scores × prior; -inf where the inner score is not above 0."""
-        return nothing_where_zero(self.inner.scores(users)) * self.prior
+        # Not below 0: -inf times a prior of 0, as a short half-life gives old items, is no number.
+        return nothing_where_zero(np.maximum(self.inner.scores(users), 0) * self.prior)
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the inner explanations × prior."""
