@@ -73,8 +73,10 @@ class ListsConfig(Section):
     """Popular items per scope."""
     popular_by_country: bool = True
     """Popular items per country (`country:GB`) beside the global list."""
+    popular_by_segment: bool = True
+    """Popular items per segment of gold/segments (`segment:<id>`) too."""
     popular_min_events: int = Field(default=100, ge=1)
-    """Countries with fewer counted events get no list of their own."""
+    """Countries and segments with fewer counted events get no list of their own."""
     exact_items: int = Field(default=20_000, ge=0)
     """Largest catalogue whose similar items are found by comparing every pair; above, a graph is
     searched."""

@@ -31,13 +31,14 @@ from sparkperso.recommend.lists import Named, build_lists
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.neighbours import similar_items
-from sparkperso.recommend.popularity import popular_items, window_text
+from sparkperso.recommend.popularity import counted_events, popular_items, window_text
 from sparkperso.recommend.profiles import load_catalogue, profile_frame, user_attributes
 from sparkperso.recommend.scoring import Lister
 from sparkperso.recommend.storage import from_rows
 from sparkperso.recommend.tasks import fit_in_tasks
 from sparkperso.tracking import ModelVersion
 
+SEGMENTS = "gold/segments"
 RECOMMENDATIONS, POPULAR, SIMILAR = (
     "gold/recommendations",
     "gold/popular_items",
@@ -59,10 +60,8 @@ def build_recommendations(job: Job) -> Summary:
     rows = build_lists(profiles, lister, named)
     job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
     profiles.unpersist()
-    params, weights = popularity_params(job), config.interactions.weights
-    hidden = hidden_items(job)
-    shown = without_items(events, hidden)
-    job.writer(POPULAR).overwrite(popular_items(shown, weights, params, config.lists, job.as_of))
+    params, hidden = popularity_params(job), hidden_items(job)
+    write_popular(job, without_items(events, hidden), params)
     write_similar(job, version, hidden)
     return summarise(job, params)
 
@@ -120,6 +119,14 @@ def popularity_params(job: Job) -> PopularityParams:
         if version is not None:
             return PopularityParams.model_validate(version.document["popularity"])
     return PopularityParams()
+
+
+def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None:
+    """Writes what is popular, everywhere, per country, and per segment where there are any."""
+    config = job.settings.recommend
+    counted = counted_events(events, config.interactions.weights, params, job.as_of)
+    members = job.read(SEGMENTS) if job.lake.ref(SEGMENTS).exists() else None
+    job.writer(POPULAR).overwrite(popular_items(counted, params, config.lists, members))
 
 
 def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> None:
