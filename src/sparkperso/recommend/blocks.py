@@ -18,11 +18,10 @@ from sparkperso.errors import JobError
 from sparkperso.recommend.kernels.als import (
     CG_STEPS,
     Objective,
-    Turned,
+    common_gram,
     first_factors,
-    improve,
+    solve,
     spectrum_of,
-    turned,
 )
 from sparkperso.recommend.kernels.gradients import (
     SMALL,
@@ -61,8 +60,10 @@ def fit_als_blocks(
     seed: int,
     cg_steps: int = CG_STEPS,
 ) -> Factors:
-    """Returns the item factors (items × rank, float32) that `kernels.als.fit_als` gives.
+    """Returns item factors (items × rank, float32) as `kernels.als.fit_als` does.
 
+    Users are solved exactly, not by gradients from their last factors: each iteration then starts
+    from the ratings and the items alone, and what a lost executor held can be computed again.
     `profiles` has one row per user: items array<int> (places 0 … n_items-1, each once) and
     strengths array<float>, aligned. The number of partitions shows in the last digits only. Each
     iteration is 2 + `cg_steps` Spark jobs; a task's sum is items × rank × 8 bytes.
@@ -73,10 +74,9 @@ def fit_als_blocks(
     items = first_factors(n_items, rank, seed)
     items[counts == 0] = 0
     for _ in range(max_iter):
-        improved = fit.improve_users(blocks, items).persist(LEVEL)
-        items = fit.improve_items(improved, items, counts)
-        blocks.unpersist()
-        blocks = improved
+        solved = fit.solve_users(blocks, items).persist(LEVEL)
+        items = fit.improve_items(solved, items, counts)
+        solved.unpersist()
     blocks.unpersist()
     return items
 
@@ -104,20 +104,15 @@ class BlockFit:
 
         return sum_over_blocks(blocks, work, (n_items, 1), np.int64)[:, 0]
 
-    def improve_users(self, blocks: DataFrame, items: Factors) -> DataFrame:
-        """Returns the blocks with user factors improved against `items`."""
-        objective, rank, steps = self.objective, self.rank, self.cg_steps
-        source = turned(items, objective.implicit)
-        # Arrays, not objects of ours: what a broadcast holds is then plain for any process.
-        held = blocks.sparkSession.sparkContext.broadcast(
-            (source.factors, source.spectrum, source.turn)
-        )
+    def solve_users(self, blocks: DataFrame, items: Factors) -> DataFrame:
+        """Returns the blocks with the user factors that are best against `items`."""
+        objective = self.objective
+        common = common_gram(items, objective.implicit)
+        held = blocks.sparkSession.sparkContext.broadcast((items, common))
 
         def work(batches: Frames) -> Frames:
-            against = Turned(*held.value)
             for block in blocks_in(batches):
-                mine = block.factors_of(rank)
-                improve(mine, against, block.ratings, objective, cg_steps=steps)
+                mine = solve(*held.value, block.ratings, objective)
                 yield packed(Block(block.ratings, mine))
 
         return blocks.mapInArrow(work, blocks.schema)

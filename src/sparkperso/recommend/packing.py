@@ -28,17 +28,15 @@ Element = TypeVar("Element", bound=np.generic)
 
 @dataclass(frozen=True)
 class Block:
-    """Some users: their ratings and, once there are any, their factors (users × rank)."""
+    """Some users: their ratings and, once solved, their factors (users × rank)."""
 
     ratings: Ratings
     factors: Factors | None = None
 
     def factors_of(self, rank: int) -> Factors:
-        """Returns the factors, zeros at first, as an array that may be written to."""
-        n_users = len(self.ratings.indptr) - 1
-        if self.factors is None:
-            return np.zeros((n_users, rank), dtype=np.float32)
-        return self.factors.reshape(n_users, rank).copy()
+        """Returns the factors (users × rank), which must be there."""
+        assert self.factors is not None
+        return self.factors.reshape(len(self.ratings.indptr) - 1, rank)
 
 
 def pack(profiles: DataFrame, n_items: int) -> DataFrame:

@@ -9,8 +9,9 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP
+from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
-from sparkperso.config.recommend import InteractionsConfig, ListsConfig
+from sparkperso.config.recommend import InteractionsConfig
 from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
 
 GLOBAL = "global"

@@ -110,19 +110,31 @@ def fold_in(
     `matrix` (users × items, sparse) holds the users' whole histories. A row's factors are the same
     to the bit whatever other rows there are. Users that no rating regularises have zeros.
     """
-    rows = Ratings.of(matrix)
     source = np.ascontiguousarray(item_factors, dtype=np.float32)
-    rank = source.shape[1]
-    common = gram(source, threads) if implicit else np.zeros((rank, rank))
-    target = np.zeros((matrix.shape[0], rank), dtype=np.float32)
+    common = common_gram(source, implicit, threads)
+    rows, objective = Ratings.of(matrix), Objective(reg_param, alpha, implicit)
+    return solve(source, common, rows, objective, threads)
 
-    def solve(first: int, last: int) -> None:
+
+def common_gram(source: Factors, implicit: bool, threads: int = 1) -> Wide:
+    """Returns what all rows' equations have in common: the gram, or zeros when explicit."""
+    rank = source.shape[1]
+    return gram(source, threads) if implicit else np.zeros((rank, rank))
+
+
+def solve(
+    source: Factors, common: Wide, rows: Ratings, objective: Objective, threads: int = 1
+) -> Factors:
+    """Returns the factors of `rows` that minimise the objective against `source`, exactly."""
+    target = np.zeros((len(rows.indptr) - 1, source.shape[1]), dtype=np.float32)
+
+    def piece(first: int, last: int) -> None:
         solve_rows(
             rows.indptr, rows.indices, rows.values, target, source, common,
-            float(reg_param), float(alpha), implicit, first, last,
+            float(objective.reg_param), float(objective.alpha), objective.implicit, first, last,
         )  # fmt: skip
 
-    run_pieces(solve, work_bounds(rows.indptr, ROW_COST, threads), threads)
+    run_pieces(piece, work_bounds(rows.indptr, ROW_COST, threads), threads)
     return target
 
 
