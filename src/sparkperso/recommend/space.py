@@ -78,9 +78,12 @@ def _draw(value: Any, rng: np.random.Generator) -> Any:
 
 
 def _range(value: Mapping[str, Any]) -> tuple[float, float, bool]:
-    low, high, is_log = value.get("low"), value.get("high"), bool(value.get("log"))
-    numbers = all(isinstance(bound, int | float) for bound in (low, high))
-    if set(value) - {"low", "high", "log"} or not numbers or low > high or (is_log and low <= 0):
+    low: Any = value.get("low")
+    high: Any = value.get("high")
+    is_log = bool(value.get("log"))
+    are_numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    known = not set(value) - {"low", "high", "log"}
+    if not (known and are_numbers and low <= high and (low > 0 or not is_log)):
         raise ConfigError(
             "A range in recommend.search.space is {low, high} or {low, high, log: true}, low at "
             "most high, and above 0 on a logarithmic scale",

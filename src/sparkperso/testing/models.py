@@ -40,10 +40,9 @@ def users_of(
 ) -> Histories:
     """Returns users u000, u001, … with these pairs."""
     flat = [pair for row in rows for pair in row]
-    items, strengths, ages = (
-        np.array([pair[n] for pair in flat], kind)
-        for n, kind in enumerate((np.int32, np.float32, np.float32))
-    )
+    items = np.array([item for item, _, _ in flat], dtype=np.int32)
+    strengths = np.array([strength for _, strength, _ in flat], dtype=np.float32)
+    ages = np.array([age for _, _, age in flat], dtype=np.float32)
     indptr = np.cumsum([0, *(len(row) for row in rows)])
     return Histories(
         np.array([f"u{n:03d}" for n in range(len(rows))], dtype=object),
@@ -186,8 +185,8 @@ class ModelTests:
         assert all(data.startswith(b"\x93NUMPY") for _, _, data in rows)
         again = load_model(self.params, from_rows(reversed(rows)))
         same_bits(again.scores(users), model.scores(users))
-        explained = [m.explainer(users)(0, np.arange(4)).contributions for m in (model, again)]
-        np.testing.assert_array_equal(*explained)
+        first, second = (m.explainer(users)(0, np.arange(4)) for m in (model, again))
+        np.testing.assert_array_equal(first.contributions, second.contributions)
 
     def test_settings_come_back_from_json(self) -> None:
         """As they are kept in a registered version."""

@@ -76,7 +76,8 @@ class AlsModel:
 
     @cached_property
     def _unknown(self) -> npt.NDArray[np.bool_]:
-        return ~self.item_factors.any(axis=1)
+        unknown: npt.NDArray[np.bool_] = ~np.any(self.item_factors, axis=1)
+        return unknown
 
     @cached_property
     def _gram(self) -> Floats:
