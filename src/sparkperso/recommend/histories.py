@@ -61,7 +61,8 @@ class Histories:
     @cached_property
     def lengths(self) -> Ints:
         """Number of preferred items per user."""
-        return np.diff(self.likes.indptr).astype(np.int64)
+        lengths: Ints = np.diff(self.likes.indptr).astype(np.int64)
+        return lengths
 
     @cached_property
     def buckets(self) -> Ints:
