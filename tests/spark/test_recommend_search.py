@@ -37,9 +37,10 @@ from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.prior import recency_prior
 from sparkperso.recommend.profiles import profile_frame, user_attributes
 from sparkperso.recommend.scoring import Lister, list_frame
-from sparkperso.recommend.search import Search, SearchPlan, best_of, learn_blend
+from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import make_folds
 from sparkperso.recommend.tasks import Shared, chunks_for, fit_in_tasks, read_exam
+from sparkperso.recommend.tried import best_of
 from sparkperso.recorder import NullRecorder
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.models import (
