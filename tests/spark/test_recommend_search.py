@@ -37,9 +37,10 @@ from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.prior import recency_prior
 from sparkperso.recommend.profiles import profile_frame, user_attributes
 from sparkperso.recommend.scoring import Lister, list_frame
-from sparkperso.recommend.search import Search, SearchPlan, best_of, learn_blend
+from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import make_folds
 from sparkperso.recommend.tasks import Shared, chunks_for, fit_in_tasks, read_exam
+from sparkperso.recommend.tried import best_of
 from sparkperso.recorder import NullRecorder
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.models import (
@@ -162,7 +163,8 @@ def test_judging_in_memory_is_judging_with_columns(exams, in_memory, params):
     model = fit_model(params, memory.training, CATALOGUE)
     found = memory.judge(model).means(K, memory.n_items)
     asked = exam.profiles.where("n_relevant > 0")
-    rows = judged_lists(model, asked, exam, CATALOGUE).where("n_history > 0")
+    by = Lister(model, "", CATALOGUE, Selection(K, exam.allowed))
+    rows = judged_lists(by, asked, exam).where("n_history > 0")
     expected = mean_metrics(rows, [K], exam.n_items, exam.n_train_users)
     assert 0 < found[f"ndcg_at_{K}"] < 1
     for name in set(found) & set(expected):
@@ -422,8 +424,8 @@ def test_a_user_is_of_the_first_country_that_is_told(spark):
     schema = "user_id string, country string, birth_year int, attributes map<string, string>"
     users = spark.createDataFrame(declared, schema)
     assert {row.user_id: row.attributes for row in user_attributes(events, users).collect()} == {
-        "a": ["born=1980", "country=GB", "plan=pro"],
-        "c": ["born=1990"],
+        "a": ["birth_year=1987", "born=1980", "country=GB", "plan=pro"],
+        "c": ["birth_year=1990", "born=1990"],
     }
 
 
