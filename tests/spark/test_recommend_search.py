@@ -163,7 +163,8 @@ def test_judging_in_memory_is_judging_with_columns(exams, in_memory, params):
     model = fit_model(params, memory.training, CATALOGUE)
     found = memory.judge(model).means(K, memory.n_items)
     asked = exam.profiles.where("n_relevant > 0")
-    rows = judged_lists(model, asked, exam, CATALOGUE).where("n_history > 0")
+    by = Lister(model, "", CATALOGUE, Selection(K, exam.allowed))
+    rows = judged_lists(by, asked, exam).where("n_history > 0")
     expected = mean_metrics(rows, [K], exam.n_items, exam.n_train_users)
     assert 0 < found[f"ndcg_at_{K}"] < 1
     for name in set(found) & set(expected):
@@ -423,8 +424,8 @@ def test_a_user_is_of_the_first_country_that_is_told(spark):
     schema = "user_id string, country string, birth_year int, attributes map<string, string>"
     users = spark.createDataFrame(declared, schema)
     assert {row.user_id: row.attributes for row in user_attributes(events, users).collect()} == {
-        "a": ["born=1980", "country=GB", "plan=pro"],
-        "c": ["born=1990"],
+        "a": ["birth_year=1987", "born=1980", "country=GB", "plan=pro"],
+        "c": ["birth_year=1990", "born=1990"],
     }
 
 
