@@ -32,14 +32,17 @@ PICTURES = click.option(
     help="Save the pictures as PNG in this folder too.",
 )
 
-_FILES = {"metavar": "FILE|DIR"}
 BENCHMARK = (
     *WITHOUT_LAKE,
     DEBUG,
-    click.option("--train", required=True, **_FILES, help="Parquet or CSV: what models may know."),
-    click.option("--test", required=True, **_FILES, help="What they are asked about."),
-    click.option("--items", **_FILES, help="item_id, title, category, price, tags, others."),
-    click.option("--users", **_FILES, help="user_id, and what is known of users."),
+    click.option(
+        "--train", required=True, metavar="FILE|DIR", help="Parquet or CSV: what models may know."
+    ),
+    click.option("--test", required=True, metavar="FILE|DIR", help="What they are asked about."),
+    click.option(
+        "--items", metavar="FILE|DIR", help="item_id, title, category, price, tags, others."
+    ),
+    click.option("--users", metavar="FILE|DIR", help="user_id, and what is known of users."),
     click.option(
         "--k",
         default=10,

@@ -23,7 +23,7 @@ from sparkperso.recommend.benchmark.run import Asked, run_benchmark
 from sparkperso.recommend.benchmark.setting import Frames
 from sparkperso.session import build_session
 
-CSV = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
+CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
 
 
 def main(arguments: dict[str, Any]) -> None:
@@ -144,6 +144,8 @@ def write_one(lists: DataFrame, folder: str, name: str) -> None:
     part = system.globStatus(jvm.org.apache.hadoop.fs.Path(f"{scratch}/part-*"))[0].getPath()
     system.rename(part, target)
     system.delete(jvm.org.apache.hadoop.fs.Path(scratch), True)
+    # A local folder's checksum, which nobody but Hadoop would look at.
+    system.delete(jvm.org.apache.hadoop.fs.Path(f"{folder}/.{name}.parquet.crc"), False)
 
 
 def write_document(document: Mapping[str, Any], out: str | None) -> None:

@@ -36,6 +36,7 @@ class Given:
     has_items: bool
     """Whether --items says something of the items."""
     is_timed: bool
+    """Whether the folds are cut in time, so that recency can be judged."""
     is_explicit: bool
     """Whether the ratings are opinions, not counts."""
     n_items: int

@@ -31,6 +31,11 @@ class Cuts:
     document: dict[str, Any]
     """kind, cuts (ISO text), and why there is a hold-out instead."""
 
+    @property
+    def is_rolling(self) -> bool:
+        """Whether the folds are cut in time."""
+        return bool(self.document["cuts"])
+
 
 def make_fold(
     name: str, before: DataFrame, after: DataFrame, as_of: datetime, listed: DataFrame
@@ -79,7 +84,7 @@ def cut_training(rows: Rows, listed: DataFrame) -> Cuts:
         if folds:
             found = [fold.training.as_of.isoformat() for fold in folds]
             return Cuts(folds, {"kind": "rolling origins", "cuts": found})
-    why = "times leave nobody to ask" if rows.is_timed else "there are no times"
+    why = "times leave nobody to ask" if rows.is_timed else "no times tell rows apart"
     for enough in ENOUGH:
         folds = _usable([_held_out(rows, listed, enough)])
         if folds:

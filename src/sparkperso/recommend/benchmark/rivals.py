@@ -7,6 +7,7 @@ the driver process. That is for comparing only; nothing else in this package doe
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -157,7 +158,10 @@ def _fit_bm25(params: RivalParams, users: Histories, threads: int) -> Rival:
     from implicit.nearest_neighbours import BM25Recommender
 
     model = BM25Recommender(**params.settings, num_threads=threads)
-    model.fit(_counts(users), show_progress=False)
+    with warnings.catch_warnings():
+        # It hands itself a matrix of another form than it asks for.
+        warnings.simplefilter("ignore")
+        model.fit(_counts(users), show_progress=False)
     return Rival(partial(_neighbour_scores, model.similarity))
 
 

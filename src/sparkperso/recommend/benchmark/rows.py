@@ -35,7 +35,7 @@ class Rows:
     counts: dict[str, Any]
     """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
     n_without_preference (pairs), first_at and last_at (ISO text, None without times)."""
-    is_timed: bool
+    has_times: bool
     """Whether rows say when."""
     first_at: datetime
     last_at: datetime
@@ -44,6 +44,11 @@ class Rows:
     """Distinct ratings above 0, counted up to about 5 %."""
     rating_range: tuple[float, float]
     """Smallest and largest rating."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether times tell rows apart."""
+        return self.has_times and self.first_at < self.last_at
 
     def release(self) -> None:
         """Lets go of what is kept in memory."""

@@ -61,7 +61,7 @@ def run_benchmark(
     tried = tuned(ready, asked)
     say("asking every model about the test")
     metric = ready.bench.metric
-    found = {name: enter for name, enter in contested(ready, tried, asked, keep)}
+    found = dict(contested(ready, tried, asked, keep))
     entries = [report.entry(one, found[name]) for name, one in tried.items() if name in found]
     ours = [name for name in found if name not in rivals.GRIDS]
     ready.release()

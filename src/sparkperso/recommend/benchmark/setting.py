@@ -85,7 +85,8 @@ def make_ready(
         **test_counts(train, test, exam, listed),
         "validation": {**cuts.document, "n_judged_users": judged},
     }
-    return Ready(bench, given(bench, train, frames), exams, exam, users_of(test), split)
+    carried = given(bench, train, cuts.is_rolling, frames.items is not None)
+    return Ready(bench, carried, exams, exam, users_of(test), split)
 
 
 def make_bench(
@@ -103,11 +104,11 @@ def make_bench(
     return Bench(config, k, fitter, index, attributes, slots, say)
 
 
-def given(bench: Bench, train: Rows, frames: Frames) -> Given:
+def given(bench: Bench, train: Rows, is_timed: bool, has_items: bool) -> Given:
     """Returns what the data and the machine carry."""
     return Given(
-        frames.items is not None,
-        train.is_timed,
+        has_items,
+        is_timed,
         looks_explicit(train.rating_kinds, *train.rating_range),
         len(bench.fitter.catalogue),
         bench.config.max_item_pairs,
@@ -128,14 +129,17 @@ def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:
 
 def require_order(train: Rows, test: Rows, allow_overlap: bool) -> None:
     """Raises UsageError when the test begins before the training ends."""
-    if not (train.is_timed and test.is_timed) or allow_overlap:
-        return
-    if test.first_at < train.last_at:
+    if is_overlapping(train, test) and not allow_overlap:
         raise UsageError(
             "The test should begin where the training ends: what comes later is not to be known",
             f"The test begins at {test.first_at} (UTC), the training ends at {train.last_at}",
             "Cut by time, or say --allow-time-overlap if the split is meant so",
         )
+
+
+def is_overlapping(train: Rows, test: Rows) -> bool:
+    """Says whether the test begins before the training ends; not without times."""
+    return train.has_times and test.has_times and test.first_at < train.last_at
 
 
 def require_folds(exams: Sequence[Exam]) -> None:
@@ -164,8 +168,8 @@ def test_counts(train: Rows, test: Rows, exam: Exam, listed: DataFrame) -> dict[
         "n_cold_items": items.join(known_items, ITEM_ID, how="left_anti").count(),
         "n_right_answers": int(answers),
         "n_seen_pairs": seen,
-        "has_time_check": train.is_timed and test.is_timed,
-        "has_time_overlap": train.is_timed and test.is_timed and test.first_at < train.last_at,
+        "has_time_check": train.has_times and test.has_times,
+        "has_time_overlap": is_overlapping(train, test),
     }
 
 
