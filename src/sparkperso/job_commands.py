@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from sparkperso.options import SETTINGS_OPTIONS, with_options
+from sparkperso.options import SETTINGS_OPTIONS, WITHOUT_LAKE, with_options
 
+DEBUG = click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks.")
 COMMON = (
     *SETTINGS_OPTIONS,
     click.option("--as-of", metavar="TIME", help="Look back from this time, not the latest event."),
-    click.option("--debug", is_flag=True, help="Show Spark's output and tracebacks."),
+    DEBUG,
 )
 COMMON_NAMES = frozenset(
     option.name for option in click.command()(with_options(COMMON)(lambda: None)).params
@@ -31,6 +32,31 @@ PICTURES = click.option(
     help="Save the pictures as PNG in this folder too.",
 )
 
+BENCHMARK = (
+    *WITHOUT_LAKE,
+    DEBUG,
+    click.option(
+        "--train", required=True, metavar="FILE|DIR", help="Parquet or CSV: what models may know."
+    ),
+    click.option("--test", required=True, metavar="FILE|DIR", help="What they are asked about."),
+    click.option(
+        "--items", metavar="FILE|DIR", help="item_id, title, category, price, tags, others."
+    ),
+    click.option("--users", metavar="FILE|DIR", help="user_id, and what is known of users."),
+    click.option(
+        "--k",
+        default=10,
+        show_default=True,
+        type=click.IntRange(1, 1000),
+        help="Length of the lists.",
+    ),
+    click.option("--models", metavar="A,B", help="These models, not all."),
+    click.option("--compare", type=click.Choice(["implicit"]), help="A library beside ours."),
+    click.option("--allow-time-overlap", is_flag=True, help="Let the test begin before its time."),
+    click.option("--out", metavar="F.json", help="Write all figures here."),
+    click.option("--predictions-out", metavar="DIR", help="Write the lists to DIR/MODEL.parquet."),
+)
+
 
 def module_of(name: str) -> str:
     """Returns the module that carries out a command."""
@@ -38,12 +64,17 @@ def module_of(name: str) -> str:
 
 
 def _command(name: str, line: str, text: str, *options: Callable[..., Any]) -> click.Command:
+    """Returns a command of the lake's: it has the options of COMMON beside its own."""
+    return _bare_command(name, line, text, *COMMON, *options)
+
+
+def _bare_command(name: str, line: str, text: str, *options: Callable[..., Any]) -> click.Command:
     """Returns the command that calls `main(arguments)` of its module; `line` stands in the list."""
 
     def call(**arguments: Any) -> None:
         import_module(module_of(name)).main(arguments)
 
-    decorated = with_options((*COMMON, *options))(call)
+    decorated = with_options(options)(call)
     return click.command(name, help=text, short_help=line)(decorated)
 
 
@@ -81,6 +112,13 @@ _ALL = (
         "train-recommender",
         "Tunes, tests and refits ALS.",
         "Tunes ALS on time-ordered folds, tests the winner once, refits and registers it.",
+    ),
+    _bare_command(
+        "benchmark",
+        "All models on a split of yours.",
+        "Tunes every model inside the training part of a split, and asks each once about the test. "
+        "Rows have user_id, item_id, and maybe rating and timestamp. Needs no lake.",
+        *BENCHMARK,
     ),
     _command(
         "promote-model",

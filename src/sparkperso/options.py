@@ -13,12 +13,12 @@ from sparkperso.config import load_settings
 
 Decorator = Callable[..., Any]
 
-SETTINGS_OPTIONS: tuple[Decorator, ...] = (
-    click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use."),
-    click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder."),
-    click.option("--lake", help="Root folder or URI of the tables (lake.root)."),
-    click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting."),
-)
+ENV = click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use.")
+CONF_DIR = click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder.")
+SET = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting.")
+LAKE = click.option("--lake", help="Root folder or URI of the tables (lake.root).")
+WITHOUT_LAKE: tuple[Decorator, ...] = (ENV, CONF_DIR, SET)
+SETTINGS_OPTIONS: tuple[Decorator, ...] = (ENV, CONF_DIR, LAKE, SET)
 DEBUG: Decorator = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show tracebacks."
 )

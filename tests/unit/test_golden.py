@@ -17,11 +17,13 @@ SUBCOMMANDS = [
     *([name] for name in COMMANDS),
     *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
 ]
+WITHOUT_LAKE = {"benchmark"}
 SUBMITTED = {
     "ingest-events": ["--source", "online_retail"],
     "build-features": [],
     "build-segments": [],
     "train-recommender": [],
+    "benchmark": ["--train", "hdfs:///train", "--test", "hdfs:///test"],
     "promote-model": [],
     "build-recommendations": [],
     "run": ["--source", "online_retail"],
@@ -46,7 +48,8 @@ def test_spark_submit_lines(golden):
     for name, arguments in SUBMITTED.items():
         script = Path("jobs") / f"{name.replace('-', '_')}.py"
         assert (ROOT / script).is_file()
-        line = ["--lake", "hdfs:///lake", *arguments]
+        lake = [] if name in WITHOUT_LAKE else ["--lake", "hdfs:///lake"]
+        line = [*lake, *arguments]
         lines.append(" ".join(spark_submit_line(script, "spark://master:7077", jars, line)))
     golden("spark_submit.txt", "\n".join(lines) + "\n")
 

@@ -85,7 +85,7 @@ def compare(
         | {"cold_user_share": exam.fold.cold_user_share}
         for name, rows in judged.items()
     }
-    buckets = {name: _by_bucket(rows, metric, exam.k) for name, rows in judged.items()}
+    buckets = {name: by_bucket(rows, metric, exam.k) for name, rows in judged.items()}
     per_user = [
         user_metrics(rows.where(warm), {n: ndcg_at_k(exam.k)}) for n, rows in judged.items()
     ]
@@ -110,7 +110,11 @@ def judged_lists(lister: Lister, asked: DataFrame, exam: Exam) -> DataFrame:
     return rows.join(asked.select(USER_ID, liked), USER_ID)
 
 
-def _by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
+def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
+    """Returns bucket of histories → the mean nDCG under the name `metric`, and n, the users judged.
+
+    `judged` is evaluate.ranking's frame with n_history of each user.
+    """
     starts = list(BUCKETS.items())
     bucket = F.lit(starts[0][0])
     for name, start in starts[1:]:

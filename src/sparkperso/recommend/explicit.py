@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
@@ -50,7 +51,7 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
 def try_rating(
     params: ExplicitParams, taught: csr_matrix, asked: csr_matrix, seed: int
 ) -> dict[str, float]:
-    """Returns rmse, mae, dropped_share (share of the asked that is cold), fit_ and score_seconds.
+    """Returns rmse, mae, dropped_share (share of the asked that is cold), seconds and peak_rss_mb.
 
     Both matrices are users × items of ratings. The errors are NaN when nothing can be predicted.
     """
@@ -76,7 +77,12 @@ def try_rating(
         "dropped_share": float(np.mean(~is_known)) if len(is_known) else 0.0,
     }
     rounded = {name: round(value, DECIMALS) for name, value in found.items()}
-    return {**rounded, "fit_seconds": fitted - start, "score_seconds": perf_counter() - fitted}
+    return {
+        **rounded,
+        "fit_seconds": fitted - start,
+        "score_seconds": perf_counter() - fitted,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def read_ratings(table: pa.Table, items: str, values: str, n_items: int) -> csr_matrix:

@@ -103,7 +103,7 @@ def make_fold(
     seen = training.interactions.select(USER_ID, ITEM_ID)
     relevant = judged.join(seen, [USER_ID, ITEM_ID], how="left_anti").persist()
     strangers = answers.join(known, USER_ID, how="left_anti")
-    ratings, cold = latest_ratings(after), _cold_share(answers, known)
+    ratings, cold = latest_ratings(after), cold_share(answers, known)
     return Fold(name, training, relevant, strangers, ratings, end, cold)
 
 
@@ -134,7 +134,8 @@ def latest_ratings(events: DataFrame) -> DataFrame:
     return rated.groupBy(USER_ID, ITEM_ID).agg(latest.alias("rating"))
 
 
-def _cold_share(answers: DataFrame, known: DataFrame) -> float:
+def cold_share(answers: DataFrame, known: DataFrame) -> float:
+    """Returns the share of the users with answers who are not among the known."""
     users = answers.select(USER_ID).distinct()
     marked = users.join(known.withColumn("known", F.lit(1)), USER_ID, how="left")
     share = marked.agg(F.avg(F.col("known").isNull().cast("double"))).first()

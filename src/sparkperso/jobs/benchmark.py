@@ -1,0 +1,162 @@
+"""benchmark: all models on a split that the user gives. It needs no lake and leaves none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from rich.console import Console
+
+from sparkperso.config import load_settings
+from sparkperso.errors import JobError, UsageError
+from sparkperso.ingest.files import SourceFile, format_of, list_files
+from sparkperso.recommend.benchmark.candidates import parse_models
+from sparkperso.recommend.benchmark.contest import Keep
+from sparkperso.recommend.benchmark.report import notes, table
+from sparkperso.recommend.benchmark.rivals import require_implicit
+from sparkperso.recommend.benchmark.run import Asked, run_benchmark
+from sparkperso.recommend.benchmark.setting import Frames
+from sparkperso.session import build_session
+
+CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line: prints a table, writes the document and the lists."""
+    asked = asked_for(arguments)
+    require_writable(arguments["out"])
+    names = ("env", "conf_dir", "assignments")
+    settings = load_settings(*(arguments[name] for name in names))
+    spark = build_session(settings, arguments["debug"])
+    frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
+    keep = keep_in(arguments["predictions_out"])
+    document = run_benchmark(frames, settings.recommend, asked, keep, print)
+    write_document(document, arguments["out"])
+    show(document, asked.k)
+
+
+def asked_for(arguments: Mapping[str, Any]) -> Asked:
+    """Returns what the command line asks for; raises UsageError for what cannot be had."""
+    models = parse_models(arguments["models"])
+    if arguments["compare"]:
+        require_implicit()
+    overlap = arguments["allow_time_overlap"]
+    return Asked(arguments["k"], models, bool(arguments["compare"]), overlap)
+
+
+def require_writable(out: str | None) -> None:
+    """Raises UsageError when the document's folder cannot be made."""
+    if out is None:
+        return
+    try:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        if Path(out).is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+    except OSError as error:
+        raise UsageError(f"--out names a file to write, not {out}", error.strerror or "") from None
+
+
+def read(spark: SparkSession, arguments: Mapping[str, Any], option: str) -> Any:
+    """Returns the rows of `--<option>`, None when it is not given.
+
+    CSV has a header, and all its columns are text. Raises UsageError when there is nothing,
+    JobError when it cannot be read.
+    """
+    path = arguments[option]
+    if path is None:
+        return None
+    files = files_of(spark, option, path)
+    try:
+        return read_files(spark, option, files)
+    except PySparkException as error:
+        raise JobError(
+            f"--{option} should be Parquet, or CSV with a header",
+            f"'{path}' cannot be read as that: {str(error).splitlines()[0]}",
+            "Export it again",
+        ) from error
+
+
+def files_of(spark: SparkSession, option: str, path: str) -> list[SourceFile]:
+    """Returns the files at a path; raises UsageError when there are none, JobError when empty."""
+    try:
+        return list_files(spark, path)
+    except UsageError:
+        expected = f"--{option} names a file or a folder, Parquet or CSV"
+        raise UsageError(expected, f"There is no '{path}'", "Mend the path") from None
+
+
+def read_files(spark: SparkSession, option: str, files: list[SourceFile]) -> DataFrame:
+    """Returns the rows of files of one format, columns matched by name."""
+    kinds = {kind_of(option, file) for file in files}
+    if len(kinds) > 1:
+        raise JobError(f"--{option} should be files of one format", "Found Parquet beside CSV")
+    paths = [file.path for file in files]
+    if kinds == {"parquet"}:
+        return spark.read.option("mergeSchema", True).parquet(*paths)
+    frames = [spark.read.csv(path, **CSV) for path in paths]
+    first, *others = frames
+    if all(frame.columns == first.columns for frame in others):
+        return spark.read.csv(paths, **CSV)
+    for frame in others:
+        first = first.unionByName(frame, allowMissingColumns=True)
+    return first
+
+
+def kind_of(option: str, file: SourceFile) -> str:
+    """Returns parquet or csv, by the file's name; raises JobError for any other."""
+    try:
+        kind = format_of(file, None)
+    except UsageError:
+        kind = "json"
+    if kind == "json":
+        raise JobError(
+            f"--{option} should be files named .parquet or .csv (or .csv.gz)",
+            f"Found '{file.path}'",
+            "Rename or convert it",
+        )
+    return kind
+
+
+def keep_in(folder: str | None) -> Keep:
+    """Returns what writes the lists of each model to <folder>/<model>.parquet, one file."""
+
+    def keep(name: str, lists: DataFrame) -> None:
+        if folder is not None:
+            write_one(lists, folder, name)
+
+    return keep
+
+
+def write_one(lists: DataFrame, folder: str, name: str) -> None:
+    """Writes user_id, item_id, rank, score as one Parquet file, in order of user and rank."""
+    spark = lists.sparkSession
+    jvm: Any = spark._jvm
+    scratch, target = f"{folder}/.{name}", jvm.org.apache.hadoop.fs.Path(f"{folder}/{name}.parquet")
+    one = lists.coalesce(1).sortWithinPartitions("user_id", "rank")
+    one.write.mode("overwrite").parquet(scratch)
+    system = target.getFileSystem(spark._jsc.hadoopConfiguration())
+    system.delete(target, True)
+    part = system.globStatus(jvm.org.apache.hadoop.fs.Path(f"{scratch}/part-*"))[0].getPath()
+    system.rename(part, target)
+    system.delete(jvm.org.apache.hadoop.fs.Path(scratch), True)
+    # A local folder's checksum, which nobody but Hadoop would look at.
+    system.delete(jvm.org.apache.hadoop.fs.Path(f"{folder}/.{name}.parquet.crc"), False)
+
+
+def write_document(document: Mapping[str, Any], out: str | None) -> None:
+    """Writes the document as JSON."""
+    if out is not None:
+        Path(out).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def show(document: Mapping[str, Any], k: int) -> None:
+    """Prints the table, and what to know beside it."""
+    width = max(110, shutil.get_terminal_size((110, 24)).columns)
+    Console(highlight=False, width=width).print(table(document, k))
+    for line in notes(document):
+        print(line)

@@ -1,0 +1,109 @@
+"""What a benchmark says: the document, and a table to print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from rich.table import Table
+
+from sparkperso.recommend.benchmark.candidates import EXPLICIT
+from sparkperso.recommend.benchmark.contest import Result
+from sparkperso.recommend.tried import Tried
+
+SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
+DECIMALS = 6
+
+
+def entry(tried: Tried, result: Result) -> dict[str, Any]:
+    """Returns what the document says of one model; figures that are not finite are None."""
+    return {
+        "model": tried.params.model,
+        "params": tried.params.model_dump(mode="json"),
+        "validation": plain(tried.mean),
+        "metrics": plain(result.metrics),
+        "fit_seconds": round(result.fit_seconds, 3),
+        "score_seconds": round(result.score_seconds, 3),
+        "peak_rss_mb": round(result.peak_rss_mb, 1),
+    }
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns figures as JSON takes them, rounded to 6 decimals."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found[name] = plain(value)
+        else:
+            found[name] = round(value, DECIMALS) if isfinite(value) else None
+    return found
+
+
+def ordered(entries: Sequence[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """Returns the models by their validation, best first; those without the metric last."""
+    return sorted(entries, key=lambda e: -(e["validation"].get(metric) or -1.0))
+
+
+def chosen(entries: Sequence[dict[str, Any]], metric: str, ours: Sequence[str]) -> str | None:
+    """Returns the one of `ours` that did best in the validation; the test has no say.
+
+    None when only ratings were tried.
+    """
+    ranked = [e for e in ordered(entries, metric) if e["model"] in ours and e["model"] != EXPLICIT]
+    return str(ranked[0]["model"]) if ranked else None
+
+
+def table(document: Mapping[str, Any], k: int) -> Table:
+    """Returns the models as a table, best validation first; the chosen one is marked."""
+    shown = Table(title=title(document["split"], k), title_justify="left")
+    shown.add_column("model")
+    for name in (f"valid. nDCG@{k}", *(f"{n.replace('_', ' ')}" for n in SHOWN), "fit s", "list s"):
+        shown.add_column(name.replace("ndcg", f"nDCG@{k}"), justify="right")
+    for one in document["models"]:
+        mark = " *" if one["model"] == document["chosen"] else ""
+        metrics = [_text(one["metrics"].get(f"{name}_at_{k}")) for name in SHOWN]
+        seconds = [f"{one[name]:.1f}" for name in ("fit_seconds", "score_seconds")]
+        validation = _text(one["validation"].get(f"ndcg_at_{k}"))
+        shown.add_row(one["model"] + mark, validation, *metrics, *seconds)
+    return shown
+
+
+def title(split: Mapping[str, Any], k: int) -> str:
+    """Returns what the table says above itself."""
+    return (
+        f"{split['n_judged_users']:,} users with a history and a right answer, lists of {k} "
+        f"(* chosen on validation)"
+    )
+
+
+def notes(document: Mapping[str, Any]) -> list[str]:
+    """Returns what the reader should know beside the table, one line each."""
+    split = document["split"]
+    lines = [dropped(f"--{part}", split[part]) for part in ("train", "test")]
+    lines.append(
+        f"{split['n_cold_users']:,} of {split['n_test_users']:,} users and "
+        f"{split['n_cold_items']:,} of {split['test']['n_items']:,} items of the test are not in "
+        f"training; {split['n_seen_pairs']:,} of its pairs are: no right answers"
+    )
+    if split["n_catalogue"] < split["k"]:
+        lines.append(f"There are only {split['n_catalogue']:,} items: no list has {split['k']}")
+    lines += [f"{name} was left out: {why}" for name, why in split["left_out"].items()]
+    for one in document["models"]:
+        if one["model"] == EXPLICIT:
+            rmse, mae = (_text(one["metrics"].get(name)) for name in ("rmse", "mae"))
+            share = _text(one["metrics"].get("dropped_share"))
+            lines.append(f"als_explicit: RMSE {rmse}, MAE {mae}, {share} of the ratings are cold")
+    return lines
+
+
+def dropped(name: str, counts: Mapping[str, Any]) -> str:
+    """Returns one part's rows and what became of them."""
+    line = f"{name}: {counts['n_rows']:,} rows, {counts['n_pairs']:,} pairs"
+    line += f", {counts['n_duplicates']:,} repeated (the latest counts)"
+    bad = [f"{why} ({n:,})" for why, n in counts["invalid"].items()]
+    return line + (f"; dropped: {', '.join(bad)}" if bad else "")
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

@@ -1,0 +1,197 @@
+"""The rows of a split as they were given → rows that count, and what became of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.errors import JobError
+
+EPOCH = datetime(1970, 1, 1)
+RATING = "rating"
+NUMBER = r"^\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*$"
+REASONS = {
+    USER_ID: "user_id is missing",
+    ITEM_ID: "item_id is missing",
+    RATING: "rating is not a number",
+    TIMESTAMP: "timestamp cannot be read",
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one part that count."""
+
+    frame: DataFrame
+    """user_id, item_id (text), rating (double), timestamp (1970 where there is none); kept in
+    memory until `release`."""
+    counts: dict[str, Any]
+    """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
+    n_without_preference (pairs), first_at and last_at (ISO text, None without times)."""
+    has_times: bool
+    """Whether rows say when."""
+    first_at: datetime
+    last_at: datetime
+    """Naive UTC; 1970 without times."""
+    rating_kinds: int
+    """Distinct ratings above 0, counted up to about 5 %."""
+    rating_range: tuple[float, float]
+    """Smallest and largest rating."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether times tell rows apart."""
+        return self.has_times and self.first_at < self.last_at
+
+    def release(self) -> None:
+        """Lets go of what is kept in memory."""
+        self.frame.unpersist()
+
+
+def read_rows(given: DataFrame, name: str) -> Rows:
+    """Returns the rows of `given` that count; `name` is how messages call it (`--train`).
+
+    Needs user_id and item_id, in any case and of any type; rating is 1 when there is no such
+    column. Raises JobError when a column is missing, or when no row counts.
+    """
+    require_columns(given, (USER_ID, ITEM_ID), name)
+    columns = {column.lower(): column for column in given.columns}
+    timed = (
+        TIMESTAMP in columns and not given.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
+    )
+    marked = given.select(
+        text_id(given, columns[USER_ID]).alias(USER_ID),
+        text_id(given, columns[ITEM_ID]).alias(ITEM_ID),
+        _rating(columns).alias(RATING),
+        (moment(given, columns[TIMESTAMP]) if timed else time_literal()).alias(TIMESTAMP),
+    )
+    reason = F.coalesce(*(F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items()))
+    marked = marked.withColumn("reason", reason)
+    invalid = {row["reason"]: row["count"] for row in marked.groupBy("reason").count().collect()}
+    n_valid = invalid.pop(None, 0)
+    require_some(n_valid, invalid, name)
+    good = marked.where(F.col("reason").isNull()).drop("reason")
+    return _described(good.persist(StorageLevel.MEMORY_AND_DISK), n_valid, invalid, timed)
+
+
+def require_columns(given: DataFrame, names: tuple[str, ...], name: str) -> None:
+    """Raises JobError when a column is missing, whatever its case."""
+    found = {column.lower() for column in given.columns}
+    missing = [column for column in names if column not in found]
+    if missing:
+        raise JobError(
+            f"{name} needs the columns {' and '.join(names)}",
+            f"It has no {' and no '.join(missing)}; its columns are {', '.join(given.columns)}",
+            "Rename the columns in the file",
+        )
+
+
+def require_some(n_valid: int, invalid: dict[str, int], name: str) -> None:
+    """Raises JobError when no row counts."""
+    if n_valid:
+        return
+    dropped = "; ".join(f"{why} in {n:,} rows" for why, n in sorted(invalid.items()))
+    raise JobError(
+        f"{name} should hold at least one row with user_id, item_id and a rating that is a number",
+        f"There is none: {dropped}" if dropped else "It is empty",
+        "Mend the file; times are ISO 8601 text, seconds or milliseconds since 1970, or timestamps",
+    )
+
+
+def pairs_of(rows: DataFrame) -> DataFrame:
+    """Returns user_id, item_id, strength, last_at: one row per pair.
+
+    Of repeated pairs the latest rating counts; of those at the same time the largest. A rating
+    at or below 0 is a strength of 0: the user knows the item, and it is no preference.
+    """
+    latest = F.max_by(RATING, F.struct(TIMESTAMP, RATING))
+    strength = F.greatest(latest, F.lit(0.0)).alias("strength")
+    return rows.groupBy(USER_ID, ITEM_ID).agg(strength, F.max(TIMESTAMP).alias("last_at"))
+
+
+def text_id(frame: DataFrame, name: str) -> Column:
+    """Returns ids as text, null where there is none; 17.0 of a column of floats is '17'."""
+    column, kind = F.col(f"`{name}`"), frame.schema[name].dataType
+    text = column.cast("string")
+    if isinstance(kind, (T.FloatType, T.DoubleType)):
+        whole = column.try_cast("decimal(38,0)")
+        text = F.when(whole.cast("double") == column, whole.cast("string")).otherwise(text)
+        text = F.when(~F.isnan(column), text)
+    return F.nullif(text, F.lit(""))
+
+
+def moment(frame: DataFrame, name: str) -> Column:
+    """Returns times as timestamps, null where they cannot be read.
+
+    Numbers, and text that is one, count since 1970: seconds below 1e11, then milliseconds (below
+    1e14), microseconds (below 1e17) and nanoseconds. Other text is ISO 8601, UTC without offset.
+    """
+    column, kind = F.col(f"`{name}`"), frame.schema[name].dataType
+    if isinstance(kind, T.StringType):
+        return F.when(column.rlike(NUMBER), since_epoch(F.trim(column))).otherwise(
+            column.try_cast("timestamp")
+        )
+    if isinstance(kind, T.NumericType):
+        return since_epoch(column)
+    return column.cast("timestamp")
+
+
+def since_epoch(column: Column) -> Column:
+    """Returns the timestamp of a number since 1970, its unit told by its size."""
+    number = column.try_cast("double")
+    size = F.abs(number)
+    micros = (
+        F.when(size < 1e11, number * 1e6)
+        .when(size < 1e14, number * 1e3)
+        .when(size < 1e17, number)
+        .otherwise(number / 1e3)
+    )
+    return F.timestamp_micros(F.round(micros).try_cast("long"))
+
+
+def time_literal(when: datetime = EPOCH) -> Column:
+    """Returns a naive UTC time as a literal."""
+    return F.lit(when.isoformat(sep=" ")).cast("timestamp")
+
+
+def _rating(columns: dict[str, str]) -> Column:
+    if RATING not in columns:
+        return F.lit(1.0)
+    number = F.col(f"`{columns[RATING]}`").try_cast("double")
+    return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
+
+
+def _described(good: DataFrame, n_valid: int, invalid: dict[str, int], timed: bool) -> Rows:
+    pairs = pairs_of(good).agg(
+        F.count(F.lit(1)).alias("n"), F.count_if(F.col("strength") <= 0).alias("unloved")
+    )
+    found = good.agg(
+        F.count_distinct(USER_ID).alias("n_users"),
+        F.count_distinct(ITEM_ID).alias("n_items"),
+        F.unix_micros(F.min(TIMESTAMP)).alias("first"),
+        F.unix_micros(F.max(TIMESTAMP)).alias("last"),
+        F.approx_count_distinct(F.when(F.col(RATING) > 0, F.col(RATING))).alias("kinds"),
+        F.min(RATING).alias("low"),
+        F.max(RATING).alias("high"),
+    )
+    row = found.crossJoin(pairs).collect()[0]
+    first, last = (EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
+    counts = {
+        "n_rows": n_valid + sum(invalid.values()),
+        "invalid": dict(sorted(invalid.items())),
+        "n_users": row["n_users"],
+        "n_items": row["n_items"],
+        "n_pairs": row["n"],
+        "n_duplicates": n_valid - row["n"],
+        "n_without_preference": row["unloved"],
+        "first_at": first.isoformat() if timed else None,
+        "last_at": last.isoformat() if timed else None,
+    }
+    return Rows(good, counts, timed, first, last, row["kinds"], (row["low"], row["high"]))

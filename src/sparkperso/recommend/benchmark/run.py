@@ -1,0 +1,141 @@
+"""A benchmark from frames to its document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkperso.config.recommend import RecommendConfig
+from sparkperso.errors import UsageError
+from sparkperso.recommend.benchmark import report, rivals
+from sparkperso.recommend.benchmark.candidates import (
+    EXPLICIT,
+    HYBRID,
+    RATINGS,
+    candidates,
+)
+from sparkperso.recommend.benchmark.contest import (
+    Contest,
+    Keep,
+    Result,
+    asked_profiles,
+    plain_popularity,
+)
+from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
+from sparkperso.recommend.benchmark.tuning import ask_ratings, tune, tune_ratings
+from sparkperso.recommend.tasks import Shared
+from sparkperso.recommend.tried import Tried
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a benchmark is asked for."""
+
+    k: int
+    """Length of the lists."""
+    models: tuple[str, ...] | None = None
+    """Names out of config.models.PARAMS; None: all that the data carry."""
+    with_implicit: bool = False
+    """Whether the library `implicit` is compared."""
+    allow_overlap: bool = False
+    """Whether the test may begin before the training ends."""
+
+    def wants(self, model: str) -> bool:
+        """Says whether a model is to be reported."""
+        return self.models is None or model in self.models
+
+
+def run_benchmark(
+    frames: Frames, config: RecommendConfig, asked: Asked, keep: Keep, say: Say
+) -> dict[str, Any]:
+    """Returns the document: split, chosen, models (best validation first).
+
+    `keep` is given every model's lists. Raises JobError for data that cannot be used, UsageError
+    for a test that begins before the training ends and when no model is left.
+    """
+    ready = make_ready(frames, config, asked.k, asked.allow_overlap, say)
+    require_folds(ready.exams)
+    tried = tuned(ready, asked)
+    say("asking every model about the test")
+    metric = ready.bench.metric
+    found = dict(contested(ready, tried, asked, keep))
+    entries = [report.entry(one, found[name]) for name, one in tried.items() if name in found]
+    ours = [name for name in found if name not in rivals.GRIDS]
+    ready.release()
+    return {
+        "split": ready.split,
+        "chosen": report.chosen(entries, metric, ours),
+        "models": report.ordered(entries, metric),
+    }
+
+
+def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
+    """Returns the best candidate of each model, also of those that only the hybrid needs.
+
+    Notes in the split what was left out. Raises UsageError when nothing is left.
+    """
+    bench, config = ready.bench, ready.bench.config
+    found, left_out = candidates(config.search, config.seed, asked.models, ready.given)
+    ready.split["left_out"] = left_out
+    with_ratings = asked.wants(EXPLICIT) and ready.given.is_explicit
+    if asked.models and EXPLICIT in asked.models and not with_ratings:
+        left_out[EXPLICIT] = "the ratings are no opinions (3 to 20 values within 0.5 to 10)"
+    if not found and not with_ratings:
+        why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise UsageError("At least one model should be left to try", why, "Mend --models")
+    best = tune(bench, ready.exams, found, blend=asked.wants(HYBRID)) if found else {}
+    if with_ratings:
+        best[EXPLICIT] = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
+    if asked.with_implicit:
+        bench.say("tuning the library implicit")
+        best |= rivals.tune_rivals(ready.exams, shared(ready), config.seed)
+    return best
+
+
+def contested(
+    ready: Ready, tried: Mapping[str, Tried], asked: Asked, keep: Keep
+) -> list[tuple[str, Result]]:
+    """Returns what came of each contender on the test."""
+    popular = tried.get("popularity")
+    profiles = asked_profiles(ready.test, ready.test_users, ready.bench.attributes).persist()
+    fallback = (
+        ready.bench.fitter.fit(ready.test.profiles, {"": popular.params})[""]
+        if popular
+        else plain_popularity(ready.test, ready.bench.item_index)
+    )
+    contest = Contest(ready.bench, ready.test, profiles, keep, fallback)
+    found = []
+    for name, one in tried.items():
+        if name == EXPLICIT:
+            found.append((name, rated(ready, one)))
+        elif name in rivals.GRIDS:
+            training = rivals.in_driver(ready.test, shared(ready), -1).training
+            found.append((name, rivals.enter_rival(contest, one.params, training, seed(ready))))
+        elif asked.wants(name):
+            found.append((name, contest.enter(name, one.params)))
+    profiles.unpersist()
+    return found
+
+
+def rated(ready: Ready, tried: Tried) -> Result:
+    """Returns the errors of explicit ALS on the test's ratings."""
+    figures = ask_ratings(ready.bench, [ready.test.fold], [tried.params])[0]
+    metrics = {name: figures[name] for name in ("rmse", "mae", "dropped_share")}
+    return Result(metrics, figures["fit_seconds"], figures["score_seconds"], figures["peak_rss_mb"])
+
+
+def shared(ready: Ready) -> Shared:
+    """Returns what reading folds in this process takes; -1 is the test."""
+    allowed: dict[int, np.ndarray[Any, Any]] = {n: e.allowed for n, e in enumerate(ready.exams)}
+    fitter = ready.bench.fitter
+    return Shared(
+        fitter.catalogue, allowed | {-1: ready.test.allowed}, ready.bench.k, fitter.setting
+    )
+
+
+def seed(ready: Ready) -> int:
+    """Returns the seed of all that is random."""
+    return ready.bench.config.seed
