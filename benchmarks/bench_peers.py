@@ -47,12 +47,17 @@ SPACE = {
         KnnParams(similarity=s, n_neighbours=n) for s in ("bm25", "cosine") for n in (20, 100)
     ],
     "ease": [EaseParams(reg_param=r) for r in (100, 250, 500, 1000, 2000)],
-    "als": [AlsParams(rank=r, reg_param=g) for r in (16, 64) for g in (0.05, 0.1, 0.3)],
+    "als": [
+        AlsParams(rank=r, reg_param=g, alpha=a)
+        for r in (8, 16, 64)
+        for g in (0.1, 0.3, 0.6)
+        for a in (1, 2)
+    ],
 }
 IMPLICIT = [
     {"factors": f, "regularization": r, "alpha": a, "iterations": 15}
-    for f in (32, 64)
-    for r in (1.0, 10.0, 30.0)
+    for f in (8, 16, 64)
+    for r in (1.0, 10.0, 30.0, 60.0)
     for a in (1.0, 5.0)
 ]
 
@@ -151,9 +156,9 @@ def ask(folds: list[Examined], test: Examined) -> dict:
                     p.model_copy(update={"reg_param": s.reg_param}) for p in prior for s in space
                 ]
             chosen[f"{name}_prior"] = best(folds, prior)
-    wanted = ("ease_prior", "item_knn_prior", "als_prior", "popularity")
-    parts = tuple(chosen[n] for n in wanted if n in chosen)
-    chosen["hybrid"] = blend(folds, parts)
+    personal = [name for name in ("ease", "item_knn", "als") if name in chosen]
+    parts = tuple(best(folds, [chosen[n], chosen[f"{n}_prior"]]) for n in personal)
+    chosen["hybrid"] = blend(folds, (*parts, chosen["popularity"]))
     for name, params in chosen.items():
         test_scores[name] = score(params, test)
     settings = max(IMPLICIT, key=lambda s: np.mean([score_implicit(s, f) for f in folds]))
