@@ -164,7 +164,8 @@ def mllib_factors(spark, taught, params, implicit):
     ]
     als = ALS(
         rank=params.rank, maxIter=params.max_iter, regParam=params.reg_param, seed=3,
-        alpha=getattr(params, "alpha", 1.0), implicitPrefs=implicit, numUserBlocks=1, numItemBlocks=1,
+        alpha=getattr(params, "alpha", 1.0), implicitPrefs=implicit,
+        numUserBlocks=1, numItemBlocks=1,
         userCol="user", itemCol="item", ratingCol="rating",
     )  # fmt: skip
     model = als.fit(spark.createDataFrame(rows, "user int, item int, rating double"))
