@@ -9,6 +9,8 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Families of tests that ship with the package: their assertions say what was found, too.
+pytest.register_assert_rewrite("sparkperso.testing.models")
 # Fixtures of the whole pipeline on a sample, shared by several folders.
 pytest_plugins = ["tests.pipeline"]
 

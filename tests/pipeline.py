@@ -12,9 +12,8 @@ from tests.conftest import TEST_PROPERTIES, overridden
 
 # A search that a test can wait for. What is searched is no part of what these tests look at.
 SMALL_SEARCH = [
-    "recommend.search.als_implicit=[{rank: 8, reg_param: 0.1, alpha: 1, max_iter: 4},"
-    " {rank: 4, reg_param: 0.1, alpha: 1, max_iter: 4}]",
-    "recommend.search.popularity=[{}, {half_life_days: 14}]",
+    "recommend.search.space=[{model: popularity, half_life_days: 14},"
+    " {model: als_implicit, rank: [4, 8], max_iter: 4}, {model: ease}]",
     "segments.num_seeds=1",
 ]
 

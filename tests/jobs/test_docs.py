@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from sparkperso.cli import run_cli
+from sparkperso.config import load_settings
+from sparkperso.job_commands import JOB_COMMANDS
 
 DOCS = Path(__file__).parents[2]
 
@@ -29,3 +34,29 @@ def test_the_code_of_a_document_runs(name, beside_a_lake, capsys):
     assert blocks, f"{name} should hold Python blocks"
     for block in blocks:
         exec(compile(block, name, "exec"), names)
+
+
+LIGHT = {"config", "tables"}
+
+
+def commands_of(path):
+    """Returns the `sparkperso` lines of a document's shell blocks, as arguments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("sparkperso ")]
+
+
+COMMANDS = commands_of(DOCS / "docs" / "troubleshooting.md")
+
+
+@pytest.mark.parametrize("arguments", [c for c in COMMANDS if c[0] in LIGHT], ids=" ".join)
+def test_a_command_of_the_troubleshooting_guide_runs(arguments, beside_a_lake, capsys):
+    assert run_cli(arguments) == 0
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("arguments", [c for c in COMMANDS if c[0] not in LIGHT], ids=" ".join)
+def test_a_job_of_the_troubleshooting_guide_has_right_options(arguments):
+    name, *options = arguments
+    given = JOB_COMMANDS[name].make_context(name, options).params
+    assert load_settings(assignments=given["assignments"])

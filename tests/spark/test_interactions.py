@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import build_interactions
-from sparkperso.testing.frames import events_frame
+from sparkperso.testing.frames import events_frame, table_frame
 
 AS_OF = datetime(2026, 3, 1, 12)
 CONFIG = InteractionsConfig(
@@ -75,3 +76,18 @@ def test_without_a_half_life_age_does_not_matter(spark):
     config = InteractionsConfig(weights={"purchase": 2.0})
     frame = build_interactions(events_frame(spark, EVENTS), config, AS_OF)
     assert strengths(frame)["u1", "a"] == (4.0, 2)
+
+
+def test_an_index_is_dense_stable_and_only_grows(spark):
+    def index(known, ids):
+        rows = spark.createDataFrame([(i,) for i in ids], "item_id string").repartition(3)
+        fresh = new_index_rows(known, rows, "item_id", "item_index")
+        return known.unionByName(fresh)
+
+    def content(frame):
+        return {row.item_id: row.item_index for row in frame.collect()}
+
+    first = index(table_frame(spark, "gold/item_index", []), ["c", "a", "b", "a"])
+    assert content(first) == {"a": 0, "b": 1, "c": 2}
+    second = content(index(first, ["b", "aa", "z", "0"]))
+    assert second == {"a": 0, "b": 1, "c": 2, "0": 3, "aa": 4, "z": 5}

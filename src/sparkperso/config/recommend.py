@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import ExplicitParams
 from sparkperso.config.promotion import PromotionConfig
 from sparkperso.config.section import Section
@@ -100,21 +101,6 @@ class BootstrapConfig(Section):
     """Resamples of the buckets."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence level."""
-
-
-class ListsConfig(Section):
-    """What build-recommendations writes."""
-
-    n_items: int = Field(default=20, ge=1, le=1000)
-    """Length of a user's list."""
-    n_similar: int = Field(default=10, ge=1, le=1000)
-    """Similar items per item."""
-    n_popular: int = Field(default=50, ge=1, le=10_000)
-    """Popular items per scope."""
-    popular_by_country: bool = True
-    """Popular items per country (`country:GB`) beside the global list."""
-    popular_min_events: int = Field(default=100, ge=1)
-    """Countries with fewer counted events get no list of their own."""
 
 
 class RecommendConfig(Section):

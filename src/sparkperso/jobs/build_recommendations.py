@@ -12,6 +12,7 @@ from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.selection import hidden_items, make_selection, without_items
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import (
     EVENTS,
@@ -26,18 +27,18 @@ from sparkperso.jobs.train_recommender import (
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
-from sparkperso.recommend.listing import Selection
 from sparkperso.recommend.lists import Named, build_lists
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.neighbours import similar_items
-from sparkperso.recommend.popularity import popular_items, window_text
+from sparkperso.recommend.popularity import counted_events, popular_items, window_text
 from sparkperso.recommend.profiles import load_catalogue, profile_frame, user_attributes
 from sparkperso.recommend.scoring import Lister
 from sparkperso.recommend.storage import from_rows
 from sparkperso.recommend.tasks import fit_in_tasks
 from sparkperso.tracking import ModelVersion
 
+SEGMENTS = "gold/segments"
 RECOMMENDATIONS, POPULAR, SIMILAR = (
     "gold/recommendations",
     "gold/popular_items",
@@ -59,9 +60,9 @@ def build_recommendations(job: Job) -> Summary:
     rows = build_lists(profiles, lister, named)
     job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
     profiles.unpersist()
-    params, weights = popularity_params(job), config.interactions.weights
-    job.writer(POPULAR).overwrite(popular_items(events, weights, params, config.lists, job.as_of))
-    write_similar(job, version)
+    params, hidden = popularity_params(job), hidden_items(job)
+    write_popular(job, without_items(events, hidden), params)
+    write_similar(job, version, hidden)
     return summarise(job, params)
 
 
@@ -94,7 +95,7 @@ def make_lister(
     setting = FitSetting(config.seed)
     popular = {"popularity": popularity_params(job)}
     fallback = fit_in_tasks(profiles, popular, catalogue, setting)["popularity"]
-    select = Selection(config.lists.n_items)
+    select = make_selection(job, catalogue)
     if version is None:
         return Lister(fallback, "popularity", catalogue, select, fallback), "popularity"
     named = read_champion(job, version)
@@ -120,7 +121,15 @@ def popularity_params(job: Job) -> PopularityParams:
     return PopularityParams()
 
 
-def write_similar(job: Job, version: ModelVersion | None) -> None:
+def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None:
+    """Writes what is popular, everywhere, per country, and per segment where there are any."""
+    config = job.settings.recommend
+    counted = counted_events(events, config.interactions.weights, params, job.as_of)
+    members = job.read(SEGMENTS) if job.lake.ref(SEGMENTS).exists() else None
+    job.writer(POPULAR).overwrite(popular_items(counted, params, config.lists, members))
+
+
+def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> None:
     """Writes every item's neighbours by the champion's factors; without factors there are none."""
     if version is None or ITEM_FACTORS not in version.document["tables"]:
         job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
@@ -128,7 +137,7 @@ def write_similar(job: Job, version: ModelVersion | None) -> None:
     config = job.settings.recommend
     of_version = F.col("model_version") == version.document["model_version"]
     factors = job.read(ITEM_FACTORS).where(of_version)
-    rows = similar_items(factors, config.lists.n_similar, config.max_driver_items)
+    rows = similar_items(factors, config.lists, config.max_driver_items, hidden)
     job.writer(SIMILAR).overwrite(rows)
 
 

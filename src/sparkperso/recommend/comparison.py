@@ -22,6 +22,7 @@ from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.scoring import Lister, list_frame
 
 DECIMALS = 6
+FALLBACK = "popularity_tuned"
 Buckets = dict[str, dict[str, float]]
 
 
@@ -57,13 +58,27 @@ def compare(
     challenger: str,
     exam: Exam,
     catalogue: Catalogue,
-    config: BootstrapConfig,
-    seed: int,
+    resampling: tuple[BootstrapConfig, int],
 ) -> Comparison:
-    """Returns all models' figures, and the challenger's paired gain over each other model."""
+    """Returns all models' figures, and the challenger's paired gain over each other model.
+
+    Users without a history are served as they will be: where a model has nothing to say to them,
+    by the tuned popularity. `resampling` is the bootstrap's settings and its seed.
+    """
     metric = f"ndcg_at_{exam.k}"
     asked = exam.profiles.where(F.col("n_relevant") > 0)
-    judged = {n: judged_lists(m, asked, exam, catalogue).persist() for n, m in models.items()}
+    listers = {
+        name: Lister(
+            model,
+            "",
+            catalogue,
+            Selection(exam.k, exam.allowed),
+            models.get(FALLBACK),
+            fills="cold",
+        )
+        for name, model in models.items()
+    }
+    judged = {name: judged_lists(lister, asked, exam).persist() for name, lister in listers.items()}
     warm = F.col("n_history") > 0
     metrics = {
         name: mean_metrics(rows.where(warm), [exam.k], exam.n_items, exam.n_train_users)
@@ -74,7 +89,7 @@ def compare(
     per_user = [
         user_metrics(rows.where(warm), {n: ndcg_at_k(exam.k)}) for n, rows in judged.items()
     ]
-    intervals = _intervals(per_user, list(models), challenger, config, seed)
+    intervals = _intervals(per_user, list(models), challenger, resampling)
     for rows in judged.values():
         rows.unpersist()
     return Comparison(
@@ -87,9 +102,8 @@ def compare(
     )
 
 
-def judged_lists(model: Fitted, asked: DataFrame, exam: Exam, catalogue: Catalogue) -> DataFrame:
-    """Returns evaluate.ranking's judged frame of the model's lists, with n_history of each user."""
-    lister = Lister(model, "", catalogue, Selection(exam.k, exam.allowed))
+def judged_lists(lister: Lister, asked: DataFrame, exam: Exam) -> DataFrame:
+    """Returns evaluate.ranking's judged frame of the lister's lists, with each user's n_history."""
     relevant = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
     rows = judge(list_frame(asked, lister), relevant, exam.item_users)
     liked = F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
@@ -116,9 +130,9 @@ def _intervals(
     per_user: list[DataFrame],
     names: list[str],
     challenger: str,
-    config: BootstrapConfig,
-    seed: int,
+    resampling: tuple[BootstrapConfig, int],
 ) -> dict[str, Interval]:
+    config, seed = resampling
     rows = reduce(lambda left, right: left.join(right, USER_ID), per_user)
     baselines = [name for name in names if name != challenger]
     gains = {_gain(name): F.col(challenger) - F.col(name) for name in baselines}

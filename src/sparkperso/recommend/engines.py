@@ -16,6 +16,7 @@ from sparkperso.recommend.blocks import fit_als_blocks, gram_blocks
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.histories import Floats, Singles
 from sparkperso.recommend.mllib import MllibSetting, fit_mllib
+from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.ease import closed_form, require_small
@@ -61,6 +62,7 @@ class Fitter:
         Raises JobError for a model that its engine cannot fit.
         """
         distinct = {str(part): part for p in candidates.values() for part in parts_of(p)}
+        require_possible(distinct.values(), len(self.catalogue), self.setting)
         whole = {key: p for key, p in distinct.items() if self.engine.is_whole(p)}
         fitted = fit_in_tasks(profiles, whole, self.catalogue, self.setting)
         fitted |= {k: self.fit_frame(profiles, p) for k, p in distinct.items() if k not in whole}

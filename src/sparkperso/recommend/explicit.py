@@ -56,9 +56,16 @@ def try_rating(
     Both matrices are users × items of ratings. The errors are NaN when nothing can be predicted.
     """
     start = perf_counter()
-    settings = {"reg_param": params.reg_param, "alpha": 0.0, "implicit": False}
-    items = fit_als(taught, rank=params.rank, max_iter=params.max_iter, seed=seed, **settings)
-    users = fold_in(taught, items, **settings)
+    items = fit_als(
+        taught,
+        rank=params.rank,
+        reg_param=params.reg_param,
+        alpha=0.0,
+        max_iter=params.max_iter,
+        implicit=False,
+        seed=seed,
+    )
+    users = fold_in(taught, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
     fitted = perf_counter()
     rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
     is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)

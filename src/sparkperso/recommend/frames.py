@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
-from sparkperso.recommend.judging import Judgement
+from sparkperso.recommend.histories import BUCKETS
+from sparkperso.recommend.judging import METRICS, Judgement
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.tasks import Shared, read_exam
 
@@ -45,8 +46,9 @@ def judge_in_frames(model: Fitted, exam: Exam, fitter: Fitter) -> Judgement:
     asked = exam.profiles.where(F.col("n_relevant") > 0)
     rows = asked.mapInArrow(_judged(held), "document string").collect()
     parts = sorted(row["document"] for row in rows)
-    nobody = {"users": [0] * 4, "sums": {}, "listed": []}
-    return reduce(add, (_read(json.loads(part)) for part in parts)) if parts else _read(nobody)
+    nothing = np.zeros(len(BUCKETS))
+    nobody = Judgement(nothing, dict.fromkeys(METRICS, nothing), frozenset())
+    return reduce(add, (_read(json.loads(part)) for part in parts), nobody)
 
 
 def _judged(

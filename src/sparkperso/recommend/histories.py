@@ -61,12 +61,15 @@ class Histories:
     @cached_property
     def lengths(self) -> Ints:
         """Number of preferred items per user."""
-        return np.diff(self.likes.indptr).astype(np.int64)
+        lengths: Ints = np.diff(self.likes.indptr).astype(np.int64)
+        return lengths
 
     @cached_property
     def buckets(self) -> Ints:
         """Position in BUCKETS of each user's length of history."""
-        return np.searchsorted(list(BUCKETS.values()), self.lengths, side="right") - 1
+        starts = list(BUCKETS.values())
+        places: Ints = np.searchsorted(starts, self.lengths, side="right") - 1
+        return places
 
     @cached_property
     def item_gram(self) -> Singles:
@@ -93,7 +96,8 @@ class Histories:
         places = np.arange(len(self))[rows]
         taken = self.pairs[places]
         starts, ends = self.pairs.indptr[places], self.pairs.indptr[places + 1]
-        at = np.concatenate([np.arange(s, e) for s, e in zip(starts, ends, strict=True)] or [[]])
+        runs = [np.arange(s, e) for s, e in zip(starts, ends, strict=True)]
+        at = np.concatenate([np.zeros(0, dtype=np.int64), *runs])
         attributes = tuple(self.attributes[place] for place in places)
         return Histories(self.ids[places], taken, self.ages[at.astype(np.int64)], attributes)
 

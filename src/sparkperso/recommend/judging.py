@@ -67,7 +67,10 @@ def judge_lists(lists: Lists, users: Histories, answers: Answers) -> Judgement:
     judged = answers.counts > 0
     buckets = users.buckets[judged]
     n = len(BUCKETS)
-    sums = {m: np.bincount(buckets, values[judged], n) for m, values in per_user.items()}
+    sums = {
+        m: np.asarray(np.bincount(buckets, values[judged], n), np.float64)
+        for m, values in per_user.items()
+    }
     shown = lists.items[judged & (users.lengths > 0)]
     counts = np.bincount(buckets, minlength=n).astype(np.float64)
     return Judgement(counts, sums, frozenset(np.unique(shown[shown >= 0]).tolist()))
@@ -93,6 +96,8 @@ def user_values(lists: Lists, answers: Answers) -> dict[str, Floats]:
 
 def hit_matrix(lists: Lists, answers: Answers) -> Floats:
     """Returns users × places: 1 where a list's place is a right answer."""
+    if not lists.items.size:
+        return np.zeros(lists.items.shape)
     listed = np.maximum(lists.items, 0)
     rows = np.repeat(np.arange(len(listed)), listed.shape[1])
     found = np.asarray(answers.items[rows, listed.ravel()]).reshape(listed.shape)

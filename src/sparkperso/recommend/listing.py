@@ -26,6 +26,19 @@ class Rule(Protocol):
         """Sets the scores of items that a user must not be shown to -inf, in place."""
 
 
+class ReRanker(Protocol):
+    """Chooses lists from longer ones."""
+
+    def reach(self, n: int) -> int:
+        """Returns how long a shortlist it wants for a list of n."""
+
+    def choose(self, short: Lists, n: int) -> Lists:
+        """Returns lists of n from shortlists, users in the same order."""
+
+    def fill(self, own: Lists, extra: Lists) -> Lists:
+        """Returns lists with their empty places filled from others, as far as they fit in."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """How lists are selected from scores."""
@@ -37,6 +50,13 @@ class Selection:
     with_seen: bool = False
     """Whether items that the user knows may be listed."""
     rules: tuple[Rule, ...] = field(default=())
+    reranker: ReRanker | None = None
+    """Chooses the lists from longer ones; None: the best n."""
+
+    @property
+    def reach(self) -> int:
+        """How many of the best a list is chosen from."""
+        return self.n if self.reranker is None else self.reranker.reach(self.n)
 
 
 @dataclass(frozen=True)
@@ -54,15 +74,17 @@ def best_items(model: Fitted, users: Histories, select: Selection) -> Lists:
 
     The lists of a user do not depend on the other users.
     """
-    found = [
-        select_from(mask(model.scores(block), block, select), select.n)
-        for block in blocks_of(users)
-    ]
+    found = [_choose(model, block, select) for block in blocks_of(users)]
     if not found:
         return Lists(np.zeros((0, select.n), np.int64), np.zeros((0, select.n)))
     return Lists(
         np.concatenate([f.items for f in found]), np.concatenate([f.scores for f in found])
     )
+
+
+def _choose(model: Fitted, block: Histories, select: Selection) -> Lists:
+    short = select_from(mask(model.scores(block), block, select), select.reach)
+    return short if select.reranker is None else select.reranker.choose(short, select.n)
 
 
 def select_from(scores: Singles, n: int) -> Lists:

@@ -32,7 +32,7 @@ class Named:
 def build_lists(profiles: DataFrame, lister: Lister, version: str) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason, model_version for every profile.
 
-    reason is `because:<item of the history>:<percent of the score that it adds>`, or
+    reason is `because:<item of the history>:<percent of what adds to the score>`, or
     `popular:<scope>` where no item of the history has a part in the score.
     """
     percent = F.round(F.col("reason_share") * 100).cast("int").cast("string")

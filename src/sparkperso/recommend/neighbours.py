@@ -2,63 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE
+from sparkperso.config.lists import ListsConfig
 from sparkperso.errors import JobError
-from sparkperso.recommend.histories import Singles, Texts
-from sparkperso.recommend.listing import select_from
+from sparkperso.recommend.histories import Ints
+from sparkperso.recommend.listing import Lists
+from sparkperso.recommend.nearest import (
+    TILE,
+    Directions,
+    build_graph,
+    nearest_exact,
+    nearest_in,
+    open_graph,
+)
 
-DECIMALS = 6
-TILE = 256
 SCHEMA = f"{ITEM_ID} string, {RANK} int, other_item_id string, {SCORE} double"
+Nearest = Callable[[Ints], Lists]
 
 
-def similar_items(factors: DataFrame, n: int, max_items: int) -> DataFrame:
+def similar_items(
+    factors: DataFrame, config: ListsConfig, max_items: int, hidden: Collection[str] = ()
+) -> DataFrame:
     """Returns gold/similar_items: item_id, rank, other_item_id, score (cosine of the factors).
 
-    `factors` has item_id and factors. Every item asks for its nearest, itself left out. Raises
-    JobError beyond `max_items` items.
+    `factors` has item_id and factors. Every item asks for its nearest, itself and `hidden` items
+    left out; above `config.exact_items` items a graph is searched, which is built here, once.
+    Raises JobError beyond `max_items` items.
     """
-    ids, directions = load_directions(factors, max_items)
+    items = load_directions(factors, max_items, hidden)
     spark = factors.sparkSession
-    held = spark.sparkContext.broadcast((ids, directions))
-    blocks = spark.range(0, len(ids), TILE).repartition(spark.sparkContext.defaultParallelism)
+    is_large = len(items.ids) > config.exact_items
+    graph = build_graph(items, config.graph) if is_large else None
+    held = spark.sparkContext.broadcast((items, graph))
+    tiles = spark.range(0, len(items.ids), TILE).repartition(spark.sparkContext.defaultParallelism)
 
     def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        names, vectors = held.value
+        directions, own = held.value
+        find = finder(directions, own, config)
         for batch in batches:
             for start in batch.column(0).to_pylist():
-                yield from exact_block(names, vectors, start, n).to_batches()
+                asking = np.arange(start, min(start + TILE, len(directions.ids)))
+                yield from as_table(directions, asking, find(asking)).to_batches()
 
-    return blocks.mapInArrow(nearest, SCHEMA)
+    return tiles.mapInArrow(nearest, SCHEMA)
 
 
-def exact_block(ids: Texts, directions: Singles, start: int, n: int) -> pa.Table:
-    """Returns the nearest of the items from `start` on, a tile of them."""
-    asking = directions[start : start + TILE].astype(np.float64)
-    scores = np.round(asking @ directions.T.astype(np.float64), DECIMALS)
-    rows = np.arange(len(asking))
-    scores[rows, start + rows] = -np.inf
-    found = select_from(scores.astype(np.float32), n)
+def finder(items: Directions, graph: bytes | None, config: ListsConfig) -> Nearest:
+    """Returns what finds the nearest of some items; without a graph, among all."""
+    n = config.n_similar
+    if graph is None:
+        return lambda asking: nearest_exact(items, asking, n)
+    index = open_graph(graph, config.graph)
+    return lambda asking: nearest_in(index, items, asking, n)
+
+
+def as_table(items: Directions, asking: Ints, found: Lists) -> pa.Table:
+    """Returns lists of the items that asked as SCHEMA says."""
     at, places = np.nonzero(found.items >= 0)
-    items = found.items[at, places]
+    others = found.items[at, places]
     return pa.table(
         {
-            ITEM_ID: pa.array(ids[start + at], pa.string()),
+            ITEM_ID: pa.array(items.ids[asking[at]], pa.string()),
             RANK: pa.array(places + 1, pa.int32()),
-            "other_item_id": pa.array(ids[items], pa.string()),
-            SCORE: pa.array(scores[at, items] + 0.0, pa.float64()),
+            "other_item_id": pa.array(items.ids[others], pa.string()),
+            SCORE: pa.array(found.scores[at, places] + 0.0, pa.float64()),
         }
     )
 
 
-def load_directions(factors: DataFrame, max_items: int) -> tuple[Texts, Singles]:
-    """Returns the ids in order, and the factors at length 1 (items × rank)."""
+def load_directions(factors: DataFrame, max_items: int, hidden: Collection[str] = ()) -> Directions:
+    """Returns the items in order of their ids, their factors at length 1.
+
+    Raises JobError beyond `max_items` items.
+    """
     table = factors.select(ITEM_ID, "factors").limit(max_items + 1).toArrow().sort_by(ITEM_ID)
     if table.num_rows > max_items:
         raise JobError(
@@ -70,4 +92,5 @@ def load_directions(factors: DataFrame, max_items: int) -> tuple[Texts, Singles]
     vectors = values.astype(np.float32).reshape(table.num_rows, -1 if table.num_rows else 0)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     ids = np.asarray(table.column(ITEM_ID).to_pylist(), dtype=object)
-    return ids, vectors / np.where(length > 0, length, 1)
+    shown = ~np.isin(ids.astype(str), np.array(list(hidden), dtype=str))
+    return Directions(ids, vectors / np.where(length > 0, length, 1), shown)

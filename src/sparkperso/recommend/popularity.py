@@ -8,32 +8,25 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP
+from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP, USER_ID
+from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
-from sparkperso.config.recommend import InteractionsConfig, ListsConfig
+from sparkperso.config.recommend import InteractionsConfig
 from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
 
 GLOBAL = "global"
 
 
 def popular_items(
-    events: DataFrame,
-    weights: dict[str, float],
-    params: PopularityParams,
-    lists: ListsConfig,
-    as_of: datetime,
+    counted: DataFrame, params: PopularityParams, lists: ListsConfig, members: DataFrame | None
 ) -> DataFrame:
     """Returns gold/popular_items: scope, rank, item_id, score, window.
 
-    Scopes are `global`, and per country with enough counted events `country:<code>`.
+    `counted` is what `counted_events` gives, `members` has user_id and segment_id. Scopes are
+    `global`, and per country and segment with enough counted events `country:<code>` and
+    `segment:<segment_id>`.
     """
-    counted = _counted(events, weights, params, as_of)
-    country = F.concat(F.lit("country:"), F.col("context.country"))
-    of_country = F.when(F.col("context.country").isNotNull(), country)
-    scopes = (
-        F.array(F.lit(GLOBAL), of_country) if lists.popular_by_country else F.array(F.lit(GLOBAL))
-    )
-    scoped = counted.withColumn("scope", F.explode(F.array_compact(scopes)))
+    scoped = _with_scopes(counted, lists, members)
     size = F.sum("n_events").over(W.partitionBy("scope"))
     scores = scoped.groupBy("scope", ITEM_ID).agg(
         _total().alias(SCORE), F.count(F.lit(1)).alias("n_events")
@@ -45,6 +38,21 @@ def popular_items(
     return ranked.select("scope", RANK, ITEM_ID, SCORE, F.lit(window_text(params)).alias("window"))
 
 
+def _with_scopes(counted: DataFrame, lists: ListsConfig, members: DataFrame | None) -> DataFrame:
+    """Returns the events once per scope that they belong to."""
+    scopes = F.array(F.lit(GLOBAL))
+    if lists.popular_by_country:
+        # Null, and left out, where the country is unknown.
+        country = F.concat(F.lit("country:"), F.col("context.country"))
+        scopes = F.array_compact(F.concat(scopes, F.array(country)))
+    if lists.popular_by_segment and members is not None:
+        own = F.collect_set(F.concat(F.lit("segment:"), "segment_id")).alias("segments")
+        counted = counted.join(members.groupBy(USER_ID).agg(own), USER_ID, how="left")
+        nothing = F.array().cast("array<string>")
+        scopes = F.concat(scopes, F.coalesce("segments", nothing))
+    return counted.withColumn("scope", F.explode(scopes))
+
+
 def window_text(params: PopularityParams) -> str:
     """Returns what a popularity counts, in words: 'all', 'last 7 days, half-life 14 days'."""
     parts = [f"last {params.window_days:g} days"] if params.window_days else []
@@ -52,9 +60,10 @@ def window_text(params: PopularityParams) -> str:
     return ", ".join(parts) or "all"
 
 
-def _counted(
+def counted_events(
     events: DataFrame, weights: dict[str, float], params: PopularityParams, as_of: datetime
 ) -> DataFrame:
+    """Returns the events that count, anonymous ones too, with their weight at `as_of`."""
     config = InteractionsConfig(weights=weights, half_life_days=params.half_life_days)
     counted = weighted_events(events.where(F.col(ITEM_ID).isNotNull()), config, as_of)
     if params.window_days is None:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.errors import JobError
+from sparkperso.recommend.attributes import BIRTH_YEAR
 from sparkperso.recommend.catalogue import Catalogue, Texts
 from sparkperso.recommend.interactions import MICROS_PER_DAY, time_of
 
@@ -65,13 +66,18 @@ def user_attributes(events: DataFrame, users: DataFrame | None = None) -> DataFr
 
 
 def declared(users: DataFrame) -> DataFrame:
-    """Returns user_id, attributes of declared profiles (columns of silver/users)."""
+    """Returns user_id, attributes of declared profiles (columns of silver/users).
+
+    The year of birth is told twice: `birth_year=1994` is for age limits, `born=1990`, the decade,
+    for models.
+    """
+    year = F.concat(F.lit(f"{BIRTH_YEAR}="), F.col("birth_year").cast("string"))
     decade = F.concat(F.lit("born="), (F.floor(F.col("birth_year") / 10) * 10).cast("string"))
     country = F.concat(F.lit("country="), "country")
     others = F.transform(
         F.map_entries("attributes"), lambda e: F.concat(e["key"], F.lit("="), e["value"])
     )
-    own = F.array_compact(F.array(country, decade))
+    own = F.array_compact(F.array(country, year, decade))
     return users.select(USER_ID, F.concat(own, F.coalesce(others, F.array())).alias("attributes"))
 
 

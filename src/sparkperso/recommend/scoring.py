@@ -7,8 +7,8 @@ product, so nothing like users × items is ever shuffled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.diversity import fill
 from sparkperso.recommend.histories import Floats, Histories, Ints, read_histories
 from sparkperso.recommend.listing import Lists, Selection, best_items, blocks_of
 from sparkperso.recommend.models.base import Explanation, Fitted
@@ -42,6 +43,8 @@ class Lister:
     fallback: Fitted | None = None
     """Fills lists that come out short, and those of users that the model cannot serve."""
     fallback_strategy: str = "popularity"
+    fills: Literal["short", "cold"] = "short"
+    """Whose lists the fallback fills: all short ones, or those of users without a history."""
     is_explained: bool = False
     """Whether to say which item of the history has the largest part in each score."""
 
@@ -50,7 +53,7 @@ def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share.
 
     Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
-    the user's history that adds most to the score, reason_share what part of the score it adds;
+    the user's history that adds most to the score, reason_share its part of all that adds to it;
     null without explanation, or where no item of the history adds anything.
     """
     held = profiles.sparkSession.sparkContext.broadcast(lister)
@@ -92,24 +95,23 @@ def make_lists(lister: Lister, users: Histories) -> pa.Table:
     )
 
 
-def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndarray]:  # type: ignore[type-arg]
+def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndarray]:
     """Returns the lists with their empty places filled by the fallback, and which are the model's.
 
     Filled places carry the fallback's own scores.
     """
     own = best.items >= 0
-    short = np.flatnonzero(~own.all(axis=1))
+    needs = ~own.all(axis=1) & ((lister.fills == "short") | (users.lengths == 0))
+    short = np.flatnonzero(needs)
     if lister.fallback is None or len(short) == 0:
         return best, own
-    n = lister.select.n
-    wider = Selection(2 * n, lister.select.allowed, lister.select.with_seen, lister.select.rules)
+    select = lister.select
+    wider = replace(select, n=max(2 * select.n, select.reach), reranker=None)
     extra = best_items(lister.fallback, users.take(short), wider)
+    mine = Lists(best.items[short], best.scores[short])
+    full = fill(mine, extra) if select.reranker is None else select.reranker.fill(mine, extra)
     items, scores = best.items.copy(), best.scores.copy()
-    for place, row in enumerate(short):
-        fresh = np.flatnonzero(~np.isin(extra.items[place], items[row]) & (extra.items[place] >= 0))
-        empty = np.flatnonzero(items[row] < 0)[: len(fresh)]
-        items[row, empty] = extra.items[place, fresh[: len(empty)]]
-        scores[row, empty] = extra.scores[place, fresh[: len(empty)]]
+    items[short], scores[short] = full.items, full.scores
     return Lists(items, scores), own
 
 
@@ -120,7 +122,7 @@ def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Float
     start = 0
     for block in blocks_of(users):
         explain = lister.model.explainer(block)
-        for row in np.flatnonzero(block.lengths > 0):
+        for row in np.flatnonzero(block.lengths > 0).tolist():
             places = np.flatnonzero(best.items[start + row] >= 0)
             found = explain(row, best.items[start + row, places])
             items, share = _largest(found, block.liked(row))
@@ -132,17 +134,18 @@ def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Float
 def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
     """Returns, per item asked about, the liked item that adds most (-1: none), and its share.
 
-    Of equal contributions the first; rounded, so that it is the same one everywhere.
+    Of equal contributions the first; rounded, so that it is the same one everywhere. The share is
+    of all that adds to the score: what takes away from it would make it more than the whole.
     """
     largest = np.round(found.contributions, DECIMALS).argmax(axis=0)
     added = found.contributions[largest, np.arange(len(largest))]
-    total = found.base + found.contributions.sum(axis=0)
-    tells = (added > 0) & (total > 0)
+    total = np.maximum(found.base, 0) + np.maximum(found.contributions, 0).sum(axis=0)
+    tells = added > 0
     share = np.divide(added, total, out=np.full(len(added), np.nan), where=tells)
     return np.where(tells, liked[largest], -1), share
 
 
-def _named(reasons: Ints | None, ids: np.ndarray, rows: Ints, places: Ints) -> pa.Array:  # type: ignore[type-arg]
+def _named(reasons: Ints | None, ids: np.ndarray, rows: Ints, places: Ints) -> pa.Array:
     if reasons is None:
         return pa.nulls(len(rows), pa.string())
     found = reasons[rows, places]

@@ -12,8 +12,10 @@ from pyspark import Broadcast
 from sparkperso.config.models import HybridParams
 from sparkperso.recommend.blending import choose_weights, weight_grid
 from sparkperso.recommend.engines import Fitter
-from sparkperso.recommend.exam import Exam, Metrics
+from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.frames import try_in_frames
+from sparkperso.recommend.models import require_possible
+from sparkperso.recommend.pictures import comparison_figure, fit_figures
 from sparkperso.recommend.tasks import (
     Shared,
     blend_work,
@@ -22,29 +24,11 @@ from sparkperso.recommend.tasks import (
     trial_work,
     union_of,
 )
+from sparkperso.recommend.tried import Tried
 from sparkperso.recorder import RunRecorder
 
 DECIMALS = 6
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A candidate and what came of it."""
-
-    name: str
-    params: Any
-    folds: tuple[Metrics, ...]
-    """Metrics and timings on each fold that it was tried on, in time order."""
-    is_dropped: bool = False
-    """Whether it was given up before the last fold."""
-
-    @property
-    def mean(self) -> Metrics:
-        """Returns the mean of each metric over the folds that have it."""
-        names = {name: None for fold in self.folds for name in fold}
-        values = {n: [fold[n] for fold in self.folds if n in fold] for n in names}
-        return {n: round(sum(v) / len(v), DECIMALS) for n, v in values.items()}
 
 
 @dataclass(frozen=True)
@@ -76,8 +60,10 @@ class Search:
     def run(self, candidates: Sequence[Any]) -> list[Tried]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
-        Without `drop_below` all folds are asked in one Spark job, else one after the other.
+        Without `drop_below` all folds are asked in one Spark job, else one after the other. Raises
+        JobError for a candidate that the catalogue is too large for.
         """
+        require_possible(candidates, len(self.fitter.catalogue), self.fitter.setting)
         self._found = {place: [] for place in range(len(candidates))}
         alive = list(self._found)
         rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()
@@ -87,6 +73,9 @@ class Search:
         tried = [self._tried(place, params) for place, params in enumerate(candidates)]
         for one in tried:
             self._record(one)
+        self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
+        for figure, name in fit_figures(tried, self.metric):
+            self.recorder.log_figure(figure, name)
         return tried
 
     def _one_by_one(self) -> list[range]:
@@ -132,8 +121,8 @@ class Search:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
         figures = ("candidate", "fold", "curve", "iterations")
         folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
-        name = f"{params.model}_{place + 1}"
-        return Tried(name, params, folds, is_dropped=len(folds) < len(self.exams))
+        name, is_dropped = f"{params.model}_{place + 1}", len(folds) < len(self.exams)
+        return Tried(name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents))
 
     def _record(self, tried: Tried) -> None:
         with self.recorder.child(tried.name) as run:
@@ -141,17 +130,12 @@ class Search:
             run.set_tags({"dropped": tried.is_dropped})
             for number, metrics in enumerate(tried.folds, 1):
                 run.log_metrics(metrics, step=number)
+            for number, curve in enumerate(tried.curves, 1):
+                for iteration, value in curve.items():
+                    name = f"fold_{number}_{self.metric}_by_iteration"
+                    run.log_metrics({name: value}, step=int(iteration))
             run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
         self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
-
-
-def best_of(tried: Sequence[Tried], metric: str) -> Tried:
-    """Returns the candidate with the largest mean, given up ones left out; of equal ones the first.
-
-    When all were given up, the largest of them.
-    """
-    stayed = [one for one in tried if not one.is_dropped] or list(tried)
-    return max(stayed, key=lambda one: one.mean[metric])
 
 
 def learn_blend(

@@ -35,7 +35,7 @@ def from_rows(rows: Iterable[Row]) -> Arrays:
     return {name: _joined(sorted(found)) for name, found in blocks.items()}
 
 
-def _joined(blocks: list[tuple[int, bytes]]) -> np.ndarray:  # type: ignore[type-arg]
+def _joined(blocks: list[tuple[int, bytes]]) -> np.ndarray:
     parts = [np.load(io.BytesIO(data), allow_pickle=False) for _, data in blocks]
     array = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return array.astype(object) if array.dtype.kind == "U" else array

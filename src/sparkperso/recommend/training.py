@@ -21,10 +21,11 @@ from sparkperso.recommend.exam import Exam, prepare_exam
 from sparkperso.recommend.explicit import rating_frame, rating_work
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.profiles import profile_frame
-from sparkperso.recommend.search import Search, SearchPlan, Tried, best_of, learn_blend
+from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.space import grid, sample
 from sparkperso.recommend.split import latest_ratings, make_folds
 from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks, union_of
+from sparkperso.recommend.tried import Tried, best_of
 from sparkperso.recorder import RunRecorder
 
 PLAIN, TUNED, CHAMPION = "popularity", "popularity_tuned", "champion"
@@ -220,8 +221,8 @@ class Trainer:
         return first, comparison
 
     def _compare(self, models: Mapping[str, Fitted], winner: Tried, test: Exam) -> Comparison:
-        settings = (self.catalogue, self.config.bootstrap, self.config.seed)
-        return compare(models, self._name(winner), test, *settings)
+        resampling = (self.config.bootstrap, self.config.seed)
+        return compare(models, self._name(winner), test, self.catalogue, resampling)
 
     def _name(self, tried: Tried) -> str:
         """Returns the name that a contender has in the test."""

@@ -63,13 +63,13 @@ class Examined:
 class Watch:
     """Follows the validation metric over iterations, and says when more of them are of no use."""
 
-    def __init__(self, exam: Examined, patience: int) -> None:
-        self.exam, self.patience = exam, patience
+    def __init__(self, exam: Examined, patience: int, last: int) -> None:
+        self.exam, self.patience, self.last = exam, patience, last
         self.curve: dict[int, float] = {}
 
     def __call__(self, iteration: int, model: Fitted) -> bool:
         """Notes the metric; returns False when it has not grown for `patience` looks."""
-        if iteration % WATCH_EVERY:
+        if iteration % WATCH_EVERY and iteration != self.last:
             return True
         judged = self.exam.judge(model)
         self.curve[iteration] = judged.means(self.exam.k, 1)[f"ndcg_at_{self.exam.k}"]
@@ -90,7 +90,8 @@ def try_candidate(
     With `patience`, iterative models stop when the metric has not grown for so many looks, and
     `iterations` is the number that did best.
     """
-    watch = Watch(exam, patience) if patience and hasattr(params, "max_iter") else None
+    last = getattr(params, "max_iter", None)
+    watch = Watch(exam, patience, last) if patience and last else None
     start = perf_counter()
     model = fit_model(params, exam.training, catalogue, replace(setting, watch=watch))
     fitted = perf_counter()

@@ -118,7 +118,7 @@ POPULAR_ITEMS = TableSpec(
     key=("scope", "rank"),
     writer="build-recommendations",
     columns=(
-        required("scope", "string", "global, or country:<ISO 3166-1 alpha-2>"),
+        required("scope", "string", "global, country:<ISO 3166-1 alpha-2> or segment:<segment_id>"),
         required("rank", "int", "place in the list, from 1"),
         required("item_id", "string", "item"),
         required("score", "double", "weighted events, anonymous ones too"),

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
 from sparkperso.recommend.benchmark.contest import Result
-from sparkperso.recommend.search import Tried
+from sparkperso.recommend.tried import Tried
 
 SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
 DECIMALS = 6

@@ -26,9 +26,9 @@ from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.histories import Histories, Singles, read_histories
 from sparkperso.recommend.models.base import Arrays, Explainer, nothing_where_zero
 from sparkperso.recommend.scoring import INPUT, make_lists
-from sparkperso.recommend.search import Tried, best_of
 from sparkperso.recommend.tasks import Shared, read_exam
 from sparkperso.recommend.trials import Examined
+from sparkperso.recommend.tried import Tried, best_of
 
 ALS, BM25 = "implicit_als", "implicit_bm25"
 GRIDS: dict[str, dict[str, Sequence[Any]]] = {

@@ -26,8 +26,8 @@ from sparkperso.recommend.benchmark.contest import (
 )
 from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
 from sparkperso.recommend.benchmark.tuning import ask_ratings, tune, tune_ratings
-from sparkperso.recommend.search import Tried
 from sparkperso.recommend.tasks import Shared
+from sparkperso.recommend.tried import Tried
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam, prepare_exam
 from sparkperso.recommend.explicit import rating_frame, rating_work
-from sparkperso.recommend.search import Search, SearchPlan, Tried, best_of, learn_blend
+from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import Fold
 from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks, union_of
+from sparkperso.recommend.tried import Tried, best_of
 from sparkperso.recorder import NullRecorder
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from sparkperso.config.models import AlsParams
@@ -40,13 +41,14 @@ class AlsModel:
         )
 
     def scores(self, users: Histories) -> Singles:
-        """Returns users × items; -inf for users without history."""
+        """Returns users × items; -inf for users without history, and for items that nobody had."""
         factors = self.user_factors(users)
         padded = np.zeros((-(-max(len(users), 1) // TILE) * TILE, factors.shape[1]), np.float32)
         padded[: len(users)] = factors
         with threadpool_limits(1, user_api="blas"):
             scores = (padded @ self.item_factors.T)[: len(users)]
         scores[users.lengths == 0] = -np.inf
+        scores[:, self._unknown] = -np.inf
         return scores
 
     def explainer(self, users: Histories) -> Explainer:
@@ -71,6 +73,11 @@ class AlsModel:
     def arrays(self) -> Arrays:
         """Returns the item factors."""
         return {"item_factors": self.item_factors}
+
+    @cached_property
+    def _unknown(self) -> npt.NDArray[np.bool_]:
+        unknown: npt.NDArray[np.bool_] = ~np.any(self.item_factors, axis=1)
+        return unknown
 
     @cached_property
     def _gram(self) -> Floats:

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sparkperso.config.models import ContentParams
+from sparkperso.recommend.attributes import BIRTH_YEAR
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.histories import Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (
@@ -83,9 +84,13 @@ class ContentModel:
 def fit(
     params: ContentParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> Fitted:
-    """Returns the items' vectors, and the mean vector of what users of each attribute like."""
+    """Returns the items' vectors, and the mean vector of what users of each attribute like.
+
+    Years of birth are left out: few users share one, and their decade is told beside it.
+    """
     vectors = item_vectors(params, catalogue)
-    tokens = np.array(sorted({t for tokens in users.attributes for t in tokens}), dtype=object)
+    told = {t for own in users.attributes for t in own if not t.startswith(f"{BIRTH_YEAR}=")}
+    tokens = np.array(sorted(told), dtype=object)
     members = attribute_matrix(users, tokens)
     counts = np.asarray(members.T @ users.lengths).ravel()
     sums = np.asarray((members.T @ (users.likes @ vectors)).todense())

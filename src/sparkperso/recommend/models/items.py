@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from sparkperso.recommend.histories import Histories, Ints, Singles
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, nothing_where_zero
@@ -20,27 +22,24 @@ class ItemItemModel:
 
     def scores(self, users: Histories) -> Singles:
         """Returns likes · weights; each row is summed in order of the user's items."""
-        product = users.likes @ self.weights
-        dense = product.toarray() if issparse(product) else product
-        return nothing_where_zero(np.asarray(dense, dtype=np.float32))
+        return nothing_where_zero(dense(users.likes @ self.weights).astype(np.float32, copy=False))
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the rows of the user's items: the score is their sum."""
 
         def explain(row: int, items: Ints) -> Explanation:
             rows = self.weights[np.ix_(users.liked(row), items)]
-            dense = rows.toarray() if issparse(rows) else rows
-            return Explanation(np.zeros(len(items)), np.asarray(dense, dtype=np.float64))
+            return Explanation(np.zeros(len(items)), dense(rows).astype(np.float64))
 
         return explain
 
     def arrays(self) -> Arrays:
         """Returns the weights: `weights` when dense, else their CSR parts."""
-        if not issparse(self.weights):
+        if not isinstance(self.weights, csr_matrix):
             return {"weights": self.weights}
         sparse = self.weights
         return {
-            "data": sparse.data,
+            "data": np.asarray(sparse.data),
             "indices": sparse.indices.astype(np.int32),
             "indptr": sparse.indptr.astype(np.int64),
         }
@@ -53,3 +52,8 @@ def load_items(arrays: Arrays) -> ItemItemModel:
     n = len(arrays["indptr"]) - 1
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
     return ItemItemModel(csr_matrix(parts, shape=(n, n)))
+
+
+def dense(matrix: Any) -> npt.NDArray[Any]:
+    """Returns a sparse or dense matrix as an array."""
+    return np.asarray(matrix.toarray() if isinstance(matrix, csr_matrix) else matrix)

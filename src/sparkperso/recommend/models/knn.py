@@ -38,7 +38,7 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
     """
     if params.similarity == "cosine":
         return _unit_columns(likes)
-    rarity = np.maximum(np.log(likes.shape[0] / (1 + column_sums(likes))), 0)
+    rarity = np.maximum(np.log(max(likes.shape[0], 1) / (1 + column_sums(likes))), 0)
     if params.similarity == "tfidf":
         return _unit_columns(likes @ diags(rarity))
     lengths = np.diff(likes.indptr)

@@ -26,7 +26,8 @@ class WithPrior:
 
     def scores(self, users: Histories) -> Singles:
         """Returns the inner scores × prior; -inf where the inner score is not above 0."""
-        return nothing_where_zero(self.inner.scores(users)) * self.prior
+        # Not below 0: -inf times a prior of 0, as a short half-life gives old items, is no number.
+        return nothing_where_zero(np.maximum(self.inner.scores(users), 0) * self.prior)
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the inner explanations × prior."""
@@ -66,13 +67,12 @@ def recency_prior(users: Histories, half_life_days: float) -> Floats:
     ever = column_sums(users.likes)
     if now.sum() == 0:
         return np.ones(users.n_items)
-    share = np.divide(now / now.sum(), ever / ever.sum(), out=np.ones_like(now), where=ever > 0)
-    return share
+    shares: Floats = np.ones(users.n_items)
+    np.divide(now / now.sum(), ever / ever.sum(), out=shares, where=ever > 0)
+    return shares
 
 
 def column_sums(matrix: csr_matrix) -> Floats:
     """Returns the sum of each column, in 64 bits."""
-    sums: Floats = np.bincount(
-        matrix.indices, weights=matrix.data.astype(np.float64), minlength=matrix.shape[1]
-    )
-    return sums
+    weights = matrix.data.astype(np.float64)
+    return np.bincount(matrix.indices, weights, matrix.shape[1]).astype(np.float64)

@@ -1,0 +1,88 @@
+"""What build-recommendations writes: section `recommend.lists`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sparkperso.config.section import Section
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class EligibilityConfig(Section):
+    """Which items may be shown to whom.
+
+    Attributes are keys of silver/items.attributes; an item without one, or with an empty one, is
+    let pass by that rule.
+    """
+
+    in_stock: Name | None = None
+    """Attribute that says whether an item can be had: numbers of 0 or less,
+    false, no, n, off and out mean that it cannot."""
+    countries: Name | None = None
+    """Attribute with the ISO 3166-1 alpha-2 codes, separated by commas, where an item may be shown;
+    users of unknown country are not shown such an item."""
+    min_age: Name | None = None
+    """Attribute with the age in years from which an item may be shown; users of unknown age are not
+    shown such an item."""
+    blocked_items: tuple[str, ...] = ()
+    """item_ids that are never listed."""
+    blocked_categories: tuple[str, ...] = ()
+    """Categories whose items are never listed."""
+
+
+class DiversityConfig(Section):
+    """How lists are kept from being more of the same; off unless one of the two is set."""
+
+    max_per_category: int | None = Field(default=None, ge=1)
+    """Most items of one category in a list; items without a category are not limited. A list may
+    come out shorter where the shortlist has too few categories. None: no limit."""
+    mmr_lambda: float | None = Field(default=None, ge=0, le=1)
+    """Weight of the score against likeness to what is listed already (maximal marginal relevance);
+    1 is the plain order, 0 looks at likeness alone. None: no re-ranking."""
+    shortlist: int = Field(default=5, ge=1, le=100)
+    """A list is chosen from the best `shortlist` × n items."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is asked for."""
+        return self.max_per_category is not None or self.mmr_lambda is not None
+
+
+class GraphConfig(Section):
+    """The graph (HNSW) in which similar items are searched; recall grows with each setting."""
+
+    connectivity: int = Field(default=32, ge=2, le=512)
+    """Edges per item; memory grows with it."""
+    expansion_add: int = Field(default=128, ge=1, le=10_000)
+    """Candidates looked at when an item is added."""
+    expansion_search: int = Field(default=256, ge=1, le=10_000)
+    """Candidates looked at when the neighbours of an item are searched."""
+
+
+class ListsConfig(Section):
+    """What build-recommendations writes."""
+
+    n_items: int = Field(default=20, ge=1, le=1000)
+    """Length of a user's list."""
+    n_similar: int = Field(default=10, ge=1, le=1000)
+    """Similar items per item."""
+    n_popular: int = Field(default=50, ge=1, le=10_000)
+    """Popular items per scope."""
+    popular_by_country: bool = True
+    """Popular items per country (`country:GB`) beside the global list."""
+    popular_by_segment: bool = True
+    """Popular items per segment of gold/segments (`segment:<id>`) too."""
+    popular_min_events: int = Field(default=100, ge=1)
+    """Countries and segments with fewer counted events get no list of their own."""
+    exact_items: int = Field(default=20_000, ge=0)
+    """Largest catalogue whose similar items are found by comparing every pair; above, a graph is
+    searched."""
+    graph: GraphConfig = Field(default_factory=GraphConfig)
+    """The graph that is searched above `exact_items`."""
+    eligibility: EligibilityConfig = Field(default_factory=EligibilityConfig)
+    """Which items may be shown to whom."""
+    diversity: DiversityConfig = Field(default_factory=DiversityConfig)
+    """How lists are kept from being more of the same."""

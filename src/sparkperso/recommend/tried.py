@@ -1,0 +1,40 @@
+"""A candidate of a search, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Metrics = dict[str, float]
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate and what came of it."""
+
+    name: str
+    params: Any
+    folds: tuple[Metrics, ...]
+    """Metrics and timings on each fold that it was tried on, in time order."""
+    is_dropped: bool = False
+    """Whether it was given up before the last fold."""
+    curves: tuple[Mapping[str, float], ...] = ()
+    """Per fold: iteration → validation metric, where iterations were watched."""
+
+    @property
+    def mean(self) -> Metrics:
+        """Returns the mean of each metric over the folds that have it."""
+        names = {name: None for fold in self.folds for name in fold}
+        values = {n: [fold[n] for fold in self.folds if n in fold] for n in names}
+        return {n: round(sum(v) / len(v), DECIMALS) for n, v in values.items()}
+
+
+def best_of(tried: Sequence[Tried], metric: str) -> Tried:
+    """Returns the candidate with the largest mean, given up ones left out; of equal ones the first.
+
+    When all were given up, the largest of them.
+    """
+    stayed = [one for one in tried if not one.is_dropped] or list(tried)
+    return max(stayed, key=lambda one: one.mean[metric])

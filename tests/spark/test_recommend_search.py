@@ -1,0 +1,500 @@
+"""Search and lists on Spark: the figures of a fold and the lists of a user are always the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+
+from sparkperso.config.models import (
+    AlsParams,
+    ContentParams,
+    EaseParams,
+    ExplicitParams,
+    HybridParams,
+    KnnParams,
+    PopularityParams,
+)
+from sparkperso.config.recommend import InteractionsConfig, SplitConfig
+from sparkperso.errors import JobError
+from sparkperso.evaluate.ranking import mean_metrics
+from sparkperso.recommend import search as search_module
+from sparkperso.recommend.comparison import judged_lists
+from sparkperso.recommend.engines import Engine, Fitter, choose_engine, frame_prior
+from sparkperso.recommend.exam import prepare_exam
+from sparkperso.recommend.frames import judge_in_frames, try_in_frames
+from sparkperso.recommend.histories import BUCKETS, read_histories
+from sparkperso.recommend.listing import Selection, best_items
+from sparkperso.recommend.lists import build_lists
+from sparkperso.recommend.mllib import MllibSetting, fit_mllib
+from sparkperso.recommend.models import fit_model
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.models.prior import recency_prior
+from sparkperso.recommend.profiles import profile_frame, user_attributes
+from sparkperso.recommend.scoring import Lister, list_frame
+from sparkperso.recommend.search import Search, SearchPlan, learn_blend
+from sparkperso.recommend.split import make_folds
+from sparkperso.recommend.tasks import Shared, chunks_for, fit_in_tasks, read_exam
+from sparkperso.recommend.tried import best_of
+from sparkperso.recorder import NullRecorder
+from sparkperso.testing.frames import events_frame, table_frame
+from sparkperso.testing.models import (
+    N_ITEMS,
+    SIDE,
+    checkerboard,
+    coloured_catalogue,
+    left_out,
+    random_users,
+    same_bits,
+    with_strangers,
+    without_refunds,
+)
+
+START = datetime(2026, 1, 1)
+AS_OF = START + timedelta(days=100)
+K, ITEMS = 4, 20
+CONFIG = InteractionsConfig(weights={"purchase": 1.0, "refund": -1.0})
+TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
+CATALOGUE = coloured_catalogue(ITEMS)
+SETTING = FitSetting()
+CANDIDATES = (
+    PopularityParams(),
+    EaseParams(reg_param=2.0),
+    KnnParams(prior_half_life_days=20),
+    AlsParams(rank=2, reg_param=0.01, alpha=5, max_iter=3),
+)
+
+
+def purchases(n=400, seed=3):
+    """Users who mostly buy items of one colour; some of it goes back."""
+    rng = np.random.default_rng(seed)
+    for hour in range(n):
+        user = int(rng.integers(24))
+        item = 2 * int(rng.integers(ITEMS // 2)) + (user + (rng.random() < 0.1)) % 2
+        yield {
+            "user_id": f"u{user:02d}",
+            "item_id": f"i{int(item):02d}",
+            "event_type": "refund" if rng.random() < 0.1 else "purchase",
+            "country": "GB" if user % 2 else "FR",
+            "timestamp": START + timedelta(hours=6 * hour),
+        }
+
+
+@pytest.fixture(scope="module")
+def events(spark):
+    return events_frame(spark, purchases()).cache()
+
+
+@pytest.fixture(scope="module")
+def item_index(spark):
+    rows = [{"item_id": item, "item_index": n} for n, item in enumerate(CATALOGUE.ids)]
+    return table_frame(spark, "gold/item_index", rows).cache()
+
+
+@pytest.fixture(scope="module")
+def exams(events, item_index):
+    split = SplitConfig(test_from=0.8, fold_ends=(0.5, 0.65))
+    folds, _ = make_folds(events, CONFIG, split, AS_OF)
+    made = [prepare_exam(f, K, CATALOGUE, item_index, user_attributes(events)) for f in folds]
+    yield made
+    for exam in made:
+        exam.release()
+
+
+def fitter(engine="kernel", catalogue=CATALOGUE, setting=SETTING):
+    return Fitter(Engine(engine, "for a test"), catalogue, setting, MllibSetting(42, 1))
+
+
+def held_by(exams):
+    return Shared(CATALOGUE, {n: exam.allowed for n, exam in enumerate(exams)}, K, SETTING)
+
+
+@pytest.fixture(scope="module")
+def shared(spark, exams):
+    return spark.sparkContext.broadcast(held_by(exams))
+
+
+@pytest.fixture
+def run(exams, shared):
+    """Returns run(candidates, …): what a search finds, with as many chunks as asked."""
+
+    def run(candidates=CANDIDATES, own=exams, by=None, **plan):
+        parts = (SearchPlan(2, **plan), NullRecorder(), lambda line: None, f"ndcg_at_{K}")
+        return Search(own, shared, *parts, by or fitter()).run(list(candidates))
+
+    return run
+
+
+def figures(tried):
+    """What was found but for what a machine has to do with it."""
+    return [
+        (one.params, [{k: v for k, v in fold.items() if k not in TIMES} for fold in one.folds])
+        for one in tried
+    ]
+
+
+@pytest.fixture(scope="module")
+def in_memory(exams):
+    """The folds as tasks see them."""
+    held = held_by(exams)
+    return [read_exam(exam.profiles.toArrow(), n, held) for n, exam in enumerate(exams)]
+
+
+def test_a_fold_in_memory_is_the_fold_of_the_frames(exams, in_memory):
+    for exam, memory in zip(exams, in_memory, strict=True):
+        pairs = exam.fold.training.interactions
+        assert memory.users.pairs.nnz == pairs.count()
+        assert memory.users.likes.nnz == pairs.where("strength > 0").count() < pairs.count()
+        answers = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
+        assert memory.answers.counts.sum() == answers.count() > 0
+        assert len(memory.training) == exam.n_train_users
+        seen = exam.fold.training.events.select("item_id").distinct().count()
+        assert memory.n_items == exam.n_items == seen
+
+
+@pytest.mark.parametrize("params", CANDIDATES[1:3], ids=lambda p: p.model)
+def test_judging_in_memory_is_judging_with_columns(exams, in_memory, params):
+    exam, memory = exams[0], in_memory[0]
+    model = fit_model(params, memory.training, CATALOGUE)
+    found = memory.judge(model).means(K, memory.n_items)
+    asked = exam.profiles.where("n_relevant > 0")
+    by = Lister(model, "", CATALOGUE, Selection(K, exam.allowed))
+    rows = judged_lists(by, asked, exam).where("n_history > 0")
+    expected = mean_metrics(rows, [K], exam.n_items, exam.n_train_users)
+    assert 0 < found[f"ndcg_at_{K}"] < 1
+    for name in set(found) & set(expected):
+        assert found[name] == pytest.approx(expected[name], abs=2e-6), name
+    assert len(set(found) & set(expected)) == 7
+
+
+def test_judging_in_frames_is_judging_in_memory(exams, in_memory):
+    model = fit_model(CANDIDATES[1], in_memory[0].training, CATALOGUE)
+    expected, found = in_memory[0].judge(model), judge_in_frames(model, exams[0], fitter())
+    assert found.users.tolist() == expected.users.tolist()
+    assert found.listed == expected.listed
+    assert found.means(K, 20) == pytest.approx(expected.means(K, 20), abs=2e-6)
+
+
+def test_judging_nobody_in_frames_gives_zeros(exams):
+    nobody = replace(exams[0], profiles=exams[0].profiles.limit(0))
+    found = judge_in_frames(None, nobody, fitter()).means(K, 20)
+    assert found[f"ndcg_at_{K}"] == found["n_judged"] == 0
+
+
+@pytest.fixture(scope="module")
+def searched(exams, shared):
+    parts = (SearchPlan(2), NullRecorder(), lambda line: None, f"ndcg_at_{K}")
+    return Search(exams, shared, *parts, fitter()).run(list(CANDIDATES))
+
+
+def test_a_search_finds_what_a_trial_in_this_process_finds(searched, in_memory):
+    assert [one.params for one in searched] == list(CANDIDATES)
+    for one in searched:
+        assert not one.is_dropped
+        for fold, memory in zip(one.folds, in_memory, strict=True):
+            model = fit_model(one.params, memory.training, CATALOGUE)
+            expected = memory.judge(model).means(K, memory.n_items)
+            assert {name: fold[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_the_number_of_chunks_does_not_show(monkeypatch, run, searched, chunks):
+    monkeypatch.setattr(search_module, "chunks_for", lambda *sizes: chunks)
+    assert figures(run()) == figures(searched)
+
+
+def test_the_order_and_the_partitions_of_rows_do_not_show(run, exams, searched):
+    shuffled = [
+        replace(exam, profiles=exam.profiles.orderBy(F.rand(5)).repartition(5)) for exam in exams
+    ]
+    assert figures(run(own=shuffled)) == figures(searched)
+
+
+def test_what_is_hopeless_is_dropped_and_the_best_never(run, searched):
+    hopeless = PopularityParams(window_days=1e-6)
+    found = run([hopeless, *CANDIDATES[:2]], drop_below=0.9)
+    assert [one.is_dropped for one in found] == [True, False, False]
+    assert [len(one.folds) for one in found] == [1, 2, 2]
+    assert figures(found[1:]) == figures(searched[:2])
+    assert best_of(found, f"ndcg_at_{K}") is max(
+        found[1:], key=lambda one: one.mean[f"ndcg_at_{K}"]
+    )
+
+
+def test_a_dropped_candidate_cannot_win_by_an_easy_fold(searched):
+    metric = f"ndcg_at_{K}"
+    lucky = replace(searched[0], folds=({metric: 1.0},), is_dropped=True)
+    assert best_of([lucky, searched[0]], metric) is searched[0]
+    assert best_of([lucky], metric) is lucky
+
+
+def test_patience_ends_fits_early_and_keeps_the_best_number(run):
+    params = AlsParams(rank=2, reg_param=0.01, alpha=5, max_iter=60)
+    (stopped,) = run([params], patience=1)
+    assert stopped.params.max_iter < 20
+    assert stopped.params == params.model_copy(update={"max_iter": stopped.params.max_iter})
+
+
+def test_a_catalogue_too_large_for_a_model_is_said_before_tasks_are_sent(spark, run):
+    small = fitter(setting=FitSetting(max_item_pairs=5))
+    with pytest.raises(JobError, match="EASE holds a matrix"):
+        run(by=small)
+    blend = HybridParams(parts=CANDIDATES[:2], weights=dict.fromkeys(BUCKETS, (0.5, 0.5)))
+    with pytest.raises(JobError, match="EASE holds a matrix"):
+        small.fit(spark.range(0), {"blend": blend})
+
+
+def test_the_blend_is_no_worse_on_the_folds_than_its_best_part(exams, shared, searched, in_memory):
+    params, mean = learn_blend(exams, shared, CANDIDATES[:2], 4, 1)
+    assert isinstance(params, HybridParams)
+    totals, users = np.zeros(3), 0
+    for memory in in_memory:
+        for place, part in enumerate((*CANDIDATES[:2], params)):
+            found = memory.judge(fit_model(part, memory.training, CATALOGUE))
+            totals[place] += found.sums["ndcg"][1:].sum()
+        users += found.users[1:].sum()
+    assert totals[2] >= totals[:2].max() - 1e-6
+    assert mean == pytest.approx(totals[2] / users, abs=1e-5)
+
+
+def test_about_four_chunks_per_slot():
+    assert chunks_for(100, 2, 4) == 8
+    assert chunks_for(3, 2, 4) == 3
+    assert chunks_for(100, 20, 1) == 1
+    assert chunks_for(0, 0, 1) == 1
+
+
+def test_the_engine_goes_by_the_number_of_pairs():
+    assert [choose_engine("auto", n, 10).name for n in (10, 11)] == ["kernel", "blocks"]
+    assert choose_engine("mllib", 5, 10).name == "mllib"
+    assert "recommend.one_task_pairs" in choose_engine("auto", 5, 10).reason
+    assert Engine("mllib", "").is_whole(CANDIDATES[1])
+    assert not Engine("mllib", "").is_whole(CANDIDATES[3])
+    assert not Engine("blocks", "").is_whole(CANDIDATES[1])
+
+
+def profiles_of(spark, users):
+    bounds = users.pairs.indptr
+
+    def lists(values, kind):
+        rows = [values[a:b].tolist() for a, b in pairwise(bounds)]
+        return pa.array(rows, pa.list_(kind))
+
+    columns = {
+        "user_id": pa.array(users.ids.tolist(), pa.string()),
+        "items": lists(users.pairs.indices, pa.int32()),
+        "strengths": lists(users.pairs.data, pa.float32()),
+        "ages": lists(users.ages, pa.float32()),
+        "attributes": pa.array([list(a) for a in users.attributes], pa.list_(pa.string())),
+    }
+    return spark.createDataFrame(pa.table(columns))
+
+
+USERS = with_strangers(random_users())
+SHOP = coloured_catalogue(N_ITEMS)
+
+
+@pytest.fixture(scope="module")
+def profiles(spark):
+    return profiles_of(spark, USERS).cache()
+
+
+def test_models_fitted_in_tasks_are_those_fitted_here(profiles):
+    blend = HybridParams(
+        parts=(EaseParams(), ContentParams()), weights=dict.fromkeys(BUCKETS, (0.3, 0.7))
+    )
+    asked = {"als": CANDIDATES[3], "knn": CANDIDATES[2], "blend": blend}
+    found = fitter(catalogue=SHOP).fit(profiles.repartition(5), asked)
+    assert set(found) == set(asked)
+    known = USERS.take(np.flatnonzero(np.diff(USERS.pairs.indptr) > 0))
+    for name, params in asked.items():
+        same_bits(found[name].scores(USERS), fit_model(params, known, SHOP).scores(USERS))
+    assert fit_in_tasks(profiles, {}, SHOP, SETTING) == {}
+
+
+@pytest.mark.parametrize("engine", ["mllib", "blocks", "kernel"])
+def test_every_engine_solves_the_checkerboard(spark, engine):
+    board = checkerboard()
+    params = AlsParams(rank=2, reg_param=0.01, alpha=5, max_iter=2 if engine == "blocks" else 5)
+    by = fitter(engine, coloured_catalogue(SIDE))
+    model = by.fit(profiles_of(spark, board), {"als": params})["als"]
+    first = best_items(model, board, Selection(1)).items[:, 0]
+    assert first.tolist() == [left_out(u) for u in range(SIDE)]
+
+
+def test_ease_in_blocks_is_ease_in_one_task(profiles):
+    params = EaseParams(reg_param=2.0, prior_half_life_days=30)
+    found = fitter("blocks", SHOP).fit(profiles, {"ease": params})["ease"].scores(USERS)
+    expected = fit_model(params, random_users(), SHOP).scores(USERS)
+    assert np.array_equal(np.isfinite(found), np.isfinite(expected))
+    finite = np.isfinite(found)
+    assert found[finite] == pytest.approx(expected[finite], rel=1e-4)
+
+
+def test_a_model_that_blocks_cannot_fit_is_refused_with_what_to_do(profiles):
+    with pytest.raises(JobError, match=r"item_knn is fitted whole.*recommend\.one_task_pairs"):
+        fitter("blocks", SHOP).fit(profiles, {"knn": KnnParams()})
+
+
+def test_a_trial_in_frames_is_the_judgement_of_what_it_fits(exams):
+    params, by = CANDIDATES[3], fitter("mllib")
+    found = try_in_frames(params, exams[0], by)
+    model = by.fit_frame(exams[0].profiles, params)
+    expected = read_exam(exams[0].profiles.toArrow(), 0, held_by(exams)).judge(model)
+    means = expected.means(K, exams[0].n_items)
+    assert {name: found[name] for name in means} == pytest.approx(means, abs=2e-6)
+
+
+def test_mllib_gives_the_same_bits_in_any_order_of_rows(profiles):
+    setting = MllibSetting(42, 1)
+    shuffled = profiles.orderBy(F.rand(3)).repartition(5)
+    first, again = (fit_mllib(p, N_ITEMS, CANDIDATES[3], setting) for p in (profiles, shuffled))
+    same_bits(first, again)
+    assert not first[-3:].any()
+    assert first[:-3].any(axis=1).all()
+
+
+def test_mllib_learns_nothing_of_refunded_pairs(spark):
+    users = USERS.take(np.flatnonzero(USERS.lengths > 0))
+    without = without_refunds(users)
+    assert without.pairs.nnz < users.pairs.nnz
+    asked = [profiles_of(spark, some) for some in (users, without)]
+    same_bits(*(fit_mllib(p, N_ITEMS, CANDIDATES[3], MllibSetting(42, 1)) for p in asked))
+
+
+def test_explicit_ratings_reach_mllib_as_they_are(profiles):
+    params = ExplicitParams(rank=2, max_iter=2)
+    factors = fit_mllib(profiles, N_ITEMS, params, MllibSetting(42, 1), implicit=False)
+    assert factors.shape == (N_ITEMS, 2)
+    assert factors[:-3].any(axis=1).all()
+
+
+def test_the_prior_of_frames_is_that_of_memory(profiles):
+    found = frame_prior(profiles.repartition(4), N_ITEMS, 30.0)
+    assert found == pytest.approx(recency_prior(USERS, 30.0), rel=1e-5)
+    assert (found[-3:] == 1).all()
+    assert frame_prior(profiles.limit(0), 3, 30.0).tolist() == [1, 1, 1]
+
+
+def test_profiles_have_a_row_per_user_and_growing_positions(spark, item_index):
+    when = AS_OF - timedelta(days=2, hours=12)
+    pairs = [
+        ("b", "i07", 2.0, when),
+        ("b", "i02", 0.0, AS_OF),
+        ("a", "i05", 1.0, when),
+        ("a", "gone", 1.0, when),
+    ]
+    rows = [
+        {"user_id": u, "item_id": i, "strength": s, "n_events": 1, "first_at": t, "last_at": t}
+        for u, i, s, t in pairs
+    ]
+    known = [("b", ["country=GB"]), ("c", ["born=1980"])]
+    attributes = spark.createDataFrame(known, "user_id string, attributes array<string>")
+    interactions = table_frame(spark, "gold/interactions", rows).repartition(3)
+    found = profile_frame(interactions, item_index, attributes, AS_OF).orderBy("user_id").collect()
+    assert [tuple(row) for row in found] == [
+        ("a", [5], [1.0], [2.5], []),
+        ("b", [2, 7], [0.0, 2.0], [0.0, 2.5], ["country=GB"]),
+        ("c", [], [], [], ["born=1980"]),
+    ]
+
+
+def test_a_user_is_of_the_first_country_that_is_told(spark):
+    def seen(user, country, day):
+        return {"user_id": user, "country": country, "timestamp": START + timedelta(days=day)}
+
+    rows = [
+        seen("a", "FR", 3),
+        seen("a", "GB", 1),
+        seen("a", None, 0),
+        seen("b", None, 0),
+        seen(None, "DE", 0),
+    ]
+    events = events_frame(spark, rows)
+    assert user_attributes(events).collect() == [("a", ["country=GB"])]
+    declared = [
+        {"user_id": "a", "country": "GB", "birth_year": 1987, "attributes": {"plan": "pro"}},
+        {"user_id": "c", "birth_year": 1990},
+    ]
+    schema = "user_id string, country string, birth_year int, attributes map<string, string>"
+    users = spark.createDataFrame(declared, schema)
+    assert {row.user_id: row.attributes for row in user_attributes(events, users).collect()} == {
+        "a": ["birth_year=1987", "born=1980", "country=GB", "plan=pro"],
+        "c": ["birth_year=1990", "born=1990"],
+    }
+
+
+def lister(**changes):
+    known = random_users()
+    parts = {
+        "model": fit_model(EaseParams(reg_param=2.0), known, SHOP),
+        "strategy": "ease",
+        "catalogue": SHOP,
+        "select": Selection(6),
+        "fallback": fit_model(PopularityParams(), known, SHOP),
+        "is_explained": True,
+    }
+    return Lister(**{**parts, **changes})
+
+
+@pytest.fixture(scope="module")
+def rows(profiles):
+    return sorted(map(tuple, list_frame(profiles, lister()).collect()))
+
+
+def test_lists_do_not_depend_on_partitions(profiles, rows):
+    spread = profiles.orderBy(F.rand(2)).repartition(7)
+    assert sorted(map(tuple, list_frame(spread, lister()).collect())) == rows
+
+
+def test_own_places_come_first_and_the_fallback_fills_the_rest(rows):
+    best = best_items(lister().model, USERS, Selection(6))
+    for place, user in enumerate(USERS.ids):
+        mine = [row for row in rows if row[0] == user]
+        assert [row[1] for row in mine] == list(range(1, len(mine) + 1))
+        own = [f"i{item:02d}" for item in best.items[place] if item >= 0]
+        assert [row[2] for row in mine if row[4] == "ease"] == own
+        assert [row[2] for row in mine][: len(own)] == own
+        n_open = N_ITEMS - 3 - len(USERS.take(slice(place, place + 1)).pairs.indices)
+        assert len({row[2] for row in mine}) == len(mine) == min(6, n_open)
+    assert {row[4] for row in rows} == {"ease", "popularity"}
+
+
+def test_reasons_name_an_item_of_the_history_and_its_share(rows):
+    liked = {u: {f"i{i:02d}" for i in USERS.liked(n)} for n, u in enumerate(USERS.ids)}
+    assert any(row[6] is not None and row[6] < 0.5 for row in rows)
+    for user, _, item, _, strategy, reason, share in rows:
+        assert (reason is None) == (share is None) == (strategy != "ease")
+        if reason is not None:
+            assert reason in liked[user]
+            assert reason != item
+            assert 0 < share <= 1
+
+
+def test_without_fallback_and_reasons_lists_are_the_models_alone(profiles, rows):
+    bare = list_frame(profiles, lister(fallback=None, is_explained=False)).collect()
+    expected = [(*row[:5], None, None) for row in rows if row[4] == "ease"]
+    assert sorted(map(tuple, bare)) == expected
+
+
+def test_served_lists_say_why_and_which_model(profiles, rows):
+    found = {(r.user_id, r.rank): r for r in build_lists(profiles, lister(), "7").collect()}
+    for user, rank, item, score, strategy, reason, share in rows:
+        row = found.pop((user, rank))
+        assert (row.item_id, row.score, row.strategy) == (item, score, strategy)
+        assert row.model_version == ("7" if strategy == "ease" else "popularity")
+        because = reason and f"because:{reason}:{int(np.floor(share * 100 + 0.5))}"
+        assert row.reason == (because or "popular:global")
+    assert not found
+
+
+def test_rows_of_a_profile_are_read_back_as_they_were(profiles):
+    read = read_histories(profiles.repartition(3).toArrow(), N_ITEMS)
+    assert read.ids.tolist() == sorted(USERS.ids)
+    assert np.array_equal(read.pairs.toarray(), USERS.pairs.toarray())
+    assert read.attributes == USERS.attributes
