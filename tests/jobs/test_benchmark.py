@@ -142,17 +142,18 @@ def written(folder, name, frame):
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "message"),
+    ("change", "expected"),
     [
-        ({"train": "none.parquet"}, 2, "There is no"),
-        ({"train": "broken.parquet"}, 1, "cannot be read"),
-        ({"train": "columns.csv"}, 1, "no item_id"),
-        ({"test": "empty.csv"}, 1, "It is empty"),
-        ({"test": "early.csv"}, 2, "--allow-time-overlap"),
-        ({"train": "single.csv"}, 1, "something new"),
+        ({"train": "none.parquet"}, (2, "There is no")),
+        ({"train": "broken.parquet"}, (1, "cannot be read")),
+        ({"train": "columns.csv"}, (1, "no item_id")),
+        ({"test": "empty.csv"}, (1, "It is empty")),
+        ({"test": "early.csv"}, (2, "--allow-time-overlap")),
+        ({"train": "single.csv"}, (1, "something new")),
     ],
 )
-def test_bad_input_is_one_paragraph(spark, tmp_path, capsys, *, change, status, message):
+def test_bad_input_is_one_paragraph(spark, tmp_path, capsys, change, expected):
+    status, message = expected
     good = pd.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"], "timestamp": [1, 2]})
     written(tmp_path, "train.csv", good)
     written(tmp_path, "test.csv", good.assign(timestamp=3))

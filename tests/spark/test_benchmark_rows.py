@@ -15,6 +15,8 @@ from sparkperso.config.models import AlsParams, ExplicitParams
 from sparkperso.errors import JobError
 
 SAMPLE = Path(pyspark.__file__).parent / "data/mllib/als/sample_movielens_ratings.txt"
+ROUNDS = 6
+"""MLlib's plans grow with each: more need checkpoints or a deeper stack."""
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ def test_explicit_als_errs_as_mllibs_does(spark):
     from sparkperso.recommend.explicit import try_rating
 
     taught, asked = sample_matrices()
-    params = ExplicitParams(rank=8, reg_param=0.1, max_iter=10)
+    params = ExplicitParams(rank=8, reg_param=0.1, max_iter=ROUNDS)
     ours = try_rating(params, taught.astype(np.float32), asked.astype(np.float32), seed=3)["rmse"]
     predicted = mllib_factors(spark, taught, params, implicit=False)
     places = asked.tocoo()
@@ -205,9 +207,9 @@ def test_implicit_als_ranks_as_mllibs_does(spark):
     from sparkperso.recommend.kernels.als import fit_als, fold_in
 
     taught, asked = sample_matrices()
-    params = AlsParams(rank=8, reg_param=0.1, alpha=2.0, max_iter=10)
+    params = AlsParams(rank=8, reg_param=0.1, alpha=2.0, max_iter=ROUNDS)
     how = {"reg_param": params.reg_param, "alpha": params.alpha, "implicit": True}
-    items = fit_als(taught.astype(np.float32), rank=8, max_iter=10, seed=3, **how)
+    items = fit_als(taught.astype(np.float32), rank=8, max_iter=ROUNDS, seed=3, **how)
     users = fold_in(taught.astype(np.float32), items, **how)
     theirs = ndcg(mllib_factors(spark, taught, params, implicit=True), taught, asked)
     assert ndcg(users @ items.T, taught, asked) == pytest.approx(theirs, abs=0.03)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
@@ -73,12 +74,19 @@ def read(spark: SparkSession, arguments: Mapping[str, Any], option: str) -> Any:
     files = files_of(spark, option, path)
     try:
         return read_files(spark, option, files)
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise JobError(
             f"--{option} should be Parquet, or CSV with a header",
-            f"'{path}' cannot be read as that: {str(error).splitlines()[0]}",
+            f"'{path}' cannot be read as that: {cause_of(error)}",
             "Export it again",
         ) from error
+
+
+def cause_of(error: Exception) -> str:
+    """Returns the message of what lies at the bottom of an error of Spark's."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ")] or lines[:1]
+    return causes[-1].removeprefix("Caused by: ").partition(": ")[2] or causes[-1]
 
 
 def files_of(spark: SparkSession, option: str, path: str) -> list[SourceFile]:
