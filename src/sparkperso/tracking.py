@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ from sparkperso.errors import JobError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# MLflow tells at length how it creates its database.
+# MLflow tells at length how it creates its database, and draws a bar for every small file.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 MODEL_FILE = "model/model.json"
 
