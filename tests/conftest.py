@@ -22,6 +22,8 @@ TEST_PROPERTIES = [
     "spark.conf.spark.default.parallelism=2",
     # Tests run every plan once or twice: what they wait for is analysis and compilation.
     "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    # Delta keeps the plans of each table's state, of 10,000 tables: every test has its own lake.
+    "spark.conf.spark.databricks.delta.delta.log.cacheSize=30",
     "spark.conf.spark.sql.ui.retainedExecutions=10",
     "spark.conf.spark.ui.retainedJobs=50",
     "spark.conf.spark.ui.retainedStages=50",
