@@ -20,12 +20,13 @@ from sparkperso.config.models import (
     KnnParams,
     PopularityParams,
 )
-from sparkperso.config.recommend import InteractionsConfig, SplitConfig
+from sparkperso.config.recommend import HybridConfig, InteractionsConfig, SplitConfig
 from sparkperso.errors import JobError
 from sparkperso.evaluate.ranking import mean_metrics
 from sparkperso.recommend import search as search_module
+from sparkperso.recommend.across import Across
 from sparkperso.recommend.comparison import judged_lists
-from sparkperso.recommend.engines import Engine, Fitter, choose_engine, frame_prior
+from sparkperso.recommend.engines import Engine, Fitter, choose_engine
 from sparkperso.recommend.exam import prepare_exam
 from sparkperso.recommend.frames import judge_in_frames, try_in_frames
 from sparkperso.recommend.histories import BUCKETS, read_histories
@@ -39,7 +40,7 @@ from sparkperso.recommend.profiles import profile_frame, user_attributes
 from sparkperso.recommend.scoring import Lister, list_frame
 from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import make_folds
-from sparkperso.recommend.tasks import Shared, chunks_for, fit_in_tasks, read_exam
+from sparkperso.recommend.tasks import Shared, chunks_for, fit_in_tasks, idle_threads, read_exam
 from sparkperso.recommend.tried import best_of
 from sparkperso.recorder import NullRecorder
 from sparkperso.testing.frames import events_frame, table_frame
@@ -62,6 +63,7 @@ CONFIG = InteractionsConfig(weights={"purchase": 1.0, "refund": -1.0})
 TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
 CATALOGUE = coloured_catalogue(ITEMS)
 SETTING = FitSetting()
+BLEND = HybridConfig(steps=4, min_bucket_users=1)
 CANDIDATES = (
     PopularityParams(),
     EaseParams(reg_param=2.0),
@@ -250,7 +252,7 @@ def test_a_catalogue_too_large_for_a_model_is_said_before_tasks_are_sent(spark, 
 
 
 def test_the_blend_is_no_worse_on_the_folds_than_its_best_part(exams, shared, searched, in_memory):
-    params, mean = learn_blend(exams, shared, CANDIDATES[:2], 4, 1)
+    params, mean = learn_blend(exams, shared, CANDIDATES[:2], fitter(), BLEND)
     assert isinstance(params, HybridParams)
     totals, users = np.zeros(3), 0
     for memory in in_memory:
@@ -327,18 +329,41 @@ def test_every_engine_solves_the_checkerboard(spark, engine):
     assert first.tolist() == [left_out(u) for u in range(SIDE)]
 
 
-def test_ease_in_blocks_is_ease_in_one_task(profiles):
-    params = EaseParams(reg_param=2.0, prior_half_life_days=30)
-    found = fitter("blocks", SHOP).fit(profiles, {"ease": params})["ease"].scores(USERS)
-    expected = fit_model(params, random_users(), SHOP).scores(USERS)
+IN_BLOCKS = [
+    PopularityParams(),
+    PopularityParams(half_life_days=20),
+    PopularityParams(window_days=30, scope="country"),
+    EaseParams(reg_param=2.0, prior_half_life_days=30),
+    ContentParams(),
+    KnnParams(similarity="cosine", n_neighbours=5),
+    KnnParams(similarity="tfidf", n_neighbours=5),
+    KnnParams(similarity="bm25", n_neighbours=5, prior_half_life_days=30),
+]
+
+
+@pytest.mark.parametrize("params", IN_BLOCKS, ids=str)
+def test_a_model_in_blocks_is_that_of_one_task(profiles, params):
+    found = fitter("blocks", SHOP).fit(profiles, {"it": params})["it"].scores(USERS)
+    known = USERS.take(np.flatnonzero(np.diff(USERS.pairs.indptr) > 0))
+    expected = fit_model(params, known, SHOP).scores(USERS)
     assert np.array_equal(np.isfinite(found), np.isfinite(expected))
     finite = np.isfinite(found)
     assert found[finite] == pytest.approx(expected[finite], rel=1e-4)
 
 
-def test_a_model_that_blocks_cannot_fit_is_refused_with_what_to_do(profiles):
-    with pytest.raises(JobError, match=r"item_knn is fitted whole.*recommend\.one_task_pairs"):
-        fitter("blocks", SHOP).fit(profiles, {"knn": KnnParams()})
+@pytest.mark.parametrize("params", [EaseParams(), KnnParams(), KnnParams(similarity="cosine")])
+def test_items_by_items_in_blocks_have_a_bound(profiles, params):
+    small = replace(fitter("blocks", SHOP), setting=FitSetting(max_item_pairs=N_ITEMS - 1))
+    with pytest.raises(JobError, match=r"at most .* items"):
+        small.fit_frame(profiles, params)
+
+
+def test_a_blend_learned_in_blocks_is_that_of_tasks(exams, shared):
+    by_tasks, by_blocks = (
+        learn_blend(exams, shared, CANDIDATES[:2], fitter(engine), BLEND)
+        for engine in ("kernel", "blocks")
+    )
+    assert by_blocks == by_tasks
 
 
 def test_a_trial_in_frames_is_the_judgement_of_what_it_fits(exams):
@@ -375,10 +400,10 @@ def test_explicit_ratings_reach_mllib_as_they_are(profiles):
 
 
 def test_the_prior_of_frames_is_that_of_memory(profiles):
-    found = frame_prior(profiles.repartition(4), N_ITEMS, 30.0)
+    found = Across(profiles.repartition(4), SHOP, SETTING).prior(30.0)
     assert found == pytest.approx(recency_prior(USERS, 30.0), rel=1e-5)
     assert (found[-3:] == 1).all()
-    assert frame_prior(profiles.limit(0), 3, 30.0).tolist() == [1, 1, 1]
+    assert set(Across(profiles.limit(0), SHOP, SETTING).prior(30.0)) == {1.0}
 
 
 def test_profiles_have_a_row_per_user_and_growing_positions(spark, item_index):
@@ -498,3 +523,7 @@ def test_rows_of_a_profile_are_read_back_as_they_were(profiles):
     assert read.ids.tolist() == sorted(USERS.ids)
     assert np.array_equal(read.pairs.toarray(), USERS.pairs.toarray())
     assert read.attributes == USERS.attributes
+
+
+def test_the_only_task_of_a_job_uses_all_cores_of_this_machine(spark):
+    assert [idle_threads(spark.sparkContext, tasks) for tasks in (1, 2, 5)] == [2, 1, 1]

@@ -82,10 +82,13 @@ def test_a_model_too_large_is_left_out_by_name():
     assert "2,000 items" in left_out["ease"]
 
 
-def test_where_pairs_stay_in_their_partitions_only_some_models_are_fitted():
-    found, left_out = tried(engine=Engine("blocks", "a test"))
-    assert set(models(found)) == {"ease", "als_implicit"}
-    assert "popularity" in left_out
+def test_neighbours_in_blocks_need_a_small_catalogue():
+    asked, blocks = ("item_knn", "popularity"), Engine("blocks", "a test")
+    assert tried(asked, engine=blocks) == tried(asked)
+    assert tried(asked, n_items=2000) == tried(asked)
+    found, left_out = tried(asked, engine=blocks, n_items=2000)
+    assert set(models(found)) == {"popularity"}
+    assert "by the engine blocks" in left_out["item_knn"]
 
 
 def test_opinions_are_tried_as_binary_and_as_strength():

@@ -18,12 +18,10 @@ from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.engines import Fitter, choose_engine
+from sparkperso.recommend.engines import Fitter, make_fitter
 from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import item_factor_frame, user_factor_frame
-from sparkperso.recommend.mllib import MllibSetting
-from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.profiles import load_catalogue, user_attributes
 from sparkperso.recommend.storage import to_rows
 from sparkperso.recommend.training import (
@@ -54,7 +52,7 @@ def train_recommender(job: Job) -> Summary:
     slots = job.spark.sparkContext.defaultParallelism
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
         run.set_tags(facts(job))
-        trainer = Trainer(config, catalogue, fitter(job, inputs, catalogue), slots, run, job.say)
+        trainer = Trainer(config, fitter(job, inputs, catalogue), slots, run, job.say)
         trained = trainer.train(inputs)
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})
@@ -105,10 +103,9 @@ def fitter(job: Job, inputs: Inputs, catalogue: Catalogue) -> Fitter:
     """Returns what fits the models, and says which engine it took and why."""
     config = job.settings.recommend
     n_pairs = inputs.interactions.count()
-    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
-    job.say(f"engine {engine.name}: {engine.reason}")
-    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
-    return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
+    found = make_fitter(config, catalogue, n_pairs)
+    job.say(f"engine {found.engine.name}: {found.engine.reason}")
+    return found
 
 
 def read_interactions(job: Job) -> DataFrame:
@@ -183,7 +180,7 @@ def summarise(trained: Trained, version: str) -> Summary:
     test = trained.test
     metric = test.metric.replace("ndcg_at_", "nDCG@")
     return {
-        "candidates": len(trained.found.tried),
+        "candidates": len(trained.found.tuned.tried),
         "winner": trained.winner.name,
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
         **{f"gain over {name}": str(test.gains[name]) for name in shown(test.gains)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,13 +19,17 @@ DEPTH = 100
 """Best items of each part that a blend chooses from while weights are learned."""
 
 
+BlendSums: TypeAlias = tuple[Ints, Floats]
+"""Judged users per bucket, and Σ nDCG of each weighting (buckets × weightings)."""
+
+
 def weight_grid(n_parts: int, steps: int) -> Floats:
     """Returns all weights of `n_parts` that are multiples of 1 / steps and add up to 1."""
     counts = [c for c in product(range(steps + 1), repeat=n_parts) if sum(c) == steps]
     return np.array(counts, dtype=np.float64) / steps
 
 
-def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> tuple[Ints, Floats]:
+def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> BlendSums:
     """Returns judged users per bucket, and Σ nDCG of each weighting (buckets × weightings)."""
     judged = np.flatnonzero(exam.answers.counts > 0)
     asked = exam.users.take(judged)

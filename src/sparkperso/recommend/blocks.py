@@ -6,13 +6,14 @@ the network per step is item-sized: a broadcast out, sums over blocks back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.storagelevel import StorageLevel
+from scipy.sparse import csr_matrix, vstack
 
 from sparkperso.errors import JobError
 from sparkperso.recommend.kernels.als import (
@@ -179,12 +180,7 @@ def gram_blocks(profiles: DataFrame, n_items: int, max_items: int = MAX_GRAM_ITE
     X is 1 where a strength is above 0. `profiles` as for `fit_als_blocks`. Raises JobError beyond
     `max_items`: the driver holds items² × 12 bytes, and each task sends items² × 4.
     """
-    if n_items > max_items:
-        raise JobError(
-            f"Items by items are counted for at most {max_items:,} items",
-            f"There are {n_items:,}",
-            "Leave out this model, or items that few users have",
-        )
+    _require_few(n_items, max_items)
     step = chunk_rows(n_items, np.int32)
 
     def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
@@ -198,6 +194,47 @@ def gram_blocks(profiles: DataFrame, n_items: int, max_items: int = MAX_GRAM_ITE
 
     blocks = _together(pack(profiles, n_items))
     return sum_over_blocks(blocks, work, (n_items, n_items), np.int32).astype(np.float64)
+
+
+def weighted_gram_blocks(
+    profiles: DataFrame,
+    n_items: int,
+    weigh: Callable[[Ints], Wide],
+    max_items: int = MAX_GRAM_ITEMS,
+) -> Wide:
+    """Returns XᵀWX (items × items, float64), W the weight that `weigh` gives users of n items.
+
+    As `gram_blocks`, whose counts are exact; here the number of partitions shows in last digits.
+    """
+    _require_few(n_items, max_items)
+    step = chunk_rows(n_items, np.float64)
+
+    def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        liked = vstack([_weighted(block, n_items, weigh) for block in found], format="csc")
+        plain = (liked > 0).astype(np.float64).T.tocsr()
+        for chunk, first in enumerate(range(0, n_items, step)):
+            sums = (plain[first : first + step] @ liked).toarray()
+            if sums.any():
+                yield chunk, sums
+
+    blocks = _together(pack(profiles, n_items))
+    return sum_over_blocks(blocks, work, (n_items, n_items), np.float64)
+
+
+def _weighted(block: Block, n_items: int, weigh: Callable[[Ints], Wide]) -> csr_matrix:
+    indptr, indices = _preferred(block)
+    lengths = np.diff(indptr)
+    weights = np.repeat(weigh(lengths), lengths)
+    return csr_matrix((weights, indices, indptr), shape=(len(lengths), n_items))
+
+
+def _require_few(n_items: int, max_items: int) -> None:
+    if n_items > max_items:
+        raise JobError(
+            f"Items by items are counted for at most {max_items:,} items",
+            f"There are {n_items:,}",
+            "Leave out this model, or items that few users have",
+        )
 
 
 def _preferred(block: Block) -> tuple[Ints, Ints]:

@@ -19,6 +19,7 @@ from sparkperso.recommend.exam import Exam, Metrics
 from sparkperso.recommend.histories import BUCKETS
 from sparkperso.recommend.listing import Selection
 from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.profiles import n_history
 from sparkperso.recommend.scoring import Lister, list_frame
 
 DECIMALS = 6
@@ -103,11 +104,15 @@ def compare(
 
 
 def judged_lists(lister: Lister, asked: DataFrame, exam: Exam) -> DataFrame:
-    """Returns evaluate.ranking's judged frame of the lister's lists, with each user's n_history."""
+    """Returns `judged_frame` of the lister's lists."""
+    return judged_frame(list_frame(asked, lister), asked, exam)
+
+
+def judged_frame(lists: DataFrame, asked: DataFrame, exam: Exam) -> DataFrame:
+    """Returns evaluate.ranking's judged frame of lists, with n_history of each user of `asked`."""
     relevant = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
-    rows = judge(list_frame(asked, lister), relevant, exam.item_users)
-    liked = F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
-    return rows.join(asked.select(USER_ID, liked), USER_ID)
+    rows = judge(lists, relevant, exam.item_users)
+    return rows.join(asked.select(USER_ID, n_history()), USER_ID)
 
 
 def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:

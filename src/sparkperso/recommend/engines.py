@@ -10,18 +10,17 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.models import AlsParams, EaseParams, HybridParams
-from sparkperso.errors import JobError
-from sparkperso.recommend.blocks import fit_als_blocks, gram_blocks
+from sparkperso.config.models import AlsParams, HybridParams
+from sparkperso.config.recommend import RecommendConfig
+from sparkperso.recommend.across import Across
+from sparkperso.recommend.blocks import fit_als_blocks
 from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Floats, Singles
+from sparkperso.recommend.histories import Singles
 from sparkperso.recommend.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import FitSetting, Fitted
-from sparkperso.recommend.models.ease import closed_form, require_small
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
-from sparkperso.recommend.models.items import ItemItemModel
 from sparkperso.recommend.models.prior import WithPrior
 from sparkperso.recommend.tasks import fit_in_tasks
 
@@ -70,23 +69,16 @@ class Fitter:
 
     def fit_frame(self, profiles: DataFrame, params: Any) -> Fitted:
         """Returns a model fitted by Spark jobs, the pairs staying in their partitions."""
-        n_items, taught = len(self.catalogue), profiles.where(F.size("items") > 0)
+        taught = profiles.where(F.size("items") > 0)
+        across = Across(taught, self.catalogue, self.setting)
         if isinstance(params, AlsParams):
-            inner: Fitted = AlsModel(params, self._als(taught, n_items, params))
-        elif isinstance(params, EaseParams):
-            require_small(n_items, self.setting.max_item_pairs, "EASE")
-            gram = gram_blocks(taught, n_items).astype(np.float32)
-            inner = ItemItemModel(closed_form(gram, params.reg_param))
+            inner: Fitted = AlsModel(params, self._als(taught, len(self.catalogue), params))
         else:
-            raise JobError(
-                f"{params.model} is fitted whole, inside one task",
-                f"The engine is {self.engine.name}: {self.engine.reason}",
-                "Raise recommend.one_task_pairs, or leave it out of recommend.search.space",
-            )
-        if params.prior_half_life_days is None:
+            inner = across.fit(params)
+        half_life = getattr(params, "prior_half_life_days", None)
+        if half_life is None:
             return inner
-        prior = frame_prior(taught, n_items, params.prior_half_life_days)
-        return WithPrior(inner, prior.astype(np.float32))
+        return WithPrior(inner, across.prior(half_life).astype(np.float32))
 
     def _als(self, profiles: DataFrame, n_items: int, params: AlsParams) -> Singles:
         if self.engine.name == "mllib":
@@ -103,6 +95,13 @@ class Fitter:
         )
 
 
+def make_fitter(config: RecommendConfig, catalogue: Catalogue, n_pairs: int) -> Fitter:
+    """Returns what fits models on `n_pairs` (user, item) pairs, by the configuration's engine."""
+    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
+    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
+    return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
+
+
 def parts_of(params: Any) -> tuple[Any, ...]:
     """Returns the parts of a blend; a model of its own is its only part."""
     return params.parts if isinstance(params, HybridParams) else (params,)
@@ -114,22 +113,6 @@ def valued(profiles: DataFrame, values: str) -> DataFrame:
         return profiles
     ones = F.transform("strengths", lambda s: F.when(s > 0, 1.0).otherwise(0.0).cast("float"))
     return profiles.withColumn("strengths", ones)
-
-
-def frame_prior(profiles: DataFrame, n_items: int, half_life_days: float) -> Floats:
-    """Returns models.prior.recency_prior of profiles that stay in their partitions."""
-    pair = F.explode(F.arrays_zip("items", "strengths", "ages")).alias("pair")
-    pairs = profiles.select(pair).where(F.col("pair.strengths") > 0)
-    weight = F.pow(F.lit(0.5), F.col("pair.ages") / half_life_days)
-    sums = pairs.groupBy(F.col("pair.items").alias("item")).agg(
-        F.count(F.lit(1)).alias("ever"), F.round(F.sum(weight), 9).alias("now")
-    )
-    table, prior = sums.toArrow(), np.ones(n_items)
-    ever = table.column("ever").to_numpy().astype(np.float64)
-    now = table.column("now").to_numpy().astype(np.float64)
-    if now.sum() > 0:
-        prior[table.column("item").to_numpy()] = (now / now.sum()) / (ever / ever.sum())
-    return prior
 
 
 def _assembled(params: Any, fitted: Mapping[str, Fitted]) -> Fitted:

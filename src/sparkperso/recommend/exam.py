@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.profiles import profile_frame
+from sparkperso.recommend.profiles import n_history, profile_frame
 from sparkperso.recommend.split import Fold
 
 Metrics = dict[str, float]
@@ -42,8 +42,7 @@ class Exam:
     def judged_users(self) -> DataFrame:
         """user_id, n_history: users with a history and a right answer."""
         asked = self.profiles.where((F.col("n_relevant") > 0) & (F.size("items") > 0))
-        liked = F.size(F.filter("strengths", lambda s: s > 0))
-        return asked.select(USER_ID, liked.alias("n_history"))
+        return asked.select(USER_ID, n_history())
 
     def release(self) -> None:
         """Lets go of what is kept in memory."""

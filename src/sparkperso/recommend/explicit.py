@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
@@ -19,6 +18,7 @@ from sparkperso.recommend.histories import flat
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 from sparkperso.recommend.split import Fold, latest_ratings
 from sparkperso.recommend.tasks import Work
+from sparkperso.recommend.trials import peak_rss_mb
 
 DECIMALS = 6
 
@@ -81,7 +81,7 @@ def try_rating(
         **rounded,
         "fit_seconds": fitted - start,
         "score_seconds": perf_counter() - fitted,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_rss_mb(),
     }
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import add
 from time import perf_counter
@@ -14,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from sparkperso.recommend.blending import BlendSums, blend_sums
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
-from sparkperso.recommend.histories import BUCKETS
+from sparkperso.recommend.histories import BUCKETS, Floats
 from sparkperso.recommend.judging import METRICS, Judgement
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.tasks import Shared, read_exam
+from sparkperso.recommend.trials import peak_rss_mb
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -35,7 +36,7 @@ def try_in_frames(params: Any, exam: Exam, fitter: Fitter) -> dict[str, float]:
         **metrics,
         "fit_seconds": fitted - start,
         "score_seconds": perf_counter() - fitted,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_rss_mb(),
     }
 
 
@@ -49,6 +50,35 @@ def judge_in_frames(model: Fitted, exam: Exam, fitter: Fitter) -> Judgement:
     nothing = np.zeros(len(BUCKETS))
     nobody = Judgement(nothing, dict.fromkeys(METRICS, nothing), frozenset())
     return reduce(add, (_read(json.loads(part)) for part in parts), nobody)
+
+
+def blend_in_frames(parts: Sequence[Any], exam: Exam, fitter: Fitter, grid: Floats) -> BlendSums:
+    """Returns `blending.blend_sums` of the parts on a fold, worked out where its users are."""
+    names = {str(place): params for place, params in enumerate(parts)}
+    fitted = fitter.fit(exam.profiles, names)
+    shared = Shared(fitter.catalogue, {0: exam.allowed}, exam.k, fitter.setting)
+    models = [fitted[name] for name in names]
+    held = exam.profiles.sparkSession.sparkContext.broadcast((models, shared))
+    asked = exam.profiles.where(F.col("n_relevant") > 0)
+    rows = asked.mapInArrow(_blended(held, grid), "document string").collect()
+    found = [json.loads(document) for document in sorted(row["document"] for row in rows)]
+    users = sum((np.array(f["users"]) for f in found), np.zeros(len(BUCKETS), np.int64))
+    sums = sum((np.array(f["sums"]) for f in found), np.zeros((len(BUCKETS), len(grid))))
+    return users, sums
+
+
+def _blended(
+    held: Broadcast[tuple[list[Fitted], Shared]], grid: Floats
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def blended(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        models, shared = held.value
+        for batch in batches:
+            exam = read_exam(pa.Table.from_batches([batch]), 0, shared)
+            users, sums = blend_sums(models, exam, grid)
+            plain = {"users": users.tolist(), "sums": sums.tolist()}
+            yield pa.RecordBatch.from_pydict({"document": [json.dumps(plain)]})
+
+    return blended
 
 
 def _judged(

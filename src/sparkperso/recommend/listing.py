@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.top import top_n
-from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.base import Scorer
 
 ROWS = 256
 """Users scored at a time: one block of scores is 256 × items × 4 bytes."""
@@ -69,7 +69,7 @@ class Lists:
     """Users × n; -inf where a list is shorter."""
 
 
-def best_items(model: Fitted, users: Histories, select: Selection) -> Lists:
+def best_items(model: Scorer, users: Histories, select: Selection) -> Lists:
     """Returns the best items of each user that the selection allows; ties go to the smaller item.
 
     The lists of a user do not depend on the other users.
@@ -82,7 +82,7 @@ def best_items(model: Fitted, users: Histories, select: Selection) -> Lists:
     )
 
 
-def _choose(model: Fitted, block: Histories, select: Selection) -> Lists:
+def _choose(model: Scorer, block: Histories, select: Selection) -> Lists:
     short = select_from(mask(model.scores(block), block, select), select.reach)
     return short if select.reranker is None else select.reranker.choose(short, select.n)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
@@ -79,6 +79,11 @@ def declared(users: DataFrame) -> DataFrame:
     )
     own = F.array_compact(F.array(country, year, decade))
     return users.select(USER_ID, F.concat(own, F.coalesce(others, F.array())).alias("attributes"))
+
+
+def n_history() -> Column:
+    """Returns the number of preferred items of a profile, as `n_history`."""
+    return F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
 
 
 def load_catalogue(item_index: DataFrame, items: DataFrame, max_items: int) -> Catalogue:

@@ -19,7 +19,7 @@ from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.diversity import fill
 from sparkperso.recommend.histories import Floats, Histories, Ints, read_histories
 from sparkperso.recommend.listing import Lists, Selection, best_items, blocks_of
-from sparkperso.recommend.models.base import Explanation, Fitted
+from sparkperso.recommend.models.base import Explanation, Fitted, Scorer
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -36,11 +36,11 @@ INPUT = [USER_ID, "items", "strengths", "ages", "attributes"]
 class Lister:
     """What lists are made with."""
 
-    model: Fitted
+    model: Scorer
     strategy: str
     catalogue: Catalogue
     select: Selection
-    fallback: Fitted | None = None
+    fallback: Scorer | None = None
     """Fills lists that come out short, and those of users that the model cannot serve."""
     fallback_strategy: str = "popularity"
     fills: Literal["short", "cold"] = "short"
@@ -119,6 +119,8 @@ def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Float
     """Returns, per user and place, the position of the item that adds most, and its share."""
     reasons = np.full(best.items.shape, -1, dtype=np.int64)
     shares = np.full(best.items.shape, np.nan)
+    if not isinstance(lister.model, Fitted):
+        raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
     start = 0
     for block in blocks_of(users):
         explain = lister.model.explainer(block)

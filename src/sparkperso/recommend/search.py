@@ -10,10 +10,12 @@ import numpy as np
 from pyspark import Broadcast
 
 from sparkperso.config.models import HybridParams
-from sparkperso.recommend.blending import choose_weights, weight_grid
+from sparkperso.config.recommend import HybridConfig
+from sparkperso.recommend.blending import BlendSums, choose_weights, weight_grid
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
-from sparkperso.recommend.frames import try_in_frames
+from sparkperso.recommend.frames import blend_in_frames, try_in_frames
+from sparkperso.recommend.histories import Floats
 from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.pictures import comparison_figure, fit_figures
 from sparkperso.recommend.tasks import (
@@ -22,7 +24,6 @@ from sparkperso.recommend.tasks import (
     chunks_for,
     in_tasks,
     trial_work,
-    union_of,
 )
 from sparkperso.recommend.tried import Tried
 from sparkperso.recorder import RunRecorder
@@ -95,9 +96,9 @@ class Search:
             return
         asked = [candidates[place] for place in places]
         chunks = chunks_for(len(asked), len(folds), self.plan.slots)
-        frame = union_of([exam.profiles for exam in self.exams]).where(f"fold in ({_csv(folds)})")
+        frames = {fold: self.exams[fold].profiles for fold in folds}
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
-        for document in in_tasks(frame, chunks, work):
+        for document in in_tasks(frames, chunks, work):
             self._found[places[document["candidate"]]].append(document)
 
     def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
@@ -142,26 +143,36 @@ def learn_blend(
     exams: Sequence[Exam],
     shared: Broadcast[Shared],
     parts: Sequence[Any],
-    steps: int,
-    min_users: int,
+    fitter: Fitter,
+    config: HybridConfig,
 ) -> tuple[HybridParams, float]:
     """Returns the blend whose weights ranked best on the folds, and its mean nDCG there.
 
-    The mean is over users with a history. A bucket of histories with fewer than `min_users` judged
-    users shares the weights that are best for all.
+    The mean is over users with a history. A bucket of histories with fewer than `min_bucket_users`
+    judged users shares the weights that are best for all.
     """
-    grid = weight_grid(len(parts), steps)
-    asked = union_of([exam.profiles for exam in exams])
-    found = in_tasks(asked, 1, blend_work(shared, parts, grid))
-    found.sort(key=lambda document: document["fold"])
-    users = np.sum([d["users"] for d in found], axis=0)
-    sums = np.sum([np.round(d["sums"], 9) for d in found], axis=0)
-    weights = choose_weights(users, sums, grid, min_users)
+    grid = weight_grid(len(parts), config.steps)
+    found = _blend_sums(exams, shared, parts, fitter, grid)
+    users = np.sum([users for users, _ in found], axis=0)
+    sums = np.sum([np.round(sums, 9) for _, sums in found], axis=0)
+    weights = choose_weights(users, sums, grid, config.min_bucket_users)
     places = {tuple(row): place for place, row in enumerate(grid.tolist())}
     total = sum(sums[n, places[w]] for n, w in enumerate(weights.values()) if n)
     mean = total / max(users[1:].sum(), 1)
     return HybridParams(parts=tuple(parts), weights=weights), round(float(mean), DECIMALS)
 
 
-def _csv(numbers: Sequence[int]) -> str:
-    return ", ".join(str(n) for n in numbers)
+def _blend_sums(
+    exams: Sequence[Exam],
+    shared: Broadcast[Shared],
+    parts: Sequence[Any],
+    fitter: Fitter,
+    grid: Floats,
+) -> list[BlendSums]:
+    """Returns each fold's sums: from one task a fold where all parts are fitted in one."""
+    if not all(fitter.engine.is_whole(params) for params in parts):
+        return [blend_in_frames(parts, exam, fitter, grid) for exam in exams]
+    asked = {fold: exam.profiles for fold, exam in enumerate(exams)}
+    found = in_tasks(asked, 1, blend_work(shared, parts, grid))
+    found.sort(key=lambda document: document["fold"])
+    return [(np.array(d["users"]), np.array(d["sums"])) for d in found]

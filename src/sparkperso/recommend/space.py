@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from sparkperso.config.models import parse_params
+from sparkperso.config.recommend import SearchConfig
 from sparkperso.errors import ConfigError
 
 ELSEWHERE = {
@@ -17,6 +18,13 @@ ELSEWHERE = {
     "als_explicit": "recommend.search.explicit",
 }
 """Models that are not tried as candidates of the space."""
+
+
+def draw(search: SearchConfig, space: Sequence[Mapping[str, Any]], seed: int) -> list[Any]:
+    """Returns the candidates of these entries by the method that the search is configured with."""
+    if search.method == "grid":
+        return grid(space)
+    return sample(space, search.n_candidates, seed)
 
 
 def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:

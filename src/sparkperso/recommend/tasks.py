@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,8 @@ from sparkperso.recommend.storage import from_rows, to_rows
 from sparkperso.recommend.trials import Examined, try_candidate
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast
+    from pyspark import Broadcast, SparkContext
 
-ANSWERS = ("relevant", "n_relevant")
 Work = Callable[[int, int, pa.Table], list[Any]]
 """(fold, chunk, rows of the fold) → documents to send back."""
 
@@ -46,21 +45,22 @@ class Shared:
     setting: FitSetting
 
 
-def in_tasks(frame: DataFrame, chunks: int, work: Work) -> list[Any]:
+def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[Any]:
     """Returns what `work` gives for each (fold, chunk): the rows of each fold go to `chunks` tasks.
 
-    `frame` has `fold` and the profile columns; there are as many tasks as (fold, chunk) pairs.
+    `frames` is fold → its rows, all of the same columns; there are as many tasks as (fold, chunk)
+    pairs.
     """
+    numbered = [frame.withColumn("fold", F.lit(fold)) for fold, frame in frames.items()]
     copies = F.explode(F.array(*(F.lit(n) for n in range(chunks)))).alias("chunk")
-    spread = frame.select("*", copies)
+    spread = reduce(DataFrame.unionByName, numbered).select("*", copies)
 
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         fold, chunk = (int(part.as_py()) for part in key)
         found = [json.dumps(document) for document in work(fold, chunk, table)]
         return pa.table({"document": pa.array(found, pa.string())})
 
-    n_folds = frame.select("fold").distinct().count()
-    spread = spread.repartition(max(n_folds * chunks, 1), "fold", "chunk")
+    spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
     rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
     return [json.loads(row["document"]) for row in rows]
 
@@ -123,6 +123,7 @@ def fit_in_tasks(
     spark = profiles.sparkSession
     held, names = spark.sparkContext.broadcast(catalogue), list(candidates)
     params = dict(candidates)
+    setting = replace(setting, threads=idle_threads(spark.sparkContext, len(names)))
 
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         name = key[0].as_py()
@@ -149,15 +150,19 @@ def fit_in_tasks(
     return {name: load_model(params[name], from_rows(own[name])) for name in names}
 
 
+def idle_threads(context: SparkContext, n_tasks: int) -> int:
+    """Returns the threads that each of a job's few tasks may use: an executor's cores among them.
+
+    Fewer tasks than cores would leave the other cores idle.
+    """
+    is_local = str(context.master).startswith("local")
+    cores = context.getConf().get("spark.executor.cores", "1") or "1"
+    return max(1, (context.defaultParallelism if is_local else int(cores)) // max(n_tasks, 1))
+
+
 def chunks_for(n_candidates: int, n_folds: int, slots: int) -> int:
     """Returns into how many tasks a fold's candidates are cut: about four per slot in all.
 
     Fewer tasks would leave slots idle at the end, more would copy the fold's rows more often.
     """
     return max(1, min(n_candidates, -(-4 * slots // max(n_folds, 1))))
-
-
-def union_of(frames: Sequence[DataFrame]) -> DataFrame:
-    """Returns the frames under each other, numbered by `fold` from 0."""
-    numbered = [frame.withColumn("fold", F.lit(n)) for n, frame in enumerate(frames)]
-    return reduce(DataFrame.unionByName, numbered)

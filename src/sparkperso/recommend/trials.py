@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +16,7 @@ from sparkperso.recommend.histories import Histories
 from sparkperso.recommend.judging import Answers, Judgement, judge_lists
 from sparkperso.recommend.listing import Selection, best_items
 from sparkperso.recommend.models import fit_model
-from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.models.base import FitSetting, Fitted, Scorer
 
 SAMPLE = 500
 """Training users whose own history is asked for, to show over-fitting."""
@@ -34,9 +35,12 @@ class Examined:
     """Items that were known at the cut."""
     k: int
 
-    @property
+    @cached_property
     def training(self) -> Histories:
-        """The users that models learn from: those with a history."""
+        """The users that models learn from: those with a history.
+
+        Made once for all candidates, which share what is worked out of it (its Gram matrix).
+        """
         return self.users.take(np.flatnonzero(np.diff(self.users.pairs.indptr) > 0))
 
     @property
@@ -44,7 +48,7 @@ class Examined:
         """Size of the catalogue that coverage is a share of."""
         return int(self.allowed.sum())
 
-    def judge(self, model: Fitted) -> Judgement:
+    def judge(self, model: Scorer) -> Judgement:
         """Returns the judgement of the model's lists of all users with right answers."""
         rows = np.flatnonzero(self.answers.counts > 0)
         asked = self.users.take(rows)
@@ -82,6 +86,11 @@ class Watch:
         return max(self.curve, key=lambda n: (self.curve[n], -n)) if self.curve else None
 
 
+def peak_rss_mb() -> float:
+    """Returns the largest memory that this process has held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def try_candidate(
     params: Any, exam: Examined, catalogue: Catalogue, setting: FitSetting, patience: int | None
 ) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def try_candidate(
         f"train_ndcg_at_{exam.k}": exam.recall_of_training(model),
         "fit_seconds": fitted - start,
         "score_seconds": perf_counter() - fitted,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_rss_mb(),
         "curve": watch.curve if watch else {},
         "iterations": watch.best if watch else None,
     }

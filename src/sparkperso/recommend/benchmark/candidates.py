@@ -9,15 +9,15 @@ from typing import Any
 
 from sparkperso.config.models import (
     PARAMS,
-    AlsParams,
     EaseParams,
     ExplicitParams,
+    KnnParams,
     PopularityParams,
 )
 from sparkperso.config.recommend import SearchConfig
 from sparkperso.errors import UsageError
 from sparkperso.recommend.engines import Engine
-from sparkperso.recommend.space import grid, sample
+from sparkperso.recommend.space import draw, grid
 
 EXPLICIT, HYBRID = "als_explicit", "hybrid"
 BASE = tuple(name for name in PARAMS if name not in (EXPLICIT, HYBRID))
@@ -75,7 +75,7 @@ def candidates(
     space does not hold is tried with its default settings.
     """
     space = _space(search.space, names, given)
-    drawn = grid(space) if search.method == "grid" else sample(space, search.n_candidates, seed)
+    drawn = draw(search, space, seed)
     wanted = _wanted(names)
     plain = [PopularityParams()] if "popularity" in wanted else []
     found = dict.fromkeys(_timeless(c) if not given.is_timed else c for c in [*plain, *drawn])
@@ -89,11 +89,11 @@ def obstacle(params: Any, given: Given) -> str | None:
     """Returns why a candidate cannot be tried on these data; None when it can."""
     if params.model == "content" and not given.has_items:
         return "nothing is known of the items: give --items"
-    if isinstance(params, EaseParams) and given.n_items > given.max_item_pairs:
+    in_blocks = isinstance(params, KnnParams) and not given.engine.is_whole(params)
+    if (in_blocks or isinstance(params, EaseParams)) and given.n_items > given.max_item_pairs:
         limit = f"{given.max_item_pairs:,} (recommend.max_item_pairs)"
-        return f"{given.n_items:,} items; it is fitted on up to {limit}"
-    if not given.engine.is_whole(params) and not isinstance(params, AlsParams | EaseParams):
-        return f"it is fitted in one task, and the engine is {given.engine.name}"
+        where = f" by the engine {given.engine.name}" if in_blocks else ""
+        return f"{given.n_items:,} items; it is fitted{where} on up to {limit}"
     return None
 
 

@@ -15,17 +15,17 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.config.models import HybridParams
-from sparkperso.evaluate.ranking import judge, mean_metrics
+from sparkperso.evaluate.ranking import mean_metrics
 from sparkperso.recommend.benchmark.memory import PeakMemory
-from sparkperso.recommend.benchmark.tuning import Bench
-from sparkperso.recommend.comparison import by_bucket
+from sparkperso.recommend.comparison import by_bucket, judged_frame
 from sparkperso.recommend.engines import parts_of
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.listing import Selection
-from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.base import Fitted, Scorer
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.models.popularity import PopularityModel
 from sparkperso.recommend.scoring import Lister, list_frame
+from sparkperso.recommend.tuning import Bench
 
 FALLBACK = "popularity (filled)"
 Keep = Callable[[str, DataFrame], None]
@@ -74,7 +74,7 @@ class Contest:
         lists.unpersist()
         return result
 
-    def lister(self, model: Fitted, name: str) -> Lister:
+    def lister(self, model: Scorer, name: str) -> Lister:
         """Returns what lists of a model are made with."""
         select = Selection(self.exam.k, self.exam.allowed)
         catalogue = self.bench.fitter.catalogue
@@ -82,12 +82,9 @@ class Contest:
 
     def judged(self, name: str, lists: DataFrame) -> dict[str, Any]:
         """Returns the metrics of lists (columns of scoring.list_frame), and keeps them."""
-        exam, fold = self.exam, self.exam.fold
+        exam = self.exam
         self.keep(name, in_order(lists))
-        relevant = fold.relevant.unionByName(fold.cold_relevant)
-        liked = F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
-        rows = judge(lists, relevant, exam.item_users)
-        rows = rows.join(self.asked.select(USER_ID, liked), USER_ID).persist()
+        rows = judged_frame(lists, self.asked, exam).persist()
         warm = rows.where(F.col("n_history") > 0)
         means = mean_metrics(warm, [exam.k], exam.n_items, exam.n_train_users)
         buckets = by_bucket(rows, self.bench.metric, exam.k)

@@ -24,7 +24,7 @@ from sparkperso.recommend.benchmark.contest import Contest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.histories import Histories, Singles, read_histories
-from sparkperso.recommend.models.base import Arrays, Explainer, nothing_where_zero
+from sparkperso.recommend.models.base import nothing_where_zero
 from sparkperso.recommend.scoring import INPUT, make_lists
 from sparkperso.recommend.tasks import Shared, read_exam
 from sparkperso.recommend.trials import Examined
@@ -61,14 +61,6 @@ class Rival:
         """Returns users × items; -inf at and below 0, and for users without history."""
         found = np.asarray(self.score(users.strengths), dtype=np.float32)
         return nothing_where_zero(np.where(users.lengths[:, None] > 0, found, 0))
-
-    def explainer(self, users: Histories) -> Explainer:
-        """Is not asked for: raises NotImplementedError."""
-        raise NotImplementedError
-
-    def arrays(self) -> Arrays:
-        """Is not asked for: raises NotImplementedError."""
-        raise NotImplementedError
 
 
 def require_implicit() -> None:

@@ -25,9 +25,9 @@ from sparkperso.recommend.benchmark.contest import (
     plain_popularity,
 )
 from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
-from sparkperso.recommend.benchmark.tuning import ask_ratings, tune, tune_ratings
 from sparkperso.recommend.tasks import Shared
 from sparkperso.recommend.tried import Tried
+from sparkperso.recommend.tuning import ask_ratings, tune, tune_ratings
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
     if not found and not with_ratings:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError("At least one model should be left to try", why, "Mend --models")
-    best = tune(bench, ready.exams, found, blend=asked.wants(HYBRID)) if found else {}
+    blend = asked.wants(HYBRID)
+    best = dict(tune(bench, ready.exams, found, blend=blend).best) if found else {}
     if with_ratings:
         best[EXPLICIT] = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
     if asked.with_implicit:

@@ -17,12 +17,10 @@ from sparkperso.recommend.benchmark.candidates import Given, looks_explicit
 from sparkperso.recommend.benchmark.items import number_items, read_items
 from sparkperso.recommend.benchmark.parts import cut_training, make_fold
 from sparkperso.recommend.benchmark.rows import Rows, read_rows, require_columns
-from sparkperso.recommend.benchmark.tuning import Bench
-from sparkperso.recommend.engines import Fitter, choose_engine
+from sparkperso.recommend.engines import make_fitter
 from sparkperso.recommend.exam import Exam
-from sparkperso.recommend.mllib import MllibSetting
-from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.profiles import load_catalogue
+from sparkperso.recommend.tuning import Bench
 
 Say = Callable[[str], None]
 
@@ -96,10 +94,7 @@ def make_bench(
     config, k, say = rest
     index = number_items(train.frame.select(ITEM_ID).union(items.select(ITEM_ID)))
     catalogue = load_catalogue(index, items, config.max_driver_items)
-    n_pairs = train.counts["n_pairs"]
-    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
-    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
-    fitter = Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
+    fitter = make_fitter(config, catalogue, train.counts["n_pairs"])
     slots = index.sparkSession.sparkContext.defaultParallelism
     return Bench(config, k, fitter, index, attributes, slots, say)
 

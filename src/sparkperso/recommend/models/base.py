@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +30,19 @@ Explainer = Callable[[int, Ints], Explanation]
 """(row of a user, items) → why they have their scores."""
 
 
-class Fitted(Protocol):
-    """A fitted model."""
+class Scorer(Protocol):
+    """What lists can be made with."""
 
     def scores(self, users: Histories) -> Singles:
         """Returns users × items; higher is better, -inf where the model has nothing to say.
 
         A user's row does not depend, to the bit, on the other users of the block.
         """
+
+
+@runtime_checkable
+class Fitted(Scorer, Protocol):
+    """A fitted model: it scores, gives reasons, and can be stored."""
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns what says why items have their scores for a user of this block."""

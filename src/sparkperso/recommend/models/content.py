@@ -84,18 +84,28 @@ class ContentModel:
 def fit(
     params: ContentParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> Fitted:
-    """Returns the items' vectors, and the mean vector of what users of each attribute like.
-
-    Years of birth are left out: few users share one, and their decade is told beside it.
-    """
-    vectors = item_vectors(params, catalogue)
-    told = {t for own in users.attributes for t in own if not t.startswith(f"{BIRTH_YEAR}=")}
+    """Returns the items' vectors, and the mean vector of what users of each attribute like."""
+    told = {token for own in users.attributes for token in own if is_shared(token)}
     tokens = np.array(sorted(told), dtype=object)
-    members = attribute_matrix(users, tokens)
-    counts = np.asarray(members.T @ users.lengths).ravel()
-    sums = np.asarray((members.T @ (users.likes @ vectors)).todense())
+    liked = (attribute_matrix(users, tokens).T @ users.likes).tocsr()
+    model = model_of(item_vectors(params, catalogue), tokens, liked)
+    return with_prior(model, users, params.prior_half_life_days)
+
+
+def is_shared(token: str) -> bool:
+    """Says whether an attribute is one that many users may have.
+
+    A year of birth is not: few users share one, and their decade is told beside it.
+    """
+    return not token.startswith(f"{BIRTH_YEAR}=")
+
+
+def model_of(vectors: csr_matrix, tokens: Texts, liked: csr_matrix) -> ContentModel:
+    """Returns the model of items' vectors and of how many users of each token like each item."""
+    counts = np.asarray(liked.sum(axis=1), dtype=np.float64).ravel()
+    sums = np.asarray((liked @ vectors).todense())
     profiles = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
-    return with_prior(ContentModel(vectors, tokens, profiles), users, params.prior_half_life_days)
+    return ContentModel(vectors, tokens, profiles)
 
 
 def load(params: ContentParams, arrays: Arrays) -> Fitted:

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix, diags, vstack
 
 from sparkperso.config.models import KnnParams
 from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Floats, Histories
+from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.top import top_n
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 from sparkperso.recommend.models.items import ItemItemModel, load_items
@@ -19,10 +19,13 @@ CELLS = 20_000_000
 
 def fit(params: KnnParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
     """Returns each item's nearest `n_neighbours`, itself left out."""
-    weighted = weigh(params, users.likes)
-    neighbours = nearest(weighted, params.n_neighbours)
-    model = ItemItemModel(neighbours.T.tocsr())
+    model = model_of(nearest(weigh(params, users.likes), params.n_neighbours))
     return with_prior(model, users, params.prior_half_life_days)
+
+
+def model_of(neighbours: csr_matrix) -> ItemItemModel:
+    """Returns the model of each item's (row's) neighbours."""
+    return ItemItemModel(neighbours.T.tocsr())
 
 
 def load(params: KnnParams, arrays: Arrays) -> Fitted:
@@ -38,14 +41,25 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
     """
     if params.similarity == "cosine":
         return _unit_columns(likes)
-    rarity = np.maximum(np.log(max(likes.shape[0], 1) / (1 + column_sums(likes))), 0)
+    rarity = rarity_of(column_sums(likes), likes.shape[0])
     if params.similarity == "tfidf":
         return _unit_columns(likes @ diags(rarity))
     lengths = np.diff(likes.indptr)
-    mean = max(lengths.mean(), 1e-12) if len(lengths) else 1.0
-    norm = params.k1 * (1 - params.b + params.b * lengths / mean)
-    saturated = diags((params.k1 + 1) / (norm + 1)) @ likes
-    return (saturated @ diags(rarity)).tocsr()
+    mean = float(lengths.mean()) if len(lengths) else 1.0
+    return (diags(user_weights(params, lengths, mean)) @ likes @ diags(rarity)).tocsr()
+
+
+def rarity_of(counts: Floats, n_users: int) -> Floats:
+    """Returns log(users ÷ (1 + users of the item)) of each item, not below 0."""
+    rarity: Floats = np.maximum(np.log(max(n_users, 1) / (1 + counts)), 0)
+    return rarity
+
+
+def user_weights(params: KnnParams, lengths: Ints, mean: float) -> Floats:
+    """Returns what BM25 lets a user of so many items count: (k1 + 1) ÷ (norm + 1)."""
+    norm = params.k1 * (1 - params.b + params.b * lengths / max(mean, 1e-12))
+    weights: Floats = ((params.k1 + 1) / (norm + 1)).astype(np.float64)
+    return weights
 
 
 def nearest(weighted: csr_matrix, n: int) -> csr_matrix:
@@ -54,14 +68,17 @@ def nearest(weighted: csr_matrix, n: int) -> csr_matrix:
     other, n_items = weighted.astype(np.float32).tocsr(), weighted.shape[1]
     size = max(1, CELLS // max(n_items, 1))
     blocks = [
-        _nearest_of(columns[start : start + size] @ other, start, n)
+        nearest_of((columns[start : start + size] @ other).toarray(), start, n)
         for start in range(0, n_items, size)
     ]
     return vstack(blocks).tocsr() if blocks else csr_matrix((n_items, n_items), dtype=np.float32)
 
 
-def _nearest_of(products: csr_matrix, start: int, n: int) -> csr_matrix:
-    dense = products.toarray()
+def nearest_of(dense: Singles, start: int, n: int) -> csr_matrix:
+    """Returns the n largest of each row above 0, itself left out; row 0 is item `start`.
+
+    Changes `dense` (rows × items).
+    """
     rows = np.arange(len(dense))
     dense[rows, start + rows] = 0
     dense[dense <= 0] = -np.inf

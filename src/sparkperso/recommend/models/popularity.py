@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,14 +62,18 @@ def fit(
     params: PopularityParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> PopularityModel:
     """Returns the shares of the pairs of the window, each halved per half-life of age."""
-    everybody = _counts(params, users)
+    own = {
+        scope: _counts(params, users.take(r)) for scope, r in _scopes(params.scope, users).items()
+    }
+    return model_of(_counts(params, users), own)
+
+
+def model_of(everybody: Floats, scopes: Mapping[str, Floats]) -> PopularityModel:
+    """Returns the model of what the pairs of each item count: everybody's, and each scope's."""
     overall = everybody / max(everybody.sum(), 1e-12)
-    rows, scopes = [overall], [""]
-    for scope, members in _scopes(params.scope, users).items():
-        own = _counts(params, users.take(members))
-        rows.append((own + SMOOTHING * overall) / (own.sum() + SMOOTHING))
-        scopes.append(scope)
-    return PopularityModel(np.stack(rows).astype(np.float32), np.array(scopes, dtype=object))
+    rows = [(own + SMOOTHING * overall) / (own.sum() + SMOOTHING) for own in scopes.values()]
+    shares = np.stack([overall, *rows]).astype(np.float32)
+    return PopularityModel(shares, np.array(["", *scopes], dtype=object))
 
 
 def load(params: PopularityParams, arrays: Arrays) -> PopularityModel:

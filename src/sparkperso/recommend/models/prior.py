@@ -63,12 +63,14 @@ def recency_prior(users: Histories, half_life_days: float) -> Floats:
     sells better now than it used to. 1 for items without a pair.
     """
     weights = np.power(np.float32(0.5), users.ages / np.float32(half_life_days))
-    now = column_sums(users.aged(weights))
-    ever = column_sums(users.likes)
-    if now.sum() == 0:
-        return np.ones(users.n_items)
-    shares: Floats = np.ones(users.n_items)
-    np.divide(now / now.sum(), ever / ever.sum(), out=shares, where=ever > 0)
+    return share_ratio(column_sums(users.aged(weights)), column_sums(users.likes))
+
+
+def share_ratio(now: Floats, ever: Floats) -> Floats:
+    """Returns each item's share of `now` over its share of `ever`; 1 where `ever` is 0."""
+    shares: Floats = np.ones(len(ever))
+    if now.sum() > 0:
+        np.divide(now / now.sum(), ever / ever.sum(), out=shares, where=ever > 0)
     return shares
 
 

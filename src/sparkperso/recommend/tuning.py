@@ -1,9 +1,9 @@
-"""Choosing the settings of each model inside the training part."""
+"""Choosing the settings of each model on the folds, for training and for benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -15,9 +15,9 @@ from sparkperso.recommend.exam import Exam, prepare_exam
 from sparkperso.recommend.explicit import rating_frame, rating_work
 from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import Fold
-from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks, union_of
+from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks
 from sparkperso.recommend.tried import Tried, best_of
-from sparkperso.recorder import NullRecorder
+from sparkperso.recorder import NullRecorder, RunRecorder
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Bench:
     """user_id, attributes."""
     slots: int
     say: Callable[[str], None]
+    recorder: RunRecorder = field(default_factory=NullRecorder)
 
     @property
     def metric(self) -> str:
@@ -45,20 +46,33 @@ class Bench:
         return prepare_exam(fold, self.k, catalogue, self.item_index, self.attributes)
 
 
-def tune(
-    bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: bool
-) -> dict[str, Tried]:
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found on the folds."""
+
+    tried: tuple[Tried, ...]
+    """All candidates."""
+    best: Mapping[str, Tried]
+    """Model → its best candidate; with `blend`, the hybrid of the best too."""
+
+    def ranked(self, metric: str) -> list[Tried]:
+        """Returns the best of each model and the blend, best first."""
+        return sorted(self.best.values(), key=lambda one: -one.mean[metric])
+
+
+def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: bool) -> Tuned:
     """Returns the best candidate of each model, and with `blend` the hybrid of the best."""
     config = bench.config.search
     allowed = {number: exam.allowed for number, exam in enumerate(exams)}
     held = Shared(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
     shared = bench.item_index.sparkSession.sparkContext.broadcast(held)
     plan = SearchPlan(bench.slots, config.drop_below, config.patience)
-    search = Search(exams, shared, plan, NullRecorder(), bench.say, bench.metric, bench.fitter)
-    best = best_by_model(search.run(candidates), bench.metric)
+    search = Search(exams, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter)
+    tried = search.run(candidates)
+    best = best_by_model(tried, bench.metric)
     hybrid = blend_of(bench, exams, shared, best) if blend else None
     shared.unpersist()
-    return best | ({"hybrid": hybrid} if hybrid else {})
+    return Tuned(tuple(tried), best | ({"hybrid": hybrid} if hybrid else {}))
 
 
 def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
@@ -70,15 +84,17 @@ def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
 def blend_of(
     bench: Bench, exams: Sequence[Exam], shared: Any, best: Mapping[str, Tried]
 ) -> Tried | None:
-    """Returns the blend of the best models; None with fewer than two that fit one task."""
+    """Returns the blend of the best models; None with fewer than two."""
     config = bench.config.search.hybrid
-    whole = [t for t in best.values() if bench.fitter.engine.is_whole(t.params)]
-    ranked = sorted(whole, key=lambda one: -one.mean[bench.metric])[: config.max_parts]
+    ranked = sorted(best.values(), key=lambda one: -one.mean[bench.metric])[: config.max_parts]
     if not config.enabled or len(ranked) < 2:
         return None
     parts = [one.params for one in ranked]
-    params, mean = learn_blend(exams, shared, parts, config.steps, config.min_bucket_users)
+    params, mean = learn_blend(exams, shared, parts, bench.fitter, config)
     bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {mean:.4f}")
+    with bench.recorder.child("hybrid") as run:
+        run.log_params({"strategy": "hybrid", **params.model_dump()})
+        run.log_metrics({f"mean_{bench.metric}": mean})
     return Tried("hybrid", params, ({bench.metric: mean},))
 
 
@@ -93,6 +109,9 @@ def tune_ratings(
     ]
     for one in tried:
         bench.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
+        with bench.recorder.child(one.name) as run:
+            run.log_params({"strategy": "als_explicit", **one.params.model_dump()})
+            run.log_metrics({f"mean_{key}": value for key, value in one.mean.items()})
     return min(tried, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
 
 
@@ -101,7 +120,7 @@ def ask_ratings(
 ) -> list[dict[str, Any]]:
     """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold."""
     chunks = chunks_for(len(candidates), len(folds), bench.slots)
-    frame = union_of([rating_frame(fold, bench.item_index) for fold in folds])
+    frames = {n: rating_frame(fold, bench.item_index) for n, fold in enumerate(folds)}
     n_items = len(bench.fitter.catalogue)
     work = rating_work(candidates, n_items, bench.config.seed, chunks)
-    return sorted(in_tasks(frame, chunks, work), key=lambda d: (d["candidate"], d["fold"]))
+    return sorted(in_tasks(frames, chunks, work), key=lambda d: (d["candidate"], d["fold"]))
