@@ -1,7 +1,6 @@
 """ALS and top-10 lists of the compiled kernels beside the `implicit` library, on two threads.
 
-    python benchmarks/bench_als.py            about five minutes on two cores
-    python benchmarks/bench_als.py --mllib    adds MLlib's recommendForAllUsers with an anti-join
+    python benchmarks/bench_als.py    about five minutes on two cores
 
 One million synthetic interactions (tastes, popular items, noise) of 30,000 users and 40,000 items,
 rank 64, 16 iterations. Engines alternate within the run, whichever begins; medians of 3. Both are
@@ -64,8 +63,6 @@ def main() -> None:
     result["ndcg_at_10"] = {engine: quality(engine, large) for engine in engines}
     result["peak_memory_mb"] = {engine: ask_memory(engine, large) for engine in engines}
     result["top_10"] = {name: time_lists(engines, interactions(*s)) for name, s in SIZES.items()}
-    if arguments.mllib:
-        result["top_10_mllib_seconds"] = mllib_lists(interactions(*SIZES["6000x4000"]))
     result["load_average"] = {"before": load, "after": os.getloadavg()[0]}
     result["interactions"] = int(large.nnz)
     result["measured"] = time.strftime("%Y-%m-%d")
@@ -77,7 +74,6 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mllib", action="store_true")
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -198,36 +194,6 @@ def lists(engine: str, factors, known: csr_matrix) -> np.ndarray:
 def time_lists(engines: list[str], matrix: csr_matrix) -> dict:
     factors = tuple(first_factors(size, RANK, seed) for seed, size in enumerate(matrix.shape))
     return alternate(engines, lambda engine: lists(engine, factors, matrix))
-
-
-def mllib_lists(matrix: csr_matrix) -> float:
-    """Seconds of MLlib's lists, long enough that ten are left when the seen ones are gone."""
-    from pyspark.ml.recommendation import ALS
-    from pyspark.sql import functions as F
-
-    from sparkperso.config import load_settings
-    from sparkperso.session import build_session
-
-    spark = build_session(load_settings())
-    coo = matrix.tocoo()
-    columns = {"user": coo.row, "item": coo.col, "rating": coo.data}
-    import pandas as pd
-
-    pairs = spark.createDataFrame(pd.DataFrame(columns)).cache()
-    als = ALS(
-        rank=RANK, maxIter=1, implicitPrefs=True, userCol="user", itemCol="item", ratingCol="rating"
-    )
-    model = als.fit(pairs)
-    most_seen = int(np.diff(matrix.indptr).max())
-    started = time.perf_counter()
-    rows = model.recommendForAllUsers(N + most_seen)
-    rows = rows.select("user", F.posexplode("recommendations").alias("place", "found"))
-    rows = rows.select("user", "place", "found.item").join(pairs, ["user", "item"], "left_anti")
-    best = rows.groupBy("user").agg(F.sort_array(F.collect_list(F.struct("place", "item"))))
-    best.write.format("noop").mode("overwrite").save()
-    seconds = time.perf_counter() - started
-    spark.stop()
-    return round(seconds, 1)
 
 
 def ask_memory(engine: str, matrix: csr_matrix) -> dict:
