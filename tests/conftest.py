@@ -24,6 +24,8 @@ TEST_PROPERTIES = [
     "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
     # Delta keeps the plans of each table's state, of 10,000 tables: every test has its own lake.
     "spark.conf.spark.databricks.delta.delta.log.cacheSize=30",
+    # A broadcast join of ten rows takes a whole page, of up to 64 MB, until its plan is collected.
+    "spark.conf.spark.buffer.pageSize=1m",
     "spark.conf.spark.sql.ui.retainedExecutions=10",
     "spark.conf.spark.ui.retainedJobs=50",
     "spark.conf.spark.ui.retainedStages=50",

@@ -110,8 +110,9 @@ _ALL = (
     ),
     _command(
         "train-recommender",
-        "Tunes, tests and refits ALS.",
-        "Tunes ALS on time-ordered folds, tests the winner once, refits and registers it.",
+        "Tunes, blends, tests and refits models.",
+        "Tunes every model on time-ordered folds, blends the best, tests once, refits the winner "
+        "and registers it as the candidate.",
     ),
     _bare_command(
         "benchmark",

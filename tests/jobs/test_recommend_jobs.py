@@ -26,6 +26,11 @@ SEARCH = [
     "recommend.lists.n_items=5",
     "recommend.lists.popular_min_events=100",
 ]
+SHORT = [
+    "recommend.search.space=[{model: popularity, half_life_days: 7}, {model: ease, reg_param: 10},"
+    " {model: als_implicit, rank: 2, alpha: 5, max_iter: 2}]",
+    "recommend.search.explicit=[]",
+]
 LISTS = ["gold/recommendations", "gold/popular_items", "gold/similar_items"]
 FACTORS = ["gold/als_user_factors", "gold/als_item_factors"]
 
@@ -177,6 +182,20 @@ def test_two_runs_on_the_same_input_give_the_same_tables(trained, open_shop, job
     assert_same_tables(
         *lakes, tables=[*LISTS, *FACTORS, "gold/model_arrays", "gold/user_index", "gold/item_index"]
     )
+
+
+def test_training_in_blocks_finds_what_training_in_tasks_does(trained, open_shop, jobs):
+    apart = open_shop(shop())
+    jobs[0].STEP.action(apart.job("train-recommender", "recommend.engine=blocks", *SHORT))
+    whole, blocks = (
+        one.job("look").tracking.by_alias("recommender", "candidate").document
+        for one in (trained, apart)
+    )
+    assert (whole["engine"], blocks["engine"]) == ("kernel", "blocks")
+    assert blocks["test"]["metrics"].keys() == whole["test"]["metrics"].keys()
+    for name in ("popularity", "ease"):
+        metrics = pytest.approx(whole["test"]["metrics"][name], abs=1e-4)
+        assert blocks["test"]["metrics"][name] == metrics, name
 
 
 def test_too_little_to_train_on_stops_at_a_gate_and_the_champion_stays(trained, jobs):

@@ -52,7 +52,9 @@ def train_recommender(job: Job) -> Summary:
     slots = job.spark.sparkContext.defaultParallelism
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
         run.set_tags(facts(job))
-        trainer = Trainer(config, fitter(job, inputs, catalogue), slots, run, job.say)
+        fits = fitter(job, inputs, catalogue)
+        run.set_tags({"engine": fits.engine.name, "engine_reason": fits.engine.reason})
+        trainer = Trainer(config, fits, slots, run, job.say)
         trained = trainer.train(inputs)
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})
@@ -60,6 +62,7 @@ def train_recommender(job: Job) -> Summary:
         document = {
             **trained.as_dict(),
             **facts(job),
+            "engine": fits.engine.name,
             **write_model(job, trained, inputs, catalogue),
         }
         document["config"] = config.model_dump(mode="json")
