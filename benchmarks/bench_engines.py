@@ -39,7 +39,7 @@ ENGINES = ["kernel", "blocks", "mllib", "implicit"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, nargs="+", default=[0.1, 0.5, 1])
-    parser.add_argument("--engines", nargs="+", default=ENGINES)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--iterations", type=int, default=16)
     arguments = parser.parse_args()
     spark = build_session(load_settings(lake="/tmp/sparkperso-bench-engines"))

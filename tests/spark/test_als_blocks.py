@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,29 @@ def test_users_without_items_change_nothing(spark, matrix):
     )
     assert np.allclose(some, less, atol=1e-6)
     assert not some[2].any()
+
+
+def driver_memory_left(spark):
+    (status,) = spark._jvm.scala.jdk.javaapi.CollectionConverters.asJava(
+        spark.sparkContext._jsc.sc().getExecutorMemoryStatus()
+    ).values()
+    return status._2()
+
+
+def test_no_iteration_leaves_its_factors_in_the_drivers_memory(spark, matrix):
+    frame, sizes = profiles(spark, matrix, 2).persist(), {"rank": 32, "max_iter": 3}
+    frame.count()
+    before = driver_memory_left(spark)
+    fit_als_blocks(frame, 20_000, **sizes, **PARAMS, implicit=True, seed=1)
+    one_sent = 20_000 * sizes["rank"] * 4
+    kept = soon_below(lambda: before - driver_memory_left(spark), one_sent)
+    frame.unpersist()
+    assert kept < one_sent
+
+
+def soon_below(measure, limit):
+    """Returns what is measured once it is below the limit, or after five seconds."""
+    end = time.monotonic() + 5
+    while (found := measure()) >= limit and time.monotonic() < end:
+        time.sleep(0.05)
+    return found

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pyspark.core.broadcast import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.storagelevel import StorageLevel
 from scipy.sparse import csr_matrix, vstack
@@ -47,6 +49,7 @@ from sparkperso.recommend.packing import (
 
 MAX_GRAM_ITEMS = 20_000
 LEVEL = StorageLevel.MEMORY_AND_DISK
+Sent = TypeVar("Sent")
 
 
 def fit_als_blocks(
@@ -75,9 +78,11 @@ def fit_als_blocks(
     items = first_factors(n_items, rank, seed)
     items[counts == 0] = 0
     for _ in range(max_iter):
-        solved = fit.solve_users(blocks, items).persist(LEVEL)
+        held = _send(blocks, (items, common_gram(items, implicit)))
+        solved = fit.solve_users(blocks, held).persist(LEVEL)
         items = fit.improve_items(solved, items, counts)
         solved.unpersist()
+        held.destroy()
     blocks.unpersist()
     return items
 
@@ -105,11 +110,9 @@ class BlockFit:
 
         return sum_over_blocks(blocks, work, (n_items, 1), np.int64)[:, 0]
 
-    def solve_users(self, blocks: DataFrame, items: Factors) -> DataFrame:
-        """Returns the blocks with the user factors that are best against `items`."""
+    def solve_users(self, blocks: DataFrame, held: Broadcast[tuple[Factors, Wide]]) -> DataFrame:
+        """Returns the blocks with the best user factors against (items, their common gram)."""
         objective = self.objective
-        common = common_gram(items, objective.implicit)
-        held = blocks.sparkSession.sparkContext.broadcast((items, common))
 
         def work(batches: Frames) -> Frames:
             for block in blocks_in(batches):
@@ -153,7 +156,7 @@ class BlockFit:
     ) -> tuple[Wide, Wide]:
         """Returns the ratings' part of the items' gradient, and the users' gram if `wished`."""
         rank, n_items, objective = self.rank, self.n_items, self.objective
-        held = blocks.sparkSession.sparkContext.broadcast(directions)
+        held = _send(blocks, directions)
 
         def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
             # The gram stands below the items' rows, so that one job brings both.
@@ -169,7 +172,7 @@ class BlockFit:
             yield from in_chunks(totals)
 
         totals = sum_over_blocks(blocks, work, (n_items + rank, rank), np.float64)
-        held.unpersist()
+        held.destroy()
         lower: Wide = totals[n_items:]
         return totals[:n_items], lower + np.tril(lower, -1).T
 
@@ -246,6 +249,14 @@ def _preferred(block: Block) -> tuple[Ints, Ints]:
 def _together(blocks: DataFrame) -> DataFrame:
     """Returns the blocks in no more partitions than run at a time: each sends item-sized sums."""
     return blocks.coalesce(max(1, blocks.sparkSession.sparkContext.defaultParallelism))
+
+
+def _send(blocks: DataFrame, value: Sent) -> Broadcast[Sent]:
+    """Returns `value` sent to all tasks, for the caller to destroy.
+
+    `unpersist` would leave the driver its copy: after some iterations those fill its memory.
+    """
+    return blocks.sparkSession.sparkContext.broadcast(value)
 
 
 def _above(diagonal: Wide) -> Wide:

@@ -120,10 +120,12 @@ def sum_over_blocks(blocks: DataFrame, work: Work, shape: tuple[int, int], dtype
     sums = blocks.mapInArrow(partial, PARTS).groupBy("chunk").applyInArrow(add, PARTS)
     found = np.zeros(shape, dtype=dtype)
     step = chunk_rows(shape[1], dtype)
-    for row in sums.toLocalIterator():
-        first = row["chunk"] * step
-        mine = found[first : first + step]
-        mine[:] = np.frombuffer(row["data"], dtype=dtype).reshape(mine.shape)
+    for batch in sums.toArrow().to_batches():
+        for chunk, data in zip(
+            batch.column("chunk").to_pylist(), batch.column("data"), strict=True
+        ):
+            mine = found[chunk * step : (chunk + 1) * step]
+            mine[:] = _array(data, dtype).reshape(mine.shape)
     return found
 
 
