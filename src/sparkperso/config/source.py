@@ -13,6 +13,7 @@ from sparkperso.event import Channel, is_event_field
 
 Format = Literal["json", "csv", "parquet"]
 CONSENT = "consent"
+ARRIVAL = "received_at"
 
 
 class CsvConfig(Section):
@@ -44,7 +45,8 @@ class SourceConfig(Section):
     description: str = ""
     """One line on what it holds."""
     path: str | None = None
-    """File, folder or URI to read without --path; `package:<file>` is one that is shipped."""
+    """File, folder or URI to read without --path; `package:<file>` is one that is shipped,
+    `lake:<folder>` lies in the lake."""
     format: Format | None = None
     """None takes it from the names: .json .jsonl .ndjson .csv .parquet, .gz after it or not."""
     csv: CsvConfig = Field(default_factory=CsvConfig)
@@ -62,7 +64,8 @@ class SourceConfig(Section):
     """Names for expressions too slow for every record; finding the distinct values reads the
     files once more, of Parquet only the columns that they need."""
     columns: dict[str, str]
-    """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns."""
+    """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns.
+    `received_at` is when the collector took the record; without it, when the run does."""
     rules: tuple[RuleConfig, ...] = ()
     """Rules of this source alone, over its columns and its `let` names."""
     channel: Channel = "web"
@@ -86,7 +89,11 @@ class SourceConfig(Section):
 
     @model_validator(mode="after")
     def _columns_are_event_fields(self) -> SourceConfig:
-        unknown = [name for name in self.columns if name != CONSENT and not is_event_field(name)]
+        unknown = [
+            name
+            for name in self.columns
+            if name not in (CONSENT, ARRIVAL) and not is_event_field(name)
+        ]
         if unknown:
             raise ValueError(f"columns {unknown} are no fields of an event")
         if self.consent == "required" and CONSENT not in self.columns:

@@ -13,6 +13,7 @@ from sparkperso.config.source import Format
 from sparkperso.errors import JobError, UsageError
 
 PACKAGE = "package:"
+LAKE = "lake:"
 EXTENSIONS: dict[str, Format] = {
     "json": "json",
     "jsonl": "json",
@@ -33,8 +34,10 @@ class SourceFile:
     modified_at: int
 
 
-def resolve_path(path: str) -> str:
-    """Returns the place of `package:<file>`, and any other path as it is."""
+def resolve_path(path: str, lake_root: str = "") -> str:
+    """Returns the place of `package:<file>` or `lake:<folder>`, and any other path as it is."""
+    if path.startswith(LAKE):
+        return f"{lake_root.rstrip('/')}/{path.removeprefix(LAKE)}"
     if not path.startswith(PACKAGE):
         return path
     data = Path(__file__).resolve().parent.parent / "data"

@@ -10,19 +10,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import CONSENT, Lookup, SourceConfig
+from sparkperso.config.source import ARRIVAL, CONSENT, Lookup, SourceConfig
 from sparkperso.errors import ConfigError
 from sparkperso.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
 
 KEPT = ("_payload", "_record_id", "_file", "_malformed")
 REFUSED = "_refused"
+ARRIVED = "_received_at"
 
 
 def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, list[Rule]]:
     """Returns the records with one column per event field as sent, and the source's own rules.
 
-    Beside KEPT and the fields there are `_refused` (no consent) and one condition per rule.
+    Beside KEPT and the fields there are `_refused` (no consent), `_received_at` as sent and one
+    condition per rule.
     Raises ConfigError naming the expression that Spark cannot make sense of.
     """
     records = _with_nulls(records, source)
@@ -37,6 +39,7 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
     mapped = records.select(
         *KEPT,
         _refused(records, source).alias(REFUSED),
+        _field(records, source, ARRIVAL).alias(ARRIVED),
         *(_field(records, source, name).alias(name) for name in EVENT_FIELDS),
         *(value.alias(f"_{key}") for group in parts.values() for key, value in group.items()),
         *(column for rule in rules for column in rule.columns()),

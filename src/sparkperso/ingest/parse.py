@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config.ingest import IngestConfig
@@ -16,11 +16,11 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.event import EVENT_FIELDS
 from sparkperso.ingest.deduplicate import NUMBER
 from sparkperso.ingest.files import SourceFile
-from sparkperso.ingest.mapping import map_columns
+from sparkperso.ingest.mapping import ARRIVED, map_columns
 from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
-from sparkperso.ingest.times import choose_formats
+from sparkperso.ingest.times import choose_formats, event_time
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ def classify_files(
 ) -> DataFrame:
     """Returns one row per record of `files`: what became of it, and the fields of its event.
 
-    Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file; those
-    of silver/events; record_number, unique. Each record is read, serialised and hashed once.
+    Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file,
+    received_at; those of silver/events; record_number, unique. Each record is read, serialised
+    and hashed once.
     """
     frames = read_records(spark, files, book.source)
     parts = [classify_records(frame, book, received_at) for frame in frames]
@@ -54,7 +55,7 @@ def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) 
     events = events.withColumns(
         {
             "payload_bytes": F.octet_length("_payload"),
-            "received_at": F.lit(received_at),
+            "received_at": _arrival(mapped, received_at),
             "historical": F.lit(source.historical),
             "max_future_minutes": F.lit(config.max_future_minutes),
             "max_age_days": F.lit(config.max_age_days),
@@ -69,6 +70,13 @@ def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) 
     return _result(checked, source.needs_consent)
 
 
+def _arrival(mapped: DataFrame, received_at: datetime) -> Column:
+    """When the collector says that it took the record, else when the run does."""
+    ours = F.lit(received_at)
+    kind = mapped.schema[ARRIVED].dataType
+    return F.coalesce(event_time(F.col(ARRIVED), kind, "UTC"), ours)
+
+
 def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
     """A refused record keeps nothing. event_id stays null where the record's hash stands for it."""
     columns = {
@@ -76,7 +84,7 @@ def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
         "record_id": F.col("_record_id"),
         "source_file": F.col("_file"),
         "is_rejected": F.col("reasons").isNotNull(),
-        **{name: F.col(name) for name in ("reasons", "recoverable", *EVENT_FIELDS)},
+        **{name: F.col(name) for name in ("received_at", "reasons", "recoverable", *EVENT_FIELDS)},
         "event_date": F.to_date("timestamp"),
         "event_key": F.xxhash64(F.coalesce("event_id", "_record_id")),
     }

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 def new_rejections(rejected: DataFrame, known: DataFrame | None, ingest_batch: str) -> DataFrame:
     """Returns one row per record_id that is not in quarantine (`known`) from another batch."""
-    record = F.struct("payload", "source_file", "reasons", "recoverable")
+    record = F.struct("payload", "source_file", "reasons", "recoverable", "received_at")
     rows = rejected.groupBy("record_id").agg(F.min(record).alias("_first"))
     rows = rows.select("record_id", "_first.*")
     if known is None:

@@ -62,7 +62,7 @@ def source_path(job: Job, source: SourceConfig) -> str:
     path = job.options.get("path") or source.path
     if not path:
         raise UsageError(f"Source '{source.name}' has no path of its own", "", "Name one by --path")
-    return resolve_path(path)
+    return resolve_path(path, job.settings.lake.root)
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,9 @@ class Run:
     received_at: datetime
 
     def stamped(self, rows: DataFrame) -> DataFrame:
-        """Returns rows with source, time of arrival and batch."""
+        """Returns rows with source and batch."""
         return rows.withColumns(
-            {
-                "source": F.lit(self.book.source.name),
-                "received_at": F.lit(self.received_at),
-                "ingest_batch": F.lit(self.batch.name),
-            }
+            {"source": F.lit(self.book.source.name), "ingest_batch": F.lit(self.batch.name)}
         )
 
     def existing(self, table: str) -> DataFrame | None:
