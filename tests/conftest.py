@@ -11,8 +11,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Families of tests that ship with the package: their assertions say what was found, too.
 pytest.register_assert_rewrite("sparkperso.testing.models")
-# Fixtures of the whole pipeline on a sample, shared by several folders.
-pytest_plugins = ["tests.pipeline"]
+# Fixtures of the whole pipeline on a sample, and of the collector's spool, for several folders.
+pytest_plugins = ["tests.pipeline", "tests.spool"]
 
 TEST_PROPERTIES = [
     "spark.master=local[2]",

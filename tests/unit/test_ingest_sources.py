@@ -35,6 +35,7 @@ def test_an_unknown_source_is_refused_and_a_near_one_named():
     [
         ({"columns": {"user": "who"}}, "no fields of an event"),
         ({"columns": {"context.colour": "who"}}, "no fields of an event"),
+        ({"columns": {"collected.colour": "who"}}, "no fields of an event"),
         ({"time_zone": "Europe/Camelot"}, "IANA"),
         ({"consent": "yes"}, "pattern"),
         ({"consent": "required"}, "condition named 'consent'"),

@@ -14,6 +14,8 @@ from sparkperso.event import Channel, is_event_field
 Format = Literal["json", "csv", "parquet"]
 CONSENT = "consent"
 ARRIVAL = "received_at"
+COLLECTED = "collected"
+COLLECTED_FIELDS = ("site", "basis", "purpose", "region", "opted_out")
 
 
 class CsvConfig(Section):
@@ -65,7 +67,8 @@ class SourceConfig(Section):
     files once more, of Parquet only the columns that they need."""
     columns: dict[str, str]
     """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns.
-    `received_at` is when the collector took the record; without it, when the run does."""
+    `received_at` is when the collector took the record; without it, when the run does.
+    `collected.<part>` is what the collector noted then: site, basis, purpose, region, opted_out."""
     rules: tuple[RuleConfig, ...] = ()
     """Rules of this source alone, over its columns and its `let` names."""
     channel: Channel = "web"
@@ -92,7 +95,7 @@ class SourceConfig(Section):
         unknown = [
             name
             for name in self.columns
-            if name not in (CONSENT, ARRIVAL) and not is_event_field(name)
+            if name not in (CONSENT, ARRIVAL) and not is_event_field(name) and not _is_noted(name)
         ]
         if unknown:
             raise ValueError(f"columns {unknown} are no fields of an event")
@@ -113,3 +116,8 @@ class SourceConfig(Section):
     def needs_consent(self) -> bool:
         """Says whether records without consent are refused."""
         return self.consent == "required"
+
+
+def _is_noted(name: str) -> bool:
+    group, _, part = name.partition(".")
+    return group == COLLECTED and part in COLLECTED_FIELDS

@@ -10,7 +10,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import ARRIVAL, CONSENT, Lookup, SourceConfig
+from sparkperso.config.source import (
+    ARRIVAL,
+    COLLECTED,
+    COLLECTED_FIELDS,
+    CONSENT,
+    Lookup,
+    SourceConfig,
+)
 from sparkperso.errors import ConfigError
 from sparkperso.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
@@ -18,13 +25,14 @@ from sparkperso.ingest.rules import Rule, bind_rules
 KEPT = ("_payload", "_record_id", "_file", "_malformed")
 REFUSED = "_refused"
 ARRIVED = "_received_at"
+NOTED = "_collected"
 
 
 def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, list[Rule]]:
     """Returns the records with one column per event field as sent, and the source's own rules.
 
-    Beside KEPT and the fields there are `_refused` (no consent), `_received_at` as sent and one
-    condition per rule.
+    Beside KEPT and the fields there are `_refused` (no consent), `_received_at` as sent, what the
+    collector noted (`_collected`) and one condition per rule.
     Raises ConfigError naming the expression that Spark cannot make sense of.
     """
     records = _with_nulls(records, source)
@@ -40,6 +48,7 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
         *KEPT,
         _refused(records, source).alias(REFUSED),
         _field(records, source, ARRIVAL).alias(ARRIVED),
+        _noted(records, source).alias(NOTED),
         *(_field(records, source, name).alias(name) for name in EVENT_FIELDS),
         *(value.alias(f"_{key}") for group in parts.values() for key, value in group.items()),
         *(column for rule in rules for column in rule.columns()),
@@ -96,6 +105,16 @@ def _field(records: DataFrame, source: SourceConfig, name: str) -> Column:
     if name not in source.columns:
         return F.lit(None).cast("string")
     return _checked(records, name, source.columns[name], source)
+
+
+def _noted(records: DataFrame, source: SourceConfig) -> Column:
+    """What the collector noted on taking the record, as texts; null parts where it did not."""
+    return F.struct(
+        *(
+            _field(records, source, f"{COLLECTED}.{name}").cast("string").alias(name)
+            for name in COLLECTED_FIELDS
+        )
+    )
 
 
 def _context(parts: Collection[str]) -> Column:

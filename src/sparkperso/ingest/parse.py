@@ -16,7 +16,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.event import EVENT_FIELDS
 from sparkperso.ingest.deduplicate import NUMBER
 from sparkperso.ingest.files import SourceFile
-from sparkperso.ingest.mapping import ARRIVED, map_columns
+from sparkperso.ingest.mapping import ARRIVED, NOTED, map_columns
 from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
@@ -38,8 +38,9 @@ def classify_files(
     """Returns one row per record of `files`: what became of it, and the fields of its event.
 
     Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file,
-    received_at; those of silver/events; record_number, unique. Each record is read, serialised
-    and hashed once.
+    received_at; those of silver/events; `collected` (what the collector noted) and `effective_at`
+    (when decisions are compared with it: on arrival there, else the event's time); record_number,
+    unique. Each record is read, serialised and hashed once.
     """
     frames = read_records(spark, files, book.source)
     parts = [classify_records(frame, book, received_at) for frame in frames]
@@ -55,7 +56,8 @@ def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) 
     events = events.withColumns(
         {
             "payload_bytes": F.octet_length("_payload"),
-            "received_at": _arrival(mapped, received_at),
+            "received_at": F.coalesce(_arrival(mapped), F.lit(received_at)),
+            "effective_at": F.coalesce(_arrival(mapped), "timestamp", F.lit(received_at)),
             "historical": F.lit(source.historical),
             "max_future_minutes": F.lit(config.max_future_minutes),
             "max_age_days": F.lit(config.max_age_days),
@@ -70,11 +72,9 @@ def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) 
     return _result(checked, source.needs_consent)
 
 
-def _arrival(mapped: DataFrame, received_at: datetime) -> Column:
-    """When the collector says that it took the record, else when the run does."""
-    ours = F.lit(received_at)
-    kind = mapped.schema[ARRIVED].dataType
-    return F.coalesce(event_time(F.col(ARRIVED), kind, "UTC"), ours)
+def _arrival(mapped: DataFrame) -> Column:
+    """When the collector says that it took the record; null where it does not say."""
+    return event_time(F.col(ARRIVED), mapped.schema[ARRIVED].dataType, "UTC")
 
 
 def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
@@ -87,6 +87,8 @@ def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
         **{name: F.col(name) for name in ("received_at", "reasons", "recoverable", *EVENT_FIELDS)},
         "event_date": F.to_date("timestamp"),
         "event_key": F.xxhash64(F.coalesce("event_id", "_record_id")),
+        "collected": F.col(NOTED),
+        "effective_at": F.col("effective_at"),
     }
     if may_refuse:
         columns = {name: F.when(~F.col("_refused"), value) for name, value in columns.items()}

@@ -15,7 +15,15 @@ from sparkperso.ingest.times import event_time
 from sparkperso.schemas.events import CONTEXT
 
 METADATA = "map<string,string>"
-CARRIED = ("_payload", "_record_id", "_file", "_refused", "_received_at", "is_malformed")
+CARRIED = (
+    "_payload",
+    "_record_id",
+    "_file",
+    "_refused",
+    "_received_at",
+    "_collected",
+    "is_malformed",
+)
 
 
 def standardise_events(

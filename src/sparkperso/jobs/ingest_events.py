@@ -1,4 +1,4 @@
-"""ingest-events: files → bronze, silver, quarantine."""
+"""ingest-events: files → bronze, silver (events, items, consents), quarantine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import QualityGateError, UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
+from sparkperso.ingest.consents import consent_rows
 from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected, require_records
 from sparkperso.ingest.deduplicate import deduplicated
 from sparkperso.ingest.failures import unreadable_files_named
@@ -134,7 +135,7 @@ def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
 
 
 def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
-    """Adds the valid records that are new events, and what they say about items."""
+    """Adds the valid records that are new events, what they say about items, and on consent."""
     valid = valid_events(records)
     known = run.existing("silver/events")
     with deduplicated(valid, intake.readable, known, run.batch.name) as new:
@@ -144,7 +145,16 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
             run.job.writer("silver/events").append(rows, txn)
             items = update_items(new.events, run.job.lake.ref("silver/items").read())
             run.job.writer("silver/items").overwrite(items)
+            append_consents(run, new.events)
         return new.n_events
+
+
+def append_consents(run: Run, events: DataFrame) -> None:
+    """Adds the decisions that new consent events state."""
+    rows = run.stamped(consent_rows(events)).select(*TABLES["silver/consents"].column_names)
+    if rows.isEmpty():
+        return
+    run.job.writer("silver/consents").append(rows, Txn(f"ingest-consents-{run.batch.name}"))
 
 
 def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -> Summary:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sparkperso.schemas import events, features, ops, recommend, segments
+from sparkperso.schemas import consents, events, features, ops, recommend, segments
 from sparkperso.schemas.spec import Column, TableSpec
 
-_FAMILIES = (events, features, ops, recommend, segments)
+_FAMILIES = (consents, events, features, ops, recommend, segments)
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec
