@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from pathlib import Path
 
+import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from tests.spool import line
+
+from sparkperso.errors import UsageError
+from sparkperso.jobs import ingest_events
 
 
 def arrivals(lake, table):
@@ -29,3 +36,30 @@ def test_a_line_without_time_of_arrival_was_received_by_the_run(lake, spool, ing
     assert ingest()["valid"] == 1
     (found,) = arrivals(lake, "silver/events")
     assert before <= datetime.fromisoformat(found) <= datetime.now()
+
+
+def test_a_spool_that_is_absent_or_empty_is_no_error_but_a_wrong_path_is(lake, make_job, ingest):
+    assert ingest()["received"] == 0
+    (Path(lake.config.root) / "_spool" / "ready").mkdir(parents=True)
+    said = []
+    job = make_job("ingest-events", source="collector", path=None)
+    job.say = said.append
+    assert ingest_events.action(job)["files"] == 0
+    assert "Nothing waits in" in said[0]
+    with pytest.raises(UsageError, match="There is no"):
+        ingest_events.action(make_job("ingest-events", source="collector", path="/nowhere"))
+
+
+def test_odd_lines_are_quarantined_and_tables_stay_text(lake, spool, ingest):
+    spool("a", [line(1), line(2, user_id="a\0b"), line(3, metadata={"text": "x" * 5_000_000})])
+    plain = json.dumps(line(4))
+    deep = plain.replace('"metadata": {}', '"metadata": ' + '{"a":' * 5000 + "1" + "}" * 5000)
+    odd = [plain.replace('"u"', '"u\udcff"'), deep, plain[:40], plain.replace("{}", "NaN"), "\0"]
+    content = "\n".join(odd).encode("utf-8", "surrogateescape")
+    (Path(lake.config.root) / "_spool" / "ready" / "b.jsonl").write_bytes(content)
+    summary = ingest("ingest.max_rejected_share=1")
+    assert (summary["received"], summary["valid"], summary["quarantined"]) == (8, 2, 6)
+    for table in ("bronze/events", "silver/events", "silver/quarantine"):
+        assert DeltaTable(f"{lake.config.root}/{table}").to_pyarrow_table().to_pylist()
+    codes = lake.ref("silver/quarantine").read().selectExpr("reasons[0].code").collect()
+    assert sorted(code for (code,) in codes) == ["malformed"] * 5 + ["too_large"]

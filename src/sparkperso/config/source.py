@@ -49,6 +49,8 @@ class SourceConfig(Section):
     path: str | None = None
     """File, folder or URI to read without --path; `package:<file>` is one that is shipped,
     `lake:<folder>` lies in the lake."""
+    may_be_empty: bool = False
+    """Whether finding nothing at `path` is no error: a queue between two deliveries."""
     format: Format | None = None
     """None takes it from the names: .json .jsonl .ndjson .csv .parquet, .gz after it or not."""
     csv: CsvConfig = Field(default_factory=CsvConfig)

@@ -44,22 +44,23 @@ def resolve_path(path: str, lake_root: str = "") -> str:
     return str(data / path.removeprefix(PACKAGE))
 
 
-def list_files(spark: SparkSession, path: str) -> list[SourceFile]:
+def list_files(spark: SparkSession, path: str, may_be_empty: bool = False) -> list[SourceFile]:
     """Returns the files at `path` (a file, a folder with its subfolders, or a glob), sorted.
 
     Hidden files (`_…`, `.…`) and, beside others, empty files are left out. Raises UsageError when
-    there is nothing at `path`, JobError when all that is there is empty.
+    there is nothing at `path`, JobError when all that is there is empty; with `may_be_empty`,
+    returns nothing then.
     """
     jvm: Any = spark._jvm
     place = jvm.org.apache.hadoop.fs.Path(path)
     system = place.getFileSystem(spark._jsc.hadoopConfiguration())
     found = system.globStatus(place) or ()
-    if not found:
+    if not found and not may_be_empty:
         raise UsageError(
             "--path names a file or a folder of events", f"There is no '{path}'", "Mend the path"
         )
     files = [file for status in found for file in _walk(jvm, system, status)]
-    if not any(file.size for file in files):
+    if not any(file.size for file in files) and not may_be_empty:
         raise JobError(
             f"'{path}' should hold at least one record",
             "The file is empty" if files else "The folder holds no files",

@@ -37,16 +37,20 @@ def read_records(
 
 
 def _read_json(spark: SparkSession, paths: list[str], source: SourceConfig) -> Iterator[DataFrame]:
-    """JSON lines. A variant's JSON has sorted keys and no blanks: the canonical form to hash."""
+    """JSON lines. A variant's JSON has sorted keys and no blanks: the canonical form to hash.
+
+    A line that is not UTF-8 is malformed; its payload is made valid, for tables must hold text.
+    """
     lines = spark.read.text(paths).where(F.trim("value") != "")
     lines = lines.select("value", F.col(FILE).alias("_file"), _variant("value").alias("_variant"))
     is_object = F.col("_variant").isNotNull() & F.ltrim("value").startswith("{")
+    is_text = F.is_valid_utf8("value")
     canonical = F.coalesce(F.to_json("_variant"), F.col("value"))
     yield lines.select(
-        F.col("value").alias("_payload"),
+        F.make_valid_utf8("value").alias("_payload"),
         F.sha2(canonical, 256).alias("_record_id"),
         "_file",
-        (~is_object).alias("_malformed"),
+        (~(is_text & is_object)).alias("_malformed"),
         *(_member(source, column) for column in (*source.fields, *source.optional_fields)),
     )
 

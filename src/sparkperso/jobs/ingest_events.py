@@ -20,7 +20,7 @@ from sparkperso.ingest.consents import consent_rows
 from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected, require_records
 from sparkperso.ingest.deduplicate import deduplicated
 from sparkperso.ingest.failures import unreadable_files_named
-from sparkperso.ingest.files import list_files, resolve_path
+from sparkperso.ingest.files import SourceFile, list_files, resolve_path
 from sparkperso.ingest.items import update_items
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.quarantine import new_rejections
@@ -35,7 +35,7 @@ from sparkperso.tables import Txn
 def action(job: Job) -> Summary:
     """Takes in the new files of a source; returns the run's counts."""
     book = read_rulebook(job)
-    files = list_files(job.spark, source_path(job, book.source))
+    files = waiting_files(job, book.source)
     batch = plan_batch(files, book, job.lake.ref("ops/ingested_files").read())
     if not batch.files:
         return {**_figures(Intake(0, 0, 0), 0, 0), "files": 0, "skipped files": batch.n_skipped}
@@ -56,6 +56,16 @@ def read_rulebook(job: Job) -> Rulebook:
         load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),
         config,
     )
+
+
+def waiting_files(job: Job, source: SourceConfig) -> list[SourceFile]:
+    """Returns the files to look at; none, with a line that says so, of a queue that is empty."""
+    path = source_path(job, source)
+    may_be_empty = source.may_be_empty and not job.options.get("path")
+    files = list_files(job.spark, path, may_be_empty)
+    if not files:
+        job.say(f"Nothing waits in {path}: what fills it has handed over no file yet")
+    return files
 
 
 def source_path(job: Job, source: SourceConfig) -> str:
