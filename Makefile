@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest
 LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
+.PHONY: help setup web demo test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,10 +13,14 @@ help: ## List the targets
 setup: ## Install everything into .venv: packages by hash, Java where allowed, Spark's jars
 	@PYTHON='$(PYTHON)' scripts/setup.sh
 
+web: ## Build the browser SDK and the demo shop with node into src/sparkperso/data/web
+	@scripts/build_web.sh
+
 demo: setup ## Set up, then run the whole pipeline on a real shop's year
 	@$(BIN)/sparkperso demo
 
 test: setup ## Set up, then run all tests
+	@scripts/setup_tests.sh
 	@$(PYTEST)
 
 test-unit: setup ## Run the tests that need no JVM (under a minute)
@@ -60,4 +64,4 @@ clean: ## Remove what runs leave behind: lake, caches, build results
 		.ruff_cache .import_linter_cache .coverage
 
 distclean: clean ## Remove the environment as well
-	@rm -rf .venv .tools
+	@rm -rf .venv .tools web/node_modules src/sparkperso/data/web

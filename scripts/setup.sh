@@ -107,3 +107,4 @@ install_tools
 install_packages
 install_java
 .venv/bin/python -m sparkperso.jars
+scripts/build_web.sh --where-possible

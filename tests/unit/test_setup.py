@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -65,6 +66,16 @@ def test_every_locked_package_has_a_hash_and_no_address(lock):
     assert not [place for place in machine_paths() if place in text]
 
 
+def test_node_packages_are_locked_by_hash_and_no_address():
+    text = (ROOT / "web/package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+    assert all("integrity" in facts for name, facts in packages.items() if name)
+    assert '"resolved"' not in text
+    assert "registry=" not in (ROOT / "web/.npmrc").read_text().replace(
+        "omit-lockfile-registry", ""
+    )
+
+
 def test_the_lock_holds_what_the_package_asks_for():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["spark"]]
@@ -84,7 +95,9 @@ def test_every_target_has_one_line_of_help():
     assert all(f"{name} " in listed and line in listed for name, line in helped)
 
 
-@pytest.mark.parametrize("script", ["scripts/setup.sh", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["scripts/setup.sh", "scripts/setup_tests.sh", "scripts/build_web.sh", ".ci/run"]
+)
 def test_the_scripts_are_sound_bash(script):
     path = ROOT / script
     assert path.stat().st_mode & 0o111

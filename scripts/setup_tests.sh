@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs what only the tests need beside `make setup`: real browsers and servers to test against.
+# Each step looks first whether it is done. Where it may not install, the tests say what is missing.
+#
+#   APT=no  never install Debian packages
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+may_install() {
+    [[ ${APT:-yes} != no ]] && command -v apt-get > /dev/null && as_root true 2> /dev/null
+}
+
+# install COMMAND PACKAGE...: installs the packages unless the command is there.
+install() {
+    local wanted=$1
+    shift
+    if command -v "$wanted" > /dev/null || ! may_install; then return 0; fi
+    printf 'tests: installing %s with apt\n' "$*"
+    as_root apt-get update -qq > /dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "$@" \
+        > /dev/null || true
+}
+
+install_browser() {
+    install chromium chromium
+    install chromedriver chromium-driver
+}
+
+# What `make setup` could not build without node is built now.
+install_web() {
+    install node nodejs
+    install npm npm
+    scripts/build_web.sh --where-possible
+}
+
+install_browser
+install_web

@@ -1,0 +1,131 @@
+/** The consent banner and its dialog: vanilla-cookieconsent, with the SDK as the decision's keeper. */
+
+import * as CookieConsent from "vanilla-cookieconsent";
+import "vanilla-cookieconsent/dist/cookieconsent.css";
+import "./banner.css";
+import { PURPOSES, type Purpose, type Purposes } from "../src/types";
+import { TEXTS, type Texts } from "./texts";
+
+export interface BannerOptions {
+  /** Address of the privacy policy or of the page of preferences. */
+  policyUrl?: string;
+  /** Own words, over the English ones. */
+  texts?: Partial<Texts>;
+}
+
+const MEMORY = "sparkperso.banner";
+const script = document.currentScript as HTMLScriptElement | null;
+let method = "banner";
+
+const banner = {
+  async run({ policyUrl, texts }: BannerOptions = {}): Promise<void> {
+    const sdk = window.sparkperso;
+    const decided = sdk.consent.get();
+    // What the library remembers is good for as long as the SDK's decision.
+    if (!decided) localStorage.removeItem(MEMORY);
+    await CookieConsent.run({
+      autoShow: !decided,
+      disablePageInteraction: false,
+      cookie: { name: MEMORY, useLocalStorage: true },
+      guiOptions: {
+        consentModal: { layout: "box inline", position: "bottom left", equalWeightButtons: true },
+        preferencesModal: { layout: "box", equalWeightButtons: true },
+      },
+      categories: { necessary: { enabled: true, readOnly: true }, ...categories() },
+      language: {
+        default: "en",
+        translations: { en: translation({ ...TEXTS, ...texts }, policyUrl) },
+      },
+      onFirstConsent: keep,
+      onChange: keep,
+    });
+    if (decided) adopt(decided);
+  },
+  /** Opens the dialog of purposes. */
+  preferences: (): void => CookieConsent.showPreferences(),
+  /** Decides without the dialog: what a page of preferences calls. */
+  choose(purposes: Purposes): void {
+    method = "preference_page";
+    adopt(purposes);
+    CookieConsent.hide();
+    give(purposes);
+    method = "banner";
+  },
+};
+
+function categories(): Record<string, CookieConsent.Category> {
+  const enabled = (name: Purpose) => ({ enabled: window.sparkperso.consent.isAllowed(name) });
+  return Object.fromEntries(PURPOSES.map((name) => [name, enabled(name)]));
+}
+
+/** Makes the library's memory the same as a decision. */
+function adopt(purposes: Purposes): void {
+  const granted = PURPOSES.filter((name) => purposes[name]);
+  CookieConsent.acceptCategory(["necessary", ...granted]);
+}
+
+/** Gives a decision to the SDK, once. */
+function give(purposes: Purposes): void {
+  const known = window.sparkperso.consent.get();
+  if (!known || PURPOSES.some((name) => known[name] !== (purposes[name] === true))) {
+    window.sparkperso.consent.set(purposes, method);
+  }
+}
+
+/** Gives the library's decision to the SDK, and takes the id out that the library makes for it. */
+function keep(): void {
+  const accepted = new Set(CookieConsent.getUserPreferences().acceptedCategories);
+  give(Object.fromEntries(PURPOSES.map((name) => [name, accepted.has(name)])));
+  const memory = JSON.parse(localStorage.getItem(MEMORY) ?? "{}") as object;
+  localStorage.setItem(MEMORY, JSON.stringify({ ...memory, consentId: "none" }));
+}
+
+function translation(texts: Texts, policyUrl?: string): CookieConsent.Translation {
+  const footer = policyUrl ? `<a href="${encodeURI(policyUrl)}">${texts.policy}</a>` : "";
+  const sections = (["necessary", ...PURPOSES] as const).map((name) => ({
+    title: texts[name][0],
+    description: texts[name][1],
+    linkedCategory: name,
+  }));
+  const { acceptAll, rejectAll, choose, save, close } = texts;
+  return {
+    consentModal: {
+      title: texts.title,
+      description: texts.description,
+      acceptAllBtn: acceptAll,
+      acceptNecessaryBtn: rejectAll,
+      showPreferencesBtn: choose,
+      footer,
+    },
+    preferencesModal: {
+      title: texts.preferences,
+      acceptAllBtn: acceptAll,
+      acceptNecessaryBtn: rejectAll,
+      savePreferencesBtn: save,
+      closeIconLabel: close,
+      sections,
+    },
+  };
+}
+
+export type Banner = typeof banner;
+declare global {
+  interface Window {
+    sparkpersoBanner: Banner;
+  }
+}
+
+function addStyles(): void {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = (script?.src ?? "/sdk/sparkperso-banner.js").replace(/\.js(\?.*)?$/, ".css");
+  document.head.append(link);
+}
+
+addStyles();
+window.sparkpersoBanner = banner;
+if (script?.dataset.policyUrl !== undefined) {
+  const run = () => void banner.run({ policyUrl: script.dataset.policyUrl ?? "" });
+  if (window.sparkperso) run();
+  else addEventListener("sparkperso:ready", run, { once: true });
+}

@@ -1,0 +1,69 @@
+/** Shows the lines of the demo's site as the collector kept them, as they come. */
+
+import "./style.css";
+import { safe } from "./views";
+
+interface Line {
+  event_type: string;
+  timestamp: string;
+  item_id?: string;
+  value?: number;
+  currency?: string;
+  context: { page_url?: string };
+  metadata: Record<string, unknown>;
+  collected: { purpose: string };
+}
+type Message = { kind: "accepted"; line: Line } | { kind: "counts"; counts: Record<string, number> };
+
+const MOST = 200;
+const list = document.querySelector("#events") as HTMLElement;
+const status = document.querySelector("#status") as HTMLElement;
+const figures = document.querySelector("#figures") as HTMLElement;
+
+/** The few words that say most of an event. */
+function gist({ event_type, item_id, value, currency, metadata, context }: Line): string {
+  const page = context.page_url ? new URL(context.page_url).pathname : "";
+  const granted = Object.entries((metadata.purposes ?? {}) as Record<string, boolean>);
+  const said: Record<string, unknown> = {
+    page_view: metadata.title,
+    click: metadata.name ?? metadata.text,
+    scroll: `${metadata.depth} %`,
+    dwell: `${metadata.seconds} s visible, ${metadata.active_seconds} s active`,
+    form_submit: `${metadata.form}: ${String(metadata.fields).replace(/,/g, ", ")}`,
+    search: `“${metadata.query}”`,
+    consent: granted.flatMap(([name, isGiven]) => (isGiven ? [name] : [])).join(", ") || "nothing allowed",
+    session_recording: `part ${metadata.sequence}`,
+  };
+  const parts = [said[event_type], item_id, value && `${value} ${currency ?? ""}`, page];
+  return parts.filter(Boolean).map((part) => safe(String(part))).join(" · ");
+}
+
+function add(line: Line): void {
+  document.querySelector("#none")?.remove();
+  const row = document.createElement("li");
+  const type = safe(line.event_type);
+  row.innerHTML = `<details><summary><time>${safe(line.timestamp.slice(11, 19))}</time>
+    <b class="type ${type}">${type}</b><span>${gist(line)}</span><em>${safe(line.collected.purpose)}</em></summary>
+    <pre>${safe(JSON.stringify(line, null, 2))}</pre></details>`;
+  list.prepend(row);
+  while (list.childElementCount > MOST) list.lastElementChild?.remove();
+}
+
+function count(counts: Record<string, number>): void {
+  figures.innerHTML = Object.entries(counts)
+    .map(([name, number]) => `<li><b data-figure="${safe(name)}">${number}</b>${safe(name)}</li>`)
+    .join("");
+}
+
+const feed = new EventSource("/demo/api/feed");
+feed.onopen = () => {
+  list.innerHTML = "";
+  status.textContent = "live";
+};
+feed.onerror = () => (status.textContent = "connecting");
+feed.onmessage = ({ data }: MessageEvent<string>) => {
+  const message = JSON.parse(data) as Message;
+  if (message.kind === "accepted") add(message.line);
+  else count(message.counts);
+};
+if (location.search === "?drawer") document.body.classList.add("drawer");

@@ -1,0 +1,142 @@
+/** The client: what is tracked becomes an event, if its person agreed, and goes into the queue. */
+
+import { bare, campaign, deviceType } from "./address";
+import { Consent } from "./consent";
+import { tellLayer } from "./layer";
+import { Queue } from "./queue";
+import { Recording } from "./recording";
+import { Sender } from "./sender";
+import { forgetSession, randomId, touchSession } from "./session";
+import { read, remove, write } from "./store";
+import { startTrackers, type Trackers } from "./trackers";
+import { Transport, type Outcome } from "./transport";
+import type { Details, Json, Options, Purpose, Purposes, SentEvent } from "./types";
+
+/** So many waiting events are sent at once. */
+const MANY = 20;
+
+export class Client {
+  private readonly consent: Consent;
+  private readonly queue = new Queue();
+  private readonly sender: Sender;
+  private readonly recording: Recording;
+  private trackers: Trackers | null = null;
+  private page = bare(location.href);
+  private referrer = document.referrer && bare(document.referrer);
+
+  constructor(private readonly options: Options & { endpoint: string }) {
+    const { endpoint, key, recorder, flushSeconds = 3 } = options;
+    this.consent = new Consent(options);
+    this.sender = new Sender(this.consent, this.queue, new Transport(endpoint, key));
+    const bundle = recorder ?? `${endpoint}/sdk/sparkperso-recorder.js`;
+    this.recording = new Recording(bundle, (metadata) => this.sendRecording(metadata));
+    setInterval(() => void this.flush(), flushSeconds * 1000);
+    addEventListener("online", () => this.sender.hurry());
+    addEventListener("pagehide", () => this.leave());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") this.leave();
+    });
+    if (!this.consent.isAnyAllowed) this.countVisit();
+    this.apply();
+  }
+
+  /** Tracks an event of a standard type or of the site's own; nothing without consent. */
+  track = (type: string, details: Details = {}): void => {
+    if (!this.consent.isAllowed("analytics")) return;
+    const event = this.eventOf(type, details);
+    const waiting = this.queue.add(event);
+    tellLayer(type, event);
+    if (waiting >= MANY) void this.flush();
+  };
+
+  /** Says who the person is, in the site's own opaque id; it stands in all events that follow. */
+  identify(userId: string, metadata: Record<string, Json> = {}): void {
+    if (!this.consent.isAnyAllowed) return;
+    write("user", userId);
+    this.track("identify", { metadata });
+  }
+
+  /** Forgets who the person is, when they sign out. */
+  reset(): void {
+    remove("user");
+    forgetSession();
+  }
+
+  /** Keeps a person's decision; what they did not name is refused. Holds at once. */
+  decide(purposes: Purposes, method = "banner"): void {
+    this.consent.decide(purposes, method);
+    this.apply();
+    tellLayer("consent", this.consent.decision ?? {});
+    dispatchEvent(new Event("sparkperso:consent"));
+    this.sender.hurry();
+  }
+
+  /** The decision on this version of the policy, or null: then a banner should ask. */
+  get decision(): Purposes | null {
+    return this.consent.decision?.purposes ?? null;
+  }
+
+  isAllowed(purpose: Purpose): boolean {
+    return this.consent.isAllowed(purpose);
+  }
+
+  flush(): Promise<void> {
+    return this.sender.flush();
+  }
+
+  /** Starts and stops what the decision allows and forbids. */
+  private apply(): void {
+    if (!this.consent.isAllowed("analytics")) this.stopTracking();
+    else this.trackers ??= startTrackers(this.options, this.track, () => this.arrive());
+    if (this.consent.isAllowed("recording")) this.recording.start();
+    else this.recording.stop();
+    if (!this.consent.isAnyAllowed) this.reset();
+  }
+
+  /** What waits was agreed to once, but is not any more: it goes too. */
+  private stopTracking(): void {
+    this.trackers?.stop();
+    this.trackers = null;
+    this.queue.clear();
+  }
+
+  private eventOf(type: string, { metadata = {}, ...fields }: Details): SentEvent {
+    const user = read<string>("user");
+    const session = touchSession(campaign(location.href).utm_campaign);
+    return {
+      event_id: randomId(),
+      event_type: type,
+      timestamp: new Date().toISOString(),
+      session_id: session.id,
+      ...(user && { user_id: user }),
+      ...fields,
+      context: {
+        page_url: this.page,
+        device_type: deviceType(),
+        ...(this.referrer && { referrer: this.referrer }),
+        ...(session.campaign && { campaign: session.campaign }),
+      },
+      metadata,
+    };
+  }
+
+  private arrive(): void {
+    const page = bare(location.href);
+    if (page !== this.page) [this.referrer, this.page] = [this.page, page];
+  }
+
+  private leave(): void {
+    this.trackers?.leave();
+    this.sender.leave();
+  }
+
+  private async sendRecording(metadata: Record<string, Json>): Promise<Outcome> {
+    if (!this.consent.isAllowed("recording")) return "never";
+    return this.sender.sendApart(this.eventOf("session_recording", { metadata }));
+  }
+
+  /** A visit begins where somebody comes from elsewhere. */
+  private countVisit(): void {
+    if (!document.referrer.startsWith(`${location.origin}/`)) this.sender.countVisit();
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Random ids, and the session's. None names a person: the anonymous id is the collector's cookie,
+ * which no script can read.
+ */
+
+import { read, remove, write } from "./store";
+
+const IDLE_MS = 30 * 60 * 1000;
+
+export interface Session {
+  id: string;
+  /** Milliseconds since the epoch of its last event. */
+  at: number;
+  /** The campaign that the session began with. */
+  campaign?: string;
+}
+
+/** A random id of 128 bits. `crypto.randomUUID` is missing on plain http. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+let session: Session | null = null;
+
+/** The session, a new one after thirty idle minutes. Asked for after consent only. */
+export function touchSession(campaign?: string, now = Date.now()): Session {
+  const known = read<Session>("session") ?? session;
+  const isAlive = known !== null && now - known.at < IDLE_MS;
+  session = { ...(isAlive ? known : { id: randomId() }), at: now, ...(campaign && { campaign }) };
+  write("session", session);
+  return session;
+}
+
+export function forgetSession(): void {
+  session = null;
+  remove("session");
+}
