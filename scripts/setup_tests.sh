@@ -34,5 +34,9 @@ install_web() {
     scripts/build_web.sh --where-possible
 }
 
+# A broker's jars, resolved as Spark's are.
+install_kafka() { .venv/bin/python -m sparkperso.testing.kafka; }
+
 install_browser
 install_web
+install_kafka

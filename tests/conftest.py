@@ -11,8 +11,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Families of tests that ship with the package: their assertions say what was found, too.
 pytest.register_assert_rewrite("sparkperso.testing.models")
-# Fixtures of the whole pipeline on a sample, and of the collector's spool, for several folders.
-pytest_plugins = ["tests.pipeline", "tests.spool"]
+# Fixtures of the whole pipeline on a sample, of the collector's spool, of a broker.
+pytest_plugins = ["tests.pipeline", "tests.spool", "tests.kafka"]
 
 TEST_PROPERTIES = [
     "spark.master=local[2]",

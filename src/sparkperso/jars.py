@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,14 +75,26 @@ def resolve() -> list[Path]:
     Raises JobError when a jar cannot be had.
     """
     if not cached_jars():
-        require_java()
-        with tempfile.TemporaryDirectory(prefix="sparkperso-ivy-") as ivy:
-            _run_ivy(Path(ivy))
-            _install(Path(ivy) / "jars")
+        shipped = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
+        download(coordinates(), cache_dir(), shipped)
     return cached_jars()
 
 
-def _spark_home() -> Path:
+def download(wanted: Sequence[str], folder: Path, without: Collection[str] = ()) -> None:
+    """Fills `folder` with the jars of Maven coordinates and of all that they depend on.
+
+    Artifacts named in `without` are left out, and Scala's own, which Spark brings.
+    Raises JobError when a jar cannot be had.
+    """
+    require_java()
+    with tempfile.TemporaryDirectory(prefix="sparkperso-ivy-") as ivy:
+        _run_ivy(Path(ivy), wanted)
+        _install(Path(ivy) / "jars", folder, without)
+    (folder / COMPLETE).write_text("\n".join(wanted) + "\n")
+
+
+def spark_home() -> Path:
+    """Returns the folder of the installed Spark; raises UsageError when there is none."""
     found = find_spec("pyspark")  # not imported: looking for jars must stay quick
     if found is None or found.origin is None:
         raise UsageError("Spark's folder should be that of the package pyspark", "It has none")
@@ -93,32 +106,29 @@ def _artifact(jar_name: str) -> str:
     return re.sub(r"-\d[^_]*$", "", jar_name.removesuffix(".jar"))
 
 
-def _run_ivy(ivy: Path) -> None:
-    submit = _spark_home() / "bin" / "spark-submit"
+def _run_ivy(ivy: Path, wanted: Sequence[str]) -> None:
+    submit = spark_home() / "bin" / "spark-submit"
     script = ivy / "nothing.py"
     script.write_text("")
-    command = [str(submit), "--master", "local[1]", "--packages", ",".join(coordinates())]
+    command = [str(submit), "--master", "local[1]", "--packages", ",".join(wanted)]
     command += ["--conf", f"spark.jars.ivy={ivy}", str(script)]
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if answer.returncode != 0:
         raise JobError(
-            f"Ivy was to resolve {', '.join(coordinates())}",
+            f"Ivy was to resolve {', '.join(wanted)}",
             "It failed: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
             "Check the network and the repositories that Ivy may use, then run 'make setup' again",
         )
 
 
-def _install(resolved: Path) -> None:
-    """Copies the jars under plain names; the marker comes last: a crash leaves no half cache."""
-    folder = cache_dir()
+def _install(resolved: Path, folder: Path, without: Collection[str]) -> None:
+    """Copies the jars under plain names; the caller's marker comes last: no half cache counts."""
     folder.mkdir(parents=True, exist_ok=True)
-    shipped = {_artifact(jar.name) for jar in _spark_home().glob("jars/*.jar")}
     for jar in resolved.glob("*.jar"):
         plain_name = jar.name.split("_", 1)[1]  # Ivy writes organisation_artifact-version.jar
-        if _artifact(plain_name) not in shipped:
+        if _artifact(plain_name) not in without:
             shutil.copy2(jar, folder / plain_name)
-    (folder / COMPLETE).write_text("\n".join(coordinates()) + "\n")
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
 def ivy(names, monkeypatch):
     """Lets Ivy 'resolve' jars of these names."""
 
-    def run(folder):
+    def run(folder, wanted):
         (folder / "jars").mkdir()
         for name in names:
             (folder / "jars" / name).write_text(name)
@@ -46,7 +46,7 @@ def test_the_cache_of_other_versions_is_another_folder(monkeypatch, tmp_path):
 def test_resolving_fills_the_cache_once(cache, monkeypatch):
     ivy(["io.delta_delta-storage-4.4.0.jar"], monkeypatch)
     assert [jar.name for jar in jars.resolve()] == ["delta-storage-4.4.0.jar"]
-    monkeypatch.setattr(jars, "_run_ivy", lambda folder: pytest.fail("resolved twice"))
+    monkeypatch.setattr(jars, "_run_ivy", lambda *_: pytest.fail("resolved twice"))
     assert jars.resolve() == jars.require_jars()
 
 
@@ -64,7 +64,7 @@ def test_a_cache_without_its_marker_does_not_count(cache, monkeypatch, capsys):
 
 
 def test_a_failed_resolution_is_told_and_leaves_no_marker(cache, monkeypatch, capsys):
-    def fail(folder):
+    def fail(folder, wanted):
         raise JobError("Ivy was to resolve", "no network", "Check it")
 
     monkeypatch.setattr(jars, "_run_ivy", fail)

@@ -13,11 +13,10 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from sparkperso.errors import JobError
-from sparkperso.jars import require_jars
+from sparkperso.jars import require_jars, spark_home
 from sparkperso.java import require_java
 
 HOST = "127.0.0.1"
@@ -89,7 +88,7 @@ def submit(
     small = ["--driver-memory", "1g", "--executor-memory", "1g"]
     small += ["--driver-java-options", SHORT_RUN]
     small += ["--conf", f"spark.executor.extraJavaOptions={SHORT_RUN}"]
-    command = [str(_spark_home() / "bin" / line[0]), *small, *line[1:]]
+    command = [str(spark_home() / "bin" / line[0]), *small, *line[1:]]
     return subprocess.run(
         command, env=_environment(), capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -105,7 +104,7 @@ def free_port() -> int:
 @contextmanager
 def _daemon(folder: Path, name: str, line: Sequence[str]) -> Iterator[None]:
     """Runs one of Spark's daemons in a process group of its own, ended with the block."""
-    command = [str(_spark_home() / "bin" / "spark-class"), f"{DEPLOY}.{line[0]}"]
+    command = [str(spark_home() / "bin" / "spark-class"), f"{DEPLOY}.{line[0]}"]
     with (folder / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--host", HOST, *line[1:]],
@@ -157,10 +156,3 @@ def _environment() -> dict[str, str]:
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
-
-
-def _spark_home() -> Path:
-    found = find_spec("pyspark")
-    if found is None or found.origin is None:
-        raise JobError("A cluster needs the package pyspark", "It is not installed")
-    return Path(found.origin).parent
