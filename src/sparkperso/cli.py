@@ -13,11 +13,12 @@ from sparkperso import __version__
 from sparkperso.errors import SparkpersoError
 from sparkperso.job_commands import JOB_COMMANDS
 
-# Commands that only look: name → (module that holds it as `command`, its line in the list).
+# Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
 LOOKS = {
     "doctor": ("sparkperso.doctor", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.inspect_config", "Shows the effective configuration."),
     "tables": ("sparkperso.inspect_tables", "Lists, describes and shows tables."),
+    "collect": ("sparkperso.collect.serve", "Takes events over HTTP and WebSocket."),
     "ui": ("sparkperso.ui", "Starts MLflow's pages on the lake's runs."),
 }
 COMMANDS = (*JOB_COMMANDS, *LOOKS)
@@ -99,3 +100,7 @@ def _paragraph(error: Exception) -> str:
         f"The command failed: {type(error).__name__}: {first} "
         "Run it again with --debug to see the traceback."
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 from sparkperso.config import Settings
 from sparkperso.errors import UsageError
 from sparkperso.options import with_settings
+from sparkperso.ports import require_free
 
 
 @click.command("ui", help="Starts MLflow's pages on the lake's runs.")
@@ -50,18 +50,3 @@ def server_line(settings: Settings, host: str, port: int) -> list[str]:
         *("--host", host, "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", root),
     ]
-
-
-def require_free(host: str, port: int) -> None:
-    """Raises UsageError when the port cannot be listened on."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UsageError(
-                f"The pages should be served on {host}:{port}",
-                f"That is not possible: {error.strerror}",
-                "Name another port with --port",
-            ) from None

@@ -9,7 +9,8 @@ import pytest
 
 from sparkperso.config import load_settings
 from sparkperso.errors import UsageError
-from sparkperso.ui import require_free, server_line
+from sparkperso.ports import require_free
+from sparkperso.ui import server_line
 
 
 @pytest.fixture

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from sparkperso.config.collect import CollectConfig
+from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.platform import LakeConfig, SparkConfig, TrackingConfig
+from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.section import Section
 from sparkperso.config.segments import SegmentsConfig
@@ -20,6 +23,9 @@ class Settings(Section):
     lake: LakeConfig = Field(default_factory=LakeConfig)
     spark: SparkConfig = Field(default_factory=SparkConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    collect: CollectConfig = Field(default_factory=CollectConfig)
+    consent: ConsentConfig = Field(default_factory=ConsentConfig)
+    privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     segments: SegmentsConfig = Field(default_factory=SegmentsConfig)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from sparkperso.config.section import Section
+from sparkperso.consent import DEFAULT_PURPOSE, Purpose
+from sparkperso.event import is_event_field
+
+NEVER_PERSONAL = frozenset(
+    {"event_type", "timestamp", "value", "schema_version", "channel", "metadata", "context"}
+)
+
+
+def _personal(fields: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = [f for f in fields if f in NEVER_PERSONAL or not is_event_field(f)]
+    if wrong:
+        raise ValueError(f"no fields that a pseudonym can stand in: {wrong}")
+    return fields
 
 
 class Bounds(Section):
@@ -21,6 +34,13 @@ class EventTypeConfig(Section):
     """Fields that must not be null: a field of the event, `context.<part>` or `metadata.<key>`."""
     bounds: dict[str, Bounds] = Field(default_factory=dict)
     """Field → range of its values, where it has one."""
+    purpose: Purpose = DEFAULT_PURPOSE
+    """What its person must have agreed to, where consent is required."""
+    personal: tuple[str, ...] = ()
+    """Fields that become pseudonyms before anything is written, beside those of the whole plan;
+    below metadata a path may go deeper."""
+
+    _check_personal = field_validator("personal")(_personal)
 
 
 class TrackingPlan(Section):
@@ -28,3 +48,17 @@ class TrackingPlan(Section):
 
     name: str
     event_types: dict[str, EventTypeConfig] = Field(min_length=1)
+    personal: tuple[str, ...] = ()
+    """Fields that are personal in events of every type."""
+
+    _check_personal = field_validator("personal")(_personal)
+
+    def purpose_of(self, event_type: str) -> Purpose:
+        """Returns the purpose of a type; one that the plan does not have serves analytics."""
+        found = self.event_types.get(event_type)
+        return found.purpose if found else DEFAULT_PURPOSE
+
+    def personal_of(self, event_type: str) -> tuple[str, ...]:
+        """Returns the personal fields of a type."""
+        found = self.event_types.get(event_type)
+        return (*self.personal, *found.personal) if found else self.personal

@@ -1,0 +1,46 @@
+"""What is answered to errors, by their kind: always a problem document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sparkperso.collect.body import ClientGone
+from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.problems import Problem
+
+FAILED = "The collector failed. Nothing is certain: send the events again."
+
+
+class Answers:
+    """Turns errors into responses, and counts them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def of(self, error: Exception) -> Response:
+        """Returns the response to an error; what nobody foresaw is not told, the log has it."""
+        problem = _problem(error)
+        self._metrics.problems.labels(problem.code).inc()
+        return problem.response()
+
+    @property
+    def handlers(self) -> dict[Any, Callable[[Request, Exception], Response]]:
+        """Returns Starlette's handlers."""
+        kinds = (Problem, HTTPException, ClientGone, Exception)
+        return dict.fromkeys(kinds, lambda _, error: self.of(error))
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        detail = f"{error.detail}. /openapi.json lists what there is."
+        return Problem(error.status_code, "no_route", detail, error.headers)
+    if isinstance(error, ClientGone):
+        return Problem(400, "gone", "The body ended too early.")
+    return Problem(500, "internal", FAILED)

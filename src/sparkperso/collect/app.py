@@ -1,0 +1,88 @@
+"""Puts the collector together: its parts, its routes, its answers to what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from sparkperso.collect import events, health, websocket
+from sparkperso.collect.answers import Answers
+from sparkperso.collect.body import Bodies
+from sparkperso.collect.cookies import Cookies
+from sparkperso.collect.cors import Cors
+from sparkperso.collect.guard import Guard, MemoryDecisions
+from sparkperso.collect.keys import load_keys
+from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.pipeline import Pipeline
+from sparkperso.collect.service import Service
+from sparkperso.collect.shortcut import Shortcut
+from sparkperso.collect.sinks.choose import Sinks, make_sinks
+from sparkperso.config import Settings, load_named
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.privacy import Pseudonyms
+from sparkperso.privacy import load_keys as load_pseudonym_keys
+
+
+def make_app(
+    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
+) -> ASGIApp:
+    """Returns the collector as an ASGI application.
+
+    Raises ConfigError for a secret that is missing and for a site that is not usable.
+    """
+    ring = load_keys(settings.collect.sites, settings.env, environ)
+    plan = load_named("tracking_plans", settings.ingest.tracking_plan, TrackingPlan, conf_dir)
+    metrics = Metrics(plan.event_types)
+    sinks = make_sinks(settings)
+    pipeline = Pipeline(
+        settings.collect.limits,
+        plan,
+        make_guard(settings, environ),
+        metrics,
+        events=sinks.events,
+        recordings=sinks.recordings,
+    )
+    cookies = Cookies(settings.collect.cookie)
+    bodies = Bodies(settings.collect.limits)
+    service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics)
+    answers = Answers(metrics)
+    application = Starlette(
+        routes=_routes(service, sinks),
+        lifespan=_lifespan(sinks),
+        exception_handlers=answers.handlers,
+    )
+    return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
+
+
+def make_guard(settings: Settings, environ: Mapping[str, str]) -> Guard:
+    """Returns the guard; raises ConfigError when a pseudonym key's secret is missing."""
+    keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
+    return Guard(Pseudonyms(keys), settings.consent, MemoryDecisions())
+
+
+def _routes(service: Service, sinks: Sinks) -> list[BaseRoute]:
+    """Returns all routes; the most used come first, since they are tried in order."""
+    return [
+        *events.routes(service),
+        *websocket.routes(service),
+        *health.routes(service, sinks.all),
+    ]
+
+
+def _lifespan(sinks: Sinks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Returns how the application starts and ends: nothing accepted is left behind."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for sink in sinks.all:
+                await sink.start()
+                stack.push_async_callback(sink.close)
+            yield
+
+    return lifespan

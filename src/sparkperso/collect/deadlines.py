@@ -1,0 +1,46 @@
+"""Ends what takes too long. One sweep serves all: a timer per request costs more than it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+SWEEP_SECONDS = 0.5
+
+
+class Deadlines:
+    """Gives tasks a time by which they must have got what they wait for."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._due: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def within(self, wanted: Awaitable[bytes]) -> bytes:
+        """Returns what is waited for; raises TimeoutError when it takes too long."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep())
+        self._due[task] = loop.time() + self.seconds
+        try:
+            return await wanted
+        except asyncio.CancelledError:
+            if task not in self._late:
+                raise
+            self._late.discard(task)
+            raise TimeoutError from None
+        finally:
+            self._due.pop(task, None)
+
+    async def _sweep(self) -> None:
+        while self._due:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for task in [task for task, due in self._due.items() if due <= now]:
+                del self._due[task]
+                self._late.add(task)
+                task.cancel()
+        self._sweeper = None

@@ -1,0 +1,50 @@
+"""What a request says beside its events: when it came, from where, what its sender rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts of one request that hold for all its events.
+
+    `received_at` is ISO 8601; `region` is ISO 3166-1 alpha-2 where a trusted proxy says so;
+    `opted_out` is true when the browser sent Global Privacy Control or Do Not Track;
+    `anonymous_id` is the cookie's.
+    """
+
+    received_at: str
+    region: str | None = None
+    opted_out: bool = False
+    anonymous_id: str | None = None
+
+
+def now() -> datetime:
+    """Returns the time in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def iso(moment: datetime) -> str:
+    """Returns a time as ISO 8601 in UTC with microseconds and Z, of one length, so that it sorts.
+
+    Raises OverflowError when its UTC time is outside the years 1 to 9999.
+    """
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def facts_of(
+    headers: Mapping[bytes, bytes], region_header: bytes | None, anonymous_id: str | None
+) -> Facts:
+    """Returns the facts of a request's headers (names in lower case)."""
+    region = _country(headers.get(region_header)) if region_header else None
+    opted_out = headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
+    return Facts(iso(now()), region, opted_out, anonymous_id)
+
+
+def _country(value: bytes | None) -> str | None:
+    code = (value or b"").decode("latin-1").upper()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else None

@@ -1,0 +1,90 @@
+"""Whether an event may be kept, and what of it: consent, pseudonyms, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from sparkperso.collect.facts import Facts
+from sparkperso.collect.keys import SiteKey
+from sparkperso.config.consent import ConsentConfig
+from sparkperso.consent import PURPOSES, decision_of, is_allowed
+from sparkperso.privacy import Pseudonyms, mask_tree, may_hold, pseudonymise_fields
+
+Event = dict[str, Any]
+PERSONS = ("user_id", "anonymous_id")
+NAMES = (*PERSONS, "session_id", "event_id")
+"""Identifiers: a mask in one would make many people one, so that they get pseudonyms instead."""
+
+
+class Decisions(Protocol):
+    """What people decided, by site and identifier."""
+
+    def get(self, site: str, subject: str) -> Mapping[str, bool]:
+        """Returns purpose → decision of one identifier; empty when it never decided."""
+
+    def put(self, site: str, subject: str, decisions: Mapping[str, bool]) -> None:
+        """Keeps decisions, which hold from now on; those of other purposes stay."""
+
+
+class MemoryDecisions:
+    """Decisions of this process alone."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], dict[str, bool]] = {}
+
+    def get(self, site: str, subject: str) -> Mapping[str, bool]:
+        """Returns purpose → decision."""
+        return self._said.get((site, subject), {})
+
+    def put(self, site: str, subject: str, decisions: Mapping[str, bool]) -> None:
+        """Keeps decisions."""
+        self._said.setdefault((site, subject), {}).update(decisions)
+
+
+class Guard:
+    """Asks for consent and takes out what is personal."""
+
+    def __init__(self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: Decisions) -> None:
+        self.pseudonyms, self.decisions = pseudonyms, decisions
+        self._policy = policy
+
+    def is_allowed(self, event: Event, purpose: str, key: SiteKey, facts: Facts) -> bool:
+        """Says whether the event's person agreed to its purpose, or needed not to."""
+        said = [self.decisions.get(key.site, event[name]) for name in PERSONS if name in event]
+        decision = decision_of(said, purpose)
+        regime = self._policy.regime_of(facts.region or _country(event))
+        return is_allowed(purpose, key.basis, regime, decision, facts.opted_out)
+
+    def protect(self, event: Event, personal: Sequence[str]) -> None:
+        """Puts pseudonyms into the personal fields, in place."""
+        pseudonymise_fields(event, personal, self.pseudonyms)
+
+    def mask(self, event: Event) -> tuple[Event, int]:
+        """Returns the event without e-mail addresses and card numbers, and how many there were."""
+        if not may_hold(orjson.dumps(event)):
+            return event, 0
+        hidden = [name for name in NAMES if name in event and mask_tree(event[name])[1]]
+        pseudonymise_fields(event, hidden, self.pseudonyms)
+        masked, count = mask_tree(event)
+        return masked, count + len(hidden)
+
+    def record(self, event: Event, key: SiteKey, only: bool | None = None) -> None:
+        """Keeps the decisions of a consent event; `only` those that are yes, or no."""
+        purposes = event["metadata"].get("purposes")
+        said = purposes.items() if isinstance(purposes, dict) else ()
+        kept = {
+            name: given
+            for name, given in said
+            if name in PURPOSES and isinstance(given, bool) and only in (None, given)
+        }
+        for name in PERSONS:
+            if name in event and kept:
+                self.decisions.put(key.site, event[name], kept)
+
+
+def _country(event: Event) -> str | None:
+    country = event["context"].get("country")
+    return country if isinstance(country, str) else None

@@ -1,0 +1,50 @@
+"""What the collector counts, for Prometheus. No label comes from a client unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+OTHER = "other"
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counters of one collector, in a registry of its own."""
+
+    def __init__(self, event_types: Iterable[str]) -> None:
+        self.registry = CollectorRegistry()
+        self._types = frozenset(event_types)
+        names = ["site", "event_type", "status", "purpose"]
+        self._events = self._counter("events", "Events, by what became of them.", names)
+        self._bound: dict[tuple[str, ...], Counter] = {}
+        self.masked = self._counter("masked", "E-mails and card numbers masked in text.", ["site"])
+        self.visits = self._counter("visits", "Visits without consent, by day.", ["site", "day"])
+        self.problems = self._counter("problems", "Requests refused, by problem.", ["code"])
+        self.pixels = self._counter("pixels", "Open pixels and clicks.", ["kind", "outcome"])
+        self.sockets = Gauge(
+            "sparkperso_collect_sockets", "Open WebSockets.", registry=self.registry
+        )
+        self.seconds = Histogram(
+            "sparkperso_collect_sink_seconds",
+            "Seconds until the sink had the events of a request.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(f"sparkperso_collect_{name}", text, labels, registry=self.registry)
+
+    def event(self, site: str, event_type: str, status: str, purpose: str = "") -> None:
+        """Counts one event; `event_type` as sent, so one that no plan knows is `other`."""
+        kind = event_type if event_type in self._types else OTHER
+        labels = (site, kind, status, purpose)
+        bound = self._bound.get(labels)
+        if bound is None:
+            bound = self._bound[labels] = self._events.labels(*labels)
+        bound.inc()
+
+    def text(self) -> bytes:
+        """Returns all of it in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,97 @@
+"""The OpenAPI document, made of the routes themselves: their paths, methods and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from sparkperso import __version__
+from sparkperso.event import CHANNELS, CONTEXT_FIELDS, TEXT_FIELDS
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+ERROR = {"description": "A problem", "content": {"application/problem+json": {"schema": PROBLEM}}}
+OBJECT = {"type": "object", "additionalProperties": True}
+EVENT_BODY = {
+    "oneOf": [
+        {"$ref": "#/components/schemas/Event"},
+        {"$ref": "#/components/schemas/Batch"},
+    ]
+}
+BODIES = {"/v1/events": EVENT_BODY}
+"""Path → schema of its body, where it is more than an object."""
+
+
+def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """Returns OpenAPI 3.1 of the routes."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        if isinstance(route, Route) and route.include_in_schema:
+            path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
+            methods = sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"})
+            paths.setdefault(path, {}).update({m.lower(): _operation(route, m) for m in methods})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "sparkperso collector", "version": __version__},
+        "paths": paths,
+        "components": {"schemas": _schemas(), "securitySchemes": _security()},
+    }
+
+
+def _operation(route: Route, method: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{method.lower()}_{route.name}",
+        "summary": inspect.cleandoc(route.endpoint.__doc__ or "").partition("\n")[0],
+        "responses": {"200": {"description": "Done"}, "4XX": ERROR, "5XX": ERROR},
+    }
+    names = re.findall(r"\{(\w+)", route.path)
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if method == "POST":
+        schema = BODIES.get(route.path, OBJECT)
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        operation["security"] = [{"basic": []}, {"bearer": []}]
+    return operation
+
+
+def _schemas() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": 512}
+    event = dict.fromkeys(TEXT_FIELDS, text) | {
+        "channel": {"enum": list(CHANNELS)},
+        "timestamp": {"type": ["string", "integer"], "description": "ISO 8601 or epoch ms"},
+        "value": {"type": "number"},
+        "schema_version": {"type": "integer"},
+        "metadata": OBJECT,
+        "context": {"type": "object", "properties": {name: {} for name in CONTEXT_FIELDS}},
+    }
+    problem = {"type": "string"}
+    return {
+        "Event": {
+            "type": "object",
+            "required": ["event_type", "timestamp"],
+            "properties": event,
+            "additionalProperties": False,
+        },
+        "Batch": {
+            "type": "object",
+            "required": ["events"],
+            "properties": {"events": {"type": "array", "minItems": 1}, "writeKey": text},
+        },
+        "Problem": {
+            "type": "object",
+            "properties": {"type": problem, "title": problem, "detail": problem, "status": {}},
+        },
+    }
+
+
+def _security() -> dict[str, Any]:
+    return {
+        "basic": {"type": "http", "scheme": "basic", "description": "The write key is the user."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
+    }

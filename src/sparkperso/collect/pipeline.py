@@ -1,0 +1,149 @@
+"""The one way of an event from any route to a sink: checked, agreed to, pseudonymised, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sparkperso.collect.checks import Invalid, check_event
+from sparkperso.collect.facts import Facts
+from sparkperso.collect.guard import Event, Guard
+from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.limits import Buckets
+from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.sinks.base import Line, Sink
+from sparkperso.config.collect import LimitsConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+
+Result = dict[str, Any]
+CONSENT, RECORDING = "consent", "session_recording"
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one request brings to the sinks."""
+
+    events: list[Line] = field(default_factory=list)
+    recordings: list[Line] = field(default_factory=list)
+    consents: list[Event] = field(default_factory=list)
+
+
+class Pipeline:
+    """Takes events; all routes of the collector call `take`."""
+
+    def __init__(
+        self,
+        limits: LimitsConfig,
+        plan: TrackingPlan,
+        guard: Guard,
+        metrics: Metrics,
+        *,
+        events: Sink,
+        recordings: Sink,
+    ) -> None:
+        self._limits, self._plan, self._guard = limits, plan, guard
+        self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
+        self._events, self._recordings = events, recordings
+
+    async def take(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> list[Result]:
+        """Returns what became of each event, once all that were accepted are durable.
+
+        A result's `status` is `accepted`, `refused` (its person did not agree to `purpose`) or
+        `invalid` (`problem` says why). Raises a Problem: 429 or 503, and then nothing is accepted.
+        """
+        self._buckets.take(key.site, len(events))
+        taken = _Taken()
+        results = [self._take_one(raw, key, facts, taken) for raw in events]
+        await self._store(taken, key)
+        self._count(events, results, key)
+        return results
+
+    async def _store(self, taken: _Taken, key: SiteKey) -> None:
+        """Stores what was taken. A no holds at once, a yes when its proof is durable."""
+        for event in taken.consents:
+            self._guard.record(event, key, only=False)
+        started = time.perf_counter()
+        if taken.events:
+            await self._events.put(taken.events)
+        if taken.recordings:
+            await self._recordings.put(taken.recordings)
+        self._metrics.seconds.observe(time.perf_counter() - started)
+        for event in taken.consents:
+            self._guard.record(event, key, only=True)
+
+    def _take_one(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
+        try:
+            event = _complete(check_event(raw, self._limits), key, facts)
+            return self._keep(event, key, facts, taken)
+        except Invalid as error:
+            return {"status": "invalid", "problem": str(error)}
+
+    def _keep(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
+        kind = event["event_type"]
+        purpose = self._plan.purpose_of(kind)
+        self._guard.protect(event, self._plan.personal_of(kind))
+        if not self._guard.is_allowed(event, purpose, key, facts):
+            return {"status": "refused", "reason": "no_consent", "purpose": purpose}
+        event, masked = self._guard.mask(event)
+        if masked:
+            self._metrics.masked.labels(key.site).inc(masked)
+        if "event_id" not in event:
+            event["event_id"] = _identity(event)
+        event["collected"] = self._collected(key, facts, purpose, masked)
+        line = orjson.dumps(event)
+        self._check_length(line, kind == RECORDING)
+        if kind == CONSENT:
+            taken.consents.append(event)
+        (taken.recordings if kind == RECORDING else taken.events).append((_person(event), line))
+        return {"status": "accepted", "event_id": event["event_id"]}
+
+    def _check_length(self, line: bytes, is_recording: bool) -> None:
+        limits = self._limits
+        most = limits.max_recording_bytes if is_recording else limits.max_event_bytes
+        if len(line) > most:
+            raise Invalid(f"an event of this type should have {most} bytes at most: {len(line)}")
+
+    def _collected(self, key: SiteKey, facts: Facts, purpose: str, masked: int) -> Event:
+        """Returns what the collector adds: ingest checks consent again by it."""
+        return {
+            "received_at": facts.received_at,
+            "site": key.site,
+            "basis": key.basis,
+            "purpose": purpose,
+            "region": facts.region,
+            "opted_out": facts.opted_out,
+            "masked": masked,
+            "key_id": self._guard.pseudonyms.key_id,
+        }
+
+    def _count(self, events: Sequence[Any], results: Sequence[Result], key: SiteKey) -> None:
+        for raw, result in zip(events, results, strict=True):
+            kind = raw.get("event_type") if isinstance(raw, dict) else None
+            name = kind if isinstance(kind, str) else ""
+            self._metrics.event(key.site, name, result["status"], result.get("purpose", ""))
+
+
+def _complete(event: Event, key: SiteKey, facts: Facts) -> Event:
+    event.setdefault("channel", key.channel)
+    if "anonymous_id" not in event and facts.anonymous_id:
+        event["anonymous_id"] = facts.anonymous_id
+    if "user_id" not in event and "anonymous_id" not in event:
+        raise Invalid("user_id or anonymous_id is missing")
+    return event
+
+
+def _identity(event: Event) -> str:
+    """Returns the SHA-256 of the event's canonical JSON: the same event sent again is a duplicate.
+
+    It is taken after pseudonyms and masks are in, so that it gives no personal value away.
+    """
+    return hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _person(event: Mapping[str, Any]) -> str:
+    return str(event.get("user_id") or event["anonymous_id"])

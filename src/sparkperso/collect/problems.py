@@ -1,0 +1,50 @@
+"""Answers that say no: RFC 9457's application/problem+json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+JSON = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request that cannot be served; `code` names the problem, `detail` says what to do.
+
+    `status` is the HTTP status; `headers` go with the answer, `more` into its body.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.more = dict(headers or {}), dict(more or {})
+
+    def body(self) -> dict[str, Any]:
+        """Returns the problem document."""
+        return {
+            "type": f"urn:sparkperso:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            **self.more,
+        }
+
+    def response(self) -> Response:
+        """Returns the problem as an HTTP response."""
+        return Response(orjson.dumps(self.body()), self.status, self.headers, JSON)
+
+
+def busy(detail: str, seconds: int = 1) -> Problem:
+    """Returns 503 with Retry-After: nothing was stored, and the client should send it again."""
+    return Problem(503, "busy", detail, {"Retry-After": str(seconds)})

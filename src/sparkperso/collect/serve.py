@@ -1,0 +1,89 @@
+"""`sparkperso collect`: the collector on a port of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import uvicorn
+
+from sparkperso.collect.app import make_app
+from sparkperso.collect.logs import LOGGING
+from sparkperso.config import Settings, load_settings
+from sparkperso.options import DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.ports import require_free
+
+DEMO = (
+    "collect.sites.demo.write_key=demo-key",
+    "collect.sites.demo.consent=required",
+    'collect.sites.demo.origins=["http://127.0.0.1:*", "http://localhost:*"]',
+)
+"""The site of the demo's shop: its key is public, and its people are asked."""
+
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command("collect", help="Takes events over HTTP and WebSocket into the spool or Kafka.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--sink", type=click.Choice(["spool", "kafka"]), help="collect.sink.")
+@click.option("--demo", is_flag=True, help="Serve the demo shop too.")
+@with_options((*SETTINGS_OPTIONS, DEBUG))
+def command(
+    *,
+    host: str,
+    port: int,
+    sink: str | None,
+    demo: bool,
+    env: str,
+    conf_dir: Path | None,
+    lake: str | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Serves until SIGTERM or Ctrl-C; then answers what is under way and hands the spool over."""
+    more = (*assignments, *((f"collect.sink={sink}",) if sink else ()), *(DEMO if demo else ()))
+    settings = load_settings(env, conf_dir, more, lake)
+    require_free(host, port)
+    app = make_app(settings, os.environ, conf_dir)
+    click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
+    Server(server_config(app, settings, host, port)).run()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but one that was asked to end and did is done, not killed by the signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes SIGTERM and Ctrl-C as the wish to end, while it serves."""
+        before = {number: signal.signal(number, self.handle_exit) for number in ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
+    """Returns how uvicorn serves the collector."""
+    limits = settings.collect.limits
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        http="httptools",
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=LOGGING,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.max_connections,
+        ws_max_size=limits.max_body_bytes,
+        timeout_graceful_shutdown=limits.shutdown_seconds,
+    )

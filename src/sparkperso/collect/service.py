@@ -1,0 +1,72 @@
+"""What all routes share: settings, keys, the pipeline, and how a request is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import HTTPConnection, Request
+from starlette.types import Scope
+
+from sparkperso.collect.body import Bodies, Headers
+from sparkperso.collect.cookies import Cookies
+from sparkperso.collect.facts import Facts, facts_of
+from sparkperso.collect.keys import KeyRing, SiteKey, key_of
+from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.pipeline import Pipeline
+from sparkperso.collect.problems import Problem
+from sparkperso.config.collect import CollectConfig
+
+
+@dataclass(frozen=True)
+class Service:
+    """The collector's parts."""
+
+    config: CollectConfig
+    bodies: Bodies
+    ring: KeyRing
+    pipeline: Pipeline
+    cookies: Cookies
+    metrics: Metrics
+
+    async def json(self, request: Request) -> Any:
+        """Returns a request's JSON body; raises a Problem (400, 408, 413, 415)."""
+        return await self.bodies.json(headers_of(request.scope), request.receive)
+
+    def site(self, request: HTTPConnection, body: Any = None) -> SiteKey:
+        """Returns the site whose key a request has: in its Authorization, its query or its body.
+
+        Raises a Problem: 401 without a known key, 403 when a page of another origin sends.
+        """
+        return self.site_of(request.scope, headers_of(request.scope), body)
+
+    def site_of(self, scope: Scope, headers: Headers, body: Any = None) -> SiteKey:
+        """Returns the same as `site`, of headers that were read before."""
+        key = key_of(headers)
+        if key is None and scope["query_string"]:
+            key = QueryParams(scope["query_string"]).get("writeKey")
+        if key is None and isinstance(body, dict):
+            inside = body.get("writeKey")
+            key = inside if isinstance(inside, str) else None
+        site = self.ring.find(key)
+        origin = headers.get(b"origin")
+        if not site.allows(origin.decode("latin-1") if origin is not None else None):
+            detail = f"Pages of this origin may not send for site '{site.site}'."
+            raise Problem(403, "origin", detail)
+        return site
+
+    def facts(self, request: HTTPConnection) -> Facts:
+        """Returns what a request says beside its body."""
+        return self.facts_of(headers_of(request.scope))
+
+    def facts_of(self, headers: Headers) -> Facts:
+        """Returns the same as `facts`, of headers that were read before."""
+        region = self.config.region_header
+        name = region.lower().encode() if region else None
+        return facts_of(headers, name, self.cookies.read(headers.get(b"cookie")))
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Returns a request's headers, names in lower case, of equal names the last."""
+    return dict(scope["headers"])

@@ -1,0 +1,1 @@
+"""Where accepted events go: a local spool, or Kafka."""

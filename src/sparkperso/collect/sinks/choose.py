@@ -1,0 +1,50 @@
+"""Which sinks the configuration asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkperso.collect.sinks.base import Sink
+from sparkperso.collect.sinks.spool import Spool
+from sparkperso.config import Settings
+from sparkperso.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where events go, and session recordings apart from them."""
+
+    events: Sink
+    recordings: Sink
+
+    @property
+    def all(self) -> tuple[Sink, Sink]:
+        """Returns both."""
+        return self.events, self.recordings
+
+
+def make_sinks(settings: Settings) -> Sinks:
+    """Returns the configured sinks, not started."""
+    config = settings.collect
+    if config.sink == "kafka":
+        from sparkperso.collect.sinks.kafka import KafkaSink
+
+        kafka = config.kafka
+        return Sinks(KafkaSink(kafka.topic, kafka), KafkaSink(kafka.recordings_topic, kafka))
+    folder = spool_folder(settings)
+    return Sinks(Spool(folder, config.spool), Spool(folder / "recordings", config.spool))
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Returns the folder of the spool; raises ConfigError when the lake is on no local disk."""
+    if settings.collect.spool.path:
+        return Path(settings.collect.spool.path)
+    root = settings.lake.root.removeprefix("file://")
+    if "://" in root:
+        raise ConfigError(
+            "The spool should be a folder of this machine",
+            f"lake.root is '{root}', and collect.spool.path is not set",
+            "Set collect.spool.path, or collect.sink=kafka",
+        )
+    return Path(root) / "_spool"

@@ -1,0 +1,101 @@
+"""One file of the spool: appended to, cut back when a write failed, handed over by a rename."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+
+class Part:
+    """A file in `open/` that this process alone writes, and holds a lock on while it does."""
+
+    def __init__(self, path: Path) -> None:
+        """Creates the file; raises FileExistsError when there is one of this name."""
+        self.path, self.size, self.opened_at = path, 0, time.monotonic()
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        sync_folder(path.parent)
+
+    def append(self, data: bytes, is_synced: bool) -> None:
+        """Adds whole lines. Raises OSError when they may not be counted on: then give it up."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+        if is_synced:
+            os.fdatasync(self._file)
+        self.size += len(data)
+
+    @property
+    def age(self) -> float:
+        """Returns the seconds since it was opened."""
+        return time.monotonic() - self.opened_at
+
+    def hand_over(self, ready: Path) -> None:
+        """Moves the file into `ready`, whole and durable, and ends writing to it."""
+        if self.size:
+            os.fsync(self._file)
+        hand_over(self.path, ready, self.size)
+        os.close(self._file)
+
+    def give_up(self, ready: Path) -> None:
+        """Hands over what was durable before a failure; where that fails too, the next start does.
+
+        No later write can be trusted after a failed one: the file may hold half a line.
+        """
+        try:
+            os.ftruncate(self._file, self.size)
+            self.hand_over(ready)
+        except OSError:
+            os.close(self._file)
+
+
+def hand_over(path: Path, ready: Path, size: int) -> None:
+    """Moves a file into `ready` at once; one without lines is removed."""
+    if size:
+        os.rename(path, ready / path.name)
+        sync_folder(ready)
+    else:
+        path.unlink()
+    sync_folder(path.parent)
+
+
+def recover(path: Path, ready: Path) -> None:
+    """Hands over what a process that was killed left; its last line is cut off where it is torn.
+
+    A torn line was never acknowledged: its fsync did not return. A file that another process
+    still writes is locked, and left alone.
+    """
+    file = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = _whole_lines(file)
+        os.ftruncate(file, size)
+        os.fsync(file)
+        hand_over(path, ready, size)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(file)
+
+
+def _whole_lines(file: int, step: int = 1 << 16) -> int:
+    """Returns the number of bytes up to and with the last newline."""
+    end = os.fstat(file).st_size
+    while end:
+        start = max(0, end - step)
+        found = os.pread(file, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,66 @@
+"""WS /v1/stream: events as they happen, each message answered when its events are durable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sparkperso.collect.body import parse
+from sparkperso.collect.events import split
+from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.problems import Problem
+from sparkperso.collect.service import Service
+
+
+def routes(service: Service) -> list[WebSocketRoute]:
+    """Returns the route of the stream."""
+
+    async def stream(socket: WebSocket) -> None:
+        """Takes messages `{"id": any, "events": [...]}`, answers `{"id": ..., "results": [...]}`.
+
+        The write key comes in the query or as Authorization; a page's origin must be the site's.
+        """
+        try:
+            site = service.site(socket)
+        except Problem as problem:
+            await socket.send_denial_response(problem.response())
+            return
+        await socket.accept()
+        with service.metrics.sockets.track_inprogress():
+            await _serve(socket, service, site)
+
+    return [WebSocketRoute("/v1/stream", stream)]
+
+
+async def _serve(socket: WebSocket, service: Service, site: SiteKey) -> None:
+    """Answers message after message: a client that waits for answers cannot outrun the sink."""
+    try:
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("bytes") or (message.get("text") or "").encode()
+            answer = await _answer(text, service, site, socket)
+            await socket.send_text(orjson.dumps(answer).decode())
+    except WebSocketDisconnect:
+        return
+
+
+async def _answer(
+    text: bytes, service: Service, site: SiteKey, socket: WebSocket
+) -> dict[str, Any]:
+    """Returns the results of one message, or the problem that it has; both carry its id."""
+    name = None
+    try:
+        body = parse(text)
+        if isinstance(body, dict):
+            name = body.pop("id", None)
+        events, _ = split(body, service.config.limits.max_events)
+        results = await service.pipeline.take(events, site, service.facts(socket))
+    except Problem as problem:
+        service.metrics.problems.labels(problem.code).inc()
+        return {"id": name, "problem": problem.body()}
+    return {"id": name, "results": results}

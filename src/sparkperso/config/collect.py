@@ -1,0 +1,116 @@
+"""The section `collect`: sites and their keys, limits, sinks and cookies of the collector."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sparkperso.config.section import Section
+from sparkperso.event import Channel
+
+
+class SiteConfig(Section):
+    """One web site, app or server that sends events, and the key that it sends with."""
+
+    write_key: str | None = None
+    """The key itself; only for `--env local`, where it is no secret."""
+    write_key_env: str | None = None
+    """Environment variable that holds the key; with `_FILE` after it, one that names a file."""
+    origins: tuple[str, ...] = ()
+    """Origins whose pages may send: `https://shop.example`, `http://localhost:*`. A request that
+    names no origin comes from a server or an app, and needs the key alone."""
+    consent: str = Field(default="required", pattern=r"^(required|assumed: .+)$")
+    """`required`: an event is taken when its person agreed to its purpose;
+    `assumed: <legal basis>`: every event is taken."""
+    channel: Channel = "web"
+    """Channel of events that name none."""
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> SiteConfig:
+        if (self.write_key is None) == (self.write_key_env is None):
+            raise ValueError("give one of write_key and write_key_env")
+        return self
+
+
+class LimitsConfig(Section):
+    """What one request, one event and one key may ask for."""
+
+    max_events: int = Field(default=500, ge=1)
+    """Events per request."""
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    """Bytes of a request's body, as sent and after unpacking."""
+    max_event_bytes: int = Field(default=65_536, ge=256)
+    """Bytes of an event as JSON; ingest.max_payload_bytes refuses longer ones."""
+    max_recording_bytes: int = Field(default=1_048_576, ge=256)
+    """Bytes of an event of type session_recording."""
+    max_depth: int = Field(default=16, ge=2, le=64)
+    """Levels of nesting within metadata or context."""
+    body_seconds: float = Field(default=10.0, gt=0)
+    """Time in which a body must have come."""
+    events_per_second: float = Field(default=50_000.0, gt=0)
+    """Events per second and site, on the average; more are answered with 429."""
+    max_connections: int = Field(default=2_048, ge=1)
+    """Requests and connections at a time; more are answered with 503."""
+    shutdown_seconds: int = Field(default=10, ge=1)
+    """How long requests that are under way may take once the collector is told to end."""
+
+
+class SpoolConfig(Section):
+    """The local sink: lines appended to files, which are handed over when full or old."""
+
+    path: str | None = None
+    """Folder; None means `<lake.root>/_spool`."""
+    fsync: Literal["group", "each", "none"] = "group"
+    """`group`: requests that wait together share one fsync; `each`: one per request; `none`: left
+    to the operating system, so that a power failure may lose what was accepted."""
+    rotate_seconds: float = Field(default=5.0, gt=0)
+    """A file is handed over when it is this old."""
+    rotate_bytes: int = Field(default=67_108_864, ge=1024)
+    """A file is handed over when it is this long."""
+    max_pending_bytes: int = Field(default=33_554_432, ge=1024)
+    """Bytes that may wait for the disk; more are answered with 503."""
+
+
+class KafkaConfig(Section):
+    """The sink for scale: one topic of events, keyed by user."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    """Brokers to begin with, `host:port,host:port`."""
+    topic: str = "sparkperso.events"
+    """Topic of the events."""
+    recordings_topic: str = "sparkperso.recordings"
+    """Topic of session recordings, which are stored apart."""
+    delivery_seconds: float = Field(default=10.0, gt=0)
+    """How long the brokers may take; then the request is answered with 503."""
+    max_pending_bytes: int = Field(default=33_554_432, ge=1024)
+    """Bytes that may wait for the brokers; more are answered with 503."""
+
+
+class CookieConfig(Section):
+    """The first-party cookie that holds the anonymous id, set after consent only."""
+
+    name: str = Field(default="sp_anon", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of the cookie."""
+    days: int = Field(default=180, ge=1, le=400)
+    """Lifetime; browsers keep no cookie longer than 400 days."""
+    same_site: Literal["Lax", "Strict", "None"] = "Lax"
+    """SameSite; `None` lets pages of other sites send it."""
+    domain: str | None = None
+    """Domain that shares it; None: the collector's own host."""
+
+
+class CollectConfig(Section):
+    """The collector."""
+
+    sink: Literal["spool", "kafka"] = "spool"
+    """Where accepted events go."""
+    sites: dict[str, SiteConfig] = Field(default_factory=dict)
+    """Name → site; `SPARKPERSO__COLLECT__SITES__<NAME>__WRITE_KEY_ENV` names a key's variable."""
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    spool: SpoolConfig = Field(default_factory=SpoolConfig)
+    kafka: KafkaConfig = Field(default_factory=KafkaConfig)
+    cookie: CookieConfig = Field(default_factory=CookieConfig)
+    region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    """Header in which a trusted proxy gives the country (`CF-IPCountry`); None: the event's own
+    context.country says, else nothing does and the strictest rule holds."""

@@ -1,0 +1,18 @@
+"""Keyed pseudonyms, and a scanner that masks e-mail addresses and card numbers in text."""
+
+from sparkperso.privacy.fields import pseudonymise_fields
+from sparkperso.privacy.keys import load_keys
+from sparkperso.privacy.mask import mask, mask_tree
+from sparkperso.privacy.pseudonyms import Pseudonyms
+from sparkperso.privacy.scan import Finding, may_hold, scan
+
+__all__ = [
+    "Finding",
+    "Pseudonyms",
+    "load_keys",
+    "mask",
+    "mask_tree",
+    "may_hold",
+    "pseudonymise_fields",
+    "scan",
+]

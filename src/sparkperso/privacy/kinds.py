@@ -1,0 +1,56 @@
+"""Kinds of personal values: how a field tells its kind, and one form for equal values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+
+EMAIL, PHONE, IP = "email", "phone", "ip"
+NAMES = {
+    EMAIL: {"email", "e_mail", "mail", "email_address"},
+    PHONE: {"phone", "phone_number", "mobile", "mobile_phone", "tel", "telephone"},
+    IP: {"ip", "ip_address", "ip_addr", "client_ip", "remote_addr"},
+}
+KIND_OF_NAME = {name: kind for kind, names in NAMES.items() for name in names}
+WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+NO_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def kind_of(field: str, value: str) -> str:
+    """Returns the kind of a field's value, `email` for an address wherever it stands.
+
+    So an account that is named by an address, and the address elsewhere, have one pseudonym.
+    """
+    if value.count("@") == 1 and "." in value.rpartition("@")[2] and " " not in value.strip():
+        return EMAIL
+    words = WORD_START.sub("_", field.rpartition(".")[2]).lower()
+    name = NO_WORD.sub("_", words).strip("_")[:64] or "value"
+    return KIND_OF_NAME.get(name, name)
+
+
+def normalise(kind: str, value: str) -> str:
+    """Returns one form for values that mean the same; other kinds are taken to the letter."""
+    if kind == EMAIL:
+        return unicodedata.normalize("NFKC", value).strip().casefold()
+    if kind == PHONE:
+        return _phone(value)
+    return _ip(value) if kind == IP else value
+
+
+def _phone(value: str) -> str:
+    """Returns the digits, with + for an international prefix (0049 and +49 are the same)."""
+    digits = "".join(character for character in value if character.isdecimal())
+    if value.strip().startswith("+"):
+        return f"+{digits}"
+    return f"+{digits[2:]}" if digits.startswith("00") else digits
+
+
+def _ip(value: str) -> str:
+    """Returns an address in its short form; IPv4 within IPv6 is IPv4."""
+    try:
+        address = ipaddress.ip_address(value.strip())
+    except ValueError:
+        return value
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -1,0 +1,98 @@
+"""A real collector in a process of its own, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+START_SECONDS = 20.0
+
+
+@dataclass
+class Collector:
+    """A running collector: its address, its lake, its process."""
+
+    url: str
+    lake: Path
+    process: subprocess.Popen[bytes]
+    started_in: float
+    """Seconds from the command to its first answer."""
+
+    @property
+    def spool(self) -> Path:
+        """Returns the spool's folder."""
+        return self.lake / "_spool"
+
+    def end(self) -> int:
+        """Ends it as a system would, by SIGTERM; returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """Kills it without a word."""
+        self.process.kill()
+        self.process.wait(timeout=30)
+
+    def lines(self, folder: str = "") -> list[bytes]:
+        """Returns all lines of the spool, handed over or not; `folder` may be `recordings`."""
+        parts = sorted((self.spool / folder).glob("*/*.jsonl"))
+        return [line for part in parts for line in part.read_bytes().splitlines()]
+
+
+@contextmanager
+def running_collector(
+    lake: Path, *options: str, port: int | None = None, environ: dict[str, str] | None = None
+) -> Iterator[Collector]:
+    """Runs `sparkperso collect` with options until the block ends; what it logs goes to stderr."""
+    port = port or free_port()
+    line = [sys.executable, "-m", "sparkperso.cli", "collect", "--port", str(port)]
+    line += ["--lake", str(lake), *options]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        line, stdout=subprocess.DEVNULL, env={**os.environ, **(environ or {})}
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/healthz", process)
+        yield Collector(url, lake, process, time.monotonic() - started)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = START_SECONDS) -> None:
+    """Returns when a service answers; raises RuntimeError when it ends or takes too long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            httpx.get(url, timeout=2)
+            return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{url} does not answer; exit status: {process.poll()}")
+
+
+def free_port() -> int:
+    """Returns a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def basic(write_key: str) -> tuple[str, str]:
+    """Returns httpx's credentials of a write key."""
+    return (write_key, "")
+
+
+LOCAL: Sequence[str] = basic("local-dev-key")
+"""The key that `--env local` takes."""
