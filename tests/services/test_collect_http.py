@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from sparkperso.testing.collector import LOCAL, free_port, running_collector
+from sparkperso.testing.cluster import free_port
+from sparkperso.testing.collector import LOCAL, running_collector
 
 EVENT = {"user_id": "u", "event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
 OTHER_ORIGIN = {"Origin": "https://evil.example"}

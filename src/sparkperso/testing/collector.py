@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from sparkperso.testing.cluster import free_port
 
 START_SECONDS = 20.0
 
@@ -80,13 +81,6 @@ def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = START_
         except httpx.TransportError:
             time.sleep(0.02)
     raise RuntimeError(f"{url} does not answer; exit status: {process.poll()}")
-
-
-def free_port() -> int:
-    """Returns a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def basic(write_key: str) -> tuple[str, str]:
