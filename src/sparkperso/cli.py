@@ -19,6 +19,7 @@ LOOKS = {
     "config": ("sparkperso.inspect_config", "Shows the effective configuration."),
     "tables": ("sparkperso.inspect_tables", "Lists, describes and shows tables."),
     "collect": ("sparkperso.collect.serve", "Takes events over HTTP and WebSocket."),
+    "links": ("sparkperso.links_command", "Makes open pixels and click links for e-mails."),
     "ui": ("sparkperso.ui", "Starts MLflow's pages on the lake's runs."),
 }
 COMMANDS = (*JOB_COMMANDS, *LOOKS)

@@ -15,7 +15,9 @@ from sparkperso.config.load import read_flat, settings_from
 from sparkperso.options import DEBUG, SETTINGS_OPTIONS, with_options
 
 MASK = "********"
-SECRET_KEY = re.compile(r"(secret|password|passwd|token|credential|private.?key|access.?key)", re.I)
+SECRET_KEY = re.compile(
+    r"(secret|password|passwd|token|credential|(private|access).?key|write.?key$|(^|\.)key$)", re.I
+)
 LONG = 60
 LOGIN_IN_URI = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 

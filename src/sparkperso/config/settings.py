@@ -8,6 +8,7 @@ from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
+from sparkperso.config.links import LinksConfig
 from sparkperso.config.platform import LakeConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
@@ -26,6 +27,7 @@ class Settings(Section):
     collect: CollectConfig = Field(default_factory=CollectConfig)
     consent: ConsentConfig = Field(default_factory=ConsentConfig)
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
+    links: LinksConfig = Field(default_factory=LinksConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     segments: SegmentsConfig = Field(default_factory=SegmentsConfig)

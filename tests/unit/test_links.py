@@ -1,0 +1,210 @@
+"""Links of e-mails: what is signed is what is read, and nothing else is taken."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from click.testing import CliRunner
+
+from sparkperso.cli import cli
+from sparkperso.config import load_settings
+from sparkperso.config.links import LinksConfig
+from sparkperso.errors import ConfigError, UsageError
+from sparkperso.links import Links, TokenError, make_links
+from sparkperso.redirects import TargetError, check_target
+
+KEY, NEXT = b"a key of the tests", b"the next key of the tests"
+CONFIG = LinksConfig(site="shop", hosts=("shop.example", "*.shop.example", "pay.example:8443"))
+SALE = "https://shop.example/sale?a=1&b=%20#top"
+
+
+@pytest.fixture
+def links():
+    return Links(CONFIG, [KEY])
+
+
+def token(url):
+    return parse_qs(urlsplit(url).query)["t"][0]
+
+
+def test_what_is_signed_is_what_is_read(links):
+    link = links.read("click", token(links.click_url("u-1", "spring", SALE)))
+    assert (link.user_id, link.campaign, link.site, link.url) == ("u-1", "spring", "shop", SALE)
+    assert link.expires_at - link.sent_at == 90 * 86_400
+    assert links.read("open", token(links.open_url("ü", "spring"))).user_id == "ü"
+
+
+def test_every_other_token_is_forged(links):
+    good = token(links.click_url("u-1", "spring", SALE))
+    for place in range(0, len(good), 5):
+        changed = good[:place] + ("A" if good[place] != "A" else "B") + good[place + 1 :]
+        with pytest.raises(TokenError, match="forged"):
+            links.read("click", changed)
+    for other in ("", ".", "x" * 5000, "é", "\0", f"{good}\n", good[:-1]):
+        with pytest.raises(TokenError, match="forged"):
+            links.read("click", other)
+
+
+def test_a_token_of_another_kind_or_key_is_forged(links):
+    with pytest.raises(TokenError, match="forged"):
+        links.read("click", token(links.open_url("u", "c")))
+    with pytest.raises(TokenError, match="forged"):
+        links.read("open", token(Links(CONFIG, [NEXT]).open_url("u", "c")))
+
+
+def test_a_token_expires(links):
+    text = token(links.open_url("u", "c", sent_at=1000, expires_at=2000))
+    assert links.read("open", text, now=1999).sent_at == 1000
+    with pytest.raises(TokenError, match="expired"):
+        links.read("open", text, now=2000)
+
+
+def test_while_keys_rotate_both_are_read_and_the_new_one_signs(links):
+    rotating = Links(CONFIG, [KEY, NEXT])
+    assert rotating.read("open", token(links.open_url("u", "c")))
+    new = token(rotating.open_url("u", "c"))
+    assert Links(CONFIG, [NEXT]).read("open", new)
+    with pytest.raises(TokenError):
+        links.read("open", new)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://shop.example", SALE, "https://a.b.shop.example:443/x", "https://pay.example:8443/"],
+)
+def test_links_lead_to_hosts_of_the_list(links, url):
+    assert links.check_target(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example/",
+        "javascript:alert(1)//shop.example",
+        "//shop.example/",
+        "/sale",
+        "https:shop.example",
+        "https:/shop.example/",
+        "https:///shop.example/",
+        "https://evil.example/",
+        "https://shop.example.evil.example/",
+        "https://evilshop.example/",
+        "https://shop.example@evil.example/",
+        "https://shop.example:pw@shop.example/",
+        "https://evil.example\\@shop.example/",
+        "https://evil.example\\.shop.example/",
+        "https://shop.example\t/",
+        "https://shop.example/\r\nSet-Cookie: a=b",
+        " https://shop.example/",
+        "https://shop.example/\0",
+        "https://shop.example/<script>",
+        "https://shop。example/",
+        "https://evil.example%2eshop.example/",
+        "https://evil.example%00.shop.example/",
+        "https://[::1]/",
+        "https://shop.example:99999/",
+        "https://shop.example:8443/",
+        "https://pay.example/",
+        "https://shop.example./",
+        "http://localhost/",
+        f"https://shop.example/{'x' * 2048}",
+        "",
+    ],
+)
+def test_links_lead_nowhere_else(links, url):
+    with pytest.raises(TargetError):
+        links.check_target(url)
+    with pytest.raises(UsageError):
+        links.click_url("u", "c", url)
+
+
+def test_plain_http_is_for_this_machine_and_local_only():
+    assert check_target("http://127.0.0.1:80/", ["127.0.0.1:*"], loopback=True)
+    for url, loopback in [("http://127.0.0.1/", False), ("http://shop.example/", True)]:
+        with pytest.raises(TargetError, match="https"):
+            check_target(url, ["127.0.0.1:*", "shop.example"], loopback)
+
+
+def test_an_address_of_a_person_does_not_go_into_a_link(links):
+    with pytest.raises(UsageError, match="opaque"):
+        links.open_url("anna@example.com", "c")
+    with pytest.raises(UsageError):
+        links.open_url("a\nb", "c")
+
+
+def test_only_local_has_a_key_of_its_own():
+    local = load_settings("local")
+    assert make_links(local, {})
+    other = local.model_copy(update={"env": "cluster"})
+    for environ in ({}, {"SPARKPERSO_LINKS_KEY": "short"}):
+        with pytest.raises(ConfigError, match="SPARKPERSO_LINKS_KEY"):
+            make_links(other, environ)
+    old, new = {"SPARKPERSO_LINKS_KEY": "o" * 32}, {"SPARKPERSO_LINKS_KEY": "n" * 32}
+    both = {**new, "SPARKPERSO_LINKS_KEY_PREVIOUS": "o" * 32}
+    sent = token(make_links(other, old).open_url("u", "c"))
+    assert make_links(other, both).read("open", sent).user_id == "u"
+    with pytest.raises(TokenError):
+        make_links(other, new).read("open", sent)
+
+
+def run(*options, text=None):
+    return CliRunner().invoke(cli, ["links", *options], input=text)
+
+
+def test_the_command_makes_links_that_the_collector_reads():
+    answer = run("--user", "u", "--campaign", "c", "--url", "https://localhost/x", "--expires=2h")
+    names, urls = zip(*(line.split() for line in answer.stdout.splitlines()), strict=True)
+    assert names == ("open_url", "click_url")
+    link = make_links(load_settings("local"), {}).read("click", token(urls[1]))
+    assert (link.url, link.expires_at - link.sent_at) == ("https://localhost/x", 7200)
+    assert abs(link.sent_at - time.time()) < 60
+
+
+def test_a_file_gets_links_row_by_row(tmp_path):
+    text = 'user_id,name,url\n1,"A, b",https://localhost/a\n2,B,\n'
+    answer = run("--batch", "-", "--campaign", "c", "--expires", "2099-01-01T00:00:00Z", text=text)
+    rows = list(csv.DictReader(io.StringIO(answer.stdout)))
+    assert [(row["name"], bool(row["click_url"])) for row in rows] == [("A, b", True), ("B", False)]
+    links = make_links(load_settings("local"), {})
+    assert [links.read("open", token(row["open_url"])).user_id for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user,url\n", "user_id"),
+        ("user_id,url\n1,https://localhost/\n2,https://evil.example/\n", "Line 3"),
+        ("user_id,url\n1\n", "Line 2"),
+        ("", "nothing"),
+    ],
+)
+def test_a_file_with_a_bad_row_leaves_no_half_file(tmp_path, text, said):
+    out = tmp_path / "out.csv"
+    answer = run("--batch", "-", "--campaign", "c", "--out", str(out), text=text)
+    assert isinstance(answer.exception, UsageError)
+    assert said in str(answer.exception)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--campaign", "c"],
+        ["--user", "u", "--campaign", "c", "--expires", "soon"],
+        ["--user", "u", "--campaign", "c", "--expires", "2001-01-01T00:00:00Z"],
+        ["--user", "u", "--campaign", "c", "--sent-at", "2026-06-01T10:00:00"],
+        ["--user", "u"],
+    ],
+)
+def test_wrong_options_are_named(options):
+    assert isinstance(run(*options).exception, UsageError)
+
+
+def test_the_key_is_not_shown():
+    shown = CliRunner().invoke(cli, ["config", "show"]).stdout
+    assert "not-a-secret" not in shown
+    assert "SPARKPERSO_LINKS_KEY" in shown
