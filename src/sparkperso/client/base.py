@@ -1,0 +1,69 @@
+"""What both clients are made of: a queue, its delivery, and how events get in."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sparkperso.client.delivery import Batch, Delivery
+from sparkperso.client.events import new_event
+from sparkperso.client.options import Options, Stats
+from sparkperso.client.queue import Queue
+
+log = logging.getLogger("sparkperso.client")
+PATH = "/v1/events"
+
+
+class Base:
+    """The parts that neither wait nor send."""
+
+    def __init__(
+        self,
+        url: str,
+        write_key: str,
+        *,
+        queue: Path | str | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self.options, self.stats = options or Options(), Stats()
+        self._queue = Queue(queue, self.options.max_queued)
+        self._delivery = Delivery(self._queue, self.options, self.stats)
+        self._is_kept = queue is not None
+        self._http: dict[str, Any] = {
+            "base_url": url,
+            "auth": (write_key, ""),
+            "timeout": self.options.timeout,
+            "headers": {"User-Agent": "sparkperso-python"},
+        }
+
+    @property
+    def queued(self) -> int:
+        """Returns how many events wait."""
+        return len(self._queue)
+
+    def track(self, event_type: str, **fields: Any) -> str:
+        """Queues an event, and returns its id at once; `fields` are those of an event.
+
+        Raises UsageError for an event that cannot be one; a full queue drops it, which is counted.
+        """
+        event_id, line = new_event(event_type, fields)
+        if not self._queue.put(line):
+            self.stats.dropped += 1
+            log.error("The queue has %d events: event %s is dropped", self.queued, event_id)
+        if self.queued >= self.options.batch_events:
+            self._wake()
+        return event_id
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    def _note(self, batch: Batch, answer: httpx.Response) -> None:
+        self._delivery.answered(batch, answer.status_code, answer.headers, answer.content)
+
+    def _end(self) -> None:
+        if self.queued and not self._is_kept:
+            log.error("%d events were never sent, and there is no queue file", self.queued)
+        self._queue.close()

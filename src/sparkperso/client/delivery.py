@@ -1,0 +1,119 @@
+"""What to send next, and what an answer means: all of a client but its input and output."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sparkperso.client.options import Options, Stats
+from sparkperso.client.queue import Queue
+
+log = logging.getLogger("sparkperso.client")
+SPLIT = frozenset({400, 413, 415, 422})
+"""The request itself is at fault: halves of it are sent until the event that is, is found."""
+LONGEST_WAIT = 3600.0
+PACK_FROM = 1400
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One request: its events' numbers in the queue, its body and headers."""
+
+    numbers: Sequence[int]
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Delivery:
+    """Takes batches off a queue when the collector has them. One thread or task uses it."""
+
+    def __init__(self, queue: Queue, options: Options, stats: Stats) -> None:
+        self._queue, self._options, self._stats = queue, options, stats
+        self._most = options.batch_events
+        self._failures, self._not_before = 0, 0.0
+
+    def batch(self) -> Batch | None:
+        """Returns what to send now; None when nothing waits."""
+        rows = self._queue.head(self._most, self._options.batch_bytes)
+        if not rows:
+            return None
+        body = b'{"events":[' + b",".join(line for _, line in rows) + b"]}"
+        headers = {"Content-Type": "application/json"}
+        if len(body) >= PACK_FROM:
+            body = gzip.compress(body, 5)
+            headers["Content-Encoding"] = "gzip"
+        return Batch([number for number, _ in rows], body, headers)
+
+    def pause(self) -> float:
+        """Returns the seconds to wait before the next request."""
+        return max(0.0, self._not_before - time.monotonic())
+
+    def answered(
+        self, batch: Batch, status: int, headers: Mapping[str, str], content: bytes
+    ) -> None:
+        """Takes note of an answer; `headers` must not care for case."""
+        if status == 200:
+            self._most = min(self._options.batch_events, self._most * 2)
+            self._done(batch, _results(content))
+        elif status == 422 and _results(content):
+            self._done(batch, _results(content))
+        elif status in SPLIT and len(batch.numbers) > 1:
+            self._most = len(batch.numbers) // 2
+        elif status in SPLIT:
+            self._done(batch, [{"status": "invalid", "problem": _text(content)}])
+        else:
+            self.failed(f"status {status}: {_text(content)}", headers.get("Retry-After"))
+
+    def failed(self, reason: str, retry_after: str | None = None) -> None:
+        """Takes note that a request has to be sent again, after a pause."""
+        self._stats.failures += 1
+        doubled = self._options.first_pause * 2 ** min(self._failures, 30)
+        own = min(self._options.longest_pause, doubled) * random.uniform(0.5, 1.0)
+        pause = max(own, min(asked_seconds(retry_after), LONGEST_WAIT))
+        self._failures += 1
+        self._not_before = time.monotonic() + pause
+        log.warning("Events wait %.1f s, then they are sent again: %s", pause, reason)
+
+    def _done(self, batch: Batch, results: Sequence[Mapping[str, Any]]) -> None:
+        """Removes a batch: its results say what became of each event."""
+        self._failures, self._not_before = 0, 0.0
+        self._queue.remove(batch.numbers)
+        statuses = [str(result.get("status")) for result in results]
+        self._stats.refused += statuses.count("refused")
+        self._stats.invalid += statuses.count("invalid")
+        others = statuses.count("refused") + statuses.count("invalid")
+        self._stats.accepted += len(batch.numbers) - others
+        for result in results:
+            if result.get("status") == "invalid":
+                log.error("The collector does not take an event: %r", result.get("problem"))
+
+
+def asked_seconds(retry_after: str | None) -> float:
+    """Returns what a Retry-After header asks for: seconds, or a date of HTTP; else 0."""
+    text = (retry_after or "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _results(content: bytes) -> list[dict[str, Any]]:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return []
+    results = body.get("results") if isinstance(body, dict) else None
+    return [r for r in results if isinstance(r, dict)] if isinstance(results, list) else []
+
+
+def _text(content: bytes) -> str:
+    return repr(content[:300].decode("utf-8", "replace"))

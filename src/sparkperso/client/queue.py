@@ -1,0 +1,83 @@
+"""Events that wait to be sent: in memory, or in a file that outlives the process."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from sparkperso.errors import UsageError
+
+TABLE = "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
+
+
+class Queue:
+    """A bounded queue in SQLite. All threads of a process may use it; one process at a time."""
+
+    def __init__(self, path: Path | str | None, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        try:
+            self._db = _open(str(path) if path else ":memory:")
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"'{path}' should be the file of one client's queue",
+                f"It cannot be used: {error}",
+                "Give every process a file of its own",
+            ) from None
+        self._size: int = self._db.execute("SELECT count(*) FROM events").fetchone()[0]
+
+    def __len__(self) -> int:
+        return self._size
+
+    def put(self, line: bytes) -> bool:
+        """Appends an event; false when the queue is full."""
+        with self._lock:
+            if self._size >= self._most:
+                return False
+            self._db.execute("INSERT INTO events (line) VALUES (?)", (line,))
+            self._size += 1
+            return True
+
+    def head(self, events: int, size: int) -> list[tuple[int, bytes]]:
+        """Returns the oldest events with their numbers: at least one, of `size` bytes together."""
+        with self._lock:
+            query = "SELECT number, line FROM events ORDER BY number LIMIT ?"
+            rows: list[tuple[int, bytes]] = self._db.execute(query, (events,)).fetchall()
+        total, count = 0, 0
+        for _, line in rows:
+            total += len(line) + 1
+            if count and total > size:
+                break
+            count += 1
+        return rows[:count]
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Removes events by their numbers."""
+        with self._lock:
+            rows = [(number,) for number in numbers]
+            self._db.execute("BEGIN")
+            gone = self._db.executemany("DELETE FROM events WHERE number = ?", rows).rowcount
+            self._db.execute("COMMIT")
+            self._size -= gone
+
+    def close(self) -> None:
+        """Closes the file; what is in it is sent by the next client that opens it."""
+        with self._lock:
+            self._db.close()
+
+
+def _open(path: str) -> sqlite3.Connection:
+    """Returns the database, locked against other processes: two would send everything twice."""
+    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute(TABLE)
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
