@@ -37,11 +37,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     if not raw.keys() <= KNOWN:
         strange = sorted(raw.keys() - KNOWN)
         raise Invalid(f"unknown fields {shown(strange)}: what is your own belongs into metadata")
-    event = {name: value for name, value in raw.items() if value is not None}
-    for name in event.keys() & TEXTS:
-        value = event[name]
-        if not (type(value) is str and 0 < len(value) <= MAX_TEXT and value.isprintable()):
-            event[name] = _text(name, value)
+    event = _without_nulls(raw)
     if "event_type" not in event:
         raise Invalid("event_type is missing")
     event["timestamp"] = _time(event.get("timestamp"))
@@ -51,6 +47,17 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
         if not isinstance(part, dict):
             raise Invalid(f"{name} should be an object, not {_kind(part)}")
         check_tree(part, name, limits.max_depth)
+    return event
+
+
+def _without_nulls(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields that are set, identifiers as text."""
+    event: dict[str, Any] = {}
+    for name, value in raw.items():
+        if type(value) is str and name in TEXTS and 0 < len(value) <= MAX_TEXT:
+            event[name] = value if value.isprintable() else _text(name, value)
+        elif value is not None:
+            event[name] = _text(name, value) if name in TEXTS else value
     return event
 
 

@@ -42,7 +42,9 @@ def facts_of(
     """Returns the facts of a request's headers (names in lower case)."""
     region = _country(headers.get(region_header)) if region_header else None
     opted_out = headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
-    return Facts(iso(now()), region, opted_out, anonymous_id)
+    return Facts(
+        now().isoformat(timespec="microseconds")[:-6] + "Z", region, opted_out, anonymous_id
+    )
 
 
 def _country(value: bytes | None) -> str | None:

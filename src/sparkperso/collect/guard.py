@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
@@ -11,7 +12,13 @@ from sparkperso.collect.facts import Facts
 from sparkperso.collect.keys import SiteKey
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.consent import PURPOSES, decision_of, is_allowed
-from sparkperso.privacy import Pseudonyms, mask_tree, may_hold, pseudonymise_fields
+from sparkperso.privacy import (
+    PersonalFields,
+    Pseudonyms,
+    mask_tree,
+    may_hold,
+    pseudonymise_fields,
+)
 
 Event = dict[str, Any]
 PERSONS = ("user_id", "anonymous_id")
@@ -49,18 +56,19 @@ class Guard:
 
     def __init__(self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: Decisions) -> None:
         self.pseudonyms, self.decisions = pseudonyms, decisions
-        self._policy = policy
+        self._regime_of = lru_cache(1024)(policy.regime_of)
 
     def is_allowed(self, event: Event, purpose: str, key: SiteKey, facts: Facts) -> bool:
         """Says whether the event's person agreed to its purpose, or needed not to."""
         said = [self.decisions.get(key.site, event[name]) for name in PERSONS if name in event]
         decision = decision_of(said, purpose)
-        regime = self._policy.regime_of(facts.region or _country(event))
+        regime = self._regime_of(facts.region or _country(event))
         return is_allowed(purpose, key.basis, regime, decision, facts.opted_out)
 
-    def protect(self, event: Event, personal: Sequence[str]) -> None:
+    def protect(self, event: Event, personal: PersonalFields) -> None:
         """Puts pseudonyms into the personal fields, in place."""
-        pseudonymise_fields(event, personal, self.pseudonyms)
+        if personal.may_be_in(event):
+            pseudonymise_fields(event, personal.fields, self.pseudonyms)
 
     def mask(self, event: Event) -> tuple[Event, int]:
         """Returns the event without e-mail addresses and card numbers, and how many there were."""

@@ -19,6 +19,7 @@ from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.sinks.base import Line, Sink
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.privacy import PersonalFields
 
 Result = dict[str, Any]
 CONSENT, RECORDING = "consent", "session_recording"
@@ -47,6 +48,8 @@ class Pipeline:
         recordings: Sink,
     ) -> None:
         self._limits, self._plan, self._guard = limits, plan, guard
+        self._personal = {kind: PersonalFields(plan.personal_of(kind)) for kind in plan.event_types}
+        self._personal_of_all = PersonalFields(plan.personal)
         self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
         self._events, self._recordings = events, recordings
 
@@ -86,7 +89,7 @@ class Pipeline:
     def _keep(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
         kind = event["event_type"]
         purpose = self._plan.purpose_of(kind)
-        self._guard.protect(event, self._plan.personal_of(kind))
+        self._guard.protect(event, self._personal.get(kind, self._personal_of_all))
         if not self._guard.is_allowed(event, purpose, key, facts):
             return {"status": "refused", "reason": "no_consent", "purpose": purpose}
         event, masked = self._guard.mask(event)

