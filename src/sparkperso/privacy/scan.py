@@ -35,6 +35,9 @@ EMAIL = re.compile(rf"(?:{QUOTED}|(?<!{LOCAL}){LOCAL}+){DOMAIN}")
 NEXT_EMAIL = re.compile(rf"(?:{QUOTED}|{LOCAL}+){DOMAIN}")
 RUN = re.compile(r"[0-9]+(?:[ +\u00a0-]{1,9}[0-9]+)*")
 GROUP = re.compile(r"[0-9]+")
+UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
+)
 ESCAPE = re.compile(r"%(?:25)*[0-9A-Fa-f]{2}")
 ESCAPE_BYTES = re.compile(rb"%[0-9A-Fa-f]{2}")
 AS_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x78 for code in range(256))
@@ -75,6 +78,8 @@ def _cards(text: str) -> Iterator[Finding]:
         return
     if "%" in text:  # The digits of an escape in a URL belong to no number.
         text = ESCAPE.sub(lambda found: " " * len(found[0]), text)
+    if text.count("-") > 3:  # One UUID in some thousands has the digits of a card.
+        text = UUID.sub(lambda found: "x" * len(found[0]), text)
     for run in RUN.finditer(text):
         if run.end() - run.start() >= MIN_DIGITS:
             yield from _cards_in(run[0], run.start())
