@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from sparkperso.collect import events, health, websocket
+from sparkperso.collect import events, health, mail, websocket
 from sparkperso.collect.answers import Answers
 from sparkperso.collect.body import Bodies
 from sparkperso.collect.cookies import Cookies
@@ -52,7 +52,7 @@ def make_app(
     service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics)
     answers = Answers(metrics)
     application = Starlette(
-        routes=_routes(service, sinks),
+        routes=[*_routes(service, sinks), *mail.routes(service, settings, environ)],
         lifespan=_lifespan(sinks),
         exception_handlers=answers.handlers,
     )

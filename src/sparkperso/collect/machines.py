@@ -1,0 +1,40 @@
+"""Opens and clicks that no person made: mail providers and scanners fetch what is in a mail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sparkperso.config.links import LinksConfig
+
+PREFETCH = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+
+
+class Machines:
+    """Knows machines by what they ask, by what they call themselves, and by how quick they are."""
+
+    def __init__(self, config: LinksConfig) -> None:
+        self._seconds = config.machine_seconds
+        self._agents = [
+            (reason, re.compile(pattern, re.IGNORECASE))
+            for reason, pattern in config.machine_agents.items()
+        ]
+
+    def reason(self, method: str, headers: Mapping[bytes, bytes], age: float) -> str | None:
+        """Returns why a request is a machine's, None for a person's.
+
+        `age` is seconds since the mail was sent; header names are in lower case.
+        """
+        if method == "HEAD":
+            return "head"
+        if any(_is_prefetch(headers.get(name, b"")) for name in PREFETCH):
+            return "prefetch"
+        agent = headers.get(b"user-agent", b"").decode("latin-1").strip()
+        if not agent:
+            return "no_user_agent"
+        named = next((reason for reason, found in self._agents if found.search(agent)), None)
+        return named or ("at_once" if age < self._seconds else None)
+
+
+def _is_prefetch(value: bytes) -> bool:
+    return any(word in value.lower() for word in (b"prefetch", b"prerender", b"preview"))
