@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -192,6 +193,15 @@ def test_a_body_that_does_not_come_is_ended(collector, client):
         "/v1/events", content=slowly(), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 408
+    assert post(client, EVENT).status_code == 200
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Slow"])
+def test_a_connection_whose_headers_do_not_come_is_ended(collector, client, start):
+    host, port = collector.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as slow:
+        slow.sendall(start)
+        assert slow.recv(1) == b""
     assert post(client, EVENT).status_code == 200
 
 

@@ -18,6 +18,7 @@ from sparkperso.collect.cors import Cors
 from sparkperso.collect.guard import Guard, MemoryDecisions
 from sparkperso.collect.keys import load_keys
 from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.patience import impatience
 from sparkperso.collect.pipeline import Pipeline
 from sparkperso.collect.service import Service
 from sparkperso.collect.shortcut import Shortcut
@@ -53,7 +54,7 @@ def make_app(
     answers = Answers(metrics)
     application = Starlette(
         routes=[*_routes(service, sinks), *mail.routes(service, settings, environ)],
-        lifespan=_lifespan(sinks),
+        lifespan=_lifespan(sinks, settings.collect.limits.body_seconds),
         exception_handlers=answers.handlers,
     )
     return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
@@ -74,12 +75,15 @@ def _routes(service: Service, sinks: Sinks) -> list[BaseRoute]:
     ]
 
 
-def _lifespan(sinks: Sinks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    sinks: Sinks, seconds: float
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: nothing accepted is left behind."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(impatience(seconds))
             for sink in sinks.all:
                 await sink.start()
                 stack.push_async_callback(sink.close)

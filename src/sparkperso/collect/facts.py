@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Facts of one request that hold for all its events.
 
     `received_at` is ISO 8601; `region` is ISO 3166-1 alpha-2 where a trusted proxy says so;

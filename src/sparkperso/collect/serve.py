@@ -14,6 +14,7 @@ import uvicorn
 
 from sparkperso.collect.app import make_app
 from sparkperso.collect.logs import LOGGING
+from sparkperso.collect.patience import Patience
 from sparkperso.config import Settings, load_settings
 from sparkperso.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.ports import require_free
@@ -84,7 +85,7 @@ def server_config(app: object, settings: Settings, host: str, port: int) -> uvic
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http="httptools",
+        http=Patience,
         loop="uvloop",
         lifespan="on",
         access_log=False,

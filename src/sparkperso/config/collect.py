@@ -47,7 +47,7 @@ class LimitsConfig(Section):
     max_depth: int = Field(default=16, ge=2, le=64)
     """Levels of nesting within metadata or context."""
     body_seconds: float = Field(default=10.0, gt=0)
-    """Time in which a body must have come."""
+    """Time in which the headers of a request must have come, and then its body."""
     events_per_second: float = Field(default=50_000.0, gt=0)
     """Events per second and site, on the average; more are answered with 429."""
     max_connections: int = Field(default=2_048, ge=1)
