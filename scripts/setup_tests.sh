@@ -37,6 +37,10 @@ install_web() {
 # A broker's jars, resolved as Spark's are.
 install_kafka() { .venv/bin/python -m sparkperso.testing.kafka; }
 
+# The compiler of the Kotlin client.
+install_kotlin() { .venv/bin/python -m sparkperso.testing.kotlin; }
+
 install_browser
 install_web
 install_kafka
+install_kotlin
