@@ -13,6 +13,7 @@ from typing import Any
 
 from sparkperso.collect.facts import iso
 from sparkperso.config.collect import LimitsConfig
+from sparkperso.consent import PURPOSES
 from sparkperso.event import CHANNELS, EVENT_FIELDS, TEXT_FIELDS
 
 KNOWN = frozenset(EVENT_FIELDS)
@@ -134,6 +135,16 @@ def check_tree(tree: Any, path: str, levels: int) -> None:
             check_tree(value, path, levels - 1)
         elif isinstance(value, float) and not math.isfinite(value):
             raise Invalid(f"{path} should hold finite numbers only")
+
+
+def check_consent(metadata: Mapping[str, Any]) -> None:
+    """Raises Invalid unless a consent event says yes or no to purposes that there are."""
+    said = metadata.get("purposes")
+    if not isinstance(said, dict) or not said or not all(type(v) is bool for v in said.values()):
+        raise Invalid("metadata.purposes should be an object: purpose → true or false")
+    if not said.keys() <= set(PURPOSES):
+        strange = shown(sorted(said.keys() - set(PURPOSES)))
+        raise Invalid(f"purposes are {', '.join(PURPOSES)}, not {strange}")
 
 
 def shown(value: Any) -> str:

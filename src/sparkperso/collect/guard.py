@@ -11,7 +11,7 @@ import orjson
 from sparkperso.collect.facts import Facts
 from sparkperso.collect.keys import SiteKey
 from sparkperso.config.consent import ConsentConfig
-from sparkperso.consent import PURPOSES, decision_of, is_allowed
+from sparkperso.consent import decision_of, is_allowed
 from sparkperso.privacy import (
     PersonalFields,
     Pseudonyms,
@@ -81,13 +81,8 @@ class Guard:
 
     def record(self, event: Event, key: SiteKey, only: bool | None = None) -> None:
         """Keeps the decisions of a consent event; `only` those that are yes, or no."""
-        purposes = event["metadata"].get("purposes")
-        said = purposes.items() if isinstance(purposes, dict) else ()
-        kept = {
-            name: given
-            for name, given in said
-            if name in PURPOSES and isinstance(given, bool) and only in (None, given)
-        }
+        said = event["metadata"]["purposes"].items()
+        kept = {name: given for name, given in said if only in (None, given)}
         for name in PERSONS:
             if name in event and kept:
                 self.decisions.put(key.site, event[name], kept)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from sparkperso.collect.checks import Invalid, check_event
+from sparkperso.collect.checks import Invalid, check_consent, check_event
 from sparkperso.collect.facts import Facts
 from sparkperso.collect.guard import Event, Guard
 from sparkperso.collect.keys import SiteKey
@@ -88,11 +88,13 @@ class Pipeline:
 
     def _keep(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
         kind = event["event_type"]
+        if kind == CONSENT:
+            check_consent(event["metadata"])
         purpose = self._plan.purpose_of(kind)
         self._guard.protect(event, self._personal.get(kind, self._personal_of_all))
+        event, masked = self._guard.mask(event)
         if not self._guard.is_allowed(event, purpose, key, facts):
             return {"status": "refused", "reason": "no_consent", "purpose": purpose}
-        event, masked = self._guard.mask(event)
         if masked:
             self._metrics.masked.labels(key.site).inc(masked)
         if "event_id" not in event:

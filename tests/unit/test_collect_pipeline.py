@@ -1,0 +1,145 @@
+"""The way of an event: who is asked, what is taken out, what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from sparkperso.collect.facts import Facts
+from sparkperso.collect.guard import Guard, MemoryDecisions
+from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.pipeline import Pipeline
+from sparkperso.collect.problems import busy
+from sparkperso.config import load_named, load_settings
+from sparkperso.config.collect import LimitsConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.privacy import Pseudonyms, load_keys
+
+SITE = SiteKey("shop", "required", "web", ())
+ASSUMED = SiteKey("till", "assumed: contract", "server", ())
+EVENT = {"user_id": "u", "event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
+FACTS = Facts("2026-06-01T10:00:01.000000Z", "DE")
+
+
+class MemorySink:
+    def __init__(self):
+        self.lines, self.is_full = [], False
+
+    async def put(self, lines):
+        if self.is_full:
+            raise busy("full")
+        self.lines += [json.loads(line) for _, line in lines]
+
+
+@pytest.fixture
+def shop():
+    """Returns take(*events), with the sinks and decisions of one collector."""
+    settings = load_settings()
+    plan = load_named("tracking_plans", "default", TrackingPlan)
+    guard = Guard(
+        Pseudonyms(load_keys(settings.privacy, "local", {})), settings.consent, MemoryDecisions()
+    )
+    events, recordings = MemorySink(), MemorySink()
+    pipeline = Pipeline(
+        LimitsConfig(), plan, guard, Metrics(plan.event_types), events=events, recordings=recordings
+    )
+
+    def take(*sent, key=SITE, facts=FACTS):
+        return asyncio.run(pipeline.take(sent, key, facts))
+
+    take.events, take.recordings = events, recordings
+    return take
+
+
+def consent(**purposes):
+    return EVENT | {"event_type": "consent", "metadata": {"purposes": purposes}}
+
+
+def statuses(results):
+    return [result["status"] for result in results]
+
+
+def test_nothing_is_kept_before_a_yes_and_nothing_after_a_no(shop):
+    assert shop(EVENT) == [{"status": "refused", "reason": "no_consent", "purpose": "analytics"}]
+    assert shop.events.lines == []
+    assert statuses(shop(consent(analytics=True), EVENT)) == ["accepted", "refused"]
+    assert statuses(shop(EVENT, EVENT | {"event_type": "session_recording"})) == [
+        *("accepted", "refused")
+    ]
+    shop(consent(analytics=False))
+    assert statuses(shop(EVENT)) == ["refused"]
+    assert [line["event_type"] for line in shop.events.lines] == ["consent", "click", "consent"]
+
+
+def test_a_yes_counts_once_its_proof_is_kept_and_a_no_at_once(shop):
+    shop.events.is_full = True
+    with pytest.raises(Exception, match="full"):
+        shop(consent(analytics=True))
+    shop.events.is_full = False
+    assert statuses(shop(EVENT)) == ["refused"]
+    shop(consent(analytics=True))
+    shop.events.is_full = True
+    with pytest.raises(Exception, match="full"):
+        shop(consent(analytics=False))
+    shop.events.is_full = False
+    assert statuses(shop(EVENT)) == ["refused"]
+
+
+def test_a_no_outweighs_an_assumed_basis_and_says_so_in_no_line(shop):
+    assert statuses(shop(EVENT, key=ASSUMED)) == ["accepted"]
+    assert shop.events.lines[0]["collected"]["basis"] == "assumed: contract"
+    shop(consent(analytics=False), key=ASSUMED)
+    assert statuses(shop(EVENT, key=ASSUMED)) == ["refused"]
+
+
+def test_a_browsers_signal_is_a_no_in_an_opt_out_region(shop):
+    california = Facts(FACTS.received_at, "US")
+    assert statuses(shop(EVENT, facts=california)) == ["accepted"]
+    assert statuses(shop(EVENT, facts=california._replace(opted_out=True))) == ["refused"]
+
+
+@pytest.mark.parametrize("purposes", [{}, {"analytics": 1}, {"espionage": True}, None, []])
+def test_a_consent_that_says_nothing_clear_is_invalid(shop, purposes):
+    event = EVENT | {"event_type": "consent", "metadata": {"purposes": purposes}}
+    assert statuses(shop(event)) == ["invalid"]
+
+
+def test_no_personal_value_reaches_a_sink_and_people_stay_apart(shop):
+    def event(name):
+        return EVENT | {
+            "user_id": name,
+            "metadata": {"email": name, "note": f"write to {name}, card 4111 1111 1111 1111"},
+        }
+
+    shop(event("ada@example.org"), event("bob@example.org"), event("Ada@Example.org"), key=ASSUMED)
+    assert "example.org" not in json.dumps(shop.events.lines).lower()
+    assert "4111" not in json.dumps(shop.events.lines)
+    ada, bob, again = (line["user_id"] for line in shop.events.lines)
+    assert ada == again != bob
+    assert ada.startswith("k1:email:")
+    assert {line["metadata"]["note"] for line in shop.events.lines} == {
+        "write to [email], card [card]"
+    }
+    assert [line["collected"]["masked"] for line in shop.events.lines] == [3, 3, 3]
+
+
+def test_consent_given_under_an_address_holds_for_events_under_it(shop):
+    shop(consent(analytics=True) | {"user_id": "ada@example.org"})
+    assert statuses(shop(EVENT | {"user_id": "ada@example.org"})) == ["accepted"]
+
+
+def test_recordings_lie_apart(shop):
+    film = EVENT | {"event_type": "session_recording", "metadata": {"events": "x" * 100_000}}
+    assert statuses(shop(film, EVENT, key=ASSUMED)) == ["accepted", "accepted"]
+    assert [line["event_type"] for line in shop.recordings.lines] == ["session_recording"]
+    assert [line["event_type"] for line in shop.events.lines] == ["click"]
+
+
+def test_the_cookie_names_who_names_nobody(shop):
+    event = {key: EVENT[key] for key in ("event_type", "timestamp")}
+    assert statuses(shop(event, key=ASSUMED)) == ["invalid"]
+    shop(event, key=ASSUMED, facts=FACTS._replace(anonymous_id="a-1"))
+    assert shop.events.lines[0]["anonymous_id"] == "a-1"
