@@ -133,9 +133,9 @@ def test_the_check_digit_finds_every_wrong_digit():
     ids=lambda text: text[:12],
 )  # fmt: skip
 def test_a_hostile_megabyte_takes_linear_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     scan(text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 10  # a second or less; minutes if it were squared
 
 
 def test_a_uuid_is_no_card_whatever_its_digits():

@@ -67,8 +67,7 @@ class Guard:
 
     def protect(self, event: Event, personal: PersonalFields) -> None:
         """Puts pseudonyms into the personal fields, in place."""
-        if personal.may_be_in(event):
-            pseudonymise_fields(event, personal.fields, self.pseudonyms)
+        personal.pseudonymise(event, self.pseudonyms)
 
     def mask(self, event: Event) -> tuple[Event, int]:
         """Returns the event without e-mail addresses and card numbers, and how many there were."""
