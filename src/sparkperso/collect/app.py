@@ -57,6 +57,7 @@ def make_app(
         lifespan=_lifespan(sinks, settings.collect.limits.body_seconds),
         exception_handlers=answers.handlers,
     )
+    application.router.redirect_slashes = False  # a redirect would be made of the Host header
     return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
 
 

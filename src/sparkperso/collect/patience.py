@@ -1,4 +1,4 @@
-"""Ends connections whose request line and headers do not come: each of them holds a place."""
+"""Ends connections whose headers do not come or do not end: each holds a place, and memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,36 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sparkperso.collect.problems import JSON, Problem
+
+MAX_HEAD = 65_536
+"""Bytes of a request line and its headers; what came at once with their end is not counted."""
+NO_HTTP = Problem(400, "no_http", "A request should be HTTP/1.1; this one cannot be read.")
+TOO_LONG = Problem(431, "headers", f"Headers should have {MAX_HEAD} bytes at most.")
+
 
 class Patience(HttpToolsProtocol):
     """uvicorn's protocol, which notes since when it waits for the headers of a request."""
 
     waiting: ClassVar[dict[Patience, float]] = {}
+    head = 0
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for the first request."""
         super().connection_made(transport)
         self.waiting[self] = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, unless the headers are too long."""
+        super().data_received(data)
+        if self in self.waiting:
+            self.head += len(data)
+            if self.head > MAX_HEAD:
+                self._refuse(TOO_LONG)
+
+    def send_400_response(self, msg: str) -> None:
+        """Says that a request is no HTTP, as a problem document like all others."""
+        self._refuse(NO_HTTP)
 
     def on_message_begin(self) -> None:
         """Begins to wait for the headers of a request on a connection that is kept."""
@@ -28,12 +48,21 @@ class Patience(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Has what it waited for."""
         self.waiting.pop(self, None)
+        self.head = 0
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no longer."""
         self.waiting.pop(self, None)
         super().connection_lost(exc)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers and closes: what else comes on this connection belongs to no request."""
+        answer = problem.response()
+        lines = f"HTTP/1.1 {problem.status} {problem.body()['title']}\r\ncontent-type: {JSON}\r\n"
+        length = f"content-length: {len(answer.body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write((lines + length).encode() + bytes(answer.body))
+        self.transport.close()
 
 
 @asynccontextmanager
