@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from sparkperso.collect.consent_store import ConsentStore
 from sparkperso.collect.facts import Facts
-from sparkperso.collect.guard import Guard, MemoryDecisions
+from sparkperso.collect.guard import Guard
 from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.pipeline import Pipeline
@@ -35,13 +36,12 @@ class MemorySink:
 
 
 @pytest.fixture
-def shop():
+def shop(tmp_path):
     """Returns take(*events), with the sinks and decisions of one collector."""
     settings = load_settings()
     plan = load_named("tracking_plans", "default", TrackingPlan)
-    guard = Guard(
-        Pseudonyms(load_keys(settings.privacy, "local", {})), settings.consent, MemoryDecisions()
-    )
+    store = ConsentStore(tmp_path / "consents.sqlite")
+    guard = Guard(Pseudonyms(load_keys(settings.privacy, "local", {})), settings.consent, store)
     events, recordings = MemorySink(), MemorySink()
     pipeline = Pipeline(
         LimitsConfig(), plan, guard, Metrics(plan.event_types), events=events, recordings=recordings

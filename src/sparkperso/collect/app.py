@@ -10,19 +10,20 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from sparkperso.collect import events, health, mail, websocket
+from sparkperso.collect import consent_routes, events, health, mail, websocket
 from sparkperso.collect.answers import Answers
 from sparkperso.collect.body import Bodies
+from sparkperso.collect.consent_store import ConsentStore
 from sparkperso.collect.cookies import Cookies
 from sparkperso.collect.cors import Cors
-from sparkperso.collect.guard import Guard, MemoryDecisions
+from sparkperso.collect.guard import Guard
 from sparkperso.collect.keys import load_keys
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.patience import impatience
 from sparkperso.collect.pipeline import Pipeline
 from sparkperso.collect.service import Service
 from sparkperso.collect.shortcut import Shortcut
-from sparkperso.collect.sinks.choose import Sinks, make_sinks
+from sparkperso.collect.sinks.choose import Sinks, make_sinks, spool_folder
 from sparkperso.config import Settings, load_named
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.privacy import Pseudonyms
@@ -40,10 +41,12 @@ def make_app(
     plan = load_named("tracking_plans", settings.ingest.tracking_plan, TrackingPlan, conf_dir)
     metrics = Metrics(plan.event_types)
     sinks = make_sinks(settings)
+    keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
+    store = ConsentStore(spool_folder(settings) / "consents.sqlite")
     pipeline = Pipeline(
         settings.collect.limits,
         plan,
-        make_guard(settings, environ),
+        Guard(Pseudonyms(keys), settings.consent, store),
         metrics,
         events=sinks.events,
         recordings=sinks.recordings,
@@ -53,31 +56,26 @@ def make_app(
     service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics)
     answers = Answers(metrics)
     application = Starlette(
-        routes=[*_routes(service, sinks), *mail.routes(service, settings, environ)],
-        lifespan=_lifespan(sinks, settings.collect.limits.body_seconds),
+        routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
+        lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
         exception_handlers=answers.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
     return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
 
 
-def make_guard(settings: Settings, environ: Mapping[str, str]) -> Guard:
-    """Returns the guard; raises ConfigError when a pseudonym key's secret is missing."""
-    keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
-    return Guard(Pseudonyms(keys), settings.consent, MemoryDecisions())
-
-
-def _routes(service: Service, sinks: Sinks) -> list[BaseRoute]:
+def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
     """Returns all routes; the most used come first, since they are tried in order."""
     return [
         *events.routes(service),
+        *consent_routes.routes(service, settings.consent),
         *websocket.routes(service),
         *health.routes(service, sinks.all),
     ]
 
 
 def _lifespan(
-    sinks: Sinks, seconds: float
+    sinks: Sinks, store: ConsentStore, seconds: float
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: nothing accepted is left behind."""
 
@@ -85,6 +83,7 @@ def _lifespan(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(impatience(seconds))
+            stack.callback(store.close)
             for sink in sinks.all:
                 await sink.start()
                 stack.push_async_callback(sink.close)

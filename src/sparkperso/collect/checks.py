@@ -141,7 +141,7 @@ def check_consent(metadata: Mapping[str, Any]) -> None:
     """Raises Invalid unless a consent event says yes or no to purposes that there are."""
     said = metadata.get("purposes")
     if not isinstance(said, dict) or not said or not all(type(v) is bool for v in said.values()):
-        raise Invalid("metadata.purposes should be an object: purpose → true or false")
+        raise Invalid("purposes should be an object: purpose → true or false")
     if not said.keys() <= set(PURPOSES):
         strange = shown(sorted(said.keys() - set(PURPOSES)))
         raise Invalid(f"purposes are {', '.join(PURPOSES)}, not {strange}")

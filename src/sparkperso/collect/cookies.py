@@ -39,7 +39,12 @@ class Cookies:
             found = SimpleCookie(header.decode("latin-1")).get(self.config.name)
         except CookieError:
             return None
-        return found.value if found and _is_own(found.value) else None
+        return found.value if found and self.is_own(found.value) else None
+
+    @staticmethod
+    def is_own(value: str) -> bool:
+        """Says whether an id is one that the collector made."""
+        return len(value) == 34 and value[:2] == "a-" and value[2:].isalnum() and value.isascii()
 
     def set_on(self, response: Response, request: HTTPConnection, anonymous_id: str) -> None:
         """Adds Set-Cookie: HttpOnly, SameSite, and Secure but for plain http on loopback."""
@@ -66,10 +71,6 @@ class Cookies:
     @property
     def _same_site(self) -> Literal["lax", "strict", "none"]:
         return SAME_SITE[self.config.same_site]
-
-
-def _is_own(value: str) -> bool:
-    return len(value) == 34 and value.startswith("a-") and value[2:].isalnum() and value.isascii()
 
 
 def _is_plain_loopback(request: HTTPConnection) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -32,23 +32,8 @@ class Decisions(Protocol):
     def get(self, site: str, subject: str) -> Mapping[str, bool]:
         """Returns purpose → decision of one identifier; empty when it never decided."""
 
-    def put(self, site: str, subject: str, decisions: Mapping[str, bool]) -> None:
-        """Keeps decisions, which hold from now on; those of other purposes stay."""
-
-
-class MemoryDecisions:
-    """Decisions of this process alone."""
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str], dict[str, bool]] = {}
-
-    def get(self, site: str, subject: str) -> Mapping[str, bool]:
-        """Returns purpose → decision."""
-        return self._said.get((site, subject), {})
-
-    def put(self, site: str, subject: str, decisions: Mapping[str, bool]) -> None:
-        """Keeps decisions."""
-        self._said.setdefault((site, subject), {}).update(decisions)
+    def put_all(self, site: str, decisions: Iterable[tuple[str, Mapping[str, bool]]]) -> None:
+        """Keeps decisions of identifiers, which hold from now on; those of other purposes stay."""
 
 
 class Guard:
@@ -78,13 +63,21 @@ class Guard:
         masked, count = mask_tree(event)
         return masked, count + len(hidden)
 
-    def record(self, event: Event, key: SiteKey, only: bool | None = None) -> None:
-        """Keeps the decisions of a consent event; `only` those that are yes, or no."""
-        said = event["metadata"]["purposes"].items()
-        kept = {name: given for name, given in said if only in (None, given)}
-        for name in PERSONS:
-            if name in event and kept:
-                self.decisions.put(key.site, event[name], kept)
+    def record(self, events: Sequence[Event], key: SiteKey, only: bool) -> None:
+        """Keeps the decisions of consent events, those that are yes or those that are no."""
+        decisions = [
+            (event[name], {p: given for p, given in _purposes(event).items() if given is only})
+            for event in events
+            for name in PERSONS
+            if name in event
+        ]
+        if any(said for _, said in decisions):
+            self.decisions.put_all(key.site, decisions)
+
+
+def _purposes(event: Event) -> Mapping[str, bool]:
+    purposes: Mapping[str, bool] = event["metadata"]["purposes"]
+    return purposes
 
 
 def _country(event: Event) -> str | None:

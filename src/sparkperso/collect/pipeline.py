@@ -12,7 +12,7 @@ import orjson
 
 from sparkperso.collect.checks import Invalid, check_consent, check_event
 from sparkperso.collect.facts import Facts
-from sparkperso.collect.guard import Event, Guard
+from sparkperso.collect.guard import PERSONS, Event, Guard
 from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.limits import Buckets
 from sparkperso.collect.metrics import Metrics
@@ -68,16 +68,22 @@ class Pipeline:
 
     async def _store(self, taken: _Taken, key: SiteKey) -> None:
         """Stores what was taken. A no holds at once, a yes when its proof is durable."""
-        for event in taken.consents:
-            self._guard.record(event, key, only=False)
+        self._guard.record(taken.consents, key, only=False)
         started = time.perf_counter()
         if taken.events:
             await self._events.put(taken.events)
         if taken.recordings:
             await self._recordings.put(taken.recordings)
         self._metrics.seconds.observe(time.perf_counter() - started)
-        for event in taken.consents:
-            self._guard.record(event, key, only=True)
+        self._guard.record(taken.consents, key, only=True)
+
+    def decisions(self, key: SiteKey, person: Event) -> list[Mapping[str, bool]]:
+        """Returns what the identifiers of a person decided, which are given as they are sent."""
+        names = {name: person[name] for name in PERSONS if name in person}
+        event = {**names, "metadata": {}, "context": {}}
+        self._guard.protect(event, self._personal.get(CONSENT, self._personal_of_all))
+        event, _ = self._guard.mask(event)
+        return [self._guard.decisions.get(key.site, event[name]) for name in names]
 
     def _take_one(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
         try:

@@ -43,8 +43,8 @@ def spool_folder(settings: Settings) -> Path:
     root = settings.lake.root.removeprefix("file://")
     if "://" in root:
         raise ConfigError(
-            "The spool should be a folder of this machine",
+            "The spool, and beside it what people decided, should be in a folder of this machine",
             f"lake.root is '{root}', and collect.spool.path is not set",
-            "Set collect.spool.path, or collect.sink=kafka",
+            "Set collect.spool.path",
         )
     return Path(root) / "_spool"

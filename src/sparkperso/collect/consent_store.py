@@ -1,0 +1,91 @@
+"""What people decided, in a SQLite file beside the spool: the collector's own, quick memory.
+
+The decisions themselves are events, which ingest turns into silver/consents; this file only has to
+answer within microseconds. It belongs to one machine: collectors on several share none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS decisions (
+    site TEXT NOT NULL, subject TEXT NOT NULL, purpose TEXT NOT NULL,
+    granted INTEGER NOT NULL, PRIMARY KEY (site, subject, purpose)
+) WITHOUT ROWID
+"""
+UPSERT = """
+INSERT INTO decisions VALUES (?, ?, ?, ?)
+ON CONFLICT (site, subject, purpose) DO UPDATE SET granted = excluded.granted
+"""
+SELECT = "SELECT purpose, granted FROM decisions WHERE site = ? AND subject = ?"
+LOOK_SECONDS = 0.25
+"""How often it is asked whether another process of this machine has written decisions."""
+
+Decided = Mapping[str, bool]
+
+
+class ConsentStore:
+    """Purpose → decision, by site and identifier (as kept: it may be a pseudonym)."""
+
+    def __init__(
+        self, path: Path, size: int = 200_000, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The loop's thread opens it, uses it and closes it.
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute("PRAGMA synchronous = FULL")
+        self._file.execute(SCHEMA)
+        self._known: OrderedDict[tuple[str, str], Decided] = OrderedDict()
+        self._size, self._clock = size, clock
+        self._looked_at, self._version = clock(), self._data_version()
+
+    def get(self, site: str, subject: str) -> Decided:
+        """Returns the decisions of one identifier; empty when it never decided."""
+        self._forget_what_others_changed()
+        key = (site, subject)
+        found = self._known.get(key)
+        if found is None:
+            rows = self._file.execute(SELECT, key)
+            found = self._known[key] = {purpose: bool(granted) for purpose, granted in rows}
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return found
+
+    def put_all(self, site: str, decisions: Iterable[tuple[str, Decided]]) -> None:
+        """Keeps the decisions of identifiers durably, all or none; those of other purposes stay."""
+        rows = [
+            (site, subject, purpose, int(granted))
+            for subject, said in decisions
+            for purpose, granted in said.items()
+        ]
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            self._file.executemany(UPSERT, rows)
+        except BaseException:
+            self._file.execute("ROLLBACK")
+            raise
+        self._file.execute("COMMIT")
+        for _, subject, _, _ in rows:
+            self._known.pop((site, subject), None)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _forget_what_others_changed(self) -> None:
+        now = self._clock()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at, version = now, self._data_version()
+        if version != self._version:
+            self._version = version
+            self._known.clear()
+
+    def _data_version(self) -> int:
+        return int(self._file.execute("PRAGMA data_version").fetchone()[0])
