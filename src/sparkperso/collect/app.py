@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from sparkperso.collect import consent_routes, events, health, mail, websocket
+from sparkperso.collect import consent_routes, events, health, mail, tracking_api, websocket
 from sparkperso.collect.answers import Answers
 from sparkperso.collect.body import Bodies
 from sparkperso.collect.consent_store import ConsentStore
@@ -68,6 +68,7 @@ def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRout
     """Returns all routes; the most used come first, since they are tried in order."""
     return [
         *events.routes(service),
+        *tracking_api.routes(service),
         *consent_routes.routes(service, settings.consent),
         *websocket.routes(service),
         *health.routes(service, sinks.all),

@@ -14,8 +14,11 @@ from sparkperso.collect.problems import Problem
 from sparkperso.config.collect import LimitsConfig
 
 Headers = Mapping[bytes, bytes]
-JSON_TYPES = frozenset({b"application/json", b"text/plain", b""})
-"""Beacons are sent as text/plain, which needs no preflight."""
+JSON_TYPES = frozenset(
+    {b"application/json", b"text/plain", b"application/x-www-form-urlencoded", b""}
+)
+"""Beacons are sent as text/plain, which needs no preflight; RudderStack's client for Node calls its
+packed JSON a form."""
 
 
 class ClientGone(Exception):

@@ -1,0 +1,58 @@
+"""The `context` of the tracking API's messages → context and channel of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparkperso.event import CHANNELS
+
+PATHS = {
+    "device_type": ("device.type",),
+    "os": ("os.name",),
+    "country": ("location.country", "location.country_code"),
+    "region": ("location.region",),
+    "page_url": ("page.url",),
+    "referrer": ("page.referrer",),
+    "campaign": ("campaign.name",),
+}
+"""Part of an event's context → where it may stand in the message's."""
+IN_PROPERTIES = {"page_url": "url", "referrer": "referrer"}
+PHONES = frozenset({"ios", "android", "iphone", "ipad"})
+
+
+def context_of(message: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the parts of an event's context that a message has; nothing else of it is kept.
+
+    The address, the agent and the traits in it are personal: traits go with `identify` alone.
+    """
+    context = _part(message, "context")
+    properties = _part(message, "properties")
+    found = {name: _first(context, paths) for name, paths in PATHS.items()}
+    for name, key in IN_PROPERTIES.items():
+        found[name] = found[name] or properties.get(key)
+    if str(found["device_type"]).lower() in PHONES:
+        found["device_type"] = "mobile"
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+
+
+def channel_of(message: Mapping[str, Any]) -> str | None:
+    """Returns the channel that a message names, mobile for a screen; None leaves it to the site."""
+    if message.get("type") == "screen":
+        return "mobile"
+    channel = message.get("channel") or _part(message, "context").get("channel")
+    return channel if channel in CHANNELS else None
+
+
+def _first(context: Mapping[str, Any], paths: tuple[str, ...]) -> Any:
+    for path in paths:
+        group, _, name = path.partition(".")
+        value = _part(context, group).get(name)
+        if value:
+            return value
+    return None
+
+
+def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = of.get(name)
+    return value if isinstance(value, dict) else {}
