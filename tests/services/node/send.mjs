@@ -12,7 +12,7 @@ function segment() {
 }
 
 function rudder() {
-  const client = new RudderAnalytics(writeKey, { dataPlaneUrl: url, flushAt: 3, gzip: true });
+  const client = new RudderAnalytics(writeKey, { dataPlaneUrl: url, flushAt: 20, gzip: true });
   const end = () =>
     new Promise((resolve) =>
       client.flush((error) => {
