@@ -352,3 +352,21 @@ def test_no_line_of_the_log_is_a_clients(tmp_path, capfd):
     logged = capfd.readouterr()
     assert not [line for line in logged.err.splitlines() if line.startswith("ERROR forged")]
     assert "Traceback" not in logged.err
+
+
+def test_a_connection_too_many_is_told_to_come_again(tmp_path):
+    with running_collector(tmp_path, "--set", "collect.limits.max_connections=3") as collector:
+        port = int(collector.url.rpartition(":")[2])
+        peers = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        with httpx.Client(base_url=collector.url, auth=LOCAL) as client:
+            for peer in peers:
+                peer.sendall(HEAD + b"Content-Length: 9\r\n\r\n")
+            answer = client.post("/v1/events", json=EVENT)
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:sparkperso:problem:busy"
+            assert int(answer.headers["retry-after"]) >= 1
+            peers.pop().close()
+            time.sleep(0.2)
+            assert client.post("/v1/events", json=EVENT).status_code == 200
+        for peer in peers:
+            peer.close()

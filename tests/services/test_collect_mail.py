@@ -125,13 +125,22 @@ def test_a_target_that_is_on_the_list_no_more_is_not_led_to(client, collector, l
     assert len(collector.lines()) == before
 
 
-def test_where_consent_is_required_links_work_and_nothing_is_kept(tmp_path):
+def test_where_consent_is_required_links_work_and_only_who_agreed_is_counted(tmp_path):
     site = "collect.sites.local.consent=required"
     with running_collector(tmp_path, *SETTINGS, "--set", site) as strict:
         made = [f"links.base_url={strict.url}", SETTINGS[1]]
         links = make_links(load_settings("local", assignments=made), {})
-        with httpx.Client(headers=PERSON, auth=LOCAL) as client:
-            assert client.get(links.open_url("u", "c", **when())).status_code == 200
-            answer = client.get(links.click_url("u", "c", TARGET, **when()))
-            assert answer.headers["location"] == TARGET
-        assert strict.lines() == []
+        said = {"user_id": "agreed", "purposes": {"marketing": True}, "policy_version": "1"}
+        said |= {"region": "DE", "method": "banner"}
+        assert httpx.post(f"{strict.url}/v1/consent", json=said, auth=LOCAL).status_code == 200
+        with httpx.Client(headers=PERSON) as client:
+            for user in ("agreed", "silent"):
+                assert client.get(links.open_url(user, "c", **when())).status_code == 200
+                answer = client.get(links.click_url(user, "c", TARGET, **when()))
+                assert answer.headers["location"] == TARGET
+        assert [line["event_type"] for line in kept(strict, "agreed")] == [
+            "consent",
+            "email_open",
+            "email_click",
+        ]
+        assert kept(strict, "silent") == []

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sparkperso.collect.problems import JSON, Problem
+from sparkperso.collect.problems import JSON, Problem, busy
 
 MAX_HEAD = 65_536
 """Bytes of a request line and its headers; what came at once with their end is not counted."""
 NO_HTTP = Problem(400, "no_http", "A request should be HTTP/1.1; this one cannot be read.")
+FULL = busy("The collector has all the connections that it takes. Send the events again.")
 TOO_LONG = Problem(431, "headers", f"Headers should have {MAX_HEAD} bytes at most.")
 
 
@@ -22,6 +23,11 @@ class Patience(HttpToolsProtocol):
 
     waiting: ClassVar[dict[Patience, float]] = {}
     head = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # uvicorn's own answer to one too many is no problem document, and has no Retry-After.
+        self.limit_concurrency = None
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for the first request."""
@@ -49,6 +55,9 @@ class Patience(HttpToolsProtocol):
         """Has what it waited for."""
         self.waiting.pop(self, None)
         self.head = 0
+        most = self.config.limit_concurrency
+        is_full = most is not None and len(self.connections) > most
+        self.app = FULL.response() if is_full else self.config.loaded_app
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

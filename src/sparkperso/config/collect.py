@@ -51,7 +51,7 @@ class LimitsConfig(Section):
     events_per_second: float = Field(default=50_000.0, gt=0)
     """Events per second and site, on the average; more are answered with 429."""
     max_connections: int = Field(default=2_048, ge=1)
-    """Requests and connections at a time; more are answered with 503."""
+    """Connections at a time; requests on further ones are answered with 503."""
     shutdown_seconds: int = Field(default=10, ge=1)
     """How long requests that are under way may take once the collector is told to end."""
 
