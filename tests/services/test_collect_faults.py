@@ -370,3 +370,52 @@ def test_a_connection_too_many_is_told_to_come_again(tmp_path):
             assert client.post("/v1/events", json=EVENT).status_code == 200
         for peer in peers:
             peer.close()
+
+
+ODD = [
+    *BROKEN.values(),
+    *INVALID.values(),
+    *(json.dumps(EVENT | {name: value}).encode() for name, value in FIELDS),
+    *(
+        json.dumps({"user_id": "u", "type": "track", "event": "e", name: value}).encode()
+        for name in ("purposes", "policy_version", "region", "method", "type", "event", "batch")
+        for value in (None, 5, True, [], {}, "x\n", "x" * 9999, [[]], {"a": [5]}, {"__proto__": 1})
+    ),
+    b'{"user_id": "u", "purposes": {"analytics": "yes"}}',
+    b'{"userId": 5, "event": {}, "properties": [], "context": 7, "timestamp": {}}',
+    b'{"batch": [5, null, {}, {"type": 7}, {"type": "track", "userId": ["u"]}]}',
+    b'{"writeKey": {"a": 1}}',
+]
+QUERIES = [
+    "?",
+    "?user_id=%00",
+    "?user_id=%ff%fe",
+    "?t=" + "a" * 5000,
+    "?region=%0a",
+    "?after=-1",
+    "?a=1&a=2",
+]
+
+
+def routes(client, method):
+    return [
+        path for path, ways in client.get("/openapi.json").json()["paths"].items() if method in ways
+    ]
+
+
+def test_no_route_fails_whatever_is_sent_to_it(client):
+    paths = routes(client, "post")
+    assert {"/v1/events", "/v1/consent", "/v1/visit"} <= set(paths)
+    answers = [client.post(path, content=body, headers=JSON) for path in paths for body in ODD]
+    answers += [client.get(path + q) for path in routes(client, "get") for q in QUERIES]
+    failed = [
+        f"{a.request.url} {a.request.content[:80]!r} {a.status_code}"
+        for a in answers
+        if a.status_code >= 500
+    ]
+    assert failed == []
+    assert all(is_problem(a) for a in answers if a.status_code >= 400)
+
+
+def is_problem(answer):
+    return answer.headers["content-type"] == "application/problem+json" and answer.json()["detail"]
