@@ -13,28 +13,34 @@ interface Line {
   metadata: Record<string, unknown>;
   collected: { purpose: string };
 }
-type Message = { kind: "accepted"; line: Line } | { kind: "counts"; counts: Record<string, number> };
+interface News {
+  last: number;
+  lines: Line[];
+  counts: Record<string, number>;
+}
 
 const MOST = 200;
+const PAUSE_MS = 700;
 const list = document.querySelector("#events") as HTMLElement;
 const status = document.querySelector("#status") as HTMLElement;
 const figures = document.querySelector("#figures") as HTMLElement;
+let last = 0;
 
 /** The few words that say most of an event. */
 function gist({ event_type, item_id, value, currency, metadata, context }: Line): string {
   const page = context.page_url ? new URL(context.page_url).pathname : "";
-  const granted = Object.entries((metadata.purposes ?? {}) as Record<string, boolean>);
-  const said: Record<string, unknown> = {
-    page_view: metadata.title,
-    click: metadata.name ?? metadata.text,
-    scroll: `${metadata.depth} %`,
-    dwell: `${metadata.seconds} s visible, ${metadata.active_seconds} s active`,
-    form_submit: `${metadata.form}: ${String(metadata.fields).replace(/,/g, ", ")}`,
-    search: `“${metadata.query}”`,
-    consent: granted.flatMap(([name, isGiven]) => (isGiven ? [name] : [])).join(", ") || "nothing allowed",
-    session_recording: `part ${metadata.sequence}`,
+  const decided = Object.entries((metadata.purposes ?? {}) as Record<string, boolean>);
+  const said: Record<string, () => unknown> = {
+    page_view: () => metadata.title,
+    click: () => metadata.name ?? metadata.text,
+    scroll: () => `${metadata.depth} %`,
+    dwell: () => `${metadata.seconds} s visible, ${metadata.active_seconds} s active`,
+    form_submit: () => `${metadata.form}: ${String(metadata.fields).replace(/,/g, ", ")}`,
+    search: () => `“${metadata.query}”`,
+    consent: () => decided.flatMap(([name, isGiven]) => (isGiven ? [name] : [])).join(", ") || "nothing allowed",
+    session_recording: () => `part ${Number(metadata.sequence) + 1}`,
   };
-  const parts = [said[event_type], item_id, value && `${value} ${currency ?? ""}`, page];
+  const parts = [said[event_type]?.(), item_id, value && `${value} ${currency ?? ""}`, page];
   return parts.filter(Boolean).map((part) => safe(String(part))).join(" · ");
 }
 
@@ -55,15 +61,21 @@ function count(counts: Record<string, number>): void {
     .join("");
 }
 
-const feed = new EventSource("/demo/api/feed");
-feed.onopen = () => {
-  list.innerHTML = "";
-  status.textContent = "live";
-};
-feed.onerror = () => (status.textContent = "connecting");
-feed.onmessage = ({ data }: MessageEvent<string>) => {
-  const message = JSON.parse(data) as Message;
-  if (message.kind === "accepted") add(message.line);
-  else count(message.counts);
-};
+/** Asks for what is new; a collector that was started again counts from one again. */
+async function look(): Promise<void> {
+  try {
+    const answer = await fetch(`/demo/api/feed?after=${last}`);
+    const news = (await answer.json()) as News;
+    if (news.last < last) list.innerHTML = "";
+    last = news.last;
+    news.lines.forEach(add);
+    count(news.counts);
+    status.textContent = "live";
+  } catch {
+    status.textContent = "no answer";
+  }
+  setTimeout(() => void look(), PAUSE_MS);
+}
+
 if (location.search === "?drawer") document.body.classList.add("drawer");
+void look();

@@ -10,7 +10,16 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from sparkperso.collect import consent_routes, events, health, mail, tracking_api, websocket
+from sparkperso.collect import (
+    consent_routes,
+    demo,
+    events,
+    health,
+    mail,
+    tracking_api,
+    web,
+    websocket,
+)
 from sparkperso.collect.answers import Answers
 from sparkperso.collect.body import Bodies
 from sparkperso.collect.consent_store import ConsentStore
@@ -72,6 +81,8 @@ def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRout
         *consent_routes.routes(service, settings.consent),
         *websocket.routes(service),
         *health.routes(service, sinks.all),
+        *web.sdk_routes(),
+        *(demo.routes(service) if demo.SITE in settings.collect.sites else ()),
     ]
 
 

@@ -53,7 +53,7 @@ def routes(service: Service) -> list[Route]:
 
     async def post_visit(request: Request) -> Response:
         """Counts a visit by site and day; nothing else of it is kept."""
-        site = service.site(request)
+        site = service.site(request, await service.json_if_any(request))
         service.metrics.visits.labels(site.site, now().date().isoformat()).inc()
         return Response(status_code=204)
 

@@ -45,6 +45,12 @@ class Metrics:
             bound = self._bound[labels] = self._events.labels(*labels)
         bound.inc()
 
+    def visits_of(self, site: str) -> int:
+        """Returns the visits of a site that were counted since the start."""
+        samples = [sample for metric in self.visits.collect() for sample in metric.samples]
+        own = [s for s in samples if s.name.endswith("_total") and s.labels["site"] == site]
+        return int(sum(sample.value for sample in own))
+
     def text(self) -> bytes:
         """Returns all of it in Prometheus' text format."""
         return generate_latest(self.registry)

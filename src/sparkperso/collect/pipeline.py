@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.privacy import PersonalFields
 
 Result = dict[str, Any]
+Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
 CONSENT, RECORDING = "consent", "session_recording"
 
 
@@ -52,6 +53,8 @@ class Pipeline:
         self._personal_of_all = PersonalFields(plan.personal)
         self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
         self._events, self._recordings = events, recordings
+        self.watchers: list[Watcher] = []
+        """Called with what was kept of each request, once it is durable."""
 
     async def take(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> list[Result]:
         """Returns what became of each event, once all that were accepted are durable.
@@ -64,6 +67,8 @@ class Pipeline:
         results = [self._take_one(raw, key, facts, taken) for raw in events]
         await self._store(taken, key)
         self._count(events, results, key)
+        for watch in self.watchers:
+            watch(key, [line for _, line in (*taken.events, *taken.recordings)], results)
         return results
 
     async def _store(self, taken: _Taken, key: SiteKey) -> None:

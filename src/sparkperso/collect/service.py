@@ -34,6 +34,12 @@ class Service:
         """Returns a request's JSON body; raises a Problem (400, 408, 413, 415)."""
         return await self.bodies.json(headers_of(request.scope), request.receive)
 
+    async def json_if_any(self, request: Request) -> Any:
+        """Returns the same, or None for a request without a body."""
+        length = request.headers.get("content-length", "0")
+        has_body = length != "0" or "transfer-encoding" in request.headers
+        return await self.json(request) if has_body else None
+
     def site(self, request: HTTPConnection, body: Any = None) -> SiteKey:
         """Returns the site whose key a request has: in its Authorization, its query or its body.
 
