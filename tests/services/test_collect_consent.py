@@ -121,3 +121,31 @@ def test_decisions_hold_after_a_restart(tmp_path):
         event = CLICK | {"user_id": "u"}
         answer = httpx.post(f"{collector.url}/v1/events", json=event, auth=basic("demo-key"))
         assert answer.json()["status"] == "accepted"
+
+
+@pytest.mark.parametrize("signal", [{"Sec-GPC": "1"}, {"DNT": "1"}])
+@pytest.mark.parametrize(("country", "status"), [("US", "refused"), ("DE", "accepted")])
+def test_the_browsers_signal_outweighs_a_yes_where_opt_out_holds(browser, signal, country, status):
+    decide(browser, purposes={"analytics": True})
+    sent = CLICK | {"context": {"country": country}}
+    assert browser.post("/v1/events", json=sent, headers=signal).json()["status"] == status
+
+
+def test_an_opt_out_region_needs_no_yes_but_hears_a_no(browser):
+    person = {"anonymous_id": "us-1", "context": {"country": "US"}}
+    assert click(browser, **person).json()["status"] == "accepted"
+    decide(browser, anonymous_id="us-1", purposes=ALL_NO)
+    assert click(browser, **person).json()["status"] == "refused"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_decisions_in_one_batch_the_later_holds(browser, first):
+    name = f"batch-{first}"
+    said = [
+        {"event_type": "consent", "anonymous_id": name, "timestamp": f"2026-06-01T1{n}:00:00Z",
+         "metadata": {"purposes": {"analytics": given}}}
+        for n, given in enumerate((first, not first))
+    ]  # fmt: skip
+    browser.post("/v1/events", json={"events": said})
+    status = click(browser, anonymous_id=name).json()["status"]
+    assert status == ("refused" if first else "accepted")

@@ -143,3 +143,24 @@ def test_the_cookie_names_who_names_nobody(shop):
     assert statuses(shop(event, key=ASSUMED)) == ["invalid"]
     shop(event, key=ASSUMED, facts=FACTS._replace(anonymous_id="a-1"))
     assert shop.events.lines[0]["anonymous_id"] == "a-1"
+
+
+def test_accounts_that_an_alias_joins_stay_apart_when_they_are_addresses(shop):
+    alias = EVENT | {"event_type": "alias"}
+    names = ["ada@example.org", "bob@example.org"]
+    for name in names:
+        shop(alias | {"metadata": {"previous_id": name}}, EVENT | {"user_id": name}, key=ASSUMED)
+    joined = [line["metadata"]["previous_id"] for line in shop.events.lines[::2]]
+    assert joined == [line["user_id"] for line in shop.events.lines[1::2]]
+    assert len(set(joined)) == 2
+    assert "example.org" not in json.dumps(shop.events.lines)
+
+
+def test_a_yes_from_a_clock_that_is_ahead_cannot_outlast_the_next_decisions(shop):
+    ahead = consent(analytics=True) | {"timestamp": "2030-01-01T00:00:00Z"}
+    later = [Facts(f"2026-06-01T10:0{n}:00.000000Z", "DE") for n in (1, 2)]
+    shop(ahead)
+    shop(consent(analytics=False), facts=later[0])
+    assert statuses(shop(EVENT)) == ["refused"]
+    shop(consent(analytics=True) | {"timestamp": later[1].received_at}, facts=later[1])
+    assert statuses(shop(EVENT)) == ["accepted"]

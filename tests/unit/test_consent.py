@@ -8,6 +8,7 @@ from sparkperso.config import load_settings
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.consent import OPTIONAL, PURPOSES, decision_of, is_allowed
+from sparkperso.privacy.kinds import kind_of
 
 BASES, REGIMES = ("required", "assumed: contract"), ("opt_in", "opt_out")
 DECISIONS, SIGNALS = (True, False, None), (True, False)
@@ -105,13 +106,17 @@ def test_a_plan_names_purposes_and_personal_fields():
             "event_types": {
                 "click": {},
                 "consent": {"purpose": "necessary"},
-                "identify": {"personal": ["user_id", "metadata.traits.phone"]},
+                "identify": {"personal": ["metadata.address", "metadata.traits.phone"]},
             },
         }
     )
     assert plan.purpose_of("click") == plan.purpose_of("unheard of") == "analytics"
     assert plan.purpose_of("consent") == "necessary"
-    assert plan.personal_of("identify") == ("metadata.email", "user_id", "metadata.traits.phone")
+    assert plan.personal_of("identify") == (
+        "metadata.email",
+        "metadata.address",
+        "metadata.traits.phone",
+    )
     assert plan.personal_of("click") == plan.personal_of("unheard of") == ("metadata.email",)
 
 
@@ -119,3 +124,18 @@ def test_a_plan_names_purposes_and_personal_fields():
 def test_a_plan_refuses_fields_that_no_pseudonym_can_stand_in(field):
     with pytest.raises(ValueError, match="no fields that a pseudonym can stand in"):
         TrackingPlan.model_validate({"name": "p", "event_types": {"a": {"personal": [field]}}})
+
+
+def test_a_person_is_personal_in_all_types_or_in_none():
+    with pytest.raises(ValueError, match="click alone"):
+        TrackingPlan.model_validate(
+            {"name": "p", "event_types": {"click": {"personal": ["user_id"]}}}
+        )
+
+
+def test_what_an_alias_joins_is_as_personal_as_its_user():
+    plan = TrackingPlan.model_validate(
+        {"name": "p", "personal": ["user_id"], "event_types": {"alias": {}}}
+    )
+    assert plan.personal_of("alias") == ("user_id", "metadata.previous_id")
+    assert kind_of("user_id", "7") == kind_of("metadata.previous_id", "7")

@@ -66,3 +66,8 @@ def test_context_keeps_what_an_event_has_room_for():
 def test_what_is_no_message_is_named(message):
     with pytest.raises(Invalid):
         events_of(message, None, NOW)
+
+
+def test_a_screen_is_mobile_whatever_the_message_says_of_itself():
+    assert events_of({"userId": "u"}, "screen", NOW)[0]["channel"] == "mobile"
+    assert "channel" not in events_of({"userId": "u"}, "page", NOW)[0]

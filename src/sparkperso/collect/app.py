@@ -51,11 +51,13 @@ def make_app(
     metrics = Metrics(plan.event_types)
     sinks = make_sinks(settings)
     keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
+    pseudonyms = Pseudonyms(keys)
     store = ConsentStore(spool_folder(settings) / "consents.sqlite")
+    store.rename(lambda name: pseudonyms.rekey(name) if pseudonyms.knows(name) else name)
     pipeline = Pipeline(
         settings.collect.limits,
         plan,
-        Guard(Pseudonyms(keys), settings.consent, store),
+        Guard(pseudonyms, settings.consent, store),
         metrics,
         events=sinks.events,
         recordings=sinks.recordings,

@@ -9,23 +9,29 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS decisions (
     site TEXT NOT NULL, subject TEXT NOT NULL, purpose TEXT NOT NULL,
-    granted INTEGER NOT NULL, PRIMARY KEY (site, subject, purpose)
+    granted INTEGER NOT NULL, decided_at TEXT NOT NULL, PRIMARY KEY (site, subject, purpose)
 ) WITHOUT ROWID
 """
 UPSERT = """
-INSERT INTO decisions VALUES (?, ?, ?, ?)
-ON CONFLICT (site, subject, purpose) DO UPDATE SET granted = excluded.granted
+INSERT INTO decisions VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (site, subject, purpose) DO UPDATE SET
+    granted = excluded.granted, decided_at = max(decided_at, excluded.decided_at)
+WHERE NOT excluded.granted OR excluded.decided_at > decided_at
 """
+"""A no always holds; a yes that comes late, from a queue or a retry, undoes no later no."""
 SELECT = "SELECT purpose, granted FROM decisions WHERE site = ? AND subject = ?"
 LOOK_SECONDS = 0.25
 """How often it is asked whether another process of this machine has written decisions."""
 
+PSEUDONYMS = "SELECT * FROM decisions WHERE subject GLOB '*:*:*'"
+DELETE = "DELETE FROM decisions WHERE site = ? AND subject = ? AND purpose = ?"
 Decided = Mapping[str, bool]
 
 
@@ -57,22 +63,44 @@ class ConsentStore:
                 self._known.popitem(last=False)
         return found
 
-    def put_all(self, site: str, decisions: Iterable[tuple[str, Decided]]) -> None:
-        """Keeps the decisions of identifiers durably, all or none; those of other purposes stay."""
+    def put_all(self, site: str, decisions: Iterable[tuple[str, Decided, str]]) -> None:
+        """Keeps decisions of identifiers durably, all or none; those of other purposes stay.
+
+        Each comes with its time (ISO 8601, of one length): a yes holds over decisions before it.
+        """
         rows = [
-            (site, subject, purpose, int(granted))
-            for subject, said in decisions
+            (site, subject, purpose, int(granted), decided_at)
+            for subject, said, decided_at in decisions
             for purpose, granted in said.items()
         ]
+        with self._transaction():
+            self._file.executemany(UPSERT, rows)
+        for _, subject, *_ in rows:
+            self._known.pop((site, subject), None)
+
+    def rename(self, name_of: Callable[[str], str]) -> int:
+        """Puts `name_of(subject)` for subjects that look like pseudonyms, as after a new key.
+
+        Returns how many decisions moved. Of two that meet, the rules of `put_all` say which holds.
+        """
+        with self._transaction():
+            rows = self._file.execute(PSEUDONYMS).fetchall()
+            moved = [(row, name_of(row[1])) for row in rows]
+            moved = [(row, name) for row, name in moved if name != row[1]]
+            self._file.executemany(DELETE, [row[:3] for row, _ in moved])
+            self._file.executemany(UPSERT, [(row[0], name, *row[2:]) for row, name in moved])
+        self._known.clear()
+        return len(moved)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._file.execute("BEGIN IMMEDIATE")
         try:
-            self._file.executemany(UPSERT, rows)
+            yield
         except BaseException:
             self._file.execute("ROLLBACK")
             raise
         self._file.execute("COMMIT")
-        for _, subject, _, _ in rows:
-            self._known.pop((site, subject), None)
 
     def close(self) -> None:
         """Closes the file."""

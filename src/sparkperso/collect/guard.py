@@ -23,6 +23,7 @@ from sparkperso.privacy import (
 Event = dict[str, Any]
 PERSONS = ("user_id", "anonymous_id")
 NAMES = (*PERSONS, "session_id", "event_id")
+NAMES_WITHIN = ("previous_id", "group_id")
 """Identifiers: a mask in one would make many people one, so that they get pseudonyms instead."""
 
 
@@ -32,8 +33,8 @@ class Decisions(Protocol):
     def get(self, site: str, subject: str) -> Mapping[str, bool]:
         """Returns purpose → decision of one identifier; empty when it never decided."""
 
-    def put_all(self, site: str, decisions: Iterable[tuple[str, Mapping[str, bool]]]) -> None:
-        """Keeps decisions of identifiers, which hold from now on; those of other purposes stay."""
+    def put_all(self, site: str, decisions: Iterable[tuple[str, Mapping[str, bool], str]]) -> None:
+        """Keeps decisions of identifiers and their times; those of other purposes stay."""
 
 
 class Guard:
@@ -59,6 +60,12 @@ class Guard:
         if not may_hold(orjson.dumps(event)):
             return event, 0
         hidden = [name for name in NAMES if name in event and mask_tree(event[name])[1]]
+        inner = event["metadata"]
+        hidden += [
+            f"metadata.{name}"
+            for name in NAMES_WITHIN
+            if name in inner and mask_tree(inner[name])[1]
+        ]
         pseudonymise_fields(event, hidden, self.pseudonyms)
         masked, count = mask_tree(event)
         return masked, count + len(hidden)
@@ -66,12 +73,17 @@ class Guard:
     def record(self, events: Sequence[Event], key: SiteKey, only: bool) -> None:
         """Keeps the decisions of consent events, those that are yes or those that are no."""
         decisions = [
-            (event[name], {p: given for p, given in _purposes(event).items() if given is only})
+            (
+                event[name],
+                {p: given for p, given in _purposes(event).items() if given is only},
+                # A clock that is ahead must not outrun the decisions to come.
+                min(event["timestamp"], event["collected"]["received_at"]),
+            )
             for event in events
             for name in PERSONS
             if name in event
         ]
-        if any(said for _, said in decisions):
+        if any(said for _, said, _ in decisions):
             self.decisions.put_all(key.site, decisions)
 
 

@@ -37,9 +37,7 @@ def context_of(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def channel_of(message: Mapping[str, Any]) -> str | None:
-    """Returns the channel that a message names, mobile for a screen; None leaves it to the site."""
-    if message.get("type") == "screen":
-        return "mobile"
+    """Returns the channel that a message names; None leaves it to the site."""
     channel = message.get("channel") or _part(message, "context").get("channel")
     return channel if channel in CHANNELS else None
 

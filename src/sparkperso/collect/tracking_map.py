@@ -43,7 +43,7 @@ def events_of(message: Any, kind: str | None, received_at: str) -> list[Event]:
     if not isinstance(message, dict):
         raise Invalid("a message should be an object")
     kind = kind or message.get("type")
-    base = _base(message, received_at)
+    base = _base(message, received_at, kind)
     if kind == "track":
         return list(_track(message, base))
     if kind not in (*KINDS, "group"):
@@ -59,13 +59,13 @@ def event_type_of(name: str) -> str:
     return NAMES.get(name) or NO_WORD.sub("_", WORD_START.sub("_", name).lower()).strip("_")
 
 
-def _base(message: Message, received_at: str) -> Event:
+def _base(message: Message, received_at: str, kind: Any) -> Event:
     base = {
         "event_id": message.get("messageId"),
         "user_id": message.get("userId"),
         "anonymous_id": message.get("anonymousId"),
         "timestamp": time_of(message, received_at),
-        "channel": channel_of(message),
+        "channel": "mobile" if kind == "screen" else channel_of(message),
         "context": context_of(message),
     }
     return {name: value for name, value in base.items() if value not in (None, "")}

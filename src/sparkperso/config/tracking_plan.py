@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.section import Section
 from sparkperso.consent import DEFAULT_PURPOSE, Purpose
 from sparkperso.event import is_event_field
 
+PERSONS = frozenset({"user_id", "anonymous_id"})
+PREVIOUS_ID = "metadata.previous_id"
 NEVER_PERSONAL = frozenset(
     {"event_type", "timestamp", "value", "schema_version", "channel", "metadata", "context"}
 )
@@ -59,6 +61,18 @@ class TrackingPlan(Section):
         return found.purpose if found else DEFAULT_PURPOSE
 
     def personal_of(self, event_type: str) -> tuple[str, ...]:
-        """Returns the personal fields of a type."""
+        """Returns the personal fields of a type; with `user_id` goes what an alias joins to it."""
         found = self.event_types.get(event_type)
-        return (*self.personal, *found.personal) if found else self.personal
+        joined = (PREVIOUS_ID,) if not PERSONS.isdisjoint(self.personal) else ()
+        return (*self.personal, *joined, *(found.personal if found else ()))
+
+    @model_validator(mode="after")
+    def _persons_have_one_name(self) -> TrackingPlan:
+        for name, kind in self.event_types.items():
+            if not PERSONS.isdisjoint(kind.personal):
+                raise ValueError(
+                    f"user_id and anonymous_id are personal in all types or in none, not in "
+                    f"{name} alone, where a person's events would not meet that person's consent. "
+                    "List them under the plan's own 'personal'"
+                )
+        return self

@@ -6,11 +6,13 @@ import ipaddress
 import re
 import unicodedata
 
-EMAIL, PHONE, IP = "email", "phone", "ip"
+EMAIL, PHONE, IP, USER = "email", "phone", "ip", "user"
 NAMES = {
     EMAIL: {"email", "e_mail", "mail", "email_address"},
     PHONE: {"phone", "phone_number", "mobile", "mobile_phone", "tel", "telephone"},
     IP: {"ip", "ip_address", "ip_addr", "client_ip", "remote_addr"},
+    # One person's identifiers: what an alias joins has to stay equal.
+    USER: {"user_id", "anonymous_id", "previous_id"},
 }
 KIND_OF_NAME = {name: kind for kind, names in NAMES.items() for name in names}
 WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
