@@ -46,7 +46,7 @@ class Collector:
 
     def lines(self, folder: str = "") -> list[bytes]:
         """Returns all lines of the spool, handed over or not; `folder` may be `recordings`."""
-        parts = sorted((self.spool / folder).glob("*/*.jsonl"))
+        parts = sorted((self.spool / folder).glob("*/*.jsonl"), key=lambda part: part.name)
         return [line for part in parts for line in part.read_bytes().splitlines()]
 
 
