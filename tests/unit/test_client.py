@@ -91,7 +91,8 @@ def test_a_long_body_is_packed(queue):
 def test_a_body_at_fault_is_halved_until_the_event_is_found(queue):
     fill(queue, 100)
     sender, sizes = delivery(queue), []
-    while batch := sender.batch():
+    while len(queue):
+        batch = sender.batch()
         sizes.append(len(batch.numbers))
         is_bad = 37 in batch.numbers
         sender.answered(batch, 413 if is_bad else 200, {}, b"")
@@ -125,3 +126,20 @@ def test_retry_after_may_be_seconds_a_date_or_nonsense():
 def test_options_out_of_bounds_are_told():
     with pytest.raises(UsageError):
         Options(batch_events=501)
+
+
+def test_a_full_disk_drops_what_is_new_and_keeps_what_waits(queue):
+    queue._db.execute("PRAGMA max_page_count=12")
+    taken = [queue.put(b"x" * 2000) for _ in range(50)]
+    assert taken == [True] * taken.count(True) + [False] * taken.count(False)
+    assert 5 < taken.count(True) == len(queue) < 50
+    queue.remove(number for number, _ in queue.head(3, 10**6))
+    assert len(queue.head(100, 10**6)) == len(queue) == taken.count(True) - 3
+    assert queue.put(b"x")
+
+
+def test_a_closed_client_takes_nothing(tmp_path):
+    closed = Queue(None, 10)
+    closed.close()
+    with pytest.raises(UsageError, match="closed"):
+        closed.put(LINE)

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import httpx
 
-from sparkperso.client.base import PATH, Base
+from sparkperso.client.base import PATH, SENT_AGAIN, Base
 
 
 class AsyncClient(Base):
@@ -64,12 +64,16 @@ class AsyncClient(Base):
                 await self._send_all(http)
 
     async def _send_all(self, http: httpx.AsyncClient) -> None:
-        while batch := self._delivery.batch():
+        while self.queued:
             await asyncio.sleep(self._delivery.pause())
             try:
-                answer = await http.post(PATH, content=batch.body, headers=dict(batch.headers))
-                self._note(batch, answer)
-            except httpx.HTTPError as error:
+                await self._send_one(http)
+            except SENT_AGAIN as error:
                 self._delivery.failed(repr(error))
             async with self._sent:
                 self._sent.notify_all()
+
+    async def _send_one(self, http: httpx.AsyncClient) -> None:
+        batch = self._delivery.batch()
+        answer = await http.post(PATH, content=batch.body, headers=dict(batch.headers))
+        self._note(batch, answer)

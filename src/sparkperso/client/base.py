@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from sparkperso.client.queue import Queue
 
 log = logging.getLogger("sparkperso.client")
 PATH = "/v1/events"
+SENT_AGAIN = (httpx.HTTPError, sqlite3.OperationalError)
+"""No answer; or one that could not be noted on a full disk: sent again, it is a duplicate."""
 
 
 class Base:
@@ -52,7 +55,7 @@ class Base:
         event_id, line = new_event(event_type, fields)
         if not self._queue.put(line):
             self.stats.dropped += 1
-            log.error("The queue has %d events: event %s is dropped", self.queued, event_id)
+            log.error("The queue is full at %d events: %s is dropped", self.queued, event_id)
         if self.queued >= self.options.batch_events:
             self._wake()
         return event_id

@@ -39,11 +39,9 @@ class Delivery:
         self._most = options.batch_events
         self._failures, self._not_before = 0, 0.0
 
-    def batch(self) -> Batch | None:
-        """Returns what to send now; None when nothing waits."""
+    def batch(self) -> Batch:
+        """Returns what to send now, while something waits."""
         rows = self._queue.head(self._most, self._options.batch_bytes)
-        if not rows:
-            return None
         body = b'{"events":[' + b",".join(line for _, line in rows) + b"]}"
         headers = {"Content-Type": "application/json"}
         if len(body) >= PACK_FROM:

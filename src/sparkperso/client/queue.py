@@ -31,11 +31,10 @@ class Queue:
         return self._size
 
     def put(self, line: bytes) -> bool:
-        """Appends an event; false when the queue is full."""
+        """Appends an event; false when the queue, or the disk that it is on, is full."""
         with self._lock:
-            if self._size >= self._most:
+            if self._size >= self._most or not self._insert(line):
                 return False
-            self._db.execute("INSERT INTO events (line) VALUES (?)", (line,))
             self._size += 1
             return True
 
@@ -56,15 +55,24 @@ class Queue:
         """Removes events by their numbers."""
         with self._lock:
             rows = [(number,) for number in numbers]
-            self._db.execute("BEGIN")
-            gone = self._db.executemany("DELETE FROM events WHERE number = ?", rows).rowcount
-            self._db.execute("COMMIT")
+            with self._db:  # commits, or rolls back what a full disk leaves half done
+                self._db.execute("BEGIN")
+                gone = self._db.executemany("DELETE FROM events WHERE number = ?", rows).rowcount
             self._size -= gone
 
     def close(self) -> None:
         """Closes the file; what is in it is sent by the next client that opens it."""
         with self._lock:
             self._db.close()
+
+    def _insert(self, line: bytes) -> bool:
+        try:
+            self._db.execute("INSERT INTO events (line) VALUES (?)", (line,))
+        except sqlite3.OperationalError:
+            return False
+        except sqlite3.ProgrammingError:
+            raise UsageError("Events are tracked while a client is open", "It is closed") from None
+        return True
 
 
 def _open(path: str) -> sqlite3.Connection:

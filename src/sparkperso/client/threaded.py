@@ -9,7 +9,7 @@ from types import TracebackType
 
 import httpx
 
-from sparkperso.client.base import PATH, Base
+from sparkperso.client.base import PATH, SENT_AGAIN, Base
 from sparkperso.client.options import Options
 
 
@@ -76,12 +76,15 @@ class Client(Base):
                 self._send_all(http)
 
     def _send_all(self, http: httpx.Client) -> None:
-        while batch := self._delivery.batch():
-            if self._closing.wait(self._delivery.pause()):
-                return
+        while self.queued and not self._closing.wait(self._delivery.pause()):
             try:
-                self._note(batch, http.post(PATH, content=batch.body, headers=dict(batch.headers)))
-            except httpx.HTTPError as error:
+                self._send_one(http)
+            except SENT_AGAIN as error:
                 self._delivery.failed(repr(error))
             with self._sent:
                 self._sent.notify_all()
+
+    def _send_one(self, http: httpx.Client) -> None:
+        batch = self._delivery.batch()
+        answer = http.post(PATH, content=batch.body, headers=dict(batch.headers))
+        self._note(batch, answer)
