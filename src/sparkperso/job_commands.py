@@ -25,6 +25,16 @@ SOURCE = click.option("--source", required=True, metavar="NAME", help="conf/sour
 PATH = click.option(
     "--path", metavar="FILE|DIR", help="Read this, not what the source's file says."
 )
+STREAM = (
+    click.option("--stream", is_flag=True, help="Go on, taking in what comes, until stopped."),
+    click.option("--available-now", is_flag=True, help="With --stream: stop when all is in."),
+    click.option(
+        "--trigger",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="With --stream: least time between two micro-batches.",
+    ),
+)
 PICTURES = click.option(
     "--pictures",
     type=click.Path(file_okay=False),
@@ -94,8 +104,9 @@ _ALL = (
     _command(
         "ingest-events",
         "Events of files into bronze and silver.",
-        "Takes events of files (JSON lines, CSV, Parquet) into bronze and silver.",
-        *(SOURCE, PATH),
+        "Takes events of files (JSON lines, CSV, Parquet) into bronze and silver; with --stream, "
+        "those that a collector hands over, by files or Kafka, as they come.",
+        *(SOURCE, PATH, *STREAM),
     ),
     _command(
         "build-features",

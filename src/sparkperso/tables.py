@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -94,6 +94,14 @@ class TableWriter:
         merge = merge.whenMatchedUpdateAll() if update else merge
         with _transaction(self.ref.spark, txn):
             merge.whenNotMatchedInsertAll().execute()
+
+    def compact(self) -> None:
+        """Puts small files together; those that are large enough stay as they are."""
+        sizes = {"minFileSize": 32 * 2**20, "maxFileSize": 64 * 2**20}
+        confs = {f"spark.databricks.delta.optimize.{k}": str(v) for k, v in sizes.items()}
+        if self.ref.exists():
+            with _confs(self.ref.spark, confs):
+                self.ref.delta().optimize().executeCompaction()
 
     def create(self) -> None:
         """Creates the empty table with its comments and constraints unless it is there."""
@@ -198,10 +206,16 @@ def _transaction(spark: SparkSession, txn: Txn | None) -> Iterator[None]:
         yield
         return
     names = {"txnAppId": txn.app_id, "txnVersion": str(txn.version)}
-    for name, value in names.items():
-        spark.conf.set(f"spark.databricks.delta.write.{name}", value)
+    with _confs(spark, {f"spark.databricks.delta.write.{k}": v for k, v in names.items()}):
+        yield
+
+
+@contextmanager
+def _confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
+    for name, value in confs.items():
+        spark.conf.set(name, value)
     try:
         yield
     finally:
-        for name in names:
-            spark.conf.unset(f"spark.databricks.delta.write.{name}")
+        for name in confs:
+            spark.conf.unset(name)

@@ -14,6 +14,7 @@ from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.section import Section
 from sparkperso.config.segments import SegmentsConfig
+from sparkperso.config.stream import StreamConfig
 from sparkperso.errors import ConfigError
 
 
@@ -29,6 +30,7 @@ class Settings(Section):
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
     links: LinksConfig = Field(default_factory=LinksConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
+    stream: StreamConfig = Field(default_factory=StreamConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     segments: SegmentsConfig = Field(default_factory=SegmentsConfig)
     recommend: RecommendConfig = Field(default_factory=RecommendConfig)

@@ -16,8 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import window as W
 
-MAX_BROADCAST_KEYS = 1_000_000
-NUMBER = "record_number"
+from sparkperso.ingest.narrow import NUMBER, kept, maybe_broadcast
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,15 @@ def deduplicated(
     before its first row; its rows of the same `ingest_batch` (an interrupted run's) do not make a
     record known. `record_number` tells the records of the batch apart.
     """
-    with _kept(_suspect_keys(valid, n_valid, known)) as suspects:
+    with kept(_suspect_keys(valid, n_valid, known)) as suspects:
         n_suspects = suspects.count()
         if not n_suspects:
             yield Deduplicated(valid, n_valid)
             return
-        keys = _maybe_broadcast(suspects, n_suspects)
-        with _kept(_superfluous(valid, keys, known, ingest_batch)) as dropped:
+        keys = maybe_broadcast(suspects, n_suspects)
+        with kept(_superfluous(valid, keys, known, ingest_batch)) as dropped:
             n_dropped = dropped.count()
-            events = valid.join(_maybe_broadcast(dropped, n_dropped), on=NUMBER, how="left_anti")
+            events = valid.join(maybe_broadcast(dropped, n_dropped), on=NUMBER, how="left_anti")
             yield Deduplicated(events, n_valid - n_dropped)
 
 
@@ -72,23 +71,13 @@ def _superfluous(
     return judged.where(is_superfluous).select(NUMBER)
 
 
-@contextmanager
-def _kept(frame: DataFrame) -> Iterator[DataFrame]:
-    """Gives the frame cached. What is never released slows every later plan of the session."""
-    kept = frame.persist()
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
-
-
 def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> DataFrame:
     """Keys that occur more than once in the batch, or are in the table; one row each."""
     keys = valid.select("event_key")
     twice = keys.groupBy("event_key").count().where(F.col("count") > 1).select("event_key")
     if known is None:
         return twice
-    batch = _maybe_broadcast(keys, n_valid)
+    batch = maybe_broadcast(keys, n_valid)
     seen = known.select("event_key").join(batch, on="event_key", how="left_semi")
     return twice.unionByName(seen).distinct()
 
@@ -98,8 +87,3 @@ def _known_ids(known: DataFrame, keys: DataFrame, ingest_batch: str) -> DataFram
     mine = rows.where(F.col("ingest_batch") != ingest_batch)
     ids = mine.join(keys, on="event_key", how="left_semi").select("event_id").distinct()
     return ids.withColumn("_is_known", F.lit(True))
-
-
-def _maybe_broadcast(keys: DataFrame, count: int) -> DataFrame:
-    """Keys are eight bytes; above the bound both sides are shuffled, narrow, instead."""
-    return F.broadcast(keys) if count <= MAX_BROADCAST_KEYS else keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -69,6 +69,14 @@ def list_files(spark: SparkSession, path: str, may_be_empty: bool = False) -> li
     return sorted(file for file in files if file.size)
 
 
+def named_files(spark: SparkSession, paths: Iterable[str]) -> list[SourceFile]:
+    """Returns the files at addresses as rows name them."""
+    jvm: Any = spark._jvm
+    conf = spark._jsc.hadoopConfiguration()
+    places = [jvm.org.apache.spark.paths.SparkPath.fromUrlString(p).toPath() for p in sorted(paths)]
+    return [_file(jvm, place.getFileSystem(conf).getFileStatus(place)) for place in places]
+
+
 def format_of(file: SourceFile, given: Format | None) -> Format:
     """Returns the format that a source gives, or the one that the file's name tells."""
     if given:
@@ -92,7 +100,11 @@ def _walk(jvm: Any, system: Any, status: Any) -> Iterator[SourceFile]:
             if not child.getPath().getName().startswith(("_", ".")):
                 yield from _walk(jvm, system, child)
     else:
-        address = jvm.org.apache.spark.paths.SparkPath.fromPath(status.getPath()).urlEncoded()
-        # Rows name their file with one slash after "file:".
-        path = address.replace("file:///", "file:/", 1)
-        yield SourceFile(path, status.getLen(), status.getModificationTime())
+        yield _file(jvm, status)
+
+
+def _file(jvm: Any, status: Any) -> SourceFile:
+    address = jvm.org.apache.spark.paths.SparkPath.fromPath(status.getPath()).urlEncoded()
+    # Rows name their file with one slash after "file:".
+    path = address.replace("file:///", "file:/", 1)
+    return SourceFile(path, status.getLen(), status.getModificationTime())

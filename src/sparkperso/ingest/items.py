@@ -30,6 +30,16 @@ def update_items(events: DataFrame, known: DataFrame) -> DataFrame:
     return _combined(_renamed(seen).unionByName(_renamed(before)))
 
 
+def changed_items(events: DataFrame, known: DataFrame) -> DataFrame:
+    """Returns those items of `update_items` that `events` name and that differ from `known`."""
+    named = events.select("item_id").where(F.col("item_id").isNotNull()).distinct()
+    touched = known.join(F.broadcast(named), on="item_id", how="left_semi")
+    facts = F.struct(*DESCRIBED, "first_seen_at", "seen_at")
+    before = touched.select("item_id", facts.alias("_before"))
+    after = update_items(events, touched).join(before, on="item_id", how="left")
+    return after.where(~facts.eqNullSafe(F.col("_before"))).drop("_before")
+
+
 def _descriptions(events: DataFrame) -> DataFrame:
     """One row per way in which an item was described: few, so that what follows is cheap.
 

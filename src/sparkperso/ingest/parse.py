@@ -14,9 +14,9 @@ from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.event import EVENT_FIELDS
-from sparkperso.ingest.deduplicate import NUMBER
 from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.mapping import ARRIVED, NOTED, map_columns
+from sparkperso.ingest.narrow import NUMBER
 from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
@@ -47,7 +47,9 @@ def classify_files(
     return reduce(DataFrame.unionByName, parts).withColumn(NUMBER, F.monotonically_increasing_id())
 
 
-def classify_records(records: DataFrame, book: Rulebook, received_at: datetime) -> DataFrame:
+def classify_records(
+    records: DataFrame, book: Rulebook, received_at: datetime | Column
+) -> DataFrame:
     """Returns records of one shape classified; see `classify_files`."""
     source, config = book.source, book.config
     mapped, own_rules = map_columns(records, source)

@@ -37,16 +37,21 @@ def read_records(
 
 
 def _read_json(spark: SparkSession, paths: list[str], source: SourceConfig) -> Iterator[DataFrame]:
-    """JSON lines. A variant's JSON has sorted keys and no blanks: the canonical form to hash.
+    yield json_records(spark.read.text(paths).select("value", F.col(FILE).alias("_file")), source)
 
-    A line that is not UTF-8 is malformed; its payload is made valid, for tables must hold text.
+
+def json_records(lines: DataFrame, source: SourceConfig) -> DataFrame:
+    """Returns the records of JSON texts, `value` as string or bytes, that came from `_file`.
+
+    A variant's JSON has sorted keys and no blanks: the canonical form to hash. A line that is not
+    UTF-8 is malformed; its payload is made valid, for tables must hold text.
     """
-    lines = spark.read.text(paths).where(F.trim("value") != "")
-    lines = lines.select("value", F.col(FILE).alias("_file"), _variant("value").alias("_variant"))
+    lines = lines.withColumn("value", F.col("value").cast("string")).where(F.trim("value") != "")
+    lines = lines.withColumn("_variant", _variant("value"))
     is_object = F.col("_variant").isNotNull() & F.ltrim("value").startswith("{")
     is_text = F.is_valid_utf8("value")
     canonical = F.coalesce(F.to_json("_variant"), F.col("value"))
-    yield lines.select(
+    return lines.select(
         F.make_valid_utf8("value").alias("_payload"),
         F.sha2(canonical, 256).alias("_record_id"),
         "_file",

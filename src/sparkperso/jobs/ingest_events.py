@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib import import_module
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -24,6 +25,7 @@ from sparkperso.ingest.files import SourceFile, list_files, resolve_path
 from sparkperso.ingest.items import update_items
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.quarantine import new_rejections
+from sparkperso.ingest.streams import topic_columns
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.staging import staged
@@ -95,6 +97,23 @@ class Run:
         """Returns a table, None before its first write."""
         return self.job.read(table) if self.job.lake.ref(table).exists() else None
 
+    def txn(self, table: str) -> Txn | None:
+        """Returns the name of the batch's one write of a table; None where each run writes."""
+        if table.startswith("ops/"):
+            return None
+        name = self.batch.bronze_name if table == "bronze/events" else self.batch.name
+        return Txn(f"ingest-{table}-{name}")
+
+    def accept(self, intake: Intake) -> None:
+        """Raises an error when the batch must not go on to silver."""
+        source = self.book.source.name
+        require_few_rejected(intake, self.book.config.max_rejected_share, source)
+
+    def write_items(self, events: DataFrame) -> None:
+        """Writes what new events say about items."""
+        items = update_items(events, self.job.lake.ref("silver/items").read())
+        self.job.writer("silver/items").overwrite(items)
+
 
 def take_in(run: Run, records: DataFrame) -> Summary:
     """Writes classified records; every write happens once, however often the run is started."""
@@ -103,7 +122,7 @@ def take_in(run: Run, records: DataFrame) -> Summary:
     append_bronze(run, records)
     quarantined = append_quarantine(run, records, intake)
     try:
-        require_few_rejected(intake, run.book.config.max_rejected_share, run.book.source.name)
+        run.accept(intake)
     except QualityGateError:
         close(run, intake, quarantined, intake.readable, "gate")
         raise
@@ -121,13 +140,10 @@ def append_bronze(run: Run, records: DataFrame) -> None:
         rows = rows.where(F.col("source_file").isin(fresh))
     rows = run.stamped(rows).select(
         *("record_id", "payload", "source", "source_file"),
-        F.lit(None).cast("string").alias("topic"),
-        F.lit(None).cast("int").alias("partition"),
-        F.lit(None).cast("bigint").alias("offset"),
+        *(column.alias(name) for name, column in topic_columns(F.col("source_file")).items()),
         *("received_at", "ingest_batch"),
     )
-    txn = Txn(f"ingest-bronze-{run.batch.bronze_name}")
-    run.job.writer("bronze/events").append(rows, txn)
+    run.job.writer("bronze/events").append(rows, run.txn("bronze/events"))
 
 
 def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
@@ -137,8 +153,7 @@ def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
     known = run.existing("silver/quarantine")
     rows = new_rejections(records.where("is_rejected"), known, run.batch.name)
     rows = run.stamped(rows).withColumn("replayed_at", F.lit(None).cast("timestamp")).persist()
-    txn = Txn(f"ingest-quarantine-{run.batch.name}")
-    run.job.writer("silver/quarantine").append(rows, txn)
+    run.job.writer("silver/quarantine").append(rows, run.txn("silver/quarantine"))
     count = rows.count()
     rows.unpersist()
     return count
@@ -151,10 +166,8 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     with deduplicated(valid, intake.readable, known, run.batch.name) as new:
         if new.n_events:
             rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
-            txn = Txn(f"ingest-silver-{run.batch.name}")
-            run.job.writer("silver/events").append(rows, txn)
-            items = update_items(new.events, run.job.lake.ref("silver/items").read())
-            run.job.writer("silver/items").overwrite(items)
+            run.job.writer("silver/events").append(rows, run.txn("silver/events"))
+            run.write_items(new.events)
             append_consents(run, new.events)
         return new.n_events
 
@@ -164,7 +177,7 @@ def append_consents(run: Run, events: DataFrame) -> None:
     rows = run.stamped(consent_rows(events)).select(*TABLES["silver/consents"].column_names)
     if rows.isEmpty():
         return
-    run.job.writer("silver/consents").append(rows, Txn(f"ingest-consents-{run.batch.name}"))
+    run.job.writer("silver/consents").append(rows, run.txn("silver/consents"))
 
 
 def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -> Summary:
@@ -181,14 +194,16 @@ def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -
         (batch.source, f.path, f.size, f.modified_at, batch.rules_hash, status, batch.name, *ran)
         for f in batch.files
     ]
-    _append(job, "ops/data_quality", counts)
-    _append(job, "ops/ingested_files", entries)
+    append_rows(run, "ops/data_quality", counts)
+    append_rows(run, "ops/ingested_files", entries)
     return figures
 
 
-def _append(job: Job, table: str, rows: list[tuple[Any, ...]]) -> None:
-    frame = job.spark.createDataFrame(rows, TABLES[table].struct())
-    job.writer(table).append(frame.coalesce(1))
+def append_rows(run: Run, table: str, rows: list[tuple[Any, ...]]) -> None:
+    """Adds a few rows to a table about the runs."""
+    if rows:
+        frame = run.job.spark.createDataFrame(rows, TABLES[table].struct())
+        run.job.writer(table).append(frame.coalesce(1), run.txn(table))
 
 
 def _figures(intake: Intake, quarantined: int, valid: int) -> Mapping[str, int]:
@@ -210,5 +225,11 @@ STEP = Step(
 
 
 def main(arguments: dict[str, Any]) -> None:
-    """Carries out the command line."""
+    """Carries out the command line: what waits now, or as a stream what comes."""
+    if arguments.pop("stream"):
+        import_module("sparkperso.jobs.stream_events").main(arguments)
+        return
+    for option in ("available_now", "trigger"):
+        if arguments.pop(option):
+            raise UsageError(f"--{option.replace('_', '-')} is for --stream", "", "Add --stream")
     run_step(STEP, arguments)

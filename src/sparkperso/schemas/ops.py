@@ -54,3 +54,31 @@ DATA_QUALITY = TableSpec(
         required("received_at", "timestamp", "when the run took the records in", "UTC"),
     ),
 )
+
+STREAM_PROGRESS = TableSpec(
+    name="ops/stream_progress",
+    grain="one micro-batch of a stream that held records",
+    key=("generation", "batch_number"),
+    writer="ingest-events --stream",
+    columns=(
+        required("run_id", "string", "identifier of the run"),
+        required("source", "string", "name of the source"),
+        required("generation", "string", "identifier of the checkpoint"),
+        required("batch_number", "bigint", "number of the micro-batch in the checkpoint"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+        required("started_at", "timestamp", "when Spark planned the micro-batch", "UTC"),
+        required("finished_at", "timestamp", "when its events were in silver", "UTC"),
+        required("n_records", "bigint", "records taken in", "records"),
+        required(
+            "n_late", "bigint", "of them, those that came stream.late_minutes after their time"
+        ),
+        Column("input_per_second", "double", "records that arrived", "1/s"),
+        required("processed_per_second", "double", "records worked through", "1/s"),
+        Column(
+            "max_offset_lag", "bigint", "Kafka: offsets left to read, worst partition", "records"
+        ),
+        Column("mean_offset_lag", "double", "Kafka: offsets left to read, mean", "records"),
+        required("max_age_seconds", "double", "from arrival to silver, oldest record", "seconds"),
+        required("median_age_seconds", "double", "the same, median record", "seconds"),
+    ),
+)

@@ -1,0 +1,179 @@
+"""A stream takes in what a collector hands over: once, by the same rules, through every crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+from tests.spool import line
+
+from sparkperso.errors import UsageError
+from sparkperso.jobs import stream_events
+from sparkperso.jobs.step import carry_out
+from sparkperso.tables import TableWriter
+
+COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
+BAD = {"event_type": "nonsense"}
+
+
+@pytest.fixture
+def stream(make_job):
+    """Returns run(*settings), which drains the input by a stream and returns its counts."""
+
+    def run(*settings, **options):
+        options = {"source": "collector", "path": None, "available_now": True, **options}
+        job = make_job("ingest-events", set=settings, **options)
+        summary = carry_out(stream_events.STEP, job).summary
+        return [summary[name] for name in COUNTS]
+
+    return run
+
+
+def n_rows(lake, *tables):
+    return [lake.ref(table).read().count() for table in tables]
+
+
+def booked(lake):
+    """Returns what all runs together counted."""
+    quality = lake.ref("ops/data_quality").read().groupBy("rule").agg(F.sum("n_records"))
+    found = dict(map(tuple, quality.collect()))
+    return [found.get(name, 0) for name in COUNTS]
+
+
+def test_what_comes_is_taken_in_once_and_late_and_repeated_events_are_counted(lake, spool, stream):
+    late = line(2, timestamp="2026-06-01T08:00:00Z")
+    bought = line(3, event_type="item_view", item_id="i1")
+    spool("a", [line(1), late, bought, line(4, **BAD), line(1)])
+    assert stream("stream.max_files=1") == [5, 3, 1, 1, 0]
+    spool("b", [line(1), line(5)])
+    assert stream() == [2, 1, 0, 1, 0]
+    assert stream() == [0, 0, 0, 0, 0]
+    assert booked(lake) == [7, 4, 1, 2, 0]
+    tables = ("bronze/events", "silver/events", "silver/quarantine", "silver/items")
+    assert n_rows(lake, *tables) == [7, 4, 1, 1]
+    progress = lake.ref("ops/stream_progress").read().orderBy("batch_number").collect()
+    assert [(row["n_records"], row["n_late"]) for row in progress] == [(5, 1), (2, 0)]
+    assert all(0 < row["median_age_seconds"] <= row["max_age_seconds"] for row in progress)
+    assert all(row["processed_per_second"] > 0 for row in progress)
+
+
+def test_a_stream_and_batch_runs_leave_each_others_files_alone(lake, spool, stream, ingest):
+    spool("a", [line(1), line(2)])
+    assert ingest()["valid"] == 2
+    spool("b", [line(3)])
+    assert stream() == [1, 1, 0, 0, 0]
+    assert ingest()["skipped files"] == 2
+    spool("c", [line(4)])
+    assert ingest()["received"] == 1
+    assert stream() == [0, 0, 0, 0, 0]
+    assert n_rows(lake, "bronze/events", "silver/events") == [4, 4]
+
+
+def test_a_stream_that_fails_after_any_write_ends_with_the_same_counts(
+    lake, spool, stream, monkeypatch
+):
+    consent = line(9, event_type="consent", metadata={"purposes": {"analytics": True}})
+    item = line(1, event_type="item_view", item_id="i1")
+    spool("a", [item, line(2, **BAD), item, line(3), consent])
+    written = Writes(monkeypatch)
+    while written.fails_once_more():
+        with pytest.raises(Exception, match="pulled the plug"):
+            stream()
+    assert stream("stream.compact_every=1") == [5, 3, 1, 1, 0]
+    assert booked(lake) == [5, 3, 1, 1, 0]
+    tables = ("bronze/events", "silver/events", "silver/quarantine", "silver/consents")
+    assert n_rows(lake, *tables) == [5, 3, 1, 1]
+
+
+class Writes:
+    """Lets the stream fail once after the write of each table, which is before the next one's."""
+
+    def __init__(self, monkeypatch, tables=7):
+        self.seen, self.tables, self.armed = set(), tables, True
+        for name in ("append", "merge"):
+            monkeypatch.setattr(TableWriter, name, self._wrapped(getattr(TableWriter, name)))
+
+    def fails_once_more(self):
+        self.armed = len(self.seen) < self.tables
+        return self.armed
+
+    def _wrapped(self, real):
+        def write(writer, *arguments, **named):
+            table = writer.ref.spec.name
+            real(writer, *arguments, **named)
+            if self.armed and table not in (*self.seen, *ASIDE):
+                self.seen.add(table)
+                raise OSError(f"pulled the plug at {table}")
+
+        return write
+
+
+ASIDE = ("ops/runs", "ops/lineage", "ops/stream_progress")
+
+
+def checkpoint(lake):
+    return Path(lake.config.root) / "_checkpoints" / "ingest-events-collector-files"
+
+
+def test_a_new_checkpoint_under_an_old_id_is_refused(lake, spool, stream):
+    spool("a", [line(1)])
+    stream()
+    identity = (checkpoint(lake) / "sparkperso.json").read_text()
+    checkpoint(lake).rename(checkpoint(lake).with_name("old"))
+    checkpoint(lake).mkdir()
+    (checkpoint(lake) / "sparkperso.json").write_text(identity)
+    with pytest.raises(UsageError, match="should belong together"):
+        stream()
+    (checkpoint(lake) / "sparkperso.json").unlink()
+    assert stream() == [0, 0, 0, 0, 0]
+
+
+def test_a_checkpoint_without_its_id_is_refused(lake, spool, stream):
+    spool("a", [line(1)])
+    stream()
+    (checkpoint(lake) / "sparkperso.json").unlink()
+    with pytest.raises(UsageError, match=r"no sparkperso\.json"):
+        stream()
+
+
+def test_a_checkpoint_of_another_place_is_refused(lake, spool, stream, tmp_path):
+    spool("a", [line(1)])
+    stream()
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="belongs to source 'collector' from files lake:_spool"):
+        stream(path=str(tmp_path / "other"))
+
+
+def test_rules_may_not_change_amid_a_micro_batch(lake, spool, stream, monkeypatch):
+    spool("a", [line(1), line(2, **BAD)])
+    with monkeypatch.context() as patch:
+        Writes(patch).seen |= {"bronze/events"}
+        with pytest.raises(Exception, match="pulled the plug"):
+            stream()
+    with pytest.raises(UsageError, match="the rules have changed"):
+        stream("ingest.max_age_days=700")
+    assert stream() == [2, 1, 1, 0, 0]
+    assert stream("ingest.max_age_days=700") == [0, 0, 0, 0, 0]
+
+
+def test_a_second_stream_on_one_checkpoint_is_refused(lake, spool, stream):
+    spool("a", [line(1)])
+    stream()
+    from sparkperso.jobs.checkpoint import locked
+
+    with locked(str(checkpoint(lake))), pytest.raises(UsageError, match="Another process"):
+        stream()
+
+
+def test_a_source_that_needs_all_records_at_once_cannot_be_streamed(stream):
+    with pytest.raises(UsageError, match="--stream takes sources"):
+        stream(source="online_retail", path="somewhere")
+
+
+def test_odd_lines_are_quarantined(lake, spool, stream):
+    spool("a", [line(1)])
+    odd = b'{"event_id": "x\xff"}\n[1]\nnull\n{\n\n' + json.dumps(line(2)).encode()
+    (Path(lake.config.root) / "_spool" / "ready" / "b.jsonl").write_bytes(odd)
+    assert stream() == [6, 2, 4, 0, 0]
