@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from tests.spool import line
 
 from sparkperso.errors import UsageError
-from sparkperso.jobs import stream_events
+from sparkperso.jobs import ingest_events
 from sparkperso.jobs.step import carry_out
 from sparkperso.tables import TableWriter
 
@@ -23,9 +23,15 @@ def stream(make_job):
     """Returns run(*settings), which drains the input by a stream and returns its counts."""
 
     def run(*settings, **options):
-        options = {"source": "collector", "path": None, "available_now": True, **options}
+        options = {
+            "source": "collector",
+            "path": None,
+            "stream": True,
+            "available_now": True,
+            **options,
+        }
         job = make_job("ingest-events", set=settings, **options)
-        summary = carry_out(stream_events.STEP, job).summary
+        summary = carry_out(ingest_events.STEP, job).summary
         return [summary[name] for name in COUNTS]
 
     return run

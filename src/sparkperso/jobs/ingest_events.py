@@ -35,6 +35,17 @@ from sparkperso.tables import Txn
 
 
 def action(job: Job) -> Summary:
+    """Takes in what waits, or as a stream what comes; returns the run's counts."""
+    if job.options.get("stream"):
+        followed: Summary = import_module("sparkperso.jobs.stream_events").follow_source(job)
+        return followed
+    for name in ("available_now", "trigger"):
+        if job.options.get(name):
+            raise UsageError(f"--{name.replace('_', '-')} is for --stream", "", "Add --stream")
+    return take_in_files(job)
+
+
+def take_in_files(job: Job) -> Summary:
     """Takes in the new files of a source; returns the run's counts."""
     book = read_rulebook(job)
     files = waiting_files(job, book.source)
@@ -225,11 +236,5 @@ STEP = Step(
 
 
 def main(arguments: dict[str, Any]) -> None:
-    """Carries out the command line: what waits now, or as a stream what comes."""
-    if arguments.pop("stream"):
-        import_module("sparkperso.jobs.stream_events").main(arguments)
-        return
-    for option in ("available_now", "trigger"):
-        if arguments.pop(option):
-            raise UsageError(f"--{option.replace('_', '-')} is for --stream", "", "Add --stream")
+    """Carries out the command line."""
     run_step(STEP, arguments)

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Event
-from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
@@ -33,11 +32,8 @@ from sparkperso.jobs.checkpoint import (
     locked,
     open_checkpoint,
 )
-from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.ingest_events import STEP as BATCH_STEP
 from sparkperso.jobs.ingest_events import Run, read_rulebook, source_path, take_in
-from sparkperso.jobs.step import Step
 from sparkperso.jobs.stream_progress import Measured, ProgressBook, measure
 from sparkperso.tables import Txn
 
@@ -146,7 +142,7 @@ class Stream:
                 self.job.lake.writer(table).compact()
 
 
-def action(job: Job) -> Summary:
+def follow_source(job: Job) -> Summary:
     """Follows the source until it is stopped, or with --available-now until all is in."""
     book = read_rulebook(job)
     place = checkpoint_place(job, book.source.name)
@@ -217,15 +213,3 @@ def stopping_on_signals(is_stopping: Event) -> Iterator[None]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-STEP = Step(
-    name="ingest-events",
-    action=action,
-    outputs=BATCH_STEP.outputs,
-)
-
-
-def main(arguments: dict[str, Any]) -> None:
-    """Carries out the command line."""
-    run_step(STEP, arguments)
