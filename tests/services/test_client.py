@@ -83,7 +83,7 @@ def test_a_collector_that_is_killed_and_started_again_gets_everything(tmp_path):
     with Client(f"http://127.0.0.1:{port}", KEY, options=QUICK) as client:
         for _ in range(3):
             with running_collector(tmp_path, port=port) as collector:
-                end = time.monotonic() + 0.7
+                end = time.monotonic() + 0.4
                 while time.monotonic() < end:
                     ids.append(client.track("click", user_id="again"))
                     time.sleep(0.001)

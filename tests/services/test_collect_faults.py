@@ -308,7 +308,7 @@ def test_slow_clients_keep_nobody_waiting(client, collector):
     started = time.monotonic()
     for _ in range(20):
         assert client.post("/v1/events", json=EVENT).status_code == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     peers[1].settimeout(5)
     assert peers[1].recv(100).startswith(b"HTTP/1.1 408")
     for peer in peers:
