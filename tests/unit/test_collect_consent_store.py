@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from itertools import permutations
 
 import pytest
 
 from sparkperso.collect.consent_store import LOOK_SECONDS, ConsentStore
+from sparkperso.collect.problems import Problem
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.privacy import Pseudonyms, load_keys
 
@@ -77,3 +79,22 @@ def test_decisions_outlive_the_key_of_their_pseudonyms(tmp_path):
     assert store.get("shop", names[0]) == {}
     assert store.get("shop", names[1]) == NO
     assert store.get("shop", "a:b:c") == YES
+
+
+def test_a_decision_that_cannot_be_written_is_not_acknowledged_and_can_be_sent_again(tmp_path):
+    store = ConsentStore(tmp_path / "c.sqlite")
+    store.put_all("shop", [("u", YES, DAY)])
+    other = sqlite3.connect(tmp_path / "c.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Problem) as locked:
+        store.put_all("shop", [("u", NO, NEXT)])
+    other.execute("ROLLBACK")
+    store._file.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(Problem) as full:
+        store.put_all("shop", [(f"u{n}", NO, NEXT) for n in range(10_000)])
+    assert (locked.value.status, full.value.status) == (503, 503)
+    store._file.execute("PRAGMA max_page_count = 1000000")
+    assert store.get("shop", "u") == YES
+    assert store.get("shop", "u1") == {}
+    store.put_all("shop", [("u", NO, NEXT)])
+    assert store.get("shop", "u") == NO

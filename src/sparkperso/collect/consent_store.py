@@ -6,12 +6,15 @@ answer within microseconds. It belongs to one machine: collectors on several sha
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from sparkperso.collect.problems import busy
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS decisions (
@@ -27,6 +30,8 @@ WHERE NOT excluded.granted OR excluded.decided_at > decided_at
 """
 """A no always holds; a yes that comes late, from a queue or a retry, undoes no later no."""
 SELECT = "SELECT purpose, granted FROM decisions WHERE site = ? AND subject = ?"
+LOCK_SECONDS = 0.5
+"""How long a decision waits for another process's; all requests of this one wait with it."""
 LOOK_SECONDS = 0.25
 """How often it is asked whether another process of this machine has written decisions."""
 
@@ -43,7 +48,9 @@ class ConsentStore:
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The loop's thread opens it, uses it and closes it.
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file = sqlite3.connect(
+            path, LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        )
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.execute(SCHEMA)
@@ -65,6 +72,8 @@ class ConsentStore:
 
     def put_all(self, site: str, decisions: Iterable[tuple[str, Decided, str]]) -> None:
         """Keeps decisions of identifiers durably, all or none; those of other purposes stay.
+
+        Raises a 503 Problem when they cannot be written.
 
         Each comes with its time (ISO 8601, of one length): a yes holds over decisions before it.
         """
@@ -94,13 +103,16 @@ class ConsentStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._file.execute("BEGIN IMMEDIATE")
         try:
+            self._file.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._file.execute("ROLLBACK")
-            raise
-        self._file.execute("COMMIT")
+            self._file.execute("COMMIT")
+        except sqlite3.OperationalError as error:  # a full disk, or another process's long lock
+            logging.getLogger(__name__).warning("the decision was not stored: %s", error)
+            raise busy("The decision could not be stored.") from error
+        finally:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
 
     def close(self) -> None:
         """Closes the file."""
