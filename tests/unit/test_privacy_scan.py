@@ -96,7 +96,9 @@ def test_masking_is_idempotent_and_the_filter_never_hides_a_finding():
 
 
 def test_the_filter_passes_what_has_neither():
-    assert not may_hold(json.dumps({"url": "https://shop.example/a?b=100%25", "n": 12}).encode())
+    escaped = {"url": "https://shop.example/a?b=100%25&c=autumn%20sale", "n": 1240}
+    assert not may_hold(json.dumps(escaped).encode())
+    assert not may_hold(b"9b2fe5c4-40e1-4d0c-8a3f-1c7d2be94a06 autumn%20sale")
 
 
 def test_findings_stand_in_order_and_apart():

@@ -39,6 +39,7 @@ UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 )
 ESCAPE = re.compile(r"%(?:25)*[0-9A-Fa-f]{2}")
+AT_ESCAPED = re.compile(rb"%(?:25)*40")
 ESCAPE_BYTES = re.compile(rb"%[0-9A-Fa-f]{2}")
 AS_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x78 for code in range(256))
 SEPARATORS = b" +-\xc2\xa0"
@@ -47,25 +48,29 @@ LONG_RUN = b"0" * MIN_DIGITS
 
 def may_hold(text: bytes) -> bool:
     """Says whether UTF-8 text can hold a finding; False is certain. About 1 µs per kilobyte."""
-    if b"@" in text:
-        return True
+    return _may_hold_email(text) or _may_hold_card(text)
+
+
+def _may_hold_email(text: bytes) -> bool:
+    return b"@" in text or (b"%" in text and AT_ESCAPED.search(text) is not None)
+
+
+def _may_hold_card(text: bytes) -> bool:
     if b"%" in text:
-        if b"40" in text:
-            return True
         text = ESCAPE_BYTES.sub(b"", text)
     return LONG_RUN in text.translate(AS_DIGITS, SEPARATORS)
 
 
 def scan(text: str) -> list[Finding]:
     """Returns the e-mail addresses and card numbers of a text, in order, none within another."""
-    emails = list(_emails(text))
-    cards = (card for card in _cards(text) if not any(_overlap(card, email) for email in emails))
+    data = text.encode("utf-8", "surrogatepass")
+    emails = list(_emails(text)) if _may_hold_email(data) else []
+    found = _cards(text) if _may_hold_card(data) else ()
+    cards = (card for card in found if not any(_overlap(card, email) for email in emails))
     return sorted((*emails, *cards), key=lambda finding: finding.start)
 
 
 def _emails(text: str) -> Iterator[Finding]:
-    if "@" not in text and "40" not in text:
-        return
     found = EMAIL.search(text)
     while found:
         yield Finding("email", *found.span())
@@ -74,8 +79,6 @@ def _emails(text: str) -> Iterator[Finding]:
 
 
 def _cards(text: str) -> Iterator[Finding]:
-    if len(text) < MIN_DIGITS:
-        return
     if "%" in text:  # The digits of an escape in a URL belong to no number.
         text = ESCAPE.sub(lambda found: " " * len(found[0]), text)
     if text.count("-") > 3:  # One UUID in some thousands has the digits of a card.
