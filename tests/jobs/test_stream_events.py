@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from pyspark.sql import functions as F
 from tests.spool import line
 
@@ -183,3 +184,23 @@ def test_odd_lines_are_quarantined(lake, spool, stream):
     odd = b'{"event_id": "x\xff"}\n[1]\nnull\n{\n\n' + json.dumps(line(2)).encode()
     (Path(lake.config.root) / "_spool" / "ready" / "b.jsonl").write_bytes(odd)
     assert stream() == [6, 2, 4, 0, 0]
+
+
+def test_a_topic_is_taken_in_once_and_bronze_says_where_each_record_lay(
+    lake, stream, broker, topic
+):
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    lines = [line(1), line(2), line(3, **BAD), line(1), line(4)]
+    for number, event in enumerate(lines):
+        producer.produce(topic, json.dumps(event).encode(), key="u", partition=number % 2)
+    producer.produce(topic, b"\xff{", partition=0)
+    producer.produce(topic, None, key="u", partition=0)
+    assert producer.flush(30) == 0
+    kafka = ("stream.input=kafka", f"stream.kafka.bootstrap={broker.bootstrap}")
+    kafka += (f"stream.kafka.topic={topic}", "stream.max_records=2")
+    assert stream(*kafka) == [6, 3, 2, 1, 0]
+    assert stream(*kafka) == [0, 0, 0, 0, 0]
+    places = lake.ref("bronze/events").read().select("topic", "partition", "offset", "source_file")
+    expected = [(topic, p, o, f"{topic}/{p}/{o}") for p in (0, 1) for o in range(4 - 2 * p)]
+    assert sorted(map(tuple, places.collect())) == expected
+    assert lake.ref("ops/stream_progress").read().agg(F.max("max_offset_lag")).first()[0] > 0

@@ -115,6 +115,13 @@ class Run:
         name = self.batch.bronze_name if table == "bronze/events" else self.batch.name
         return Txn(f"ingest-{table}-{name}")
 
+    def new_to_bronze(self, records: DataFrame) -> DataFrame | None:
+        """Returns the records of files that bronze lacks; None when it has them all."""
+        fresh = [file.path for file in self.batch.new_to_bronze]
+        if len(fresh) == len(self.batch.files):
+            return records
+        return records.where(F.col("source_file").isin(fresh)) if fresh else None
+
     def accept(self, intake: Intake) -> None:
         """Raises an error when the batch must not go on to silver."""
         source = self.book.source.name
@@ -143,12 +150,10 @@ def take_in(run: Run, records: DataFrame) -> Summary:
 
 def append_bronze(run: Run, records: DataFrame) -> None:
     """Adds the records of files that bronze does not have yet, as they were received."""
-    fresh = [file.path for file in run.batch.new_to_bronze]
-    if not fresh:
+    rows = run.new_to_bronze(records)
+    if rows is None:
         return
-    rows = records.where(~F.col("is_refused"))
-    if len(fresh) < len(run.batch.files):
-        rows = rows.where(F.col("source_file").isin(fresh))
+    rows = rows.where(~F.col("is_refused"))
     rows = run.stamped(rows).select(
         *("record_id", "payload", "source", "source_file"),
         *(column.alias(name) for name, column in topic_columns(F.col("source_file")).items()),
