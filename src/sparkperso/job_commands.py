@@ -109,6 +109,19 @@ _ALL = (
         *(SOURCE, PATH, *STREAM),
     ),
     _command(
+        "replay-quarantine",
+        "Rejected records again, once repaired.",
+        "Puts rejected records of a source through its mapping and the rules again. What is valid "
+        "now enters silver, once however often this is run.",
+        SOURCE,
+        click.option(
+            "--repaired",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="FILE",
+            help="Try these: JSON lines of record_id and payload, the record as it should be.",
+        ),
+    ),
+    _command(
         "build-features",
         "Interactions and user features.",
         "Turns events into interactions, user features and scaled user features.",

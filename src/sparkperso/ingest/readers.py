@@ -40,11 +40,12 @@ def _read_json(spark: SparkSession, paths: list[str], source: SourceConfig) -> I
     yield json_records(spark.read.text(paths).select("value", F.col(FILE).alias("_file")), source)
 
 
-def json_records(lines: DataFrame, source: SourceConfig) -> DataFrame:
+def json_records(lines: DataFrame, source: SourceConfig, keep: Sequence[str] = ()) -> DataFrame:
     """Returns the records of JSON texts, `value` as string or bytes, that came from `_file`.
 
-    A variant's JSON has sorted keys and no blanks: the canonical form to hash. A line that is not
-    UTF-8 is malformed; its payload is made valid, for tables must hold text.
+    Columns of `keep` stay, beside those that every reader gives. A variant's JSON has sorted keys
+    and no blanks: the canonical form to hash. A line that is not UTF-8 is malformed; its payload
+    is made valid, for tables must hold text.
     """
     lines = lines.withColumn("value", F.col("value").cast("string")).where(F.trim("value") != "")
     lines = lines.withColumn("_variant", _variant("value"))
@@ -57,6 +58,7 @@ def json_records(lines: DataFrame, source: SourceConfig) -> DataFrame:
         "_file",
         (~(is_text & is_object)).alias("_malformed"),
         *(_member(source, column) for column in (*source.fields, *source.optional_fields)),
+        *keep,
     )
 
 

@@ -1,0 +1,178 @@
+"""replay-quarantine: rejected records that are repaired, or valid by newer rules → silver, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.source import ARRIVAL
+from sparkperso.errors import UsageError
+from sparkperso.ingest.batch import Batch, rules_hash
+from sparkperso.ingest.counts import count_intake
+from sparkperso.ingest.narrow import NUMBER, kept
+from sparkperso.ingest.parse import Rulebook, classify_records
+from sparkperso.ingest.readers import json_records
+from sparkperso.jobs.command import run_step
+from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.ingest_events import Run, append_silver, close, read_rulebook
+from sparkperso.jobs.staging import staged
+from sparkperso.jobs.step import Step
+from sparkperso.tables import Txn
+
+QUARANTINE = "silver/quarantine"
+REPAIRED = "record_id string, repaired string"
+QUARANTINED_AT = "quarantined_at"
+
+
+def action(job: Job) -> Summary:
+    """Puts a source's recoverable records through mapping and rules again; returns the counts."""
+    book = read_rulebook(job)
+    waiting = waiting_records(job, book.source.name, read_repaired(job.options.get("repaired")))
+    now = datetime.now(timezone.utc)
+    with staged(job, waiting, f"replay-{job.run_id}") as records:
+        ids = sorted(row["record_id"] + row["digest"] for row in _digests(records).collect())
+        if not ids:
+            return {"received": 0, "valid": 0, "quarantined": 0, "duplicates": 0, "refused": 0}
+        batch = ReplayBatch((), (), 0, rules_hash(book), book.source.name, _name(book, ids))
+        run = ReplayRun(job, book, batch, now)
+        return replay(run, classify_again(records, book, now))
+
+
+def replay(run: Run, classified: DataFrame) -> Summary:
+    """Writes what is valid now, then marks it; a run that was interrupted is repeated whole."""
+    numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
+    with kept(numbered) as records:
+        intake = count_intake(records)
+        valid = append_silver(run, records, intake)
+        settled = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
+        mark(run, settled.select("record_id"))
+        return close(run, intake, intake.rejected, valid, "done")
+
+
+def mark(run: Run, record_ids: DataFrame) -> None:
+    """Sets replayed_at of records that are events now, or repeat one."""
+    rows = run.job.lake.ref(QUARANTINE).read()
+    done = rows.where(F.col("replayed_at").isNull()).join(record_ids, on="record_id")
+    done = done.withColumn("replayed_at", F.lit(run.received_at)).localCheckpoint()
+    run.job.writer(QUARANTINE).merge(done)
+
+
+def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -> DataFrame:
+    """Returns the source's records to try: record_id, value, source_file and time of arrival.
+
+    Those that `repaired` names have its payload and may have been beyond repair by rules. With
+    `repaired` no others are tried. Raises UsageError for a record_id that is not in quarantine.
+    """
+    rows = job.lake.ref(QUARANTINE).read().where(F.col("source") == source)
+    columns = ("record_id", "source_file", F.col("received_at").alias(QUARANTINED_AT))
+    if repaired is None:
+        tried = rows.where(F.col("recoverable") & F.col("replayed_at").isNull())
+        return tried.select(*columns, F.col("payload").alias("value"))
+    given = job.spark.createDataFrame(list(repaired.items()), REPAIRED)
+    named = rows.join(given, on="record_id")
+    known = {row["record_id"] for row in named.select("record_id").collect()}
+    if unknown := sorted(set(repaired) - known):
+        raise UsageError(
+            f"--repaired names records of source '{source}' that are in quarantine",
+            f"{len(unknown):,} are not, such as {unknown[0]}",
+            "Take record_id from silver/quarantine",
+        )
+    tried = named.where(F.col("replayed_at").isNull())
+    return tried.select(*columns, F.col("repaired").alias("value"))
+
+
+def classify_again(records: DataFrame, book: Rulebook, now: datetime) -> DataFrame:
+    """Returns the records classified, under the record_id and the arrival that they had."""
+    columns = dict(book.source.columns)
+    columns.setdefault(ARRIVAL, QUARANTINED_AT)
+    source = book.source.model_copy(update={"columns": columns})
+    lines = records.select(
+        "value", F.col("source_file").alias("_file"), "record_id", QUARANTINED_AT
+    )
+    read = json_records(lines, source, keep=("record_id", QUARANTINED_AT))
+    read = read.withColumn("_record_id", F.col("record_id"))
+    return classify_records(read, Rulebook(source, book.plan, book.config), now)
+
+
+def read_repaired(path: str | None) -> Mapping[str, str] | None:
+    """Returns record_id → new payload of a file of JSON lines; None without a file.
+
+    Raises UsageError that names the line which cannot be read.
+    """
+    if path is None:
+        return None
+    found: dict[str, str] = {}
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            record_id, payload = _repaired(line, f"line {number} of {path}")
+            found[record_id] = payload
+    return found
+
+
+def _repaired(line: str, where: str) -> tuple[str, str]:
+    try:
+        given = json.loads(line)
+        record_id, payload = given["record_id"], given["payload"]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            "--repaired takes JSON lines with record_id and payload",
+            f"{where} is another",
+            'Write it as {"record_id": "…", "payload": {…}}',
+        ) from None
+    return str(record_id), payload if isinstance(payload, str) else json.dumps(payload)
+
+
+@dataclass(frozen=True)
+class ReplayBatch(Batch):
+    """The records that one replay tries: the same under the same rules are one batch."""
+
+    given_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """Returns the name of the batch."""
+        return self.given_name
+
+
+@dataclass(frozen=True)
+class ReplayRun(Run):
+    """A replay on its way into the lake."""
+
+    def existing(self, table: str) -> DataFrame | None:
+        """Returns a table as it is now."""
+        ref = self.job.lake.ref(table)
+        return ref.read() if ref.exists() else None
+
+    def txn(self, table: str) -> Txn | None:
+        """Returns the name of the replay's one write of a table."""
+        return None if table.startswith("ops/") else Txn(f"replay-{table}-{self.batch.name}")
+
+
+def _digests(records: DataFrame) -> DataFrame:
+    return records.select("record_id", F.sha2("value", 256).alias("digest"))
+
+
+def _name(book: Rulebook, ids: list[str]) -> str:
+    parts = [book.source.name, rules_hash(book), *ids]
+    return "replay-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+STEP = Step(
+    name="replay-quarantine",
+    action=action,
+    outputs=("silver/events", "silver/quarantine", "silver/items"),
+)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

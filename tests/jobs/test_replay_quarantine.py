@@ -1,0 +1,93 @@
+"""Rejected records that are repaired, or valid by newer rules, enter silver once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.spool import line
+
+from sparkperso.errors import UsageError
+from sparkperso.jobs import replay_quarantine
+from sparkperso.jobs.step import carry_out
+from sparkperso.tables import TableWriter
+
+COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
+LAX = "ingest.max_future_minutes=200"
+
+
+@pytest.fixture
+def replay(make_job):
+    """Returns run(*settings, repaired=FILE), which replays and returns its counts."""
+
+    def run(*settings, repaired=None):
+        job = make_job("replay-quarantine", set=settings, source="collector", repaired=repaired)
+        summary = carry_out(replay_quarantine.STEP, job).summary
+        return [summary[name] for name in COUNTS]
+
+    return run
+
+
+@pytest.fixture
+def rejected(spool, ingest):
+    """One good event in silver; two ahead of their time, one of no known type, one broken."""
+    ahead = line(2, timestamp="2026-06-01T12:00:00Z")
+    again = {**line(1), "timestamp": "2026-06-01T12:00:01Z"}
+    spool("a", [line(1), ahead, again, line(3, event_type="nonsense"), "no object"])
+    ingest("ingest.max_rejected_share=1")
+
+
+def events(lake):
+    return sorted(row["event_id"] for row in lake.ref("silver/events").read().collect())
+
+
+def quarantine(lake):
+    rows = lake.ref("silver/quarantine").read().collect()
+    return {row["payload"]: row for row in rows}
+
+
+def test_what_newer_rules_allow_enters_once_however_often_it_is_run(lake, rejected, replay):
+    assert replay() == [3, 0, 3, 0, 0]
+    assert replay(LAX) == [3, 1, 1, 1, 0]
+    assert events(lake) == ["e1", "e2"]
+    assert replay(LAX) == [1, 0, 1, 0, 0]
+    assert replay() == [1, 0, 1, 0, 0]
+    assert events(lake) == ["e1", "e2"]
+    marked = sum(row["replayed_at"] is not None for row in quarantine(lake).values())
+    assert (marked, len(quarantine(lake))) == (2, 4)
+
+
+def test_an_interrupted_replay_is_finished_with_the_same_counts(
+    lake, rejected, replay, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(TableWriter, "merge", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            replay(LAX)
+    assert events(lake) == ["e1", "e2"]
+    assert replay(LAX) == [3, 1, 1, 1, 0]
+    assert events(lake) == ["e1", "e2"]
+
+
+def test_repaired_records_enter_under_the_name_that_they_were_rejected_by(
+    lake, rejected, replay, tmp_path
+):
+    ids = {payload: row["record_id"] for payload, row in quarantine(lake).items()}
+    mended = [
+        {"record_id": record_id, "payload": {**line(7), "event_id": None}}
+        for payload, record_id in ids.items()
+        if payload == '"no object"' or "nonsense" in payload
+    ]
+    file = tmp_path / "repaired.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in mended))
+    assert replay(repaired=str(file)) == [2, 2, 0, 0, 0]
+    assert events(lake) == sorted(["e1", *(one["record_id"] for one in mended)])
+    assert replay(repaired=str(file)) == [0, 0, 0, 0, 0]
+
+
+def test_a_file_that_cannot_be_used_is_refused(rejected, replay, tmp_path):
+    file = tmp_path / "repaired.jsonl"
+    for text, says in (("{}", "line 1"), ('{"record_id": "x", "payload": {}}', "such as x")):
+        file.write_text(text)
+        with pytest.raises(UsageError, match=says):
+            replay(repaired=str(file))
