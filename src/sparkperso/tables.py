@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -90,9 +90,12 @@ class TableWriter:
         rows = conform(rows, spec)
         self.create()
         condition = " AND ".join(f"old.`{key}` <=> new.`{key}`" for key in spec.key)
-        merge = self.ref.delta().alias("old").merge(rows.alias("new"), condition)
+        # A session of its own: another thread's write must not be taken for this transaction.
+        session = self.ref.spark.newSession() if txn else self.ref.spark
+        table = replace(self.ref, spark=session).delta()
+        merge = table.alias("old").merge(rows.alias("new"), condition)
         merge = merge.whenMatchedUpdateAll() if update else merge
-        with _transaction(self.ref.spark, txn):
+        with _transaction(session, txn):
             merge.whenNotMatchedInsertAll().execute()
 
     def compact(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -122,6 +122,10 @@ class Run:
             return records
         return records.where(F.col("source_file").isin(fresh)) if fresh else None
 
+    def together(self, *tasks: Callable[[], Any]) -> list[Any]:
+        """Carries out writes that do not depend on each other; returns what each returned."""
+        return [task() for task in tasks]
+
     def accept(self, intake: Intake) -> None:
         """Raises an error when the batch must not go on to silver."""
         source = self.book.source.name
@@ -137,8 +141,9 @@ def take_in(run: Run, records: DataFrame) -> Summary:
     """Writes classified records; every write happens once, however often the run is started."""
     intake = count_intake(records)
     require_records(intake, run.book.source.name)
-    append_bronze(run, records)
-    quarantined = append_quarantine(run, records, intake)
+    _, quarantined = run.together(
+        lambda: append_bronze(run, records), lambda: append_quarantine(run, records, intake)
+    )
     try:
         run.accept(intake)
     except QualityGateError:
@@ -182,9 +187,11 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     with deduplicated(valid, intake.readable, known, run.batch.name) as new:
         if new.n_events:
             rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
-            run.job.writer("silver/events").append(rows, run.txn("silver/events"))
-            run.write_items(new.events)
-            append_consents(run, new.events)
+            run.together(
+                lambda: run.job.writer("silver/events").append(rows, run.txn("silver/events")),
+                lambda: run.write_items(new.events),
+                lambda: append_consents(run, new.events),
+            )
         return new.n_events
 
 
@@ -210,8 +217,10 @@ def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -
         (batch.source, f.path, f.size, f.modified_at, batch.rules_hash, status, batch.name, *ran)
         for f in batch.files
     ]
-    append_rows(run, "ops/data_quality", counts)
-    append_rows(run, "ops/ingested_files", entries)
+    run.together(
+        lambda: append_rows(run, "ops/data_quality", counts),
+        lambda: append_rows(run, "ops/ingested_files", entries),
+    )
     return figures
 
 

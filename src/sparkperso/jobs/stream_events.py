@@ -7,11 +7,13 @@ its checkpoint, the same each time; Delta carries out each of its writes once.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Event
+from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
@@ -72,6 +74,11 @@ class StreamRun(Run):
     def txn(self, table: str) -> Txn | None:
         """Returns the name of the micro-batch's one write of a table."""
         return Txn(f"stream-{self.identity.generation}-{table}", self.number)
+
+    def together(self, *tasks: Callable[[], Any]) -> list[Any]:
+        """Carries out writes side by side: most of a small one's time is spent waiting."""
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            return [future.result() for future in [pool.submit(task) for task in tasks]]
 
     def accept(self, intake: Intake) -> None:
         """Lets every micro-batch on: a few bad records in a small one say nothing of the rest."""
