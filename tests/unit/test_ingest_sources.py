@@ -22,7 +22,7 @@ def source(**changes):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_source_is_valid_and_states_its_basis_for_consent(name):
     config = load_named("sources", name, SourceConfig)
-    assert config.needs_consent or config.consent.startswith("assumed: ")
+    assert config.asks_decisions or config.basis.startswith("assumed: ")
 
 
 def test_an_unknown_source_is_refused_and_a_near_one_named():
@@ -38,7 +38,6 @@ def test_an_unknown_source_is_refused_and_a_near_one_named():
         ({"columns": {"collected.colour": "who"}}, "no fields of an event"),
         ({"time_zone": "Europe/Camelot"}, "IANA"),
         ({"consent": "yes"}, "pattern"),
-        ({"consent": "required"}, "condition named 'consent'"),
         ({"let": {"WHO": "1"}}, "named twice"),
     ],
 )

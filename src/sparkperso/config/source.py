@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.ingest import RuleConfig
 from sparkperso.config.section import Section
+from sparkperso.consent import REQUIRED
 from sparkperso.event import Channel, is_event_field
 
 Format = Literal["json", "csv", "parquet"]
@@ -82,8 +83,10 @@ class SourceConfig(Section):
     historical: bool = False
     """Switches off the checks of event time against arrival time."""
     consent: str = Field(pattern=r"^(required|assumed: .+)$")
-    """`required`: the mapped condition `consent` must be true, else the record is refused, counted
-    and not kept; `assumed: <legal basis>`: every record is taken."""
+    """`required`: without it a record is refused, counted and not kept. It is given where the
+    mapped condition `consent` is true, or without such a condition by a decision in
+    silver/consents. `assumed: <legal basis>`: every record is taken. A record whose mapped
+    `collected.basis` says either goes by that."""
 
     @field_validator("time_zone")
     @classmethod
@@ -101,8 +104,6 @@ class SourceConfig(Section):
         ]
         if unknown:
             raise ValueError(f"columns {unknown} are no fields of an event")
-        if self.consent == "required" and CONSENT not in self.columns:
-            raise ValueError("consent is required, so 'columns' needs a condition named 'consent'")
         return self
 
     @model_validator(mode="after")
@@ -116,8 +117,18 @@ class SourceConfig(Section):
 
     @property
     def needs_consent(self) -> bool:
-        """Says whether records without consent are refused."""
-        return self.consent == "required"
+        """Says whether each record carries its own consent, and is refused without it."""
+        return self.consent == REQUIRED and CONSENT in self.columns
+
+    @property
+    def asks_decisions(self) -> bool:
+        """Says whether records are held against silver/consents."""
+        return f"{COLLECTED}.basis" in self.columns or self.basis == REQUIRED
+
+    @property
+    def basis(self) -> str:
+        """Returns what a record that says nothing else is taken on."""
+        return "assumed: the record's own consent" if self.needs_consent else self.consent
 
 
 def _is_noted(name: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 CONSENT_EVENT = "consent"
+SUBJECTS = ("user_id", "anonymous_id")
 DECISIONS = "map<string,boolean>"
 
 
@@ -19,12 +20,13 @@ def consent_rows(events: DataFrame) -> DataFrame:
     metadata = F.col("metadata")
     purposes = F.from_json(metadata["purposes"], DECISIONS)
     decided = events.where(F.col("event_type") == CONSENT_EVENT).select(
-        F.explode(_subjects()).alias("subject_id"),
+        F.explode(F.array_distinct(F.array_compact(F.array(*SUBJECTS)))).alias("subject_id"),
         purposes.alias("purposes"),
         metadata["policy_version"].alias("policy_version"),
         F.coalesce(metadata["region"], "collected.region").alias("region"),
         metadata["method"].alias("method"),
-        F.col("effective_at").alias("decided_at"),
+        F.least("timestamp", "effective_at").alias("decided_at"),
+        "effective_at",
         F.col("collected.site").alias("site"),
         *("event_id", "received_at"),
     )
@@ -32,7 +34,3 @@ def consent_rows(events: DataFrame) -> DataFrame:
     return decided.select(*columns, F.explode("purposes").alias("purpose", "granted")).where(
         F.col("granted").isNotNull()
     )
-
-
-def _subjects() -> Column:
-    return F.array_distinct(F.array_compact(F.array("user_id", "anonymous_id")))

@@ -21,6 +21,7 @@ class Intake:
     rejected: int
     by_code: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, str] = field(default_factory=dict)
+    refused_by_purpose: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def readable(self) -> int:

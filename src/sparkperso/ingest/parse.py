@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.consent import DEFAULT_PURPOSE
 from sparkperso.event import EVENT_FIELDS
 from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.mapping import ARRIVED, NOTED, map_columns
@@ -71,7 +72,7 @@ def classify_records(
     checked = events.select(
         "*", reasons(rules).alias("reasons"), recoverable(rules).alias("recoverable")
     )
-    return _result(checked, source.needs_consent)
+    return _result(checked, book)
 
 
 def _arrival(mapped: DataFrame) -> Column:
@@ -79,7 +80,7 @@ def _arrival(mapped: DataFrame) -> Column:
     return event_time(F.col(ARRIVED), mapped.schema[ARRIVED].dataType, "UTC")
 
 
-def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
+def _result(checked: DataFrame, book: Rulebook) -> DataFrame:
     """A refused record keeps nothing. event_id stays null where the record's hash stands for it."""
     columns = {
         "payload": F.col("_payload"),
@@ -89,15 +90,41 @@ def _result(checked: DataFrame, may_refuse: bool) -> DataFrame:
         **{name: F.col(name) for name in ("received_at", "reasons", "recoverable", *EVENT_FIELDS)},
         "event_date": F.to_date("timestamp"),
         "event_key": F.xxhash64(F.coalesce("event_id", "_record_id")),
-        "collected": F.col(NOTED),
+        "collected": _collected(book),
         "effective_at": F.col("effective_at"),
     }
-    if may_refuse:
+    if book.source.needs_consent:
         columns = {name: F.when(~F.col("_refused"), value) for name, value in columns.items()}
     return checked.select(
         F.col("_refused").alias("is_refused"),
         *(value.alias(name) for name, value in columns.items()),
     )
+
+
+def _collected(book: Rulebook) -> Column:
+    """What consent is judged by: as the collector noted it, else as source and plan say.
+
+    The basis is null for records that cannot be read.
+    """
+    noted = F.col(NOTED)
+    basis = F.coalesce(noted.basis, F.lit(book.source.basis))
+    return F.struct(
+        noted.site.alias("site"),
+        F.when(~F.col("is_malformed"), basis).alias("basis"),
+        F.coalesce(noted.purpose, _purpose(book.plan)).alias("purpose"),
+        F.coalesce(noted.region, "context.country").alias("region"),
+        F.coalesce(noted.opted_out.try_cast("boolean"), F.lit(False)).alias("opted_out"),
+    )
+
+
+def _purpose(plan: TrackingPlan) -> Column:
+    """`TrackingPlan.purpose_of` as a Column."""
+    purpose = F.lit(DEFAULT_PURPOSE)
+    for name in plan.event_types:
+        if plan.purpose_of(name) != DEFAULT_PURPOSE:
+            is_type = F.col("event_type").eqNullSafe(name)
+            purpose = F.when(is_type, plan.purpose_of(name)).otherwise(purpose)
+    return purpose
 
 
 def valid_events(classified: DataFrame) -> DataFrame:

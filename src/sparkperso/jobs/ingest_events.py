@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
 from typing import Any
@@ -20,6 +20,7 @@ from sparkperso.ingest.batch import Batch, plan_batch
 from sparkperso.ingest.consents import consent_rows
 from sparkperso.ingest.counts import Intake, count_intake, require_few_rejected, require_records
 from sparkperso.ingest.deduplicate import deduplicated
+from sparkperso.ingest.enforcement import with_refusals
 from sparkperso.ingest.failures import unreadable_files_named
 from sparkperso.ingest.files import SourceFile, list_files, resolve_path
 from sparkperso.ingest.items import update_items
@@ -139,7 +140,23 @@ class Run:
 
 def take_in(run: Run, records: DataFrame) -> Summary:
     """Writes classified records; every write happens once, however often the run is started."""
-    intake = count_intake(records)
+    with enforced(run, records) as (allowed, by_purpose):
+        return _take_in(run, allowed, by_purpose)
+
+
+@contextmanager
+def enforced(run: Run, records: DataFrame) -> Iterator[tuple[DataFrame, Mapping[str, int]]]:
+    """Gives the records without those that lack consent, and how many these are by purpose."""
+    if not run.book.source.asks_decisions:
+        yield records, {}
+        return
+    decided = run.job.lake.ref("silver/consents").read()
+    with with_refusals(records, decided, run.job.settings.consent) as done:
+        yield done.records, done.by_purpose
+
+
+def _take_in(run: Run, records: DataFrame, refused: Mapping[str, int]) -> Summary:
+    intake = replace(count_intake(records), refused_by_purpose=refused)
     require_records(intake, run.book.source.name)
     _, quarantined = run.together(
         lambda: append_bronze(run, records), lambda: append_quarantine(run, records, intake)
@@ -207,6 +224,7 @@ def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -
     """Writes the run's counts and its files into the books; returns the counts."""
     figures = _figures(intake, quarantined, valid)
     by_rule = {f"rule:{code}": count for code, count in intake.by_code.items()}
+    by_rule |= {f"refused:{name}": count for name, count in intake.refused_by_purpose.items()}
     job, batch, at = run.job, run.batch, run.received_at
     ran = (job.run_id, at)
     counts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from sparkperso.ingest.parse import Rulebook, classify_records
 from sparkperso.ingest.readers import json_records
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.ingest_events import Run, append_silver, close, read_rulebook
+from sparkperso.jobs.ingest_events import Run, append_silver, close, enforced, read_rulebook
 from sparkperso.jobs.staging import staged
 from sparkperso.jobs.step import Step
 from sparkperso.tables import Txn
@@ -49,8 +49,8 @@ def action(job: Job) -> Summary:
 def replay(run: Run, classified: DataFrame) -> Summary:
     """Writes what is valid now, then marks it; a run that was interrupted is repeated whole."""
     numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
-    with kept(numbered) as records:
-        intake = count_intake(records)
+    with kept(numbered) as tried, enforced(run, tried) as (records, refused):
+        intake = replace(count_intake(records), refused_by_purpose=refused)
         valid = append_silver(run, records, intake)
         settled = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
         mark(run, settled.select("record_id"))

@@ -9,7 +9,7 @@ SILVER_CONSENTS = TableSpec(
     grain="one decision of one subject on one purpose; later decisions do not rewrite earlier ones",
     key=("event_id", "subject_id", "purpose"),
     writer="ingest-events",
-    stats_columns=("decided_at", "received_at", "ingest_batch"),
+    stats_columns=("decided_at", "effective_at", "received_at", "ingest_batch"),
     columns=(
         required("subject_id", "string", "user_id or anonymous_id of whoever decided"),
         required(
@@ -22,7 +22,13 @@ SILVER_CONSENTS = TableSpec(
         required(
             "decided_at",
             "timestamp",
-            "when it took effect: on arrival at the collector; of files, the event's time",
+            "when it was taken, by the event; a device's clock that is ahead counts as arrival",
+            "UTC",
+        ),
+        required(
+            "effective_at",
+            "timestamp",
+            "when it began to hold: on arrival at the collector; of files, the event's time",
             "UTC",
         ),
         Column("site", "string", "site of the collector that it holds for; null for files"),

@@ -48,7 +48,9 @@ DATA_QUALITY = TableSpec(
         required("source", "string", "name of the source"),
         required("ingest_batch", "string", "identifier of the batch of input"),
         required(
-            "rule", "string", "received, valid, quarantined, duplicates, refused, or rule:<code>"
+            "rule",
+            "string",
+            "received, valid, quarantined, duplicates, refused, rule:<code> or refused:<purpose>",
         ),
         required("n_records", "bigint", "records counted", "records"),
         required("received_at", "timestamp", "when the run took the records in", "UTC"),

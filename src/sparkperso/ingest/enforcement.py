@@ -1,0 +1,157 @@
+"""Consent, checked a second time: by what was decided until a record was taken.
+
+The rule is `sparkperso.consent`'s, in Columns. Only names of subjects, purposes and times are
+joined, by hash; what comes out is the short list of refused records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.consent import ConsentConfig
+from sparkperso.consent import NECESSARY, REQUIRED
+from sparkperso.ingest.consents import SUBJECTS, consent_rows
+from sparkperso.ingest.narrow import NUMBER, kept, maybe_broadcast
+from sparkperso.ingest.parse import valid_events
+
+SCOPE = ("site", "subject_id", "purpose")
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """Records without the content of the refused, and how many were refused for each purpose."""
+
+    records: DataFrame
+    by_purpose: Mapping[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def with_refusals(
+    records: DataFrame, decided: DataFrame, policy: ConsentConfig
+) -> Iterator[Enforced]:
+    """Gives classified `records`, of which those without consent are refused and emptied.
+
+    `decided` is silver/consents; decisions that the records themselves state count as well. A
+    decision counts for what was taken when it took effect or later; of several at one moment, the
+    no. As in the collector a no always holds, and a yes that comes late undoes no later no.
+    Records that cannot be read name nobody who could be asked, and are left to the other rules.
+    """
+    with kept(refusals(records, decided, policy)) as refused:
+        counts = refused.groupBy("purpose").count().collect()
+        by_purpose = {row["purpose"]: row["count"] for row in counts}
+        total = sum(by_purpose.values())
+        yield Enforced(_emptied(records, refused, total) if total else records, by_purpose)
+
+
+def refusals(records: DataFrame, decided: DataFrame, policy: ConsentConfig) -> DataFrame:
+    """Returns record_number and purpose of the records that may not be kept."""
+    asked = _asked(records, policy)
+    stated = consent_rows(valid_events(records))
+    known = _scoped(decided).unionByName(_scoped(stated))
+    history = _histories(known, asked)
+    for name in SUBJECTS:
+        asked = _with_decision(asked, history, name)
+    return asked.where(~allowed_column(_of_both())).select(NUMBER, "purpose")
+
+
+def allowed_column(decision: Column) -> Column:
+    """Returns `consent.is_allowed` as a condition that is never null; see there for the law.
+
+    It stands over the columns purpose, basis, regime and opted_out.
+    """
+    may_object = F.col("regime") == "opt_out"
+    is_no = ~F.coalesce(decision, F.lit(True)) | (F.col("opted_out") & may_object)
+    is_yes = F.coalesce(decision, F.lit(False)) | (F.col("basis") != REQUIRED) | may_object
+    return (F.col("purpose") == NECESSARY) | (~is_no & is_yes)
+
+
+def regime_column(region: Column, policy: ConsentConfig) -> Column:
+    """Returns `ConsentConfig.regime_of` as a Column: part of a country, country, then default."""
+    found = F.lit(policy.default)
+    for place in (F.substring_index(region, "-", 1), region):
+        found = (
+            F.when(place.isin(list(policy.opt_in_regions)), "opt_in")
+            .when(place.isin(list(policy.opt_out_regions)), "opt_out")
+            .otherwise(found)
+        )
+    return found
+
+
+def _asked(records: DataFrame, policy: ConsentConfig) -> DataFrame:
+    """One narrow row per record that serves a purpose which can be refused."""
+    noted = F.col("collected")
+    is_asked = ~F.col("is_refused") & noted.basis.isNotNull() & (noted.purpose != NECESSARY)
+    return records.where(is_asked).select(
+        NUMBER,
+        *SUBJECTS,
+        F.coalesce(noted.site, F.lit("")).alias("site"),
+        *(noted[name].alias(name) for name in ("purpose", "basis", "opted_out")),
+        regime_column(noted.region, policy).alias("regime"),
+        F.col("effective_at").alias("at"),
+    )
+
+
+def _scoped(decisions: DataFrame) -> DataFrame:
+    site = F.coalesce("site", F.lit("")).alias("site")
+    columns = ("subject_id", "purpose", "granted", "decided_at", "effective_at")
+    return decisions.select(site, *columns)
+
+
+def _histories(decisions: DataFrame, asked: DataFrame) -> DataFrame:
+    """One row per site, subject and purpose with all its decisions; of subjects in the batch."""
+    present = asked.select(F.explode(F.array_compact(F.array(*SUBJECTS))).alias("subject_id"))
+    is_no = (~F.col("granted")).alias("is_no")
+    decision = F.struct(F.col("effective_at").alias("at"), is_no, "decided_at")
+    known = decisions.join(present.distinct(), on="subject_id", how="left_semi")
+    return known.groupBy(*SCOPE).agg(F.collect_set(decision).alias("history"))
+
+
+def _with_decision(asked: DataFrame, history: DataFrame, name: str) -> DataFrame:
+    """Adds what one identifier had decided by then, null without a decision.
+
+    Records that lack the identifier get a key each: one null key for all would be one task's work.
+    """
+    nobody = F.concat(F.lit("\0"), F.col(NUMBER).cast("string"))
+    keyed = asked.withColumn("subject_id", F.coalesce(name, nobody))
+    joined = keyed.join(history, on=list(SCOPE), how="left")
+    until = F.filter("history", lambda decision: decision["at"] <= F.col("at"))
+    says = F.aggregate(F.array_sort(until), _undecided(), _after, lambda state: state["granted"])
+    return joined.withColumn(f"{name}_says", says).drop("history", "subject_id")
+
+
+def _undecided() -> Column:
+    return F.lit(None).cast("struct<granted:boolean,decided_at:timestamp>")
+
+
+def _after(state: Column, decision: Column) -> Column:
+    """What holds after one more decision: the rule of the collector's ConsentStore."""
+    is_newer = F.coalesce(decision["decided_at"] > state["decided_at"], F.lit(True))
+    counts = decision["is_no"] | is_newer
+    return F.struct(
+        F.when(counts, ~decision["is_no"]).otherwise(state["granted"]).alias("granted"),
+        F.greatest(state["decided_at"], decision["decided_at"]).alias("decided_at"),
+    )
+
+
+def _of_both() -> Column:
+    """`consent.decision_of`: a no of either identifier outweighs a yes of the other."""
+    said = F.array_compact(F.array(*(f"{name}_says" for name in SUBJECTS)))
+    return F.when(F.size(said) > 0, F.forall(said, lambda yes: yes))
+
+
+def _emptied(records: DataFrame, refused: DataFrame, count: int) -> DataFrame:
+    """Marks the refused; what is known of them is that they were there."""
+    marks = maybe_broadcast(refused.select(NUMBER, F.lit(True).alias("_no")), count)
+    joined = records.join(marks, on=NUMBER, how="left")
+    is_refused = F.col("is_refused") | F.col("_no").isNotNull()
+    others = [name for name in records.columns if name not in ("is_refused", NUMBER)]
+    return joined.select(
+        is_refused.alias("is_refused"),
+        NUMBER,
+        *(F.when(F.col("_no").isNull(), F.col(name)).alias(name) for name in others),
+    )
