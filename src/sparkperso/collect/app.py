@@ -16,6 +16,7 @@ from sparkperso.collect import (
     events,
     health,
     mail,
+    received,
     tracking_api,
     web,
     websocket,
@@ -84,7 +85,7 @@ def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRout
         *websocket.routes(service),
         *health.routes(service, sinks.all),
         *web.sdk_routes(),
-        *(demo.routes(service) if demo.SITE in settings.collect.sites else ()),
+        *(demo.routes(service) if received.SITE in settings.collect.sites else ()),
     ]
 
 
