@@ -26,6 +26,8 @@ KEPT = ("_payload", "_record_id", "_file", "_malformed")
 REFUSED = "_refused"
 ARRIVED = "_received_at"
 NOTED = "_collected"
+AT = "_at"
+"""A time of arrival that a reader may give, for records that do not say theirs."""
 
 
 def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, list[Rule]]:
@@ -46,6 +48,7 @@ def map_columns(records: DataFrame, source: SourceConfig) -> tuple[DataFrame, li
     parts = {group: _parts(records, source, group) for group in ("context", "metadata")}
     mapped = records.select(
         *KEPT,
+        *(name for name in records.columns if name == AT),
         _refused(records, source).alias(REFUSED),
         _field(records, source, ARRIVAL).alias(ARRIVED),
         _noted(records, source).alias(NOTED),

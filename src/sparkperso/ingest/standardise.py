@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from sparkperso.config.source import SourceConfig
 from sparkperso.event import CONTEXT_FIELDS, SCHEMA_VERSION, TEXT_FIELDS
 from sparkperso.ingest.countries import standardise_country
+from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.times import event_time
 from sparkperso.schemas.events import CONTEXT
 
@@ -40,7 +41,7 @@ def standardise_events(
     """
     kinds = {field.name: field.dataType for field in mapped.schema}
     time = F.col("timestamp")
-    extra = [name for name in mapped.columns if name.startswith("_source_rule")]
+    extra = [name for name in mapped.columns if name == AT or name.startswith("_source_rule")]
     events = mapped.withColumnRenamed("_malformed", "is_malformed").select(
         *CARRIED,
         *extra,

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.stream import StreamConfig
 from sparkperso.errors import UsageError
+from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.parse import Rulebook, classify_records
 from sparkperso.ingest.readers import FILE, json_records
 
@@ -17,7 +18,8 @@ def read_folder(spark: SparkSession, path: str, config: StreamConfig) -> DataFra
     """Returns the lines of the files in a folder, endlessly; none is ever too old to be read."""
     reader = spark.readStream.format("text").option("maxFilesPerTrigger", config.max_files)
     lines = reader.option("maxFileAge", "36500d").load(path)
-    return lines.select("value", F.col(FILE).alias("_file"))
+    arrival = F.col("_metadata.file_modification_time").alias(AT)
+    return lines.select("value", F.col(FILE).alias("_file"), arrival)
 
 
 def read_topic(spark: SparkSession, config: StreamConfig) -> DataFrame:
@@ -34,14 +36,16 @@ def read_topic(spark: SparkSession, config: StreamConfig) -> DataFrame:
         **config.kafka.options,
     }
     records = spark.readStream.format("kafka").options(**options).load()
-    return records.select("value", F.concat_ws("/", "topic", "partition", "offset").alias("_file"))
+    place = F.concat_ws("/", "topic", "partition", "offset").alias("_file")
+    return records.select("value", place, F.col("timestamp").alias(AT))
 
 
 def classify_stream(lines: DataFrame, book: Rulebook) -> DataFrame:
     """Returns the classified records of endless `lines`; see `ingest.parse.classify_files`.
 
-    Records without a time of arrival have that of their micro-batch, the same each time that the
-    micro-batch is carried out. Raises UsageError for a source that needs all records at once.
+    Records without a time of arrival have that of their file or Kafka record: the same each time
+    that a micro-batch is carried out, and no constant, which would make Spark compile the rules
+    anew for every micro-batch. Raises UsageError for a source that needs all records at once.
     """
     source = book.source
     if source.format != "json" or source.lookups or source.time_formats:
@@ -50,7 +54,7 @@ def classify_stream(lines: DataFrame, book: Rulebook) -> DataFrame:
             f"conf/sources/{source.name}.yaml is another",
             "Take it in without --stream, or from --source collector",
         )
-    return classify_records(json_records(lines, source), book, F.current_timestamp())
+    return classify_records(json_records(lines, source, keep=(AT,)), book, F.col(AT))
 
 
 def topic_columns(source_file: Column) -> dict[str, Column]:

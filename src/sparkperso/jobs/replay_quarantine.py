@@ -13,10 +13,10 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.source import ARRIVAL
 from sparkperso.errors import UsageError
 from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.counts import count_intake
+from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.narrow import NUMBER, kept
 from sparkperso.ingest.parse import Rulebook, classify_records
 from sparkperso.ingest.readers import json_records
@@ -29,7 +29,6 @@ from sparkperso.tables import Txn
 
 QUARANTINE = "silver/quarantine"
 REPAIRED = "record_id string, repaired string"
-QUARANTINED_AT = "quarantined_at"
 
 
 def action(job: Job) -> Summary:
@@ -43,7 +42,7 @@ def action(job: Job) -> Summary:
             return {"received": 0, "valid": 0, "quarantined": 0, "duplicates": 0, "refused": 0}
         batch = ReplayBatch((), (), 0, rules_hash(book), book.source.name, _name(book, ids))
         run = ReplayRun(job, book, batch, now)
-        return replay(run, classify_again(records, book, now))
+        return replay(run, classify_again(records, book))
 
 
 def replay(run: Run, classified: DataFrame) -> Summary:
@@ -72,7 +71,7 @@ def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -
     `repaired` no others are tried. Raises UsageError for a record_id that is not in quarantine.
     """
     rows = job.lake.ref(QUARANTINE).read().where(F.col("source") == source)
-    columns = ("record_id", "source_file", F.col("received_at").alias(QUARANTINED_AT))
+    columns = ("record_id", "source_file", F.col("received_at").alias(AT))
     if repaired is None:
         tried = rows.where(F.col("recoverable") & F.col("replayed_at").isNull())
         return tried.select(*columns, F.col("payload").alias("value"))
@@ -89,17 +88,12 @@ def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -
     return tried.select(*columns, F.col("repaired").alias("value"))
 
 
-def classify_again(records: DataFrame, book: Rulebook, now: datetime) -> DataFrame:
+def classify_again(records: DataFrame, book: Rulebook) -> DataFrame:
     """Returns the records classified, under the record_id and the arrival that they had."""
-    columns = dict(book.source.columns)
-    columns.setdefault(ARRIVAL, QUARANTINED_AT)
-    source = book.source.model_copy(update={"columns": columns})
-    lines = records.select(
-        "value", F.col("source_file").alias("_file"), "record_id", QUARANTINED_AT
-    )
-    read = json_records(lines, source, keep=("record_id", QUARANTINED_AT))
+    lines = records.select("value", F.col("source_file").alias("_file"), "record_id", AT)
+    read = json_records(lines, book.source, keep=("record_id", AT))
     read = read.withColumn("_record_id", F.col("record_id"))
-    return classify_records(read, Rulebook(source, book.plan, book.config), now)
+    return classify_records(read, book, F.col(AT))
 
 
 def read_repaired(path: str | None) -> Mapping[str, str] | None:
