@@ -122,6 +122,12 @@ _ALL = (
         ),
     ),
     _command(
+        "rekey-pseudonyms",
+        "Pseudonyms of older keys under the current.",
+        "Gives pseudonyms of older keys (privacy.keys) the names that they have under the current "
+        "one, in every table; values behind them are not needed. Running it again changes nothing.",
+    ),
+    _command(
         "build-features",
         "Interactions and user features.",
         "Turns events into interactions, user features and scaled user features.",

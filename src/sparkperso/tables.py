@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from sparkperso.config.platform import LakeConfig
@@ -97,6 +97,14 @@ class TableWriter:
         merge = merge.whenMatchedUpdateAll() if update else merge
         with _transaction(session, txn):
             merge.whenNotMatchedInsertAll().execute()
+
+    def update(self, source: DataFrame, condition: Column, values: Mapping[str, Column]) -> None:
+        """Sets columns of the rows (`old`) that meet a row of `source` (`new`), in one commit.
+
+        No row may meet two. Files without such a row stay as they are.
+        """
+        merge = self.ref.delta().alias("old").merge(source.alias("new"), condition)
+        merge.whenMatchedUpdate(set=dict(values)).execute()
 
     def compact(self) -> None:
         """Puts small files together; those that are large enough stay as they are."""

@@ -28,7 +28,7 @@ naming:
     frequency: {unit: orders, high: {adjective: frequent}}
     monetary: {unit: spent, high: {noun: big spenders}}
 """
-SEGMENTS, HISTORY, PROFILES = STEP.outputs
+SEGMENTS, HISTORY, PROFILES, PEOPLE = STEP.outputs
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,8 @@ def test_a_run_writes_members_profiles_and_history(first, lake):
     profiles = rows_of(lake, PROFILES, "segment_id", "size", "label", "scaler_version", "parent_id")
     assert profiles[1] == ("behaviour-2", 20, "frequent big spenders", "v1", None)
     assert lake.ref(HISTORY).read().where("change = 'entered'").count() == 50
+    people = rows_of(lake, PEOPLE, "user_id", "segments", "is_withdrawn")
+    assert (len(people), people[0]) == (50, ("u00", {"behaviour": ["behaviour-1"]}, False))
 
 
 def test_the_model_is_registered_as_a_document_without_code(first, lake):
@@ -108,7 +110,7 @@ def test_the_model_is_registered_as_a_document_without_code(first, lake):
     model = job.tracking.by_alias("segments-behaviour", "test")
     document = model.document
     assert document["tables"] == {t: lake.ref(t).version() for t in (SEGMENTS, PROFILES)}
-    assert document["inputs"] == {t: lake.ref(t).version() for t in STEP.inputs}
+    assert document["inputs"] == {t: lake.ref(t).version() for t in STEP.inputs[:2]}
     assert document["scaler_version"] == "v1"
     assert document["configuration"]["k_max"] == 3
     assert rows_of(lake, SEGMENTS, "model_version")[0] == (model.run_id,)

@@ -1,13 +1,17 @@
-"""Decisions on consent: what consent events say, one row per subject and purpose."""
+"""Decisions on consent: what consent events say, and what holds after several decisions."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from sparkperso.consent import OPTIONAL
 
 CONSENT_EVENT = "consent"
 SUBJECTS = ("user_id", "anonymous_id")
+SCOPE = ("site", "subject_id", "purpose")
 DECISIONS = "map<string,boolean>"
+STATE = "struct<granted:boolean,decided_at:timestamp,withdrawn_at:timestamp>"
 
 
 def consent_rows(events: DataFrame) -> DataFrame:
@@ -33,4 +37,58 @@ def consent_rows(events: DataFrame) -> DataFrame:
     columns = [name for name in decided.columns if name != "purposes"]
     return decided.select(*columns, F.explode("purposes").alias("purpose", "granted")).where(
         F.col("granted").isNotNull()
+    )
+
+
+def scoped(decisions: DataFrame) -> DataFrame:
+    """Returns what of silver/consents decides what holds; no site is a site of its own."""
+    site = F.coalesce("site", F.lit("")).alias("site")
+    columns = ("subject_id", "purpose", "granted", "decided_at", "effective_at")
+    return decisions.select(site, *columns)
+
+
+def decision() -> Column:
+    """Returns one decision as `state_after` takes it; of several at one moment the no is last."""
+    is_no = (~F.col("granted")).alias("is_no")
+    return F.struct(F.col("effective_at").alias("at"), is_no, "decided_at")
+
+
+def state_after(history: Column) -> Column:
+    """Returns what holds after an array of decisions, by the rule of the collector's ConsentStore.
+
+    A struct of `granted` (null without decisions), `decided_at` and `withdrawn_at`, which is null
+    unless a yes was taken back.
+    """
+    return F.aggregate(F.array_sort(history), F.lit(None).cast(STATE), _after)
+
+
+def consent_states(decisions: DataFrame, as_of: Column) -> DataFrame:
+    """Returns what subjects have agreed to by a time of theirs, one row per subject_id.
+
+    Columns: consents (purpose → granted, where every site of the collector that was told anything
+    was told yes) and withdrawn_at (when an optional purpose was last withdrawn, else null).
+    """
+    known = scoped(decisions.where(F.col("decided_at") <= as_of))
+    each = known.groupBy(*SCOPE).agg(state_after(F.collect_set(decision())).alias("state"))
+    purposes = each.groupBy("subject_id", "purpose").agg(
+        F.bool_and("state.granted").alias("granted"),
+        F.max("state.withdrawn_at").alias("withdrawn_at"),
+    )
+    optional = F.when(F.col("purpose").isin(list(OPTIONAL)), F.col("withdrawn_at"))
+    pairs = F.sort_array(F.collect_list(F.struct("purpose", "granted")))
+    return purposes.groupBy("subject_id").agg(
+        F.map_from_entries(pairs).alias("consents"), F.max(optional).alias("withdrawn_at")
+    )
+
+
+def _after(state: Column, one: Column) -> Column:
+    """What holds after one more decision: a no always counts, a yes when it is newer than all."""
+    is_newer = F.coalesce(one["decided_at"] > state["decided_at"], F.lit(True))
+    counts = one["is_no"] | is_newer
+    taken_back = F.coalesce(state["withdrawn_at"], F.when(state["granted"], one["at"]))
+    withdrawn_at = F.when(one["is_no"], taken_back).when(~counts, state["withdrawn_at"])
+    return F.struct(
+        F.when(counts, ~one["is_no"]).otherwise(state["granted"]).alias("granted"),
+        F.greatest(state["decided_at"], one["decided_at"]).alias("decided_at"),
+        withdrawn_at.alias("withdrawn_at"),
     )

@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.consent import NECESSARY, REQUIRED
-from sparkperso.ingest.consents import SUBJECTS, consent_rows
+from sparkperso.ingest.consents import SCOPE, SUBJECTS, consent_rows, decision, scoped, state_after
 from sparkperso.ingest.narrow import NUMBER, kept, maybe_broadcast
 from sparkperso.ingest.parse import valid_events
-
-SCOPE = ("site", "subject_id", "purpose")
+from sparkperso.ingest.pseudonyms import older_keys, under_current_key
+from sparkperso.privacy.keys import Keys
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Enforced:
 
 @contextmanager
 def with_refusals(
-    records: DataFrame, decided: DataFrame, policy: ConsentConfig
+    records: DataFrame, decided: DataFrame, policy: ConsentConfig, keys: Keys | None = None
 ) -> Iterator[Enforced]:
     """Gives classified `records`, of which those without consent are refused and emptied.
 
@@ -40,19 +40,25 @@ def with_refusals(
     decision counts for what was taken when it took effect or later; of several at one moment, the
     no. As in the collector a no always holds, and a yes that comes late undoes no later no.
     Records that cannot be read name nobody who could be asked, and are left to the other rules.
+    With `keys`, pseudonyms of older keys name the same people as those of the current one.
     """
-    with kept(refusals(records, decided, policy)) as refused:
+    with kept(refusals(records, decided, policy, keys)) as refused:
         counts = refused.groupBy("purpose").count().collect()
         by_purpose = {row["purpose"]: row["count"] for row in counts}
         total = sum(by_purpose.values())
         yield Enforced(_emptied(records, refused, total) if total else records, by_purpose)
 
 
-def refusals(records: DataFrame, decided: DataFrame, policy: ConsentConfig) -> DataFrame:
+def refusals(
+    records: DataFrame, decided: DataFrame, policy: ConsentConfig, keys: Keys | None = None
+) -> DataFrame:
     """Returns record_number and purpose of the records that may not be kept."""
     asked = _asked(records, policy)
     stated = consent_rows(valid_events(records))
-    known = _scoped(decided).unionByName(_scoped(stated))
+    known = scoped(decided).unionByName(scoped(stated))
+    if keys and older_keys(keys):
+        asked = under_current_key(asked, SUBJECTS, keys)
+        known = under_current_key(known, ["subject_id"], keys)
     history = _histories(known, asked)
     for name in SUBJECTS:
         asked = _with_decision(asked, history, name)
@@ -96,19 +102,11 @@ def _asked(records: DataFrame, policy: ConsentConfig) -> DataFrame:
     )
 
 
-def _scoped(decisions: DataFrame) -> DataFrame:
-    site = F.coalesce("site", F.lit("")).alias("site")
-    columns = ("subject_id", "purpose", "granted", "decided_at", "effective_at")
-    return decisions.select(site, *columns)
-
-
 def _histories(decisions: DataFrame, asked: DataFrame) -> DataFrame:
     """One row per site, subject and purpose with all its decisions; of subjects in the batch."""
     present = asked.select(F.explode(F.array_compact(F.array(*SUBJECTS))).alias("subject_id"))
-    is_no = (~F.col("granted")).alias("is_no")
-    decision = F.struct(F.col("effective_at").alias("at"), is_no, "decided_at")
     known = decisions.join(present.distinct(), on="subject_id", how="left_semi")
-    return known.groupBy(*SCOPE).agg(F.collect_set(decision).alias("history"))
+    return known.groupBy(*SCOPE).agg(F.collect_set(decision()).alias("history"))
 
 
 def _with_decision(asked: DataFrame, history: DataFrame, name: str) -> DataFrame:
@@ -119,23 +117,9 @@ def _with_decision(asked: DataFrame, history: DataFrame, name: str) -> DataFrame
     nobody = F.concat(F.lit("\0"), F.col(NUMBER).cast("string"))
     keyed = asked.withColumn("subject_id", F.coalesce(name, nobody))
     joined = keyed.join(history, on=list(SCOPE), how="left")
-    until = F.filter("history", lambda decision: decision["at"] <= F.col("at"))
-    says = F.aggregate(F.array_sort(until), _undecided(), _after, lambda state: state["granted"])
+    until = F.filter("history", lambda one: one["at"] <= F.col("at"))
+    says = state_after(until)["granted"]
     return joined.withColumn(f"{name}_says", says).drop("history", "subject_id")
-
-
-def _undecided() -> Column:
-    return F.lit(None).cast("struct<granted:boolean,decided_at:timestamp>")
-
-
-def _after(state: Column, decision: Column) -> Column:
-    """What holds after one more decision: the rule of the collector's ConsentStore."""
-    is_newer = F.coalesce(decision["decided_at"] > state["decided_at"], F.lit(True))
-    counts = decision["is_no"] | is_newer
-    return F.struct(
-        F.when(counts, ~decision["is_no"]).otherwise(state["granted"]).alias("granted"),
-        F.greatest(state["decided_at"], decision["decided_at"]).alias("decided_at"),
-    )
 
 
 def _of_both() -> Column:

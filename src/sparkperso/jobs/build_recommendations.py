@@ -12,6 +12,7 @@ from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.people import declared_users
 from sparkperso.jobs.selection import hidden_items, make_selection, without_items
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import (
@@ -22,7 +23,6 @@ from sparkperso.jobs.train_recommender import (
     ITEMS,
     MODEL,
     MODEL_ARRAYS,
-    declared_users,
 )
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.indexes import new_index_rows

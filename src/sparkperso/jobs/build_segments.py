@@ -1,4 +1,4 @@
-"""build-segments: scaled user features → segments, their history and their profiles."""
+"""build-segments: scaled user features → segments, their history, profiles; people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sparkperso.config import config_hash, load_named
 from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.people import CONSENTS, EVENTS, PEOPLE, write_people
 from sparkperso.jobs.step import Step
 from sparkperso.segments.build import build_segmentation
 from sparkperso.segments.population import Population, latest_population
@@ -34,7 +35,7 @@ def build_segments(job: Job) -> Summary:
         prefix = f"{plan.name} " if len(plans) > 1 else ""
         figures = _segment(job, population, plan)
         summary |= {f"{prefix}{key}": value for key, value in figures.items()}
-    return summary
+    return {**summary, **write_people(job)}
 
 
 def _segment(job: Job, population: Population, plan: KMeansSegmentation) -> Summary:
@@ -100,8 +101,8 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
 STEP = Step(
     name="build-segments",
     action=build_segments,
-    inputs=(FEATURES, SCALED),
-    outputs=(SEGMENTS, HISTORY, PROFILES),
+    inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
+    outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE),
     conf=("segments",),
 )
 

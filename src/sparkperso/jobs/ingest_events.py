@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.staging import staged
 from sparkperso.jobs.step import Step
+from sparkperso.privacy import load_keys
 from sparkperso.schemas import TABLES
 from sparkperso.tables import Txn
 
@@ -150,8 +152,12 @@ def enforced(run: Run, records: DataFrame) -> Iterator[tuple[DataFrame, Mapping[
     if not run.book.source.asks_decisions:
         yield records, {}
         return
+    settings = run.job.settings
     decided = run.job.lake.ref("silver/consents").read()
-    with with_refusals(records, decided, run.job.settings.consent) as done:
+    # The secrets are needed where people may be known by two keys, and only there.
+    is_rotating = len(settings.privacy.chain(settings.privacy.current)) > 1
+    keys = load_keys(settings.privacy, settings.env, os.environ) if is_rotating else None
+    with with_refusals(records, decided, settings.consent, keys) as done:
         yield done.records, done.by_purpose
 
 

@@ -16,6 +16,7 @@ from sparkperso.config.models import parse_params
 from sparkperso.errors import JobError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.people import declared_users
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.engines import Fitter, make_fitter
@@ -34,7 +35,6 @@ from sparkperso.recommend.training import (
     everybody,
     require_enough,
 )
-from sparkperso.schemas import TABLES
 
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
@@ -85,13 +85,6 @@ def read_inputs(job: Job) -> Inputs:
         job.as_of,
         champion_settings(job),
     )
-
-
-def declared_users(job: Job) -> DataFrame | None:
-    """Returns silver/users, None while nobody has loaded any."""
-    if "silver/users" not in TABLES or not job.lake.ref("silver/users").exists():
-        return None
-    return job.read("silver/users")
 
 
 def champion_settings(job: Job) -> tuple[str, Any] | None:

@@ -25,6 +25,24 @@ SEGMENTS = TableSpec(
     ),
 )
 
+PROFILES = TableSpec(
+    name="gold/profiles",
+    grain="one resolved user",
+    key=("user_id",),
+    writer="build-segments",
+    columns=(
+        required("user_id", "string", "identifier of the user"),
+        Column("birth_year", "int", "declared year of birth", "year"),
+        Column("country", "string", "declared country, ISO 3166-1"),
+        required("attributes", "map<string,string>", "other declared facts, from silver/users"),
+        required("consents", "map<string,boolean>", "purpose → agreed to; absent: never asked"),
+        required("is_withdrawn", "boolean", "an optional purpose was agreed to and taken back"),
+        Column("withdrawn_at", "timestamp", "when that was, of several the last", "UTC"),
+        required("segments", "map<string,array<string>>", "segmentation → segment_ids now"),
+        required("as_of", "timestamp", "time that consents are told for", "UTC"),
+    ),
+)
+
 SEGMENT_HISTORY = TableSpec(
     name="gold/segment_history",
     grain="one user entering or leaving one segment",

@@ -1,0 +1,36 @@
+"""gold/profiles: who is known, as of a time."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.ingest.consents import consent_states
+from sparkperso.jobs.context import Job, Summary
+from sparkperso.schemas import TABLES
+from sparkperso.segments.people import profile_people
+
+EVENTS, CONSENTS, PEOPLE = "silver/events", "silver/consents", "gold/profiles"
+SEGMENTS = "gold/segments"
+
+
+def write_people(job: Job) -> Summary:
+    """Replaces gold/profiles, as of the job's time; returns how many withdrew a consent, if any."""
+    as_of = F.lit(job.as_of)
+    members = job.lake.ref(SEGMENTS).read()
+    users = job.read(EVENTS).where(F.col("timestamp") <= as_of).select("user_id")
+    users = users.unionByName(members.select("user_id"))
+    declared = declared_users(job)
+    if declared is not None:
+        users = users.unionByName(declared.select("user_id"))
+    states = consent_states(job.read(CONSENTS), as_of)
+    job.writer(PEOPLE).overwrite(profile_people(users, declared, states, members, job.as_of))
+    withdrawn = job.lake.ref(PEOPLE).read().where("is_withdrawn").count()
+    return {"withdrew a consent": withdrawn} if withdrawn else {}
+
+
+def declared_users(job: Job) -> DataFrame | None:
+    """Returns silver/users, None while nobody has loaded any."""
+    if "silver/users" not in TABLES or not job.lake.ref("silver/users").exists():
+        return None
+    return job.read("silver/users")
