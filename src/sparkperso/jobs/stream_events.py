@@ -41,6 +41,11 @@ from sparkperso.tables import Txn
 
 COMPACTED = ("bronze/events", "silver/events", "silver/consents", "ops/data_quality")
 POLL_SECONDS = 1
+SMALL_BATCHES = {
+    # Adaptive execution plans and runs every stage apart: more work than a small stage itself.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.databricks.delta.properties.defaults.checkpointInterval": "50",
+}
 
 
 class StopRequestError(Exception):
@@ -158,10 +163,11 @@ def follow_source(job: Job) -> Summary:
     with locked(place):
         identity = open_checkpoint(job, place, wanted)
         stream = Stream(job, book, identity, ProgressBook(job, identity))
-        query = start(job, classify_stream(lines, book), stream, place)
-        job.say(f"Following {wanted.place}; checkpoint {place}")
-        with stopping_on_signals(stream.is_stopping):
-            follow(query, stream)
+        with for_small_batches(job):
+            query = start(job, classify_stream(lines, book), stream, place)
+            job.say(f"Following {wanted.place}; checkpoint {place}")
+            with stopping_on_signals(stream.is_stopping):
+                follow(query, stream)
     names = ("received", "valid", "quarantined", "duplicates", "refused")
     return {
         **{name: stream.totals.get(name, 0) for name in names},
@@ -208,6 +214,25 @@ def follow(query: StreamingQuery, stream: Stream) -> None:
         with suppress(Exception):
             query.stop()
         stream.progress.write(query, at_once=True)
+
+
+@contextmanager
+def for_small_batches(job: Job) -> Iterator[None]:
+    """Sets the session to batches of a few thousand records inside the block."""
+    partitions = max(2, min(8, job.spark.sparkContext.defaultParallelism))
+    wanted = {**SMALL_BATCHES, "spark.sql.shuffle.partitions": str(partitions)}
+    conf = job.spark.conf
+    former = {name: conf.get(name, None) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            conf.set(name, value)
+        yield
+    finally:
+        for name, before in former.items():
+            if before is None:
+                conf.unset(name)
+            else:
+                conf.set(name, before)
 
 
 @contextmanager
