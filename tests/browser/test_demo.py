@@ -183,3 +183,25 @@ def test_a_browser_that_objects_is_told_so_and_the_sdk_is_small(collector, brows
     browser.get(f"{collector.url}/demo/privacy")
     signal = eventually(lambda: browser.find_elements(By.ID, "signal"))[0]
     eventually(signal.is_displayed)
+
+
+def test_where_people_are_not_asked_first_they_are_seen_until_they_object(collector, browser):
+    browser.get(f"{collector.url}/demo/live")
+    browser.execute_script(
+        "document.head.append(Object.assign(document.createElement('script'), {src: arguments[0]}));"
+        "Object.assign(document.head.lastChild.dataset, arguments[1])",
+        "/sdk/sparkperso.js",
+        {"key": "demo-key", "consent": "opt-out", "region": "US-CA"},
+    )
+
+    def views():
+        found = [line for line in lines(collector) if line["event_type"] == "page_view"]
+        return [line for line in found if line["context"].get("region") == "US-CA"]
+
+    (view,) = eventually(views)
+    assert view["context"]["country"] == "US"
+    browser.execute_script("sparkperso.consent.set({})")
+    mine = {"event_type": "consent", "anonymous_id": view["anonymous_id"]}
+    eventually(lambda: [line for line in lines(collector) if mine.items() <= line.items()])
+    kept = browser.execute_script("return Object.keys(localStorage)")
+    assert (kept, browser.get_cookies()) == (["sparkperso.consent"], [])

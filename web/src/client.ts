@@ -2,11 +2,11 @@
 
 import { bare, campaign, deviceType } from "./address";
 import { Consent } from "./consent";
-import { tellLayer } from "./layer";
+import { skipLayer, tellLayer } from "./layer";
 import { Queue } from "./queue";
 import { Recording } from "./recording";
 import { Sender } from "./sender";
-import { forgetSession, randomId, touchSession } from "./session";
+import { forgetSession, ownId, randomId, touchSession } from "./session";
 import { read, remove, write } from "./store";
 import { startTrackers, type Trackers } from "./trackers";
 import { Transport, type Outcome } from "./transport";
@@ -98,6 +98,7 @@ export class Client {
     this.trackers?.stop();
     this.trackers = null;
     this.queue.clear();
+    if (this.consent.decision) skipLayer();
   }
 
   private eventOf(type: string, { metadata = {}, ...fields }: Details): SentEvent {
@@ -109,12 +110,14 @@ export class Client {
       timestamp: new Date().toISOString(),
       session_id: session.id,
       ...(user && { user_id: user }),
+      ...(this.consent.decision ? {} : { anonymous_id: ownId() }),
       ...fields,
       context: {
         page_url: this.page,
         device_type: deviceType(),
         ...(this.referrer && { referrer: this.referrer }),
         ...(session.campaign && { campaign: session.campaign }),
+        ...placeOf(this.options.region),
       },
       metadata,
     };
@@ -139,4 +142,10 @@ export class Client {
   private countVisit(): void {
     if (!document.referrer.startsWith(`${location.origin}/`)) this.sender.countVisit();
   }
+}
+
+/** The collector's rule is that of `country`; a part of a country goes into `region`. */
+function placeOf(region = ""): Record<string, string> {
+  const country = region.slice(0, 2);
+  return country === region ? (country ? { country } : {}) : { country, region };
 }

@@ -38,12 +38,12 @@ export class Consent {
     return this.kept;
   }
 
+  /** A no is a no everywhere; recordings are asked for everywhere. */
   isAllowed(purpose: Purpose): boolean {
     const regime = this.options.consent ?? "opt-in";
-    if (regime === "assumed" && purpose !== "recording") return true;
     const decided = this.kept?.purposes[purpose];
-    if (decided !== undefined) return decided;
-    return regime === "opt-out" && purpose !== "recording" && !hasOptedOut();
+    if (decided === false || (regime === "opt-out" && hasOptedOut())) return false;
+    return decided === true || (regime !== "opt-in" && purpose !== "recording");
   }
 
   get isAnyAllowed(): boolean {

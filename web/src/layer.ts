@@ -22,18 +22,29 @@ const TYPES: Record<string, string> = {
   rating: "rating",
 };
 
-/** Reads what was pushed before and what will be. */
+/** How many of the entries are done with. */
+let done = 0;
+
+/** What was pushed until now is never read: its person had said no. */
+export function skipLayer(): void {
+  done = window.dataLayer?.length ?? 0;
+}
+
+/** Reads what was pushed before, each entry once, and what will be. */
 export function readLayer(track: Track, more: Record<string, string> = {}): Stop {
   const layer = (window.dataLayer ??= []);
   const types = new Map(Object.entries({ ...TYPES, ...more }));
   const take = (entry: unknown) => {
     for (const [type, details] of eventsOf(entry, types)) track(type, details);
   };
-  for (const entry of layer) take(entry);
+  const unread = layer.slice(done);
+  skipLayer();
+  unread.forEach(take);
   // A tag manager may have put its own push here: it is called, and given back, as it was.
   const push = layer.push;
   layer.push = (...entries: unknown[]) => {
     const length = push.apply(layer, entries);
+    skipLayer();
     entries.forEach(take);
     return length;
   };

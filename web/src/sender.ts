@@ -2,6 +2,7 @@
 
 import type { Consent } from "./consent";
 import type { Queue } from "./queue";
+import { forgetId, knownId } from "./session";
 import { read } from "./store";
 import type { Outcome, Transport } from "./transport";
 import type { SentEvent } from "./types";
@@ -63,8 +64,14 @@ export class Sender {
     const news = this.consent.news;
     if (!news) return true;
     const user = read<string>("user");
-    const outcome = await this.transport.post("/v1/consent", { ...news, ...(user && { user_id: user }) });
-    if (outcome !== "again") this.consent.told(news);
+    const id = knownId();
+    const person = { ...(user && { user_id: user }), ...(id && { anonymous_id: id }) };
+    const outcome = await this.transport.post("/v1/consent", { ...news, ...person });
+    if (outcome !== "again") {
+      this.consent.told(news);
+      // From a yes on, the cookie that came with the answer is the browser's id.
+      forgetId();
+    }
     return outcome === "taken" && !this.consent.news;
   }
 

@@ -1,6 +1,6 @@
 /**
- * Random ids, and the session's. None names a person: the anonymous id is the collector's cookie,
- * which no script can read.
+ * Random ids: the session's, and where nobody is asked first, the browser's. Where people are asked,
+ * the browser's id is the collector's cookie, which no script can read.
  */
 
 import { read, remove, write } from "./store";
@@ -22,6 +22,25 @@ export function randomId(): string {
 }
 
 let session: Session | null = null;
+let own: string | null = null;
+
+/** The browser's id of a site that need not ask; in the form of the collector's own. */
+export function ownId(): string {
+  own = read<string>("id") ?? own ?? `a-${randomId()}`;
+  write("id", own);
+  return own;
+}
+
+/** The same, if there is one. */
+export function knownId(): string | null {
+  return read<string>("id") ?? own;
+}
+
+/** The collector's cookie stands for it now, or its person does not want it. */
+export function forgetId(): void {
+  own = null;
+  remove("id");
+}
 
 /** The session, a new one after thirty idle minutes. Asked for after consent only. */
 export function touchSession(campaign?: string, now = Date.now()): Session {

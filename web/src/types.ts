@@ -13,6 +13,7 @@ export interface SentEvent {
   timestamp: string;
   session_id: string;
   user_id?: string;
+  anonymous_id?: string;
   item_id?: string;
   value?: number;
   currency?: string;

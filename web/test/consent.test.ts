@@ -26,6 +26,19 @@ test("opt-out: until somebody objects, by hand or by the browser; recordings are
   assert.equal(consent.isAllowed("analytics"), false);
 });
 
+test("a no is a no, whatever basis a site assumes; an objecting browser outweighs a yes", () => {
+  const assumed = new Consent({ key: "k", consent: "assumed" });
+  assert.equal(assumed.isAllowed("analytics"), true);
+  assumed.decide({}, "banner");
+  assert.equal(assumed.isAllowed("analytics"), false);
+  const optOut = new Consent({ key: "k", consent: "opt-out" });
+  optOut.decide({ analytics: true }, "banner");
+  assert.equal(optOut.isAllowed("analytics"), true);
+  page.state.optedOut = true;
+  assert.equal(optOut.isAllowed("analytics"), false);
+  assert.equal(new Consent({ key: "k" }).isAllowed("analytics"), true, "a yes that was asked for");
+});
+
 test("a decision on another version of the policy is asked for anew", () => {
   new Consent({ key: "k", policyVersion: "1" }).decide({ analytics: true }, "banner");
   assert.equal(new Consent({ key: "k", policyVersion: "1" }).isAllowed("analytics"), true);

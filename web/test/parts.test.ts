@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { maskInput, maskText } from "../recorder/mask";
 import { Parts, slices } from "../recorder/parts";
 import { bare, campaign } from "../src/address";
-import { eventsOf } from "../src/layer";
+import { eventsOf, readLayer, skipLayer } from "../src/layer";
 import { Dwell } from "../src/track/dwell";
 import { browser } from "./browser";
 
@@ -63,6 +63,27 @@ test("data layer: one event per line of GA4's order, what is unknown stays out",
   for (const other of [{ event: "gtm.js" }, { event: "constructor" }, ["js", 1], null, "x"]) {
     assert.deepEqual(eventsOf(other, types), []);
   }
+});
+
+test("data layer: each entry is read once, and none that came after a no", () => {
+  const seen: string[] = [];
+  const push = (query: number) => layer.push({ event: "search", query });
+  const layer: unknown[] = [];
+  Object.assign(globalThis, { window: { dataLayer: layer } });
+  const start = () => readLayer((_, details) => void seen.push(String(details!.metadata!.query)));
+  push(1);
+  let stop = start();
+  push(2);
+  stop();
+  stop = start();
+  assert.deepEqual(seen, ["1", "2"]);
+  stop();
+  push(3);
+  skipLayer();
+  stop = start();
+  push(4);
+  assert.deepEqual(seen, ["1", "2", "4"]);
+  stop();
 });
 
 test("dwell: the sum of the reports is the time visible, active time is part of it", () => {

@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { Consent } from "../src/consent";
 import { Queue } from "../src/queue";
 import { Sender } from "../src/sender";
+import { forgetId, knownId, ownId } from "../src/session";
 import { outcomeOf, Transport } from "../src/transport";
 import { browser, event } from "./browser";
 
@@ -14,6 +15,7 @@ let consent: Consent;
 
 beforeEach(() => {
   page = browser();
+  forgetId();
   queue = new Queue();
   transport = new Transport("https://collect.example", "k");
   consent = new Consent({ key: "k" });
@@ -30,6 +32,15 @@ test("the decision is sent before the first event, and every event once", async 
   assert.match(page.sent[0]!.url, /\/v1\/consent$/);
   assert.deepEqual(ids(), events.map((one) => one.event_id));
   assert.deepEqual(queue.all(), []);
+});
+
+test("where nobody was asked first, the decision names the browser's own id, once", async () => {
+  const id = ownId();
+  assert.match(id, /^a-[0-9a-f]{32}$/);
+  assert.equal(ownId(), id);
+  await sender.flush();
+  assert.equal(page.sent[0]!.body.anonymous_id, id);
+  assert.equal(knownId(), null);
 });
 
 test("what fails stays, in order, and the pauses grow to a minute", async () => {
