@@ -107,6 +107,7 @@ def test_a_shopper_who_refuses_leaves_no_trace(collector, browser):
 def test_a_shopper_who_agrees_is_seen_until_the_withdrawal(collector, browser):
     browser.get(f"{collector.url}/demo/?utm_campaign=june")
     decide(browser, "all")
+    assert browser.execute_script("return window.scrollY") == 0, "the banner moved the page"
     eventually(lambda: {"consent", "page_view"} <= set(kinds(collector)))
     cookie = browser.get_cookie("sp_anon")
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
@@ -188,8 +189,8 @@ def test_a_browser_that_objects_is_told_so_and_the_sdk_is_small(collector, brows
 def test_where_people_are_not_asked_first_they_are_seen_until_they_object(collector, browser):
     browser.get(f"{collector.url}/demo/live")
     browser.execute_script(
-        "document.head.append(Object.assign(document.createElement('script'), {src: arguments[0]}));"
-        "Object.assign(document.head.lastChild.dataset, arguments[1])",
+        "const script = document.createElement('script'); script.src = arguments[0];"
+        "Object.assign(script.dataset, arguments[1]); document.head.append(script)",
         "/sdk/sparkperso.js",
         {"key": "demo-key", "consent": "opt-out", "region": "US-CA"},
     )

@@ -11,6 +11,10 @@ from sparkperso.schemas import TABLES
 from sparkperso.tables import Lake
 
 
+NEED_MORE = {"ops/stream_progress", "silver/consents"}
+"""Tables that no file of order lines fills: a stream's, and people's decisions."""
+
+
 @pytest.fixture(scope="module")
 def tables(spark, pipeline):
     settings = load_settings(lake=str(pipeline.root))
@@ -34,7 +38,7 @@ def test_what_was_received_is_accounted_for_to_the_record(pipeline, tables):
     assert counts["duplicates"] > 0
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.parametrize("name", sorted(TABLES.keys() - NEED_MORE))
 def test_every_key_is_unique_and_every_table_readable_by_delta_rs(pipeline, tables, name):
     if not (pipeline.root / name).exists():
         pytest.fail(f"the run wrote no {name}")

@@ -19,7 +19,7 @@ def test_a_killed_stream_takes_every_event_in_exactly_once(tmp_path):
     accepted = hand_over(lake / "_spool" / "ready", n_files=6, each=100, seed=3)
     for _ in range(2):
         assert run_and_kill(stream_command(lake), lake, tmp_path / "log", chance.uniform(0, 6))
-    drain(stream_command(lake, ("--set", "stream.max_files=100")))
+    drain(stream_command(lake, max_files=100))
     assert balance(lake, accepted).faults() == []
 
 

@@ -15,6 +15,7 @@ export interface BannerOptions {
 
 const MEMORY = "sparkperso.banner";
 const script = document.currentScript as HTMLScriptElement | null;
+const styles = loadStyles();
 let method = "banner";
 
 const banner = {
@@ -23,6 +24,7 @@ const banner = {
     const decided = sdk.consent.get();
     // What the library remembers is good for as long as the SDK's decision.
     if (!decided) localStorage.removeItem(MEMORY);
+    await styles;
     await CookieConsent.run({
       autoShow: !decided,
       disablePageInteraction: false,
@@ -115,14 +117,20 @@ declare global {
   }
 }
 
-function addStyles(): void {
+/** The banner takes the focus: without its styles it stands below the page, which jumps to it. */
+function loadStyles(): Promise<unknown> {
   const link = document.createElement("link");
   link.rel = "stylesheet";
   link.href = (script?.src ?? "/sdk/sparkperso-banner.js").replace(/\.js(\?.*)?$/, ".css");
+  const loaded = new Promise((done) => {
+    link.onload = done;
+    // A banner without styles is better than none.
+    link.onerror = done;
+  });
   document.head.append(link);
+  return loaded;
 }
 
-addStyles();
 window.sparkpersoBanner = banner;
 if (script?.dataset.policyUrl !== undefined) {
   const run = () => void banner.run({ policyUrl: script.dataset.policyUrl ?? "" });

@@ -51,11 +51,10 @@ class Balance:
         return [f"{law}: {a:,} is not {c:,}" for law, (a, c) in pairs.items() if a != c]
 
 
-def stream_command(lake: Path, options: Sequence[str] = ()) -> list[str]:
-    """Returns the command that drains the collector's spool by a stream, in small bites."""
+def stream_command(lake: Path, max_files: int = 1) -> list[str]:
+    """Returns the command that takes in the collector's spool by a stream, in bites of files."""
     line = [sys.executable, "-m", "sparkperso.cli", "ingest-events", "--source", "collector"]
-    line += ["--stream", "--lake", str(lake), "--set", "stream.max_files=1", *options]
-    return line
+    return [*line, "--stream", "--lake", str(lake), "--set", f"stream.max_files={max_files}"]
 
 
 def run_and_kill(command: Sequence[str], lake: Path, log: Path, seconds: float) -> bool:
