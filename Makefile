@@ -2,6 +2,8 @@
 PYTHON ?=
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Two sessions of Spark beside each other: most of a small job is waiting for its driver.
+PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
 LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ demo: setup ## Set up, then run the whole pipeline on a real shop's year
 
 test: setup ## Set up, then run all tests
 	@scripts/setup_tests.sh
-	@$(PYTEST)
+	@$(PYTEST) $(PARALLEL)
 
 test-unit: setup ## Run the tests that need no JVM (under a minute)
 	@$(PYTEST) tests/unit

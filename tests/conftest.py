@@ -52,6 +52,13 @@ def pytest_addoption(parser):
     parser.addoption("--golden-update", action="store_true", help="Rewrite the golden files.")
 
 
+def pytest_collection_modifyitems(items):
+    """With -n: a file stays with one worker, and so does all that looks at the whole pipeline."""
+    for item in items:
+        shared = "pipeline" if "pipeline" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture
 def golden(request):
     """Returns check(name, text), which compares with tests/golden/<name> or rewrites it."""
