@@ -10,7 +10,6 @@ from sparkperso.config import load_settings
 from sparkperso.schemas import TABLES
 from sparkperso.tables import Lake
 
-
 NEED_MORE = {"ops/stream_progress", "silver/consents"}
 """Tables that no file of order lines fills: a stream's, and people's decisions."""
 
