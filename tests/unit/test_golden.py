@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 
 from sparkperso.cli import COMMANDS, cli
+from sparkperso.collect.app import make_app
+from sparkperso.config import load_settings
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
 from sparkperso.testing.cluster import spark_submit_line
@@ -52,6 +56,13 @@ def test_spark_submit_lines(golden):
         line = [*lake, *arguments]
         lines.append(" ".join(spark_submit_line(script, "spark://master:7077", jars, line)))
     golden("spark_submit.txt", "\n".join(lines) + "\n")
+
+
+def test_openapi_of_the_collector(golden, tmp_path):
+    app = make_app(load_settings("local", lake=str(tmp_path)), {})
+    document = TestClient(app).get("/openapi.json").json()
+    document["info"].pop("version")
+    golden("collector_openapi.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def test_data_dictionary(golden):
