@@ -3,7 +3,7 @@ PYTHON ?=
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Two sessions of Spark beside each other: most of a small job is waiting for its driver.
-PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= -n 2 --dist loadscope --no-loadscope-reorder
 LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help

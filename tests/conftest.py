@@ -39,6 +39,8 @@ def overridden(*layers):
     return [f"{key}={value}" for key, value in flat.items()]
 
 
+ON_THE_PIPELINE = {"test_cluster_pipeline", "test_docs", "test_notebooks", "test_pipeline"}
+"""Files whose tests share one run of the whole pipeline."""
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
 
@@ -52,11 +54,17 @@ def pytest_addoption(parser):
     parser.addoption("--golden-update", action="store_true", help="Rewrite the golden files.")
 
 
-def pytest_collection_modifyitems(items):
-    """With -n: a file stays with one worker, and so does all that looks at the whole pipeline."""
-    for item in items:
-        shared = "pipeline" if "pipeline" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(shared))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n: a file stays with one session, and so do all that look at the whole pipeline."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "pipeline" if Path(path).stem in ON_THE_PIPELINE else path
+
+    return ByFile(config, log)
 
 
 @pytest.fixture

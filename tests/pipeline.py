@@ -15,6 +15,7 @@ SMALL_SEARCH = [
     "recommend.search.space=[{model: popularity, half_life_days: 14},"
     " {model: als_implicit, rank: [4, 8], max_iter: 4}, {model: ease}]",
     "segments.num_seeds=1",
+    "segments.segmentations=[behaviour, audiences]",
 ]
 
 
@@ -43,7 +44,7 @@ def small_conf(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conf") / "conf"
     shutil.copytree(default_conf_dir(), folder)
     path = folder / "segments" / "behaviour.yaml"
-    plan = yaml.safe_load(path.read_text()) | {"k_min": 3, "k_max": 4}
+    plan = yaml.safe_load(path.read_text()) | {"k_min": 3, "k_max": 4, "gap_references": 2}
     path.write_text(yaml.safe_dump(plan))
     return folder
 

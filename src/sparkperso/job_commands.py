@@ -137,6 +137,10 @@ _ALL = (
         "User segments and their profiles.",
         "Divides the users into named segments and profiles them.",
         PICTURES,
+        click.option(
+            "--dry-run", is_flag=True, help="Count the rules' segments and overlaps; write nothing."
+        ),
+        click.option("--force", is_flag=True, help="Replace segments however many users move."),
     ),
     _command(
         "train-recommender",

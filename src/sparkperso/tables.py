@@ -131,6 +131,8 @@ class TableWriter:
             )
         if spec.stats_columns:
             builder = builder.property(STATS_COLUMNS, ",".join(spec.stats_columns))
+        if spec.change_feed:
+            builder = builder.property("delta.enableChangeDataFeed", "true")
         if spec.partition_by:
             builder = builder.partitionedBy(*spec.partition_by)
         builder.execute()
@@ -140,6 +142,8 @@ class TableWriter:
     ) -> None:
         rows = conform(rows, self.ref.spec)
         self.create()
+        # A table of an older version gets the columns that its schema has gained since.
+        options = {"mergeSchema": "true", **options}
         writer = rows.write.format("delta").mode(mode).options(**options)
         if txn:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from tests.conftest import overridden
 
 from sparkperso.columns import RUN_COLUMNS
 from sparkperso.config import load_settings
@@ -17,7 +18,11 @@ from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import table_frame
 
 AS_OF = datetime(2011, 1, 1)
-SEARCH = ["segments.num_seeds=1", "segments.users_per_partition=1000"]
+SEARCH = [
+    "segments.segmentations=[behaviour]",
+    "segments.num_seeds=1",
+    "segments.users_per_partition=1000",
+]
 PLAN = """
 features: [frequency, monetary]
 described_by: [basket_size]
@@ -28,7 +33,7 @@ naming:
     frequency: {unit: orders, high: {adjective: frequent}}
     monetary: {unit: spent, high: {noun: big spenders}}
 """
-SEGMENTS, HISTORY, PROFILES, PEOPLE = STEP.outputs
+SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS = STEP.outputs
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,7 @@ def open_job(spark, tmp_path_factory):
     (place / "conf" / "segments" / "behaviour.yaml").write_text(PLAN)
 
     def open_one(changes=(), **options):
-        settings = load_settings(assignments=[*SEARCH, *changes], lake=str(place / "lake"))
+        settings = load_settings(assignments=overridden(SEARCH, changes), lake=str(place / "lake"))
         say = options.pop("say", lambda line: None)
         return Job("build-segments", settings, spark, options, place / "conf", AS_OF, say)
 
@@ -119,7 +124,7 @@ def test_the_model_is_registered_as_a_document_without_code(first, lake):
 
 def test_every_candidate_is_a_run_under_one_parent_and_pictures_are_kept(first):
     job, _, pictures = first
-    client, names = job.tracking.client, ("profiles", "scatter", "search")
+    client, names = job.tracking.client, ("profiles", "scatter", "search", "sizes")
     parent = client.get_model_version(job.tracking.model_name("segments-behaviour"), "1").run_id
     experiment = client.get_run(parent).info.experiment_id
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
@@ -138,9 +143,13 @@ def test_too_few_users_close_the_gate_and_leave_the_segments(first, lake, open_j
 
 
 def test_a_second_run_changes_run_columns_only_and_an_edited_file_is_noticed(first, lake, open_job):
-    before = {table: content(lake, table) for table in STEP.outputs}
+    kept = [table for table in STEP.outputs if table != RUNS]
+    before = {table: content(lake, table) for table in kept}
     carry_out(STEP, open_job())
-    assert {table: content(lake, table) for table in STEP.outputs} == before
+    assert {table: content(lake, table) for table in kept} == before
+    last = lake.ref(RUNS).read().orderBy("assigned_at").collect()[-1]
+    assert (last.n_common, last.moved_share, last.adjusted_rand_index) == (50, 0, 1)
+    assert last.changes == []
     job = open_job()
     assert is_up_to_date(STEP, job)
     (job.conf_dir / "segments" / "behaviour.yaml").write_text(f"{PLAN}description: edited\n")

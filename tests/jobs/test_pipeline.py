@@ -78,6 +78,18 @@ def test_an_exclusive_segmentation_holds_every_user_once(tables):
     assert users.join(segments, "user_id", "left_anti").count() == 0
 
 
+def test_rules_hold_for_those_they_name_and_small_segments_are_not_shown(tables):
+    audiences = tables("gold/segments").where("segmentation = 'audiences'")
+    sizes = {row[0]: row[1] for row in audiences.groupBy("segment_id").count().collect()}
+    shown = tables("gold/segment_profiles").where("segmentation = 'audiences'")
+    assert sizes == {row.segment_id: row.size for row in shown.collect()}
+    assert min(sizes.values()) >= 5
+    few = tables("gold/user_features").where("n_events < 3").select("user_id")
+    new = audiences.where("segment_id = 'audiences-new'").select("user_id")
+    assert new.count() == (few.count() if few.count() >= 5 else 0)
+    assert new.join(few, "user_id", "left_anti").count() == 0
+
+
 def test_codes_that_are_no_product_are_no_item(tables):
     codes = ["POST", "D", "M", "DOT", "BANK CHARGES", "C2"]
     assert tables("silver/items").where(F.col("item_id").isin(codes)).count() == 0

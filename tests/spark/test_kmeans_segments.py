@@ -11,19 +11,11 @@ from chispa import assert_df_equality
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.errors import ConfigError, JobError, QualityGateError
 from sparkperso.recorder import NullRecorder
-from sparkperso.segments.kmeans import build_kmeans
-from sparkperso.segments.population import Population, latest_population
+from sparkperso.segments.kmeans import NO_CLUSTERS, build_kmeans
+from sparkperso.segments.population import latest_population
+from sparkperso.testing.segments import AS_OF, GROUPS, WORDS, group_rows, population
 
-AS_OF = datetime(2011, 1, 1)
 SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)
-WORDS = {
-    "features": {
-        "frequency": {"high": {"adjective": "frequent"}, "low": {"noun": "one-time buyers"}},
-        "monetary": {"high": {"noun": "big spenders"}},
-    }
-}
-# Three groups far from each other: (frequency, monetary, basket_size) and size.
-GROUPS = (((0, 0, 1), 70), ((10, 0, 1), 50), ((10, 10, 3), 30))
 
 
 def plan(**changes):
@@ -31,22 +23,9 @@ def plan(**changes):
     return KMeansSegmentation.model_validate({"name": "test", **given, **changes})
 
 
-def population(spark, rows, partitions=1):
-    columns = "user_id string, frequency double, monetary double, basket_size double"
-    raw = spark.createDataFrame(rows, columns).repartition(partitions)
-    scaled = raw.selectExpr(
-        "user_id", "frequency / 10 AS frequency", "monetary / 10 AS monetary", "basket_size"
-    )
-    return Population(raw, scaled, AS_OF, len(rows), "v1")
-
-
 @pytest.fixture(scope="module")
 def rows():
-    chance = np.random.default_rng(3)
-    centres = [centre for centre, size in GROUPS for _ in range(size)]
-    noise = chance.normal(0, 0.3, (len(centres), 3))
-    found = [tuple(float(x) for x in c + n) for c, n in zip(centres, noise, strict=True)]
-    return [(f"u{number:03}", *values) for number, values in enumerate(found)]
+    return group_rows()
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +124,23 @@ def test_the_population_is_that_of_the_latest_features_up_to_as_of(spark):
     )
     with pytest.raises(JobError, match="one scaler_version"):
         latest_population(mixed, mixed, AS_OF)
+
+
+def test_users_far_out_may_be_moved_to_a_bound_or_left_out_of_the_fit(spark, rows):
+    far = [*rows, ("far", 1000.0, 1000.0, 1.0)]
+    lonely = SETTINGS.model_copy(update={"min_members": 1})
+    kept = build_kmeans(population(spark, far), plan(min_segment_share=0), lonely, NullRecorder())
+    assert min(profile.size for profile in kept.profiles) == 1
+    for treatment in ("clip", "exclude"):
+        treated = plan(outliers=treatment, outliers_beyond=2, k_min=3, k_max=3)
+        found = build_kmeans(population(spark, far), treated, SETTINGS, NullRecorder())
+        assert [profile.size for profile in found.profiles] == [70, 50, 31]
+
+
+def test_users_without_clusters_are_told_so(spark, result):
+    chance = np.random.default_rng(1)
+    noise = [(f"u{n}", *map(float, chance.normal(size=3))) for n in range(150)]
+    found = build_kmeans(population(spark, noise), plan(), SETTINGS, NullRecorder())
+    assert found.notes == (NO_CLUSTERS,)
+    assert result.notes == ()
+    assert result.figures["gap_k"] == 3

@@ -71,7 +71,8 @@ def test_other_formats_and_mixed_cells_are_refused(write):
 
 def test_options_of_a_job_have_the_defaults_of_the_command_line():
     ingest = JOB_COMMANDS["ingest-events"]
-    assert options_of(JOB_COMMANDS["build-segments"], {}) == {"pictures": None}
+    told = options_of(JOB_COMMANDS["build-segments"], {})
+    assert told == {"pictures": None, "dry_run": False, "force": False}
     defaults = {"path": None, "stream": False, "available_now": False, "trigger": None}
     assert options_of(ingest, {"source": "shop"}) == {"source": "shop", **defaults}
     with pytest.raises(UsageError, match="Found sourse"):

@@ -12,6 +12,16 @@ from sparkperso.config.section import Section
 NAME = r"^[a-z][a-z0-9_-]*$"
 
 
+class StabilityConfig(Section):
+    """What keeps segments the same from run to run."""
+
+    max_moved_share: float = Field(default=0.5, ge=0, le=1)
+    """A run that would give more of the users another segment is refused (exit 3) unless forced."""
+    min_likeness: float = Field(default=0.3, ge=0, le=1)
+    """A new segment takes the id of an old one that is at least this like it: the mean of the
+    overlap of their members and the nearness of their centres, 0 to 1."""
+
+
 class SegmentsConfig(Section):
     """How segmentations are built."""
 
@@ -21,6 +31,10 @@ class SegmentsConfig(Section):
     """Files of conf/segments/ that build-segments carries out, without `.yaml`."""
     num_seeds: int = Field(default=2, ge=1, le=50)
     """Random starts for each k."""
+    min_members: int = Field(default=5, ge=1)
+    """Segments of fewer people are neither written nor served: their members could be known."""
+    stability: StabilityConfig = Field(default_factory=StabilityConfig)
+    """How segments of one run follow those of the run before."""
     min_users: int = Field(default=20, ge=3)
     """With fewer users the job stops at a quality gate (exit 3)."""
     parallelism: int = Field(default=2, ge=1, le=32)
@@ -109,6 +123,15 @@ class KMeansSegmentation(Section):
     """Smallest number of segments tried."""
     k_max: int = Field(default=8, ge=2, le=100)
     """Largest number of segments tried."""
+    outliers: Literal["keep", "clip", "exclude"] = "keep"
+    """What is done with features beyond `outliers_beyond`: nothing; they are moved to that bound;
+    or their users take no part in finding the centres, and are assigned to the nearest one."""
+    outliers_beyond: float = Field(default=4.0, gt=0)
+    """Distance from the mean, in standard deviations (units of the scaled feature)."""
+    gap_references: int = Field(default=10, ge=0, le=100)
+    """Data sets without clusters that the gap statistic compares with; 0 leaves it out."""
+    gap_users: int = Field(default=1_000, ge=50, le=5_000)
+    """Users, chosen by a hash, that the gap statistic looks at."""
     max_iter: int = Field(default=30, ge=1)
     """Iterations of one fit, at most."""
     tol: float = Field(default=1e-4, gt=0)

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash, load_named
-from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.errors import ConfigError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.people import CONSENTS, EVENTS, PEOPLE, write_people
+from sparkperso.jobs.people import CONSENTS, EVENTS, PEOPLE, declared_users, write_people
+from sparkperso.jobs.segment_tables import (
+    FEATURES,
+    HISTORY,
+    PROFILES,
+    RUNS,
+    SCALED,
+    SEGMENTS,
+    describe_model,
+    read_previous,
+    write_segmentation,
+)
 from sparkperso.jobs.step import Step
+from sparkperso.recorder import RunRecorder
+from sparkperso.rules.attributes import faults
 from sparkperso.segments.build import build_segmentation
+from sparkperso.segments.pictures_runs import draw_flows, draw_sizes
 from sparkperso.segments.population import Population, latest_population
 from sparkperso.segments.result import SegmentationResult
-from sparkperso.segments.rows import Stamp, membership_changes, profile_rows, segment_rows
+from sparkperso.segments.rows import Stamp
+from sparkperso.segments.rules.build import hold
+from sparkperso.segments.rules.overlaps import overlaps
+from sparkperso.segments.trends import sizes_over_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEATURES, SCALED = "gold/user_features", "gold/user_features_scaled"
-SEGMENTS, HISTORY, PROFILES = "gold/segments", "gold/segment_history", "gold/segment_profiles"
-
 
 def build_segments(job: Job) -> Summary:
     """Carries out every configured segmentation and returns their figures."""
-    names = job.settings.segments.segmentations
-    plans = [load_named("segments", name, KMeansSegmentation, job.conf_dir) for name in names]
-    population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
+    plans = load_plans(job)
+    population = read_population(job)
+    if job.options.get("dry_run"):
+        return dry_run(population, plans)
     summary: dict[str, Any] = {}
     for plan in plans:
         prefix = f"{plan.name} " if len(plans) > 1 else ""
@@ -38,49 +56,94 @@ def build_segments(job: Job) -> Summary:
     return {**summary, **write_people(job)}
 
 
-def _segment(job: Job, population: Population, plan: KMeansSegmentation) -> Summary:
+def load_plans(job: Job) -> list[Segmentation]:
+    """Returns the configured segmentations; raises ConfigError for one that is unsound."""
+    plans = [load_segmentation(n, job.conf_dir) for n in job.settings.segments.segmentations]
+    rules = [plan for plan in plans if isinstance(plan, RuleSegmentation)]
+    if rules:
+        _check_events(job, rules)
+    return plans
+
+
+def _check_events(job: Job, plans: Sequence[RuleSegmentation]) -> None:
+    """Raises ConfigError for rules that ask for events of which the tracking plan has none."""
+    name = job.settings.ingest.tracking_plan
+    types = load_named("tracking_plans", name, TrackingPlan, job.conf_dir).event_types
+    found = [
+        f"conf/segments/{plan.name}.yaml, {key}: {fault}"
+        for plan in plans
+        for key, rule in plan.rules.items()
+        for fault in faults(rule.when, types)
+    ]
+    if found:
+        raise ConfigError("Rules should ask for what there is", "; ".join(found))
+
+
+def read_population(job: Job) -> Population:
+    """Returns the users to divide, and what rules look at."""
+    population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
+    return replace(population, events=job.read(EVENTS), declared=declared_users(job))
+
+
+def dry_run(population: Population, plans: Sequence[Segmentation]) -> Summary:
+    """Returns the sizes and overlaps of all rules; writes nothing."""
+    found: dict[str, Any] = {"users": population.size}
+    for plan in plans:
+        if isinstance(plan, RuleSegmentation):
+            for pair in overlaps(hold(population, plan), list(plan.rules)):
+                both = "" if pair.first == pair.second else f" and {pair.second}"
+                found[f"{plan.name}: {pair.first}{both}"] = pair.size
+    return found
+
+
+def _segment(job: Job, population: Population, plan: Segmentation) -> Summary:
     with job.tracking.run(job.name, plan.name) as run:
         run.set_tags({"config_hash": config_hash(job.settings, plan), "as_of": population.as_of})
+        population = replace(population, previous=read_previous(job, plan.name))
         result = build_segmentation(population, plan, job.settings.segments, run)
         now = datetime.now(timezone.utc)
         stamp = Stamp(run.run_id, now, population.as_of, population.scaler_version)
-        write_segmentation(job, result, stamp)
+        pictures = {**result.pictures, **draw_moves(result)}
+        log_pictures(run, pictures)
+        try:
+            if result.lineage and not job.options.get("force"):
+                result.lineage.require(plan.name, job.settings.segments.stability)
+            write_segmentation(job, result, stamp, population)
+        finally:
+            result.release()
+        sizes = draw_trends(job, result)
+        log_pictures(run, sizes)
         document = describe_model(job, result, stamp, plan)
         job.tracking.register(f"segments-{plan.name}", run.run_id, document)
-    save_pictures(result.pictures, job.options.get("pictures"), plan.name)
+    save_pictures(pictures | sizes, job.options.get("pictures"), plan.name)
     return summarise(result)
 
 
-def write_segmentation(job: Job, result: SegmentationResult, stamp: Stamp) -> None:
-    """Replaces the segmentation's members and profiles, and adds what changed to the history.
-
-    The history comes last and is compared with itself: started again after an interruption, the
-    run completes it.
-    """
-    mine = f"segmentation = '{result.segmentation}'"
-    job.writer(PROFILES).overwrite(profile_rows(result, stamp), where=mine)
-    job.writer(SEGMENTS).overwrite(segment_rows(result, stamp), where=mine)
-    members, history = job.lake.ref(SEGMENTS).read().where(mine), job.lake.ref(HISTORY).read()
-    changes = membership_changes(history, members, result.segmentation, stamp)
-    job.writer(HISTORY).append(changes)
+def draw_moves(result: SegmentationResult) -> dict[str, Figure]:
+    """Returns the picture of who went where since the run before, if there was one."""
+    lineage = result.lineage
+    if lineage is None or not lineage.flows:
+        return {}
+    labels = {**lineage.labels_before, **_labels(result)}
+    return {"flows.png": draw_flows(lineage.flows, labels, result.segmentation)}
 
 
-def describe_model(
-    job: Job, result: SegmentationResult, stamp: Stamp, plan: KMeansSegmentation
-) -> dict[str, Any]:
-    """Returns what a registered version is: tables and their versions, centres, configuration."""
-    return {
-        "kind": result.kind,
-        "segmentation": result.segmentation,
-        "model_version": stamp.model_version,
-        "as_of": stamp.as_of.isoformat(),
-        "scaler_version": stamp.scaler_version,
-        "inputs": {table: job.lake.ref(table).version() for table in (FEATURES, SCALED)},
-        "tables": {table: job.lake.ref(table).version() for table in (SEGMENTS, PROFILES)},
-        "figures": dict(result.figures),
-        **result.document,
-        "configuration": plan.model_dump(mode="json"),
-    }
+def draw_trends(job: Job, result: SegmentationResult) -> dict[str, Figure]:
+    """Returns the picture of the segments' sizes over all runs."""
+    labels = _labels(result)
+    trends = sizes_over_time(job.lake.ref(HISTORY).read(), result.segmentation)
+    shown = {name: trend for name, trend in trends.items() if name in labels}
+    return {"sizes.png": draw_sizes(shown, labels, result.segmentation)} if shown else {}
+
+
+def log_pictures(run: RunRecorder, pictures: Mapping[str, Figure]) -> None:
+    """Keeps pictures as artifacts of the run."""
+    for name, figure in pictures.items():
+        run.log_figure(figure, f"pictures/{name}")
+
+
+def _labels(result: SegmentationResult) -> dict[str, str]:
+    return {profile.segment_id: profile.label for profile in result.profiles}
 
 
 def save_pictures(pictures: Mapping[str, Figure], folder: str | None, name: str) -> None:
@@ -95,14 +158,23 @@ def save_pictures(pictures: Mapping[str, Figure], folder: str | None, name: str)
 def summarise(result: SegmentationResult) -> dict[str, Any]:
     """Returns the figures to print: the measures, and each segment with its size."""
     sizes = "; ".join(f"{p.label} {p.size:,}" for p in result.profiles)
-    return {"segmentation": result.segmentation, **result.figures, "segments": sizes}
+    lineage = result.lineage
+    moved: dict[str, Any] = {}
+    if lineage and lineage.n_common:
+        moved = {
+            "adjusted Rand index": lineage.adjusted_rand_index,
+            "moved": f"{lineage.moved_share:.1%}",
+        }
+    notes = {"note": "; ".join(result.notes)} if result.notes else {}
+    shown = {**result.figures, **moved, **notes, "segments": sizes}
+    return {"segmentation": result.segmentation, **shown}
 
 
 STEP = Step(
     name="build-segments",
     action=build_segments,
     inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
-    outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE),
+    outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS),
     conf=("segments",),
 )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from sparkperso.schemas.spec import Column, TableSpec, required
 
+LIFTS = "array<struct<category:string, share:double, average:double, lift:double>>"
+CHANGES = "array<struct<change:string, segment_id:string, other_id:string, share:double>>"
+FLOWS = "array<struct<before:string, now:string, size:bigint>>"
 DISTINGUISHING = "array<struct<feature:string, difference:double, value:double, average:double>>"
 
 SEGMENTS = TableSpec(
@@ -48,6 +51,7 @@ SEGMENT_HISTORY = TableSpec(
     grain="one user entering or leaving one segment",
     key=("user_id", "segment_id", "change", "assigned_at"),
     writer="build-segments",
+    change_feed=True,
     columns=(
         required("user_id", "string", "identifier of the user"),
         required("segment_id", "string", "segment entered or left"),
@@ -57,6 +61,27 @@ SEGMENT_HISTORY = TableSpec(
         required("as_of", "timestamp", "time of the features that show the change", "UTC"),
         required("model_version", "string", "MLflow run that found the change"),
         required("assigned_at", "timestamp", "when the run found the change", "UTC"),
+    ),
+)
+
+SEGMENTATION_RUNS = TableSpec(
+    name="gold/segmentation_runs",
+    grain="one run of one segmentation",
+    key=("segmentation", "model_version"),
+    writer="build-segments",
+    columns=(
+        required("segmentation", "string", "name of the segmentation"),
+        required("kind", "string", "rule, kmeans or hierarchical"),
+        required("as_of", "timestamp", "time that the features look back from", "UTC"),
+        required("n_users", "bigint", "users that were divided", "users"),
+        required("n_segments", "bigint", "segments that were written"),
+        Column("n_common", "bigint", "users that were in a segment before too", "users"),
+        Column("moved_share", "double", "part of them whose segment is another now", "0 to 1"),
+        Column("adjusted_rand_index", "double", "agreement with before; 1: the same, 0: by chance"),
+        required("changes", CHANGES, "births, deaths, splits (of other) and merges (into other)"),
+        required("flows", FLOWS, "users by segment before and now"),
+        required("model_version", "string", "MLflow run that the segments came from"),
+        required("assigned_at", "timestamp", "when the run was", "UTC"),
     ),
 )
 
@@ -79,6 +104,10 @@ SEGMENT_PROFILES = TableSpec(
         required("distinguishing", DISTINGUISHING, "features by size of difference, largest first"),
         Column("scaler_version", "string", "scaling of centre_scaled, see gold/feature_scalers"),
         Column("parent_id", "string", "segment of the level above; null without one"),
+        Column("value", "double", "sum of its members' monetary", "currency"),
+        Column("previous_size", "bigint", "users at the last run of an earlier as_of", "users"),
+        Column("lifts", LIFTS, "categories that members have more of, by lift, largest first"),
+        Column("sample_members", "array<string>", "a few members, chosen by a hash"),
         required("as_of", "timestamp", "time that the features look back from", "UTC"),
         required("model_version", "string", "MLflow run that the segments came from"),
     ),

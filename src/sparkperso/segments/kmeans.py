@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from pyspark.sql import DataFrame
 
@@ -12,12 +13,21 @@ from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.errors import QualityGateError
 from sparkperso.recorder import RunRecorder
 from sparkperso.segments import pictures
+from sparkperso.segments.gap import Gap, best_k, gap_statistic, is_noise
+from sparkperso.segments.lineage import Clusters, Lineage, follow
+from sparkperso.segments.outliers import clipped, fitted
 from sparkperso.segments.points import Centre, assign_nearest, cached_points, order_centres
 from sparkperso.segments.population import Population
 from sparkperso.segments.profiles import profile_segments
 from sparkperso.segments.projection import project
 from sparkperso.segments.result import SegmentationResult, SegmentProfile
+from sparkperso.segments.sample import sample_points
 from sparkperso.segments.search import Candidate, choose_candidate, search_k
+
+NO_CLUSTERS = (
+    "The users form no clusters: whatever number of segments is cut out of them is about as tight "
+    "in noise. Choose other features, or take the segments as a mere division"
+)
 
 
 def build_kmeans(
@@ -32,18 +42,24 @@ def build_kmeans(
     users, or no candidate whose segments are all large enough.
     """
     population.require(plan.profiled)
-    require_users(population.size, plan, settings)
+    require_users(population.size, plan.name, plan.k_max, settings)
     partitions = math.ceil(population.size / settings.users_per_partition)
-    with cached_points(population.scaled, plan.features, partitions) as points:
-        candidates = search_k(points, plan, settings, recorder)
-        chosen = choose_candidate(candidates, plan.min_segment_share)
+    scaled_features = clipped(population.scaled, plan)
+    with cached_points(scaled_features, plan.features, partitions) as points:
+        gaps = _gaps(points, plan, settings)
+        candidates = search_k(fitted(points, plan), plan, settings, recorder)
+        smallest = max(plan.min_segment_share, settings.min_members / population.size)
+        chosen = choose_candidate(candidates, smallest)
         recorder.set_tags({"chosen": chosen.name})
         centres = order_centres(chosen.centres, chosen.metrics.sizes)
-        ids = [f"{plan.name}-{number + 1}" for number in range(len(centres))]
+        lineage = _follow(points, centres, population, plan, settings)
+        ids = lineage.ids
         members = assign_nearest(points, centres, ids)
         scaled = scaled_centres(ids, centres, plan.features)
-        profiles = profile_segments(members, population, plan.profiled, plan.naming, scaled)
-        drawn = _draw(points, members, profiles, plan, settings)
+        profiles = profile_segments(
+            members, population, plan.profiled, plan.naming, scaled, labels=lineage.labels
+        )
+        drawn = _draw(points, members, profiles, (plan, settings))
     drawn["search.png"] = pictures.draw_search(candidates, chosen, plan.name)
     return SegmentationResult(
         segmentation=plan.name,
@@ -51,24 +67,50 @@ def build_kmeans(
         exclusive=plan.exclusive,
         members=members,
         profiles=profiles,
-        figures=chosen_figures(chosen),
+        figures=chosen_figures(chosen) | ({"gap_k": best_k(gaps)} if gaps else {}),
+        notes=(NO_CLUSTERS,) if gaps and is_noise(gaps) else (),
         document={
             "features": list(plan.features),
             "seed": chosen.seed,
+            "gaps": [vars(gap) for gap in gaps],
             "centres_scaled": {name: dict(centre) for name, centre in scaled.items()},
         },
         pictures=drawn,
+        lineage=lineage,
     )
 
 
-def require_users(count: int, plan: KMeansSegmentation, settings: SegmentsConfig) -> None:
-    """Raises QualityGateError with fewer users than the minimum, or not more than k_max."""
-    needed = max(settings.min_users, plan.k_max + 1)
+def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig) -> list[Gap]:
+    """The gaps of a sample of the users; none where it holds too few different ones."""
+    if not plan.gap_references:
+        return []
+    _, sample = sample_points(points, plan.gap_users)
+    k_max = min(plan.k_max + 1, len(np.unique(sample, axis=0)))
+    return gap_statistic(sample, k_max, plan.gap_references, settings.seed)
+
+
+def _follow(
+    points: DataFrame,
+    centres: Sequence[Centre],
+    population: Population,
+    plan: KMeansSegmentation,
+    settings: SegmentsConfig,
+) -> Lineage:
+    """Returns the ids of the centres: those of the segments before, where they are alike."""
+    ids = [str(number) for number in range(len(centres))]
+    members = assign_nearest(points, centres, ids)
+    found = Clusters(plan.name, ids, members, population.scaled, plan.features)
+    return follow(population.previous, found, settings.stability)
+
+
+def require_users(count: int, name: str, most: int, settings: SegmentsConfig) -> None:
+    """Raises QualityGateError with fewer users than the minimum, or not more than segments."""
+    needed = max(settings.min_users, most + 1)
     if count < needed:
         raise QualityGateError(
-            f"The segmentation '{plan.name}' needs {needed:,} users at least",
+            f"The segmentation '{name}' needs {needed:,} users at least",
             f"There are {count:,}",
-            "Ingest more events, or lower segments.min_users, or k_max in conf/segments/",
+            "Ingest more events, or lower segments.min_users, or ask for fewer segments",
         )
 
 
@@ -97,9 +139,9 @@ def _draw(
     points: DataFrame,
     members: DataFrame,
     profiles: Sequence[SegmentProfile],
-    plan: KMeansSegmentation,
-    settings: SegmentsConfig,
+    plans: tuple[KMeansSegmentation, SegmentsConfig],
 ) -> dict[str, Figure]:
+    plan, settings = plans
     centres = [list(profile.centre_scaled.values()) for profile in profiles]
     projection = project(points, members, centres, settings.picture_points)
     return {

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparkperso.config.segments import FeatureWords, Naming, Word
+
+if TYPE_CHECKING:
+    from sparkperso.segments.result import Lift
 
 
 @dataclass(frozen=True)
@@ -27,33 +31,46 @@ def most_telling(traits: Sequence[Trait]) -> list[Trait]:
     return sorted(traits, key=lambda t: (-round(abs(t.difference), 6), t.feature))
 
 
-def name_segments(segments: Mapping[str, Sequence[Trait]], naming: Naming) -> dict[str, str]:
-    """Returns a unique label for each segment id.
+def name_segments(
+    segments: Mapping[str, Sequence[Trait]], naming: Naming, kept: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Returns a unique label for each segment id; `kept` are those that have one already.
 
     A label takes the words of the most telling traits, `max_words` of them. Segments whose labels
     would be equal take further words; where they run out of words, a number in the order given.
     """
-    words = {name: _words(traits, naming) for name, traits in segments.items()}
+    held = {name: label for name, label in (kept or {}).items() if name in segments}
+    words = {name: _words(traits, naming) for name, traits in segments.items() if name not in held}
     taken = {name: min(naming.max_words, len(found)) for name, found in words.items()}
     while True:
-        labels = {name: _compose(words[name][: taken[name]], naming) for name in words}
+        named = {name: _compose(words[name][: taken[name]], naming) for name in words}
+        labels = {**held, **named}
         shared = _shared(labels)
-        longer = [name for name in shared if taken[name] < len(words[name])]
+        longer = [name for name in shared if name in words and taken[name] < len(words[name])]
         if not longer:
-            return _numbered(labels)
+            numbered = _numbered(labels)
+            return {name: numbered[name] for name in segments}
         for name in longer:
             taken[name] += 1
 
 
-def describe_segment(size: int, share: float, traits: Sequence[Trait], naming: Naming) -> str:
+def describe_segment(
+    size: int,
+    share: float,
+    traits: Sequence[Trait],
+    naming: Naming,
+    lifts: Sequence[Lift] = (),
+) -> str:
     """Returns one sentence: the segment's size and its most telling figures against the average.
 
-    The first figure is always told, further ones where they differ enough to give a word.
+    The first figure is always told, further ones where they differ enough to give a word, and
+    the category that its people have most times as much of as others.
     """
     first, *others = most_telling(traits)[: naming.max_facts]
     told = [first, *(t for t in others if abs(t.difference) >= naming.min_difference)]
     opening, *rest = [_fact(trait, naming.features.get(trait.feature)) for trait in told]
-    facts = "; ".join([f"{opening} on average", *rest])
+    liking = [f"{lift.share:.0%} {lift.category} against {lift.average:.0%}" for lift in lifts[:1]]
+    facts = "; ".join([f"{opening} on average", *rest, *liking])
     return f"{size:,} {naming.noun} ({share:.0%}): {facts}."
 
 

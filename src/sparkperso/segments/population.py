@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from sparkperso.columns import AS_OF
 from sparkperso.errors import ConfigError, JobError
+from sparkperso.segments.previous import Previous
 
 SCALER_VERSION = "scaler_version"
 
@@ -29,6 +30,12 @@ class Population:
     size: int
     """Number of users."""
     scaler_version: str
+    events: DataFrame | None = None
+    """silver/events, which rules look at."""
+    declared: DataFrame | None = None
+    """silver/users, where there is one."""
+    previous: Previous | None = None
+    """What the segmentation was before; None at its first run."""
 
     def require(self, features: Sequence[str]) -> None:
         """Raises ConfigError when a feature is not a number column of both frames."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
 from sparkperso.config.segments import Naming
+from sparkperso.segments.lifts import category_lifts
 from sparkperso.segments.naming import Trait, describe_segment, most_telling, name_segments
 from sparkperso.segments.points import DECIMALS, SEGMENT_ID
 from sparkperso.segments.population import Population
 from sparkperso.segments.result import SegmentProfile
 
 EVERYONE = None
+N_SAMPLES = 5
+VALUE = "monetary"
 
 
 def profile_segments(
@@ -23,24 +27,39 @@ def profile_segments(
     features: Sequence[str],
     naming: Naming,
     centres: Mapping[str, Mapping[str, float]],
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> list[SegmentProfile]:
     """Returns one profile per segment that has members, in the order of `centres`.
 
-    `members` holds (user_id, segment_id); `centres` maps each segment id to its scaled centre.
+    `members` holds (user_id, segment_id); `centres` maps each segment id to its scaled centre,
+    which may be empty. Segments that `labels` do not name are named by what distinguishes them.
     """
     summary = _summarise(members, population, features)
     everyone = summary.pop(EVERYONE)
     traits = {
         name: _traits(summary[name], everyone, features) for name in centres if name in summary
     }
-    labels = name_segments(traits, naming)
+    labels = name_segments(traits, naming, labels or {})
+    sizes = {name: int(summary[name]["size"]) for name in traits}
+    lifts = category_lifts(members, population.raw, sizes, everyone["size"])
+    samples = _samples(members, summary)
     profiles = []
     for name, found in traits.items():
-        size, share = summary[name]["size"], summary[name]["size"] / everyone["size"]
-        sentence = describe_segment(size, share, found, naming)
-        share = round(share, DECIMALS)
+        size, share = sizes[name], sizes[name] / everyone["size"]
         profiles.append(
-            SegmentProfile(name, labels[name], sentence, size, share, found, centres[name])
+            SegmentProfile(
+                segment_id=name,
+                label=labels[name],
+                sentence=describe_segment(size, share, found, naming, lifts.get(name, ())),
+                size=size,
+                share=round(share, DECIMALS),
+                traits=found,
+                centre_scaled=centres[name],
+                value=round(summary[name]["value"] or 0.0, 2),
+                lifts=lifts.get(name, ()),
+                sample=samples.get(name, ()),
+            )
         )
     return profiles
 
@@ -56,17 +75,41 @@ def _summarise(
     """Returns sizes, means and deviations by segment and, without one, of everyone: one pass."""
     raw = [F.col(name).cast("double").alias(f"raw_{name}") for name in features]
     scaled = [F.col(name).alias(f"scaled_{name}") for name in features]
+    all_users = population.raw.select(USER_ID, F.lit(None).cast("string").alias(SEGMENT_ID))
     joined = (
-        members.select(USER_ID, SEGMENT_ID)
-        .join(population.raw.select(USER_ID, *raw), on=USER_ID, how="inner")
-        .join(population.scaled.select(USER_ID, *scaled), on=USER_ID, how="inner")
+        all_users.unionByName(members.select(USER_ID, SEGMENT_ID))
+        .join(population.raw.select(USER_ID, F.col(VALUE).alias("_value"), *raw), on=USER_ID)
+        .join(population.scaled.select(USER_ID, *scaled), on=USER_ID)
     )
     measures = [
         F.avg(f"{kind}_{n}").alias(f"{kind}_{n}") for kind in ("raw", "scaled") for n in features
     ]
     measures += [F.stddev_pop(f"scaled_{name}").alias(f"std_{name}") for name in features]
-    rows = joined.rollup(SEGMENT_ID).agg(F.count(F.lit(1)).alias("size"), *measures).collect()
-    return {row[SEGMENT_ID]: row for row in rows}
+    measures += [F.sum("_value").alias("value"), F.count(F.lit(1)).alias("size")]
+    measures += [F.min(_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
+    return {row[SEGMENT_ID]: row for row in joined.groupBy(SEGMENT_ID).agg(*measures).collect()}
+
+
+def _hash(number: int) -> Column:
+    return F.xxhash64(F.lit(number), USER_ID)
+
+
+def _samples(
+    members: DataFrame, summary: Mapping[str | None, Row]
+) -> dict[str | None, tuple[str, ...]]:
+    """Returns a few members of each segment: those of the smallest hashes, the same in every run.
+
+    What is collected is bounded by the square of the number of segments.
+    """
+    wanted = {row[f"hash_{n}"] for row in summary.values() for n in range(N_SAMPLES)}
+    if not wanted:
+        return {}
+    is_one = reduce(Column.__or__, [_hash(n).isin(*sorted(wanted)) for n in range(N_SAMPLES)])
+    found = members.where(is_one).select(SEGMENT_ID, USER_ID)
+    samples: dict[str | None, tuple[str, ...]] = {}
+    for row in sorted(found.distinct().collect()):
+        samples[row[0]] = (*samples.get(row[0], ()), row[1])
+    return {name: known[:N_SAMPLES] for name, known in samples.items()}
 
 
 def _traits(segment: Row, everyone: Row, features: Sequence[str]) -> tuple[Trait, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
-from sparkperso.schemas.segments import SEGMENT_HISTORY, SEGMENT_PROFILES, SEGMENTS
+from sparkperso.schemas.segments import (
+    SEGMENT_HISTORY,
+    SEGMENT_PROFILES,
+    SEGMENTATION_RUNS,
+    SEGMENTS,
+)
+from sparkperso.segments.lineage import Lineage
 from sparkperso.segments.points import SEGMENT_ID
 from sparkperso.segments.profiles import distinguishing
 from sparkperso.segments.result import SegmentationResult, SegmentProfile
@@ -69,13 +76,44 @@ def membership_changes(
     ).select(*SEGMENT_HISTORY.column_names)
 
 
-def profile_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
-    """Returns the rows of gold/segment_profiles of one segmentation: one per segment."""
+def profile_rows(
+    result: SegmentationResult, stamp: Stamp, sizes: Mapping[str, int | None] | None = None
+) -> DataFrame:
+    """Returns the rows of gold/segment_profiles of one segmentation: one per segment.
+
+    `sizes` are those of the last run of an earlier time, by segment id.
+    """
     spark = result.members.sparkSession
-    rows = [_profile_row(result, profile, stamp) for profile in result.profiles]
+    before = sizes or {}
+    rows = [
+        {**_profile_row(result, profile, stamp), "previous_size": before.get(profile.segment_id)}
+        for profile in result.profiles
+    ]
     columns = SEGMENT_PROFILES.column_names
     values = [tuple(row[name] for name in columns) for row in rows]
     return spark.createDataFrame(values, SEGMENT_PROFILES.struct()).coalesce(1)
+
+
+def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFrame:
+    """Returns the row of gold/segmentation_runs of one run."""
+    lineage = result.lineage or Lineage(())
+    row = {
+        "segmentation": result.segmentation,
+        "kind": result.kind,
+        "as_of": stamp.as_of,
+        "n_users": n_users,
+        "n_segments": len(result.profiles),
+        "n_common": lineage.n_common,
+        "moved_share": lineage.moved_share,
+        "adjusted_rand_index": lineage.adjusted_rand_index,
+        "changes": [tuple(vars(told).values()) for told in lineage.changes],
+        "flows": [(*pair, n) for pair, n in sorted(lineage.flows.items())],
+        "model_version": stamp.model_version,
+        "assigned_at": stamp.assigned_at,
+    }
+    values = [tuple(row[name] for name in SEGMENTATION_RUNS.column_names)]
+    spark = result.members.sparkSession
+    return spark.createDataFrame(values, SEGMENTATION_RUNS.struct()).coalesce(1)
 
 
 def _membership(history: DataFrame) -> DataFrame:
@@ -106,6 +144,9 @@ def _profile_row(
         ],
         "scaler_version": stamp.scaler_version,
         "parent_id": profile.parent_id,
+        "value": profile.value,
+        "lifts": [(i.category, i.share, i.average, round(i.lift, 4)) for i in profile.lifts],
+        "sample_members": list(profile.sample),
         "as_of": stamp.as_of,
         "model_version": stamp.model_version,
     }

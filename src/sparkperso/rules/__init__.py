@@ -1,0 +1,1 @@
+"""Conditions on a person's profile and events: their form, their checks, their meaning."""

@@ -1,0 +1,232 @@
+"""The form of a condition: what may stand below `when:` in conf/segments/<name>.yaml.
+
+A condition is an object with one of the keys of CONDITIONS; `all`, `any` and `not` hold others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from sparkperso.config.section import Section
+
+
+def _listed(value: Any) -> Any:
+    """One text may stand for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""One text, or several of which any fits."""
+Bound = float | int
+COMPARISONS = ("at_least", "at_most", "above", "below", "between")
+TEXT_COMPARISONS = ("one_of", "none_of")
+
+
+class EventFilter(Section):
+    """Which events count: all that is given must fit; nothing given fits every event."""
+
+    event_type: Texts | None = None
+    channel: Texts | None = None
+    item_id: Texts | None = None
+    device_type: Texts | None = None
+    os: Texts | None = None
+    country: Texts | None = None
+    campaign: Texts | None = None
+    metadata: dict[str, Texts] = Field(default_factory=dict)
+    """Key of the event's metadata → values."""
+    not_empty: tuple[str, ...] = ()
+    """Keys of the metadata that must have a value."""
+
+
+class Compared(Section):
+    """A number and its bounds; those given must all hold."""
+
+    at_least: Bound | None = None
+    at_most: Bound | None = None
+    above: Bound | None = None
+    below: Bound | None = None
+    between: tuple[Bound, Bound] | None = None
+    """Both ends belong to it."""
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """Returns the comparisons that are given."""
+        return {n: getattr(self, n) for n in COMPARISONS if getattr(self, n) is not None}
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Compared:
+        if self.between and self.between[0] > self.between[1]:
+            raise ValueError(f"between should go from low to high: {list(self.between)}")
+        return self
+
+
+class Measured(Compared):
+    """A number of a person's events within a window."""
+
+    within_days: float | None = Field(default=None, gt=0)
+    """Length of the window that ends now; without it, everything counts."""
+
+    @model_validator(mode="after")
+    def _is_compared(self) -> Measured:
+        if not self.bounds:
+            raise ValueError(f"give one of {', '.join(COMPARISONS)}")
+        return self
+
+
+class Attribute(Compared):
+    """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`."""
+
+    attribute: str = Field(min_length=1)
+    one_of: Texts | None = None
+    none_of: Texts | None = None
+    """Holds for people without the attribute too."""
+    exists: bool | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Says whether texts are compared."""
+        return self.one_of is not None or self.none_of is not None
+
+    @model_validator(mode="after")
+    def _is_asked(self) -> Attribute:
+        if sum((bool(self.bounds), self.is_text, self.exists is not None)) != 1:
+            asked = ", ".join((*COMPARISONS, *TEXT_COMPARISONS, "exists"))
+            raise ValueError(f"give one of {asked}; numbers and texts do not mix")
+        return self
+
+
+class Count(Measured):
+    """How many events of a kind there are."""
+
+    count: EventFilter
+
+
+class Sum(Measured):
+    """The sum of the values of events of a kind, as sent (a refund's is positive too)."""
+
+    sum_value: EventFilter
+
+
+class Visits(Measured):
+    """How many different sessions hold events of a kind.
+
+    An event without a session id counts as one visit with the others of its hour.
+    """
+
+    visits: EventFilter
+
+
+class DaysSince(Measured):
+    """Days since the last event of a kind; whoever has none is not in it."""
+
+    days_since_last: EventFilter
+
+
+class Uses(Measured):
+    """How many of the named product features were used (`metadata.feature` of any event)."""
+
+    uses: Texts
+    at_least: Bound | None = 1
+
+
+class Sequence(Section):
+    """An event and, within some days after it, another of the same person: happened or not.
+
+    A `then` that did not happen is known when its days are over; until then the rule is silent.
+    """
+
+    first: EventFilter
+    then: EventFilter
+    within_days: float = Field(gt=0)
+    """Days after `first` in which `then` counts; one at the same moment does not."""
+    happens: bool = True
+    same: Literal["item_id", "session_id"] | None = None
+    """What both events must share; those without it do not count."""
+    in_last_days: float | None = Field(default=None, gt=0)
+    """How far back `first` may lie."""
+
+    @model_validator(mode="after")
+    def _fits_window(self) -> Sequence:
+        back = self.in_last_days
+        if back is not None and not self.happens and back <= self.within_days:
+            raise ValueError(
+                f"the window is empty: what did not happen within {self.within_days:g} days is "
+                f"known only after in_last_days, {back:g}"
+            )
+        return self
+
+
+class Followed(Section):
+    """Holds for people with at least one such sequence."""
+
+    sequence: Sequence
+
+
+class InSegment(Section):
+    """Holds for the people of another segment of the same file."""
+
+    segment: str
+
+
+class All(Section):
+    """Holds when all of its conditions do."""
+
+    all: tuple[Condition, ...] = Field(min_length=1)
+
+
+class Either(Section):
+    """Holds when any of its conditions does."""
+
+    any: tuple[Condition, ...] = Field(min_length=1)
+
+
+class Not(Section):
+    """Holds when its condition does not."""
+
+    not_: Condition = Field(alias="not")
+
+
+CONDITIONS: dict[str, type[Section]] = {
+    "all": All,
+    "any": Either,
+    "not": Not,
+    "segment": InSegment,
+    "attribute": Attribute,
+    "count": Count,
+    "sum_value": Sum,
+    "visits": Visits,
+    "days_since_last": DaysSince,
+    "uses": Uses,
+    "sequence": Followed,
+}
+"""The key that tells a condition's kind → its form."""
+
+
+def _kind(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
+    found = [name for name in CONDITIONS if name in keys or f"{name}_" in keys]
+    return found[0] if len(found) == 1 else None
+
+
+Condition = Annotated[
+    Annotated[All, Tag("all")]
+    | Annotated[Either, Tag("any")]
+    | Annotated[Not, Tag("not")]
+    | Annotated[InSegment, Tag("segment")]
+    | Annotated[Attribute, Tag("attribute")]
+    | Annotated[Count, Tag("count")]
+    | Annotated[Sum, Tag("sum_value")]
+    | Annotated[Visits, Tag("visits")]
+    | Annotated[DaysSince, Tag("days_since_last")]
+    | Annotated[Uses, Tag("uses")]
+    | Annotated[Followed, Tag("sequence")],
+    Discriminator(
+        _kind,
+        custom_error_type="condition",
+        custom_error_message=f"a condition has exactly one of {', '.join(CONDITIONS)}",
+    ),
+]
+for _model in (All, Either, Not):
+    _model.model_rebuild()

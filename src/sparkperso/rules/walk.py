@@ -1,0 +1,54 @@
+"""Walks through conditions: what is inside them, and what they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sparkperso.rules.conditions import All, Condition, Either, InSegment, Not
+
+
+def parts_of(condition: Condition) -> Iterator[Condition]:
+    """Yields a condition and all inside it, depth first; references are not followed."""
+    yield condition
+    for inner in inside(condition):
+        yield from parts_of(inner)
+
+
+def inside(condition: Condition) -> tuple[Condition, ...]:
+    """Returns the conditions that one directly holds."""
+    if isinstance(condition, All):
+        return condition.all
+    if isinstance(condition, Either):
+        return condition.any
+    return (condition.not_,) if isinstance(condition, Not) else ()
+
+
+def references(condition: Condition) -> list[str]:
+    """Returns the segments that a condition names."""
+    return [part.segment for part in parts_of(condition) if isinstance(part, InSegment)]
+
+
+def order_of(rules: Mapping[str, Condition]) -> list[str]:
+    """Returns the rules so that each comes after those that it names; else as given.
+
+    Raises ValueError for a name that is none of theirs and for a cycle, which it spells out.
+    """
+    done: dict[str, None] = {}
+    for name in rules:
+        _visit(name, rules, [], done)
+    return list(done)
+
+
+def _visit(
+    name: str, rules: Mapping[str, Condition], path: list[str], done: dict[str, None]
+) -> None:
+    if name in done:
+        return
+    if name in path:
+        cycle = " → ".join([*path[path.index(name) :], name])
+        raise ValueError(f"segments refer to each other in a cycle: {cycle}")
+    for other in references(rules[name]):
+        if other not in rules:
+            raise ValueError(f"segment '{name}' refers to '{other}', which is not there")
+        _visit(other, rules, [*path, name], done)
+    done[name] = None

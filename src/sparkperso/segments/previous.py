@@ -1,0 +1,32 @@
+"""What a segmentation was before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a segmentation was before this run."""
+
+    members: DataFrame
+    """(user_id, segment_id)."""
+    labels: Mapping[str, str]
+    """Segment id → name, of the segments that there are."""
+    used: frozenset[str] = frozenset()
+    """All ids that were ever given: none is given to another segment."""
+
+    def of(self, prefix: str) -> Previous:
+        """Returns the part whose ids are `<prefix>-<number>`, such as a level of a hierarchy."""
+        labels = {name: label for name, label in self.labels.items() if _stem(name) == prefix}
+        used = frozenset(name for name in self.used if _stem(name) == prefix)
+        mine = self.members.where(F.col("segment_id").isin(list(labels)))
+        return replace(self, members=mine, labels=labels, used=used)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("-")[0]

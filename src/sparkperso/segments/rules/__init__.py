@@ -1,0 +1,1 @@
+"""Rules of conf/segments as Spark Columns: one plan for all rules together."""

@@ -1,0 +1,77 @@
+"""From events to one row of numbers per person, in one pass for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.rules.evaluate import DECIMALS
+from sparkperso.segments.rules.filters import fits
+from sparkperso.segments.rules.measures import SUM, VISITS, Measure, of_events, of_visits
+
+AT, VISIT = "at", "visit"
+
+
+def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetime) -> DataFrame:
+    """Returns (user_id, one column per measure) of users with an event that any rule counts.
+
+    One pass over the events. Where visits are counted, numbers are added up per visit first.
+    """
+    flags = {
+        of: f"f{number}" for number, of in enumerate(dict.fromkeys(m.event_key for m in measures))
+    }
+    narrow = _narrow(events, measures, flags, as_of)
+    numbers = [
+        of_events(m, F.col(flags[m.event_key]) & since(m, as_of)).alias(n)
+        for m, n in measures.items()
+    ]
+    if any(measure.kind == VISITS for measure in measures):
+        narrow = narrow.groupBy("user_id", VISIT).agg(*numbers)
+        numbers = [of_visits(m, n).alias(n) for m, n in measures.items()]
+    found = narrow.groupBy("user_id").agg(*numbers)
+    rounded = {n: F.round(n, DECIMALS) for m, n in measures.items() if m.kind == SUM}
+    return found.withColumns(rounded) if rounded else found
+
+
+def since(measure: Measure, as_of: datetime) -> Column:
+    """Returns whether an event lies in the measure's window, which ends with the frame."""
+    start = measure.start(as_of)
+    return F.lit(True) if start is None else F.col(AT) >= micros(start)
+
+
+def micros(moment: datetime) -> Column:
+    """Returns a time as microseconds since 1970."""
+    return F.unix_micros(F.lit(moment))
+
+
+def visit_key() -> Column:
+    """Returns what makes events one visit: their session, else their hour."""
+    return F.coalesce("session_id", F.date_trunc("hour", "timestamp").cast("string"))
+
+
+def until(events: DataFrame, as_of: datetime, first: datetime | None = None) -> DataFrame:
+    """Returns the events of known users up to `as_of`, from `first` on."""
+    known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= F.lit(as_of)))
+    return known if first is None else known.where(F.col("timestamp") >= F.lit(first))
+
+
+def earliest(starts: Iterable[datetime | None]) -> datetime | None:
+    """Returns the first of several starts; None when one of them has none."""
+    found = list(starts)
+    known = [start for start in found if start is not None]
+    return min(known) if known and len(known) == len(found) else None
+
+
+def _narrow(
+    events: DataFrame, measures: Mapping[Measure, str], flags: Mapping[str, str], as_of: datetime
+) -> DataFrame:
+    """The events that any measure counts, with a flag for each kind of events."""
+    wanted = {flags[measure.event_key]: fits(measure.wanted) for measure in measures}
+    known = until(events, as_of, earliest(measure.start(as_of) for measure in measures))
+    columns = [F.unix_micros("timestamp").alias(AT), "value", visit_key().alias(VISIT)]
+    narrow = known.select("user_id", *columns, *(fit.alias(name) for name, fit in wanted.items()))
+    return narrow.where(reduce(Column.__or__, [F.col(name) for name in wanted]))

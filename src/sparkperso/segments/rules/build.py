@@ -1,0 +1,97 @@
+"""The segmentation of kind `rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.segmentation import RuleSegmentation
+from sparkperso.config.segments import SegmentsConfig
+from sparkperso.errors import JobError
+from sparkperso.recorder import RunRecorder
+from sparkperso.segments import pictures
+from sparkperso.segments.points import DISTANCE, SEGMENT_ID
+from sparkperso.segments.population import Population
+from sparkperso.segments.profiles import profile_segments
+from sparkperso.segments.result import SegmentationResult
+from sparkperso.segments.rules.members import KEYS, People, fulfilled
+from sparkperso.segments.rules.overlaps import Overlap, overlaps
+from sparkperso.segments.rules.pictures import draw_overlaps
+
+
+def build_rules(
+    population: Population,
+    plan: RuleSegmentation,
+    settings: SegmentsConfig,
+    recorder: RunRecorder,
+) -> SegmentationResult:
+    """Returns the people of every rule; they are cached until the result is released.
+
+    Raises ConfigError for features that are not there.
+    """
+    population.require(plan.profiled)
+    held = hold(population, plan).persist()
+    shared = overlaps(held, list(plan.rules))
+    members = members_of(held, plan)
+    labels = {segment_id(plan, key): rule.label or key for key, rule in plan.rules.items()}
+    profiles = profile_segments(
+        members,
+        population,
+        plan.profiled,
+        plan.naming,
+        {name: {} for name in labels},
+        labels=labels,
+    )
+    drawn = {"overlaps.png": draw_overlaps(shared, plan.name)}
+    if profiles:
+        drawn["profiles.png"] = pictures.draw_profiles(profiles, plan.naming, plan.name)
+    recorder.log_dict(_as_table(shared), "overlaps.json")
+    return SegmentationResult(
+        segmentation=plan.name,
+        kind="rule",
+        exclusive=plan.exclusive,
+        members=members,
+        profiles=profiles,
+        figures={"rules": len(plan.rules), "users": population.size},
+        document={"overlaps": _as_table(shared)},
+        pictures=drawn,
+        cached=(held,),
+    )
+
+
+def hold(population: Population, plan: RuleSegmentation) -> DataFrame:
+    """Returns (user_id, keys) of everybody in the population."""
+    if population.events is None:
+        raise JobError("Rules look at silver/events", "There are none", "Ingest events first")
+    people = People(population.raw, population.events, population.declared, aware(population.as_of))
+    return fulfilled(people, {key: rule.when for key, rule in plan.rules.items()})
+
+
+def members_of(held: DataFrame, plan: RuleSegmentation) -> DataFrame:
+    """Returns (user_id, segment_id, distance) of (user_id, keys)."""
+    each = held.select("user_id", F.explode(KEYS).alias("key"))
+    return each.select(
+        "user_id",
+        F.concat(F.lit(f"{plan.name}-"), "key").alias(SEGMENT_ID),
+        F.lit(None).cast("double").alias(DISTANCE),
+    )
+
+
+def segment_id(plan: RuleSegmentation, key: str) -> str:
+    """Returns the id of a rule's segment."""
+    return f"{plan.name}-{key}"
+
+
+def aware(moment: datetime) -> datetime:
+    """Returns a time with its zone; Spark gives UTC without one."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _as_table(shared: Sequence[Overlap]) -> Mapping[str, Mapping[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for overlap in shared:
+        table.setdefault(overlap.first, {})[overlap.second] = overlap.size
+    return table

@@ -1,0 +1,98 @@
+"""A condition as a Column over a row of attributes (`a_<name>`), measures and sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkperso.rules import conditions as c
+from sparkperso.rules.attributes import ATTRIBUTES, TEXT, trait_of
+from sparkperso.segments.rules.behaviour import micros
+from sparkperso.segments.rules.measures import LAST, Measure, measures_of
+
+DAY = 86_400_000_000
+COMPARE: Mapping[str, Callable[[Column, Any], Column]] = {
+    "at_least": lambda value, bound: value >= bound,
+    "at_most": lambda value, bound: value <= bound,
+    "above": lambda value, bound: value > bound,
+    "below": lambda value, bound: value < bound,
+    "between": lambda value, bounds: value.between(*bounds),
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """The columns that conditions are compiled against."""
+
+    measures: Mapping[Measure, str]
+    sequences: Mapping[str, c.Sequence]
+    as_of: datetime
+
+
+def compile_rules(rules: Mapping[str, c.Condition], names: Names) -> dict[str, Column]:
+    """Returns a boolean Column for each rule, in an order that references allow; never null."""
+    done: dict[str, Column] = {}
+    for key, condition in rules.items():
+        done[key] = compile_condition(condition, names, done)
+    return done
+
+
+def compile_condition(condition: c.Condition, names: Names, others: Mapping[str, Column]) -> Column:
+    """Returns whether the condition holds for a row; never null."""
+    if isinstance(condition, c.All | c.Either):
+        parts = condition.all if isinstance(condition, c.All) else condition.any
+        join = Column.__and__ if isinstance(condition, c.All) else Column.__or__
+        return reduce(join, [compile_condition(part, names, others) for part in parts])
+    if isinstance(condition, c.Not):
+        return ~compile_condition(condition.not_, names, others)
+    if isinstance(condition, c.InSegment):
+        return others[condition.segment]
+    return F.coalesce(_leaf(condition, names), F.lit(False))
+
+
+def attribute_column(name: str) -> str:
+    """Returns the column that holds an attribute; no measure has such a name."""
+    return f"a_{name}"
+
+
+def _leaf(condition: Any, names: Names) -> Column:
+    if isinstance(condition, c.Attribute):
+        return _attribute(condition)
+    if isinstance(condition, c.Followed):
+        wanted = condition.sequence
+        return F.col(next(name for name, known in names.sequences.items() if known == wanted))
+    return _compared(_measured(condition, names), condition)
+
+
+def _attribute(condition: c.Attribute) -> Column:
+    value = F.col(f"`{attribute_column(condition.attribute)}`")
+    if condition.exists is not None:
+        return value.isNotNull() if condition.exists else value.isNull()
+    if condition.one_of is not None or condition.none_of is not None:
+        is_in = [value.isin(*condition.one_of)] if condition.one_of is not None else []
+        if condition.none_of is not None:
+            is_in.append(value.isNull() | ~value.isin(*condition.none_of))
+        return reduce(Column.__and__, is_in)
+    if trait_of(condition.attribute) or ATTRIBUTES[condition.attribute] == TEXT:
+        value = value.try_cast("double")
+    return _compared(value, condition)
+
+
+def _compared(value: Column, bounds: c.Compared) -> Column:
+    found = [COMPARE[name](value, bound) for name, bound in bounds.bounds.items()]
+    return reduce(Column.__and__, found)
+
+
+def _measured(condition: c.Measured, names: Names) -> Column:
+    """A number of the row; 0 for people without such events, but null for the days since."""
+    columns = [F.col(names.measures[measure]) for measure in measures_of(condition)]
+    kind = measures_of(condition)[0].kind
+    if kind == LAST:
+        return (micros(names.as_of) - columns[0]) / F.lit(DAY)
+    return reduce(Column.__add__, [F.coalesce(column, F.lit(0)) for column in columns])

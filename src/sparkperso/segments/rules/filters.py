@@ -1,0 +1,30 @@
+"""Which events a rule counts, as a Column over silver/events."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkperso.rules.conditions import EventFilter
+from sparkperso.rules.evaluate import CONTEXT
+
+COLUMNS = ("event_type", "channel", "item_id", *CONTEXT)
+
+
+def fits(wanted: EventFilter) -> Column:
+    """Returns whether an event is of a kind; never null."""
+    parts = [_column(name).isin(*values) for name in COLUMNS if (values := getattr(wanted, name))]
+    parts += [_metadata(key).isin(*values) for key, values in sorted(wanted.metadata.items())]
+    parts += [_metadata(key) != "" for key in wanted.not_empty]
+    known = [F.coalesce(part, F.lit(False)) for part in parts]
+    return reduce(Column.__and__, known) if known else F.lit(True)
+
+
+def _column(name: str) -> Column:
+    return F.col(f"context.{name}") if name in CONTEXT else F.col(name)
+
+
+def _metadata(key: str) -> Column:
+    return F.col("metadata").getItem(key)

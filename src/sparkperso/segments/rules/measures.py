@@ -1,0 +1,76 @@
+"""What rules measure of events: every number that any of them asks for, once.
+
+A number is added up in two steps, over the events of a visit and over the visits of a person,
+since different visits are to be counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkperso.rules import conditions as c
+from sparkperso.rules.evaluate import window_start
+from sparkperso.rules.walk import parts_of
+
+COUNT, SUM, VISITS, LAST, USED = "count", "sum_value", "visits", "days_since_last", "uses"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number: of which events, within how many days. Equal ones are the same number."""
+
+    kind: str
+    event_key: str
+    """The kind of events, as JSON."""
+    days: float | None
+
+    def start(self, as_of: datetime) -> datetime | None:
+        """Returns where its window begins; None when everything counts."""
+        return None if self.days is None else window_start(as_of, self.days)
+
+    @property
+    def wanted(self) -> c.EventFilter:
+        """Returns the kind of events."""
+        return c.EventFilter.model_validate_json(self.event_key)
+
+
+def measures_of(condition: c.Measured) -> list[Measure]:
+    """Returns what a condition measures: one number, or one for each product feature."""
+    if isinstance(condition, c.Uses):
+        kinds = [c.EventFilter(metadata={"feature": (name,)}) for name in condition.uses]
+        return [Measure(USED, kind.model_dump_json(), condition.within_days) for kind in kinds]
+    kind = next(name for name in (COUNT, SUM, VISITS, LAST) if name in type(condition).model_fields)
+    wanted: c.EventFilter = getattr(condition, kind)
+    return [Measure(kind, wanted.model_dump_json(), condition.within_days)]
+
+
+def all_measures(conditions: Iterable[c.Condition]) -> dict[Measure, str]:
+    """Returns every number of the conditions, and the column that it gets."""
+    parts = [part for condition in conditions for part in parts_of(condition)]
+    measured = [part for part in parts if isinstance(part, c.Measured)]
+    found = dict.fromkeys(measure for part in measured for measure in measures_of(part))
+    return {measure: f"m{number}" for number, measure in enumerate(found)}
+
+
+def of_events(measure: Measure, matches: Column) -> Column:
+    """Returns the aggregate over events, of those that match: `at` is their time, `value` theirs.
+
+    Times are microseconds since 1970. Null where there is nothing, 0 for a count.
+    """
+    if measure.kind == COUNT:
+        return F.count_if(matches)
+    if measure.kind in (SUM, LAST):
+        return (F.sum if measure.kind == SUM else F.max)(
+            F.when(matches, F.col("value" if measure.kind == SUM else "at"))
+        )
+    return F.max(F.when(matches, F.lit(1)))
+
+
+def of_visits(measure: Measure, column: str) -> Column:
+    """Returns the aggregate over a person's visits of what `of_events` gave for each."""
+    return F.max(column) if measure.kind in (LAST, USED) else F.sum(column)

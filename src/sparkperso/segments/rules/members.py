@@ -1,0 +1,61 @@
+"""Who is in which segment of rules: one plan from events to members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.rules.attributes import attributes_of
+from sparkperso.rules.conditions import Condition
+from sparkperso.rules.walk import order_of
+from sparkperso.segments.rules.attributes import attributes
+from sparkperso.segments.rules.behaviour import behaviour
+from sparkperso.segments.rules.compile import Names, attribute_column, compile_rules
+from sparkperso.segments.rules.measures import all_measures
+from sparkperso.segments.rules.sequences import all_sequences, followed
+
+KEYS = "keys"
+
+
+@dataclass(frozen=True)
+class People:
+    """What rules are asked about: everybody in `features`, as of one time."""
+
+    features: DataFrame
+    """Rows of gold/user_features, one per user."""
+    events: DataFrame
+    """silver/events."""
+    declared: DataFrame | None
+    """silver/users, where there is one."""
+    as_of: datetime
+
+
+def fulfilled(people: People, rules: Mapping[str, Condition]) -> DataFrame:
+    """Returns (user_id, keys): the keys of the rules that hold for each user, in their order."""
+    names = Names(all_measures(rules.values()), all_sequences(rules.values()), people.as_of)
+    facts = known_attributes(people, rules)
+    if names.measures:
+        numbers = behaviour(people.events, names.measures, people.as_of)
+        facts = facts.join(numbers, on="user_id", how="left")
+    if names.sequences:
+        told = followed(people.events, names.sequences, people.as_of)
+        facts = facts.join(told, on="user_id", how="left")
+    return held_by(facts, rules, names)
+
+
+def known_attributes(people: People, rules: Mapping[str, Condition]) -> DataFrame:
+    """Returns (user_id, a column per attribute that the rules ask for), one row per user."""
+    wanted = sorted({name for condition in rules.values() for name in attributes_of(condition)})
+    found = attributes(people.features, people.events, people.declared, wanted, people.as_of)
+    return found.select("user_id", *(F.col(f"`{n}`").alias(attribute_column(n)) for n in wanted))
+
+
+def held_by(facts: DataFrame, rules: Mapping[str, Condition], names: Names) -> DataFrame:
+    """Returns (user_id, keys) of rows of attributes, measures and sequences."""
+    holding = compile_rules({key: rules[key] for key in order_of(rules)}, names)
+    keys = F.array(*[F.when(holding[key], F.lit(key)) for key in rules])
+    return facts.select("user_id", F.array_compact(keys).alias(KEYS))

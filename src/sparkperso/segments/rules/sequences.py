@@ -1,0 +1,94 @@
+"""Sequences: an event that another of the same person followed within some days, or did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from sparkperso.rules.conditions import Condition, Followed, Sequence
+from sparkperso.rules.evaluate import window_start
+from sparkperso.rules.walk import parts_of
+from sparkperso.segments.rules.behaviour import AT, earliest, micros, until
+from sparkperso.segments.rules.filters import fits
+
+DAY = 86_400_000_000
+
+
+def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
+    """Returns the sequences of the conditions, each once, by the column that it gets."""
+    parts = [part for condition in conditions for part in parts_of(condition)]
+    found = {
+        part.sequence.model_dump_json(): part.sequence
+        for part in parts
+        if isinstance(part, Followed)
+    }
+    return {f"s{number}": sequence for number, sequence in enumerate(found.values())}
+
+
+def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
+    """Returns (user_id, one boolean per sequence) of users with an event of any of them."""
+    flags = {f"first_{name}": fits(sequence.first) for name, sequence in sequences.items()}
+    flags |= {f"then_{name}": fits(sequence.then) for name, sequence in sequences.items()}
+    known = until(events, as_of, earliest(_start(s, as_of) for s in sequences.values()))
+    narrow = known.select(
+        "user_id",
+        F.unix_micros("timestamp").alias(AT),
+        *sorted({sequence.same for sequence in sequences.values() if sequence.same}),
+        *(flag.alias(name) for name, flag in flags.items()),
+    )
+    return tell(narrow, sequences, as_of)
+
+
+def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
+    """Returns the same as `followed`, of events that are marked already.
+
+    `narrow` has user_id, `at` in microseconds, what sequences share, and `first_<name>` and
+    `then_<name>` of each. Sequences that share the same field are told by one sort of their events.
+    """
+    fields = sorted({sequence.same or "" for sequence in sequences.values()})
+    frames = [
+        _of_field(
+            narrow, {n: s for n, s in sequences.items() if (s.same or "") == field}, field, as_of
+        )
+        for field in fields
+    ]
+    return reduce(lambda a, b: a.join(b, on="user_id", how="full_outer"), frames)
+
+
+def _of_field(
+    narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, as_of: datetime
+) -> DataFrame:
+    marks = [F.col(f"{part}_{name}") for name in sequences for part in ("first", "then")]
+    mine = narrow.where(reduce(Column.__or__, marks))
+    mine = mine.where(F.col(field).isNotNull()) if field else mine
+    keys = ["user_id", field] if field else ["user_id"]
+    # Rows of later moments only: what happens at the same moment does not follow.
+    later = Window.partitionBy(*keys).orderBy(AT).rangeBetween(1, Window.unboundedFollowing)
+    next_then = {
+        f"next_{name}": F.min(F.when(F.col(f"then_{name}"), F.col(AT))).over(later)
+        for name in sequences
+    }
+    marked = mine.withColumns(next_then)
+    return marked.groupBy("user_id").agg(
+        *(F.max(_is_one(s, n, as_of)).alias(n) for n, s in sequences.items())
+    )
+
+
+def _is_one(sequence: Sequence, name: str, as_of: datetime) -> Column:
+    """Whether an event is the first of a sequence that came about."""
+    reach = round(sequence.within_days * DAY)
+    happened = F.coalesce(F.col(f"next_{name}") <= F.col(AT) + reach, F.lit(False))
+    is_one = F.col(f"first_{name}") & (happened if sequence.happens else ~happened)
+    if not sequence.happens:
+        is_one &= F.col(AT) <= micros(as_of - timedelta(days=sequence.within_days))
+    start = _start(sequence, as_of)
+    return is_one if start is None else is_one & (F.col(AT) >= micros(start))
+
+
+def _start(sequence: Sequence, as_of: datetime) -> datetime | None:
+    days = sequence.in_last_days
+    return None if days is None else window_start(as_of, days)

@@ -1,0 +1,21 @@
+"""A few points of many, for what only works on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.columns import USER_ID
+from sparkperso.segments.points import POINT
+
+
+def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], NDArray[np.float64]]:
+    """Returns at most `size` users and their points, chosen by a hash of their ids."""
+    chosen = points.orderBy(F.xxhash64(USER_ID), USER_ID).limit(size)
+    rows = chosen.select(USER_ID, vector_to_array(F.col(POINT))).collect()
+    return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float64)

@@ -1,0 +1,120 @@
+"""Rules by Spark are rules by their meaning, for random rules and people."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import functions as F
+
+from sparkperso.rules.evaluate import holds
+from sparkperso.rules.walk import order_of
+from sparkperso.schemas import TABLES
+from sparkperso.segments.live.counters import counted_of, hourly
+from sparkperso.segments.live.members import held_now
+from sparkperso.segments.rules.members import People, fulfilled, known_attributes
+from sparkperso.segments.rules.overlaps import overlaps
+from sparkperso.testing.frames import events_frame, table_frame
+from sparkperso.testing.rules import AS_OF, CONDITION, random_events, random_rule
+
+USERS = [f"u{number}" for number in range(60)]
+IDENTIFIED = {
+    "u1": {"birth_year": "1995", "country": "FR", "plan": "pro", "score": "4"},
+    "u2": {"birth_year": "old", "plan": "free", "score": "many"},
+    "u3": {"birth_year": "1960", "score": "2"},
+}
+
+
+def profiles():
+    """What is known of people: a few said who they are, and some have bought."""
+    for number, user in enumerate(USERS):
+        traits = IDENTIFIED.get(user, {})
+        year = traits.get("birth_year", "")
+        facts = {f"traits.{key}": value for key, value in traits.items()}
+        age = 2026 - int(year) if year.isdigit() else None
+        known = {"age": age, "country": traits.get("country"), "monetary": float(number % 20)}
+        yield user, facts | known
+
+
+@pytest.fixture(scope="module")
+def events():
+    chance = random.Random(5)
+    said = [
+        {
+            "event_id": f"said-{user}",
+            "user_id": user,
+            "timestamp": AS_OF - timedelta(days=200),
+            "event_type": "identify",
+            "metadata": traits,
+        }
+        for user, traits in IDENTIFIED.items()
+    ]
+    random_ones = [e for u in USERS for e in random_events(chance, u, chance.randrange(25))]
+    return said + random_ones
+
+
+@pytest.fixture(scope="module")
+def people(spark, events):
+    rows = [{"user_id": u, "as_of": AS_OF, "monetary": p["monetary"]} for u, p in profiles()]
+    schema = TABLES["gold/user_features"].struct()
+    zero = {f.name: 0 if f.dataType.simpleString() == "bigint" else 0.0 for f in schema}
+    zero |= {"category_mix": {}, "feature_use": {}, "top_category": None}
+    features = table_frame(spark, "gold/user_features", rows, **zero)
+    return People(features, events_frame(spark, events), None, AS_OF)
+
+
+def expected(rules, events):
+    mine = {user: [e for e in events if e["user_id"] == user] for user in USERS}
+    answers = {}
+    for user, profile in profiles():
+        found = {}
+        for key in order_of(rules):
+            found[key] = holds(rules[key], profile, mine[user], AS_OF, found)
+        answers[user] = [key for key in rules if found[key]]
+    return answers
+
+
+def test_spark_and_plain_python_agree_on_random_rules(people, events):
+    chance = random.Random(11)
+    rules = {f"r{number}": random_rule(chance) for number in range(40)}
+    rules["both"] = CONDITION.validate_python({"all": [{"segment": "r0"}, {"segment": "late"}]})
+    rules["late"] = CONDITION.validate_python({"not": {"segment": "r1"}})
+    answers = {row.user_id: row.keys for row in fulfilled(people, rules).collect()}
+    assert answers == expected(rules, events)
+    told = list(answers.values())
+    decided = [key for key in rules if 0 < sum(key in keys for keys in told) < len(USERS)]
+    assert len(decided) > 20, "the random rules tell nobody from another"
+
+
+def test_counters_of_hours_give_the_same_answer(people):
+    chance = random.Random(13)
+    rules = {f"r{number}": random_rule(chance) for number in range(40)}
+    counted = counted_of(rules.values())
+    hours = hourly(people.events.where(F.col("timestamp") <= F.lit(AS_OF)), counted)
+    found = held_now(known_attributes(people, rules), hours, rules, counted, AS_OF)
+    assert_df_equality(found, fulfilled(people, rules), ignore_row_order=True)
+
+
+def test_overlaps_count_people(people):
+    rules = {
+        "buyers": CONDITION.validate_python({"count": {"event_type": "purchase"}, "at_least": 1}),
+        "nobody": CONDITION.validate_python({"attribute": "age", "above": 200}),
+        "all": CONDITION.validate_python({"attribute": "monetary", "at_least": 0}),
+    }
+    found = {(o.first, o.second): o.size for o in overlaps(fulfilled(people, rules), list(rules))}
+    assert found["all", "all"] == len(USERS)
+    assert found["buyers", "all"] == found["buyers", "buyers"] > 0
+    assert found["buyers", "nobody"] == found["nobody", "nobody"] == 0
+    assert ("all", "buyers") not in found
+
+
+def test_all_rules_are_one_pass_over_the_events(people):
+    rules = {
+        f"r{number}": CONDITION.validate_python({"visits": {"event_type": t}, "at_least": 1})
+        for number, t in enumerate(("purchase", "item_view", "search"))
+    }
+    plan = fulfilled(people, rules)
+    text = plan._jdf.queryExecution().executedPlan().toString()
+    assert text.count("Scan ExistingRDD[event_id") == 1
