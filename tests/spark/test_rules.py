@@ -15,7 +15,7 @@ from sparkperso.schemas import TABLES
 from sparkperso.segments.live.counters import counted_of, hourly
 from sparkperso.segments.live.members import held_now
 from sparkperso.segments.rules.members import People, fulfilled, known_attributes
-from sparkperso.segments.rules.overlaps import overlaps
+from sparkperso.segments.rules.overlaps import Overlap, overlaps
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.rules import AS_OF, CONDITION, random_events, random_rule
 
@@ -108,6 +108,7 @@ def test_overlaps_count_people(people):
     assert found["buyers", "all"] == found["buyers", "buyers"] > 0
     assert found["buyers", "nobody"] == found["nobody", "nobody"] == 0
     assert ("all", "buyers") not in found
+    assert [Overlap("a", "b", n).shown(5) for n in (0, 4, 5, 1234)] == ["0", "<5", "5", "1,234"]
 
 
 def test_all_rules_are_one_pass_over_the_events(people):

@@ -47,7 +47,7 @@ def build_segments(job: Job) -> Summary:
     plans = load_plans(job)
     population = read_population(job)
     if job.options.get("dry_run"):
-        return dry_run(population, plans)
+        return dry_run(population, plans, job.settings.segments.min_members)
     summary: dict[str, Any] = {}
     for plan in plans:
         prefix = f"{plan.name} " if len(plans) > 1 else ""
@@ -85,14 +85,14 @@ def read_population(job: Job) -> Population:
     return replace(population, events=job.read(EVENTS), declared=declared_users(job))
 
 
-def dry_run(population: Population, plans: Sequence[Segmentation]) -> Summary:
-    """Returns the sizes and overlaps of all rules; writes nothing."""
+def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -> Summary:
+    """Returns the sizes and overlaps of all rules, of fewer than `floor` people only that."""
     found: dict[str, Any] = {"users": population.size}
     for plan in plans:
         if isinstance(plan, RuleSegmentation):
             for pair in overlaps(hold(population, plan), list(plan.rules)):
                 both = "" if pair.first == pair.second else f" and {pair.second}"
-                found[f"{plan.name}: {pair.first}{both}"] = pair.size
+                found[f"{plan.name}: {pair.first}{both}"] = pair.shown(floor)
     return found
 
 

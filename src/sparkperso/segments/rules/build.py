@@ -45,10 +45,11 @@ def build_rules(
         {name: {} for name in labels},
         labels=labels,
     )
-    drawn = {"overlaps.png": draw_overlaps(shared, plan.name)}
+    drawn = {"overlaps.png": draw_overlaps(shared, plan.name, settings.min_members)}
     if profiles:
         drawn["profiles.png"] = pictures.draw_profiles(profiles, plan.naming, plan.name)
-    recorder.log_dict(_as_table(shared), "overlaps.json")
+    table = _as_table(shared, settings.min_members)
+    recorder.log_dict(table, "overlaps.json")
     return SegmentationResult(
         segmentation=plan.name,
         kind="rule",
@@ -56,7 +57,7 @@ def build_rules(
         members=members,
         profiles=profiles,
         figures={"rules": len(plan.rules), "users": population.size},
-        document={"overlaps": _as_table(shared)},
+        document={"overlaps": table},
         pictures=drawn,
         cached=(held,),
     )
@@ -90,8 +91,8 @@ def aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _as_table(shared: Sequence[Overlap]) -> Mapping[str, Mapping[str, int]]:
-    table: dict[str, dict[str, int]] = {}
+def _as_table(shared: Sequence[Overlap], floor: int) -> Mapping[str, Mapping[str, str]]:
+    table: dict[str, dict[str, str]] = {}
     for overlap in shared:
-        table.setdefault(overlap.first, {})[overlap.second] = overlap.size
+        table.setdefault(overlap.first, {})[overlap.second] = overlap.shown(floor)
     return table

@@ -19,6 +19,10 @@ class Overlap:
     second: str
     size: int
 
+    def shown(self, floor: int) -> str:
+        """Returns the size as it may be shown: of fewer than `floor` people only that much."""
+        return f"<{floor}" if 0 < self.size < floor else f"{self.size:,}"
+
 
 def overlaps(members: DataFrame, keys: Sequence[str]) -> list[Overlap]:
     """Returns every pair of segments (user_id, keys), itself included, in the order of `keys`.

@@ -11,14 +11,16 @@ from sparkperso.segments.pictures import DPI
 from sparkperso.segments.rules.overlaps import Overlap
 
 
-def draw_overlaps(shared: Sequence[Overlap], name: str) -> Figure:
+def draw_overlaps(shared: Sequence[Overlap], name: str, floor: int) -> Figure:
     """Returns segments × segments: the share of the row's people who are in the column's too."""
     keys = list(dict.fromkeys(overlap.first for overlap in shared))
     place = {key: number for number, key in enumerate(keys)}
     counts = np.zeros((len(keys), len(keys)))
+    texts = {}
     for overlap in shared:
         row, column = place[overlap.first], place[overlap.second]
         counts[row, column] = counts[column, row] = overlap.size
+        texts[row, column] = texts[column, row] = overlap.shown(floor)
     sizes = counts.diagonal()
     shares = counts / np.maximum(sizes, 1)[:, None]
     side = 2.4 + 0.75 * len(keys)
@@ -27,8 +29,9 @@ def draw_overlaps(shared: Sequence[Overlap], name: str) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):
         colour = "white" if shares[row, column] > 0.6 else "black"
-        text = f"{counts[row, column]:,.0f}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
+        axes.text(
+            column, row, texts[row, column], ha="center", va="center", fontsize=8.5, color=colour
+        )
     axes.set_xticks(range(len(keys)), keys, rotation=35, ha="right")
     axes.set_yticks(range(len(keys)), keys)
     axes.tick_params(length=0, labelsize=9)
