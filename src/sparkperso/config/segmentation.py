@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from sparkperso.config.load import load_named
 from sparkperso.config.section import Section
-from sparkperso.config.segments import NAME, KMeansSegmentation, Naming
+from sparkperso.config.segments import NAME, FeatureSegmentation, KMeansSegmentation, Naming
 from sparkperso.rules.attributes import faults
 from sparkperso.rules.conditions import Attribute, Condition
 from sparkperso.rules.walk import order_of
@@ -77,19 +77,13 @@ class RuleSegmentation(Section):
         return False
 
 
-class HierarchicalSegmentation(Section):
+class HierarchicalSegmentation(FeatureSegmentation):
     """Levels of nested segments: every segment of a level lies within one of the level above."""
 
     name: str = Field(pattern=NAME, max_length=60)
     """The file's name; segments are called `<name>-<level>-<number>`, level 1 is the coarsest."""
     kind: Literal["hierarchical"] = "hierarchical"
     """How segments are found."""
-    description: str = ""
-    """What the segmentation is for."""
-    features: tuple[str, ...] = Field(min_length=1)
-    """Scaled features that distances are measured in."""
-    described_by: tuple[str, ...] = ()
-    """Features that only name and profile the segments."""
     levels: tuple[int, ...] = Field(default=(3, 8), min_length=1)
     """Numbers of segments, from coarse to fine."""
     linkage: Literal["ward", "average", "complete", "single"] = "ward"
@@ -100,8 +94,6 @@ class HierarchicalSegmentation(Section):
     """What the tree is built over when there are more users."""
     n_leaves: int = Field(default=300, ge=2, le=2_000)
     """How many of them."""
-    naming: Naming = Field(default_factory=Naming)
-    """Words for the segments' names."""
 
     @model_validator(mode="after")
     def _consistent(self) -> HierarchicalSegmentation:
@@ -109,14 +101,7 @@ class HierarchicalSegmentation(Section):
             raise ValueError(f"levels should grow, from 2 segments up: {list(self.levels)}")
         if self.levels[-1] >= self.n_leaves:
             raise ValueError("n_leaves should be more than the segments of the finest level")
-        if len(set(self.profiled)) != len(self.profiled):
-            raise ValueError("features and described_by must name each feature once")
         return self
-
-    @property
-    def profiled(self) -> tuple[str, ...]:
-        """Returns all features of the profiles: those of the distance first."""
-        return self.features + self.described_by
 
     @property
     def exclusive(self) -> bool:

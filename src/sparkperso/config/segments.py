@@ -106,19 +106,37 @@ class Naming(Section):
     """Words and units by feature."""
 
 
-class KMeansSegmentation(Section):
-    """A segmentation by k-means: every user belongs to the nearest of k centres."""
+class FeatureSegmentation(Section):
+    """What all segmentations by the distances of users have."""
 
-    name: str = Field(pattern=NAME, max_length=60)
-    """The file's name; segments are called `<name>-1`, `<name>-2`, …"""
-    kind: Literal["kmeans"] = "kmeans"
-    """How segments are found."""
     description: str = ""
     """What the segmentation is for."""
     features: tuple[str, ...] = Field(min_length=1)
     """Scaled features that distances are measured in."""
     described_by: tuple[str, ...] = ()
     """Features that only name and profile the segments."""
+    naming: Naming = Field(default_factory=Naming)
+    """Words for the segments' names."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> FeatureSegmentation:
+        if len(set(self.profiled)) != len(self.profiled):
+            raise ValueError("features and described_by must name each feature once")
+        return self
+
+    @property
+    def profiled(self) -> tuple[str, ...]:
+        """Returns all features of the profiles: those of the distance first."""
+        return self.features + self.described_by
+
+
+class KMeansSegmentation(FeatureSegmentation):
+    """A segmentation by k-means: every user belongs to the nearest of k centres."""
+
+    name: str = Field(pattern=NAME, max_length=60)
+    """The file's name; segments are called `<name>-1`, `<name>-2`, …"""
+    kind: Literal["kmeans"] = "kmeans"
+    """How segments are found."""
     k_min: int = Field(default=3, ge=2, le=100)
     """Smallest number of segments tried."""
     k_max: int = Field(default=8, ge=2, le=100)
@@ -140,21 +158,12 @@ class KMeansSegmentation(Section):
     """Rounds of the k-means|| start."""
     min_segment_share: float = Field(default=0.01, ge=0, lt=0.5)
     """A candidate with a segment smaller than this share of the users cannot win."""
-    naming: Naming = Field(default_factory=Naming)
-    """Words for the segments' names."""
 
     @model_validator(mode="after")
     def _consistent(self) -> KMeansSegmentation:
         if self.k_max < self.k_min:
             raise ValueError("k_max must not be below k_min")
-        if len(set(self.profiled)) != len(self.profiled):
-            raise ValueError("features and described_by must name each feature once")
         return self
-
-    @property
-    def profiled(self) -> tuple[str, ...]:
-        """Returns all features of the profiles: those of the distance first."""
-        return self.features + self.described_by
 
     @property
     def exclusive(self) -> bool:

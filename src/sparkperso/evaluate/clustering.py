@@ -64,12 +64,9 @@ def clustering_metrics(points: DataFrame, features: str, label: str) -> Clusteri
 
 def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cluster, ...]:
     """Returns one record per label, in the order of the labels: two aggregations."""
-    means = points.groupBy(label).agg(
-        F.count(F.lit(1)).alias("size"),
-        vector_to_array(Summarizer.mean(F.col(features))).alias("mean"),
-    )
+    means = cluster_means(points, features, label)
     rows = means.orderBy(label).limit(MAX_CLUSTERS).collect()
-    distance = F.sqrt(_squared_distance(vector_to_array(F.col(features)), F.col("mean")))
+    distance = F.sqrt(squared_distance(vector_to_array(F.col(features)), F.col("mean")))
     own_mean = F.broadcast(points.sparkSession.createDataFrame(rows, means.schema))
     spread = (
         points.join(own_mean, on=label, how="inner")
@@ -81,6 +78,14 @@ def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cl
     return tuple(
         Cluster(int(r[label]), int(r["size"]), tuple(r["mean"]), *spreads[r[label]][1:])
         for r in rows
+    )
+
+
+def cluster_means(points: DataFrame, features: str, label: str) -> DataFrame:
+    """Returns (label, size, mean) of the clusters: `mean` is an array, one row per label."""
+    return points.groupBy(label).agg(
+        F.count(F.lit(1)).alias("size"),
+        vector_to_array(Summarizer.mean(F.col(features))).alias("mean"),
     )
 
 
@@ -107,6 +112,7 @@ def _silhouette(points: DataFrame, features: str, label: str) -> float:
     return float(evaluator.evaluate(points))
 
 
-def _squared_distance(left: Column, right: Column) -> Column:
+def squared_distance(left: Column, right: Column) -> Column:
+    """Returns the squared Euclidean distance of two arrays of numbers."""
     squares = F.zip_with(left, right, lambda a, b: (a - b) * (a - b))
     return F.aggregate(squares, F.lit(0.0), lambda total, square: total + square)

@@ -17,14 +17,22 @@ from pyspark.sql import functions as F
 from sparkperso.columns import USER_ID
 from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.config.segments import SegmentsConfig
+from sparkperso.evaluate.clustering import cluster_means
 from sparkperso.recorder import RunRecorder
 from sparkperso.segments import pictures
 from sparkperso.segments.kmeans import require_users
-from sparkperso.segments.leaves import LEAF, Leaves, bisect, find_leaves, means
+from sparkperso.segments.leaves import LEAF, Leaves, bisect, find_leaves
 from sparkperso.segments.lineage import Clusters, Lineage, follow
 from sparkperso.segments.matching import adjusted_rand_index
 from sparkperso.segments.merging import Tree, draw_tree, merge_points
-from sparkperso.segments.points import DECIMALS, DISTANCE, POINT, SEGMENT_ID, cached_points
+from sparkperso.segments.points import (
+    DECIMALS,
+    DISTANCE,
+    POINT,
+    SEGMENT_ID,
+    cached_points,
+    distance_to,
+)
 from sparkperso.segments.population import Population
 from sparkperso.segments.profiles import profile_segments
 from sparkperso.segments.projection import project
@@ -106,29 +114,26 @@ def _level(
     clusters = _by_size(cut, leaves)
     cluster = _lookup(clusters.tolist())
     users = leaves.users.withColumn("cluster", cluster)
-    found = means(users, "cluster", len(plan.features))
-    centres = [found[n] for n in sorted(found)]
+    means = cluster_means(users, POINT, "cluster").orderBy("cluster").collect()
+    centres = [tuple(round(x, DECIMALS) for x in row["mean"]) for row in means]
     prefix = f"{plan.name}-{number}"
     ids = [str(n) for n in range(len(centres))]
     provisional = users.select(USER_ID, F.col("cluster").cast("string").alias(SEGMENT_ID))
     known = population.previous.of(prefix) if population.previous else None
     new = Clusters(prefix, ids, provisional, population.scaled, plan.features)
     lineage = follow(known, new, settings.stability)
+    centre = _lookup([list(one) for one in centres], "cluster")
     members = users.select(
         USER_ID,
         _lookup(list(lineage.ids), "cluster").alias(SEGMENT_ID),
-        _distance(centres).alias(DISTANCE),
+        distance_to(vector_to_array(F.col(POINT)), centre).alias(DISTANCE),
     )
     return Level(number, clusters, centres, lineage, members)
 
 
 def _by_size(cut: NDArray[np.int64], leaves: Leaves) -> NDArray[np.int64]:
     """Numbers the clusters by the users in them, the largest first; equals by their first leaf."""
-    weights = np.ones(len(cut))
-    if not leaves.are_users:
-        counts = {row[0]: row[1] for row in leaves.users.groupBy(LEAF).count().collect()}
-        weights = np.array([counts.get(leaf, 0) for leaf in range(len(cut))])
-    sizes = np.bincount(cut, weights)
+    sizes = np.bincount(cut, leaves.sizes)
     first = [int(np.flatnonzero(cut == n)[0]) for n in range(len(sizes))]
     order = sorted(range(len(sizes)), key=lambda n: (-sizes[n], first[n]))
     rank = np.empty(len(order), dtype=np.int64)
@@ -138,13 +143,6 @@ def _by_size(cut: NDArray[np.int64], leaves: Leaves) -> NDArray[np.int64]:
 
 def _lookup(values: Sequence[object], column: str = LEAF) -> Column:
     return F.get(F.array(*[F.lit(value) for value in values]), F.col(column))
-
-
-def _distance(centres: Sequence[tuple[float, ...]]) -> Column:
-    centre = F.get(F.array(*[F.lit(list(one)) for one in centres]), F.col("cluster"))
-    squares = F.zip_with(vector_to_array(F.col(POINT)), centre, lambda a, b: (a - b) * (a - b))
-    total = F.aggregate(squares, F.lit(0.0), lambda a, b: a + b)
-    return F.round(F.sqrt(total), DECIMALS)
 
 
 def _profiles(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.ml.clustering import BisectingKMeans, KMeans
-from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -27,6 +26,8 @@ class Leaves:
     """One row per leaf, scaled."""
     users: DataFrame
     """(user_id, point, leaf): the number of the user's leaf."""
+    sizes: NDArray[np.int64]
+    """How many users each leaf has."""
     are_users: bool
 
 
@@ -40,10 +41,12 @@ def find_leaves(points: DataFrame, size: int, plan: HierarchicalSegmentation, se
     method = KMeans if plan.leaves == "kmeans" else BisectingKMeans
     fit = method(featuresCol=POINT, predictionCol=LEAF, k=plan.n_leaves, seed=seed).fit(points)
     users = fit.transform(points)
-    used = [row[0] for row in users.select(LEAF).distinct().orderBy(LEAF).collect()]
-    centres = np.array([fit.clusterCenters()[number] for number in used])
-    numbers = F.create_map(*[F.lit(part) for pair in _pairs(used) for part in pair])
-    return Leaves(centres, users.withColumn(LEAF, numbers[F.col(LEAF)]), are_users=False)
+    used = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
+    centres = np.array([fit.clusterCenters()[number] for number, _ in used])
+    sizes = np.array([size for _, size in used])
+    places = [part for place, (number, _) in enumerate(used) for part in (number, place)]
+    numbered = users.withColumn(LEAF, F.create_map(*map(F.lit, places))[F.col(LEAF)])
+    return Leaves(centres, numbered, sizes, are_users=False)
 
 
 def bisect(points: DataFrame, k: int, seed: int) -> DataFrame:
@@ -56,16 +59,5 @@ def _of_users(points: DataFrame, size: int) -> Leaves:
     names, array = sample_points(points, size)
     spark = points.sparkSession
     numbered = spark.createDataFrame(list(enumerate(names)), f"{LEAF} int, {USER_ID} string")
-    return Leaves(array, points.join(numbered, on=USER_ID), are_users=True)
-
-
-def _pairs(used: list[int]) -> list[tuple[int, int]]:
-    return [(number, place) for place, number in enumerate(used)]
-
-
-def means(users: DataFrame, cluster: str, width: int) -> dict[int, tuple[float, ...]]:
-    """Returns the mean point of each cluster (a column of small integers)."""
-    values = vector_to_array(F.col(POINT))
-    each = users.select(cluster, *(values[n].alias(f"x{n}") for n in range(width)))
-    rows = each.groupBy(cluster).agg(*(F.avg(f"x{n}") for n in range(width))).collect()
-    return {row[0]: tuple(round(float(x), 6) for x in row[1:]) for row in rows}
+    users, sizes = points.join(numbered, on=USER_ID), np.ones(len(names), dtype=np.int64)
+    return Leaves(array, users, sizes, are_users=True)

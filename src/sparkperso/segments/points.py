@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
+from sparkperso.evaluate.clustering import squared_distance
 
 POINT = "point"
 SEGMENT_ID = "segment_id"
@@ -64,7 +65,10 @@ def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[s
 
 
 def _candidate(point: Column, centre: Centre, rank: int) -> Column:
-    differences = F.zip_with(point, F.lit(list(centre)), lambda a, b: (a - b) * (a - b))
-    squared = F.aggregate(differences, F.lit(0.0), lambda total, square: total + square)
-    distance = F.round(F.sqrt(squared), DECIMALS).alias("distance")
+    distance = distance_to(point, F.lit(list(centre))).alias("distance")
     return F.struct(distance, F.lit(rank).alias("rank"))
+
+
+def distance_to(point: Column, centre: Column) -> Column:
+    """Returns the Euclidean distance of two arrays, rounded."""
+    return F.round(F.sqrt(squared_distance(point, centre)), DECIMALS)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.ml.feature import PCA
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
 from sparkperso.segments.points import POINT, SEGMENT_ID
+from sparkperso.segments.sample import chosen
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,8 @@ def project(
     picture of one dimension, the second axis being zero.
     """
     loadings, explained = _components(points)
-    sample = (
-        points.join(members.select(USER_ID, SEGMENT_ID), on=USER_ID, how="inner")
-        .orderBy(F.xxhash64(USER_ID), USER_ID)
-        .limit(max_points)
-        .select(POINT, SEGMENT_ID)
-        .collect()
-    )
+    labelled = points.join(members.select(USER_ID, SEGMENT_ID), on=USER_ID, how="inner")
+    sample = chosen(labelled, max_points).select(POINT, SEGMENT_ID).collect()
     sampled = np.array([row[POINT].toArray() for row in sample])
     return Projection(
         xy=sampled @ loadings,

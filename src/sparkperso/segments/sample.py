@@ -14,8 +14,12 @@ from sparkperso.columns import USER_ID
 from sparkperso.segments.points import POINT
 
 
+def chosen(rows: DataFrame, size: int) -> DataFrame:
+    """Returns at most `size` rows, one per user, chosen by a hash: the same ones every time."""
+    return rows.orderBy(F.xxhash64(USER_ID), USER_ID).limit(size)
+
+
 def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], NDArray[np.float64]]:
-    """Returns at most `size` users and their points, chosen by a hash of their ids."""
-    chosen = points.orderBy(F.xxhash64(USER_ID), USER_ID).limit(size)
-    rows = chosen.select(USER_ID, vector_to_array(F.col(POINT))).collect()
+    """Returns at most `size` users, see `chosen`, and their points (users × features)."""
+    rows = chosen(points, size).select(USER_ID, vector_to_array(F.col(POINT))).collect()
     return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float64)

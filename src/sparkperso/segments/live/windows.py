@@ -7,10 +7,9 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.rules.evaluate import DECIMALS
 from sparkperso.segments.live.counters import HOUR, TOLD, Counted
 from sparkperso.segments.rules.behaviour import VISIT
-from sparkperso.segments.rules.measures import COUNT, SUM, Measure, of_visits
+from sparkperso.segments.rules.measures import COUNT, SUM, Measure, of_visits, with_rounded_sums
 from sparkperso.segments.rules.sequences import tell
 
 
@@ -22,9 +21,7 @@ def numbers(hours: DataFrame, counted: Counted, as_of: datetime) -> DataFrame:
     of_visit = [_within(m, counted, as_of).alias(name) for m, name in counted.measures.items()]
     visits = hours.groupBy("user_id", VISIT).agg(*of_visit)
     sums = [of_visits(measure, name).alias(name) for measure, name in counted.measures.items()]
-    found = visits.groupBy("user_id").agg(*sums)
-    rounded = {n: F.round(n, DECIMALS) for m, n in counted.measures.items() if m.kind == SUM}
-    return found.withColumns(rounded) if rounded else found
+    return with_rounded_sums(visits.groupBy("user_id").agg(*sums), counted.measures)
 
 
 def told_sequences(hours: DataFrame, counted: Counted, as_of: datetime) -> DataFrame:

@@ -8,11 +8,9 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.rules.attributes import trait_of
 from sparkperso.segments.rules.behaviour import until
 
-FEATURES = (*NUMERIC_FEATURES, "top_category")
 DEVICES = ("mobile", "desktop", "tablet")
 BIRTH_YEAR, COUNTRY = "birth_year", "country"
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.rules.evaluate import DECIMALS
-from sparkperso.segments.rules.filters import fits
-from sparkperso.segments.rules.measures import SUM, VISITS, Measure, of_events, of_visits
+from sparkperso.segments.rules.filters import any_of, fits
+from sparkperso.segments.rules.measures import (
+    VISITS,
+    Measure,
+    flags_of,
+    of_events,
+    of_visits,
+    with_rounded_sums,
+)
 
 AT, VISIT = "at", "visit"
+DAY = 86_400_000_000
+"""Microseconds."""
 
 
 def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetime) -> DataFrame:
@@ -21,9 +28,7 @@ def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetim
 
     One pass over the events. Where visits are counted, numbers are added up per visit first.
     """
-    flags = {
-        of: f"f{number}" for number, of in enumerate(dict.fromkeys(m.event_key for m in measures))
-    }
+    flags = flags_of(measures)
     narrow = _narrow(events, measures, flags, as_of)
     numbers = [
         of_events(m, F.col(flags[m.event_key]) & since(m, as_of)).alias(n)
@@ -32,9 +37,7 @@ def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetim
     if any(measure.kind == VISITS for measure in measures):
         narrow = narrow.groupBy("user_id", VISIT).agg(*numbers)
         numbers = [of_visits(m, n).alias(n) for m, n in measures.items()]
-    found = narrow.groupBy("user_id").agg(*numbers)
-    rounded = {n: F.round(n, DECIMALS) for m, n in measures.items() if m.kind == SUM}
-    return found.withColumns(rounded) if rounded else found
+    return with_rounded_sums(narrow.groupBy("user_id").agg(*numbers), measures)
 
 
 def since(measure: Measure, as_of: datetime) -> Column:
@@ -74,4 +77,4 @@ def _narrow(
     known = until(events, as_of, earliest(measure.start(as_of) for measure in measures))
     columns = [F.unix_micros("timestamp").alias(AT), "value", visit_key().alias(VISIT)]
     narrow = known.select("user_id", *columns, *(fit.alias(name) for name, fit in wanted.items()))
-    return narrow.where(reduce(Column.__or__, [F.col(name) for name in wanted]))
+    return narrow.where(any_of(wanted))

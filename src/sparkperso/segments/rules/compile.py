@@ -13,10 +13,9 @@ from pyspark.sql import functions as F
 
 from sparkperso.rules import conditions as c
 from sparkperso.rules.attributes import ATTRIBUTES, TEXT, trait_of
-from sparkperso.segments.rules.behaviour import micros
+from sparkperso.segments.rules.behaviour import DAY, micros
 from sparkperso.segments.rules.measures import LAST, Measure, measures_of
 
-DAY = 86_400_000_000
 COMPARE: Mapping[str, Callable[[Column, Any], Column]] = {
     "at_least": lambda value, bound: value >= bound,
     "at_most": lambda value, bound: value <= bound,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 
 from pyspark.sql import Column
@@ -20,6 +21,11 @@ def fits(wanted: EventFilter) -> Column:
     parts += [_metadata(key) != "" for key in wanted.not_empty]
     known = [F.coalesce(part, F.lit(False)) for part in parts]
     return reduce(Column.__and__, known) if known else F.lit(True)
+
+
+def any_of(flags: Iterable[str]) -> Column:
+    """Returns whether any of several boolean columns is true."""
+    return reduce(Column.__or__, [F.col(flag) for flag in flags])
 
 
 def _column(name: str) -> Column:

@@ -6,15 +6,15 @@ since different visits are to be counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.rules import conditions as c
-from sparkperso.rules.evaluate import window_start
+from sparkperso.rules.evaluate import DECIMALS, window_start
 from sparkperso.rules.walk import parts_of
 
 COUNT, SUM, VISITS, LAST, USED = "count", "sum_value", "visits", "days_since_last", "uses"
@@ -57,6 +57,12 @@ def all_measures(conditions: Iterable[c.Condition]) -> dict[Measure, str]:
     return {measure: f"m{number}" for number, measure in enumerate(found)}
 
 
+def flags_of(measures: Iterable[Measure]) -> dict[str, str]:
+    """Returns the kinds of events (as JSON) that measures count, and the flag that marks each."""
+    kinds = dict.fromkeys(measure.event_key for measure in measures)
+    return {kind: f"f{number}" for number, kind in enumerate(kinds)}
+
+
 def of_events(measure: Measure, matches: Column) -> Column:
     """Returns the aggregate over events, of those that match: `at` is their time, `value` theirs.
 
@@ -74,3 +80,11 @@ def of_events(measure: Measure, matches: Column) -> Column:
 def of_visits(measure: Measure, column: str) -> Column:
     """Returns the aggregate over a person's visits of what `of_events` gave for each."""
     return F.max(column) if measure.kind in (LAST, USED) else F.sum(column)
+
+
+def with_rounded_sums(numbers: DataFrame, measures: Mapping[Measure, str]) -> DataFrame:
+    """Returns the numbers with their sums rounded, so that the order of adding does not show."""
+    sums = [name for measure, name in measures.items() if measure.kind == SUM]
+    return (
+        numbers.withColumns({name: F.round(name, DECIMALS) for name in sums}) if sums else numbers
+    )

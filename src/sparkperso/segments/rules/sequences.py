@@ -9,13 +9,11 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from sparkperso.rules.conditions import Condition, Followed, Sequence
+from sparkperso.rules.conditions import Condition, EventFilter, Followed, Sequence
 from sparkperso.rules.evaluate import window_start
 from sparkperso.rules.walk import parts_of
-from sparkperso.segments.rules.behaviour import AT, earliest, micros, until
-from sparkperso.segments.rules.filters import fits
-
-DAY = 86_400_000_000
+from sparkperso.segments.rules.behaviour import AT, DAY, earliest, micros, until
+from sparkperso.segments.rules.filters import any_of, fits
 
 
 def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
@@ -31,16 +29,20 @@ def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
 
 def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
     """Returns (user_id, one boolean per sequence) of users with an event of any of them."""
-    flags = {f"first_{name}": fits(sequence.first) for name, sequence in sequences.items()}
-    flags |= {f"then_{name}": fits(sequence.then) for name, sequence in sequences.items()}
     known = until(events, as_of, earliest(_start(s, as_of) for s in sequences.values()))
     narrow = known.select(
         "user_id",
         F.unix_micros("timestamp").alias(AT),
         *sorted({sequence.same for sequence in sequences.values() if sequence.same}),
-        *(flag.alias(name) for name, flag in flags.items()),
+        *(fits(wanted).alias(flag) for flag, wanted in marks_of(sequences).items()),
     )
     return tell(narrow, sequences, as_of)
+
+
+def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
+    """Returns the kinds of events that sequences are told by, and the flag that marks each."""
+    firsts = {f"first_{name}": sequence.first for name, sequence in sequences.items()}
+    return firsts | {f"then_{name}": sequence.then for name, sequence in sequences.items()}
 
 
 def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
@@ -49,21 +51,17 @@ def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) 
     `narrow` has user_id, `at` in microseconds, what sequences share, and `first_<name>` and
     `then_<name>` of each. Sequences that share the same field are told by one sort of their events.
     """
-    fields = sorted({sequence.same or "" for sequence in sequences.values()})
-    frames = [
-        _of_field(
-            narrow, {n: s for n, s in sequences.items() if (s.same or "") == field}, field, as_of
-        )
-        for field in fields
-    ]
+    by_field: dict[str, dict[str, Sequence]] = {}
+    for name, sequence in sequences.items():
+        by_field.setdefault(sequence.same or "", {})[name] = sequence
+    frames = [_of_field(narrow, mine, field, as_of) for field, mine in sorted(by_field.items())]
     return reduce(lambda a, b: a.join(b, on="user_id", how="full_outer"), frames)
 
 
 def _of_field(
     narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, as_of: datetime
 ) -> DataFrame:
-    marks = [F.col(f"{part}_{name}") for name in sequences for part in ("first", "then")]
-    mine = narrow.where(reduce(Column.__or__, marks))
+    mine = narrow.where(any_of(marks_of(sequences)))
     mine = mine.where(F.col(field).isNotNull()) if field else mine
     keys = ["user_id", field] if field else ["user_id"]
     # Rows of later moments only: what happens at the same moment does not follow.
