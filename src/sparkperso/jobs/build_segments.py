@@ -99,7 +99,8 @@ def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -
 def _segment(job: Job, population: Population, plan: Segmentation) -> Summary:
     with job.tracking.run(job.name, plan.name) as run:
         run.set_tags({"config_hash": config_hash(job.settings, plan), "as_of": population.as_of})
-        population = replace(population, previous=read_previous(job, plan.name))
+        if not isinstance(plan, RuleSegmentation):  # rules have names of their own
+            population = replace(population, previous=read_previous(job, plan.name))
         result = build_segmentation(population, plan, job.settings.segments, run)
         now = datetime.now(timezone.utc)
         stamp = Stamp(run.run_id, now, population.as_of, population.scaler_version)
