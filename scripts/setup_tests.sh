@@ -40,7 +40,22 @@ install_kafka() { .venv/bin/python -m sparkperso.testing.kafka; }
 # The compiler of the Kotlin client.
 install_kotlin() { .venv/bin/python -m sparkperso.testing.kotlin; }
 
+# Airflow's pins are not ours: it has an environment of its own.
+install_airflow() {
+    local place=.tools/airflow sum
+    sum=$(sha256sum requirements-airflow.lock)
+    [[ -f $place/.stamp && $(<"$place/.stamp") == "$sum" ]] && return
+    printf 'tests: installing Airflow into %s\n' "$place"
+    source scripts/pip_settings.sh
+    borrow_pip_settings
+    export UV_PYTHON_DOWNLOADS=never
+    .tools/bin/uv venv --quiet --allow-existing --python .venv/bin/python "$place"
+    VIRTUAL_ENV=$place .tools/bin/uv pip sync --quiet --require-hashes requirements-airflow.lock
+    echo "$sum" > "$place/.stamp"
+}
+
 install_browser
 install_web
 install_kafka
 install_kotlin
+install_airflow

@@ -21,7 +21,9 @@ TEST_PROPERTIES = [
     "spark.conf.spark.sql.adaptive.enabled=false",
     "spark.conf.spark.default.parallelism=2",
     # Tests run every plan once or twice: what they wait for is analysis and compilation.
-    "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseParallelGC",
+    # One compiler has 48 MB for its code by default: full after some minutes, it stops for good.
+    "spark.conf.spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseParallelGC "
+    "-XX:ReservedCodeCacheSize=256m",
     # Delta keeps the plans of each table's state, of 10,000 tables: every test has its own lake.
     "spark.conf.spark.databricks.delta.delta.log.cacheSize=30",
     # A broadcast join of ten rows takes a whole page, of up to 64 MB, until its plan is collected.

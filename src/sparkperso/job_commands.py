@@ -25,15 +25,23 @@ SOURCE = click.option("--source", required=True, metavar="NAME", help="conf/sour
 PATH = click.option(
     "--path", metavar="FILE|DIR", help="Read this, not what the source's file says."
 )
+
+
+def _follow(condition: str = "") -> tuple[Callable[..., Any], ...]:
+    return (
+        click.option("--available-now", is_flag=True, help=f"{condition}Stop when all is in."),
+        click.option(
+            "--trigger",
+            type=click.FloatRange(min=0),
+            metavar="SECONDS",
+            help=f"{condition}Least time between two micro-batches.",
+        ),
+    )
+
+
 STREAM = (
     click.option("--stream", is_flag=True, help="Go on, taking in what comes, until stopped."),
-    click.option("--available-now", is_flag=True, help="With --stream: stop when all is in."),
-    click.option(
-        "--trigger",
-        type=click.FloatRange(min=0),
-        metavar="SECONDS",
-        help="With --stream: least time between two micro-batches.",
-    ),
+    *_follow("With --stream: "),
 )
 PICTURES = click.option(
     "--pictures",
@@ -141,6 +149,13 @@ _ALL = (
             "--dry-run", is_flag=True, help="Count the rules' segments and overlaps; write nothing."
         ),
         click.option("--force", is_flag=True, help="Replace segments however many users move."),
+    ),
+    _command(
+        "stream-segments",
+        "Segments as events come, until stopped.",
+        "Follows silver/events: keeps counters for the rules of segments.segmentations, and tells "
+        "within seconds who enters and leaves a segment. Goes on until it is stopped.",
+        *_follow(),
     ),
     _command(
         "train-recommender",

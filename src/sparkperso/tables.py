@@ -60,6 +60,27 @@ class TableRef:
         history = self.delta().history(1).select("version").first()
         return int(history["version"]) if history else None
 
+    def start(self) -> tuple[int | None, int]:
+        """Returns a version to read whole, None for no rows, and the one to follow it from.
+
+        Delta follows a table from a version that exists, and first gives the rows which that one
+        added: so they are not to be read before. A version that rewrote files gives none.
+        """
+        last = self.delta().history(1).select("version", "operationMetrics").collect()[0]
+        version, metrics = int(last["version"]), last["operationMetrics"] or {}
+        if any("Removed" in name and int(count) for name, count in metrics.items()):
+            return version, version
+        return (version - 1 if version else None), version
+
+    def follow(self, options: Mapping[str, str]) -> DataFrame:
+        """Returns the rows that are added to the table, endlessly; `options` are Delta's.
+
+        Commits that change rows, such as new pseudonyms, are passed over.
+        """
+        reader = self.spark.readStream.format("delta").option("skipChangeCommits", "true")
+        reader = reader.options(**options)
+        return reader.load(self.place) if self.by_path else reader.table(self.place)
+
     def delta(self) -> DeltaTable:
         """Returns Delta's own handle."""
         if self.by_path:
@@ -151,6 +172,32 @@ class TableWriter:
             writer.save(self.ref.place)
         else:
             writer.saveAsTable(self.ref.place)
+
+
+@dataclass(frozen=True)
+class StateTable:
+    """What a stream keeps for itself beside its checkpoint; its columns follow from its rows."""
+
+    spark: SparkSession
+    place: str
+
+    def exists(self) -> bool:
+        """Says whether anything was written."""
+        return DeltaTable.isDeltaTable(self.spark, self.place)
+
+    def read(self) -> DataFrame:
+        """Returns all rows as they are now."""
+        return self.spark.read.format("delta").load(self.place)
+
+    def append(self, rows: DataFrame) -> None:
+        """Adds rows."""
+        rows.write.format("delta").mode("append").save(self.place)
+
+    def replace(self, rows: DataFrame) -> None:
+        """Puts rows in the place of all that there are, and removes files of over an hour ago."""
+        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+        writer.option("delta.deletedFileRetentionDuration", "interval 1 hours").save(self.place)
+        DeltaTable.forPath(self.spark, self.place).vacuum()
 
 
 @dataclass

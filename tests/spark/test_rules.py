@@ -13,7 +13,9 @@ from sparkperso.rules.evaluate import holds
 from sparkperso.rules.walk import order_of
 from sparkperso.schemas import TABLES
 from sparkperso.segments.live.counters import counted_of, hourly
+from sparkperso.segments.live.hours import BATCH, PAST, SEED, folded, reach_of
 from sparkperso.segments.live.members import held_now
+from sparkperso.segments.live.windows import NOW
 from sparkperso.segments.rules.members import People, fulfilled, known_attributes
 from sparkperso.segments.rules.overlaps import Overlap, overlaps
 from sparkperso.testing.frames import events_frame, table_frame
@@ -93,8 +95,18 @@ def test_counters_of_hours_give_the_same_answer(people):
     rules = {f"r{number}": random_rule(chance) for number in range(40)}
     counted = counted_of(rules.values())
     hours = hourly(people.events.where(F.col("timestamp") <= F.lit(AS_OF)), counted)
-    found = held_now(known_attributes(people, rules), hours, rules, counted, AS_OF)
-    assert_df_equality(found, fulfilled(people, rules), ignore_row_order=True)
+    now = F.lit(AS_OF.timestamp() * 10**6).cast("bigint")
+    wanted = fulfilled(people, rules)
+
+    def held(counters):
+        asked = known_attributes(people, rules).withColumn(NOW, now)
+        return held_now(asked, counters.withColumn(NOW, now), rules, counted)
+
+    assert_df_equality(held(hours), wanted, ignore_row_order=True)
+    seed = hours.withColumn(BATCH, F.lit(SEED))
+    short = folded(seed, counted, now, reach_of(counted, late_hours=24)).localCheckpoint()
+    assert 0 < short.where(F.col("visit") == PAST).count() < short.count() < seed.count()
+    assert_df_equality(held(short), wanted, ignore_row_order=True)
 
 
 def test_overlaps_count_people(people):

@@ -20,10 +20,13 @@ def bundle():
     return yaml.safe_load((ROOT / "databricks.yml").read_text())
 
 
+def tasks_of(job):
+    return {task["task_key"]: task for task in job["tasks"]}
+
+
 @pytest.fixture
 def tasks(bundle):
-    (job,) = bundle["resources"]["jobs"].values()
-    return {task["task_key"]: task for task in job["tasks"]}
+    return tasks_of(bundle["resources"]["jobs"]["sparkperso"])
 
 
 def before(task):
@@ -39,6 +42,17 @@ def test_every_task_is_a_command_with_its_script(tasks):
 
 def test_the_tasks_are_the_steps_of_a_run(tasks):
     assert set(tasks) == {step.name for step in STEPS}
+
+
+def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):
+    job = bundle["resources"]["jobs"]["sparkperso-segments"]
+    cron = bundle["variables"]["segments_cron"]["default"].split()
+    assert len(cron) == 6
+    assert "?" in (cron[3], cron[5])  # Quartz takes a day of the month or of the week
+    again = tasks_of(job)
+    assert before(again["build-segments"]) == ["build-features"]
+    for name, task in again.items():
+        assert task["spark_python_task"] == tasks[name]["spark_python_task"]
 
 
 def test_no_task_waits_for_itself(tasks):
@@ -65,10 +79,10 @@ def test_every_parameter_is_an_option_of_its_command(tasks):
         assert flags <= known
 
 
-def test_every_task_runs_on_a_cluster_that_is_described(bundle, tasks):
-    (job,) = bundle["resources"]["jobs"].values()
-    described = {cluster["job_cluster_key"] for cluster in job["job_clusters"]}
-    assert {task["job_cluster_key"] for task in tasks.values()} == described
+def test_every_task_runs_on_a_cluster_that_is_described(bundle):
+    for job in bundle["resources"]["jobs"].values():
+        described = {cluster["job_cluster_key"] for cluster in job["job_clusters"]}
+        assert {task["job_cluster_key"] for task in job["tasks"]} == described
 
 
 def test_the_lists_are_made_even_when_the_gate_says_no(tasks):

@@ -24,7 +24,8 @@ else:
 def setup(tmp_path):
     """Returns run(python), which runs the set-up script of an empty folder."""
     (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "setup.sh", tmp_path / "scripts")
+    for name in ("setup.sh", "pip_settings.sh"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
 
     def run(python):
         return subprocess.run(

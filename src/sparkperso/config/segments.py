@@ -22,6 +22,36 @@ class StabilityConfig(Section):
     overlap of their members and the nearness of their centres, 0 to 1."""
 
 
+class ChangesTopic(Section):
+    """The Kafka topic that every change of gold/segment_history is sent to."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    """Addresses of brokers, separated by commas."""
+    topic: str = Field(default="sparkperso.segment-changes", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    """Its records: key user_id, value the row as JSON."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Other options of Spark's Kafka sink, such as kafka.security.protocol."""
+
+
+class LiveConfig(Section):
+    """How `stream-segments` follows events."""
+
+    clock: Literal["events", "wall"] = "events"
+    """What windows end at: the latest event, as in a batch, or the time of day (UTC)."""
+    late_hours: float = Field(default=24, gt=0)
+    """Events that are behind the latest by more are left to the next build-segments."""
+    trigger_seconds: float = Field(default=1, ge=0)
+    """Least time between the starts of two micro-batches."""
+    max_files: int = Field(default=200, ge=1)
+    """Most files of silver/events in a micro-batch."""
+    sweep_seconds: float = Field(default=60, ge=0)
+    """Everybody is looked at so often: time alone ends windows. Then gold/segments is written."""
+    compact_sweeps: int = Field(default=20, ge=1)
+    """After so many sweeps the counters are written anew, shorter."""
+    changes: ChangesTopic | None = None
+    """Where changes are sent to; None: gold/segment_history alone has them."""
+
+
 class SegmentsConfig(Section):
     """How segmentations are built."""
 
@@ -35,6 +65,8 @@ class SegmentsConfig(Section):
     """Segments of fewer people are neither written nor served: their members could be known."""
     stability: StabilityConfig = Field(default_factory=StabilityConfig)
     """How segments of one run follow those of the run before."""
+    live: LiveConfig = Field(default_factory=LiveConfig)
+    """How `stream-segments` follows events."""
     min_users: int = Field(default=20, ge=3)
     """With fewer users the job stops at a quality gate (exit 3)."""
     parallelism: int = Field(default=2, ge=1, le=32)

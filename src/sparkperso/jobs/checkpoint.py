@@ -99,9 +99,13 @@ class Folder:
 
 def checkpoint_place(job: Job, source: str) -> str:
     """Returns where the checkpoint of a source's stream lies, one for each kind of input."""
-    config = job.settings.stream
-    root = config.checkpoint_root or f"{job.settings.lake.root}/_checkpoints"
-    return f"{root.rstrip('/')}/ingest-events-{source}-{config.input}"
+    return f"{checkpoint_root(job)}/ingest-events-{source}-{job.settings.stream.input}"
+
+
+def checkpoint_root(job: Job) -> str:
+    """Returns the folder of all checkpoints."""
+    root = job.settings.stream.checkpoint_root or f"{job.settings.lake.root}/_checkpoints"
+    return root.rstrip("/")
 
 
 def open_checkpoint(job: Job, place: str, wanted: Identity) -> Identity:

@@ -7,18 +7,19 @@ its checkpoint, the same each time; Delta carries out each of its writes once.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sparkperso.ingest.batch import Batch, plan_batch, rules_hash
 from sparkperso.ingest.counts import Intake
@@ -82,8 +83,7 @@ class StreamRun(Run):
 
     def together(self, *tasks: Callable[[], Any]) -> list[Any]:
         """Carries out writes side by side: most of a small one's time is spent waiting."""
-        with ThreadPoolExecutor(len(tasks)) as pool:
-            return [future.result() for future in [pool.submit(task) for task in tasks]]
+        return together(tasks)
 
     def accept(self, intake: Intake) -> None:
         """Lets every micro-batch on: a few bad records in a small one say nothing of the rest."""
@@ -95,6 +95,12 @@ class StreamRun(Run):
             writer.create()
             if not items.isEmpty():
                 writer.merge(items, txn=self.txn("silver/items"))
+
+
+def together(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Carries out tasks side by side; returns what they give."""
+    with ThreadPoolExecutor(max(len(tasks), 1)) as pool:
+        return [future.result() for future in [pool.submit(task) for task in tasks]]
 
 
 @dataclass
@@ -189,15 +195,44 @@ def open_input(job: Job, book: Rulebook) -> tuple[DataFrame, Identity]:
 
 def start(job: Job, classified: DataFrame, stream: Stream, place: str) -> StreamingQuery:
     """Starts the query."""
-    seconds = job.options.get("trigger")
-    seconds = job.settings.stream.trigger_seconds if seconds is None else seconds
     writer = classified.writeStream.foreachBatch(stream.take).option("checkpointLocation", place)
+    return run_query(job, writer, job.settings.stream.trigger_seconds)
+
+
+def run_query(job: Job, writer: DataStreamWriter, seconds: float) -> StreamingQuery:
+    """Starts a query as the options say; else it begins a micro-batch every `seconds` at most."""
+    asked = job.options.get("trigger")
+    seconds = seconds if asked is None else asked
     if job.options.get("available_now"):
-        return writer.trigger(availableNow=True).start()
+        return run_to_end(writer)
     return writer.trigger(processingTime=f"{round(seconds * 1000)} milliseconds").start()
 
 
-def follow(query: StreamingQuery, stream: Stream) -> None:
+def run_to_end(writer: DataStreamWriter) -> StreamingQuery:
+    """Starts a query that ends when all that there is now is in."""
+    return writer.trigger(availableNow=True).start()
+
+
+class Progress(Protocol):
+    """Writes down what a query tells of itself."""
+
+    def write(self, query: StreamingQuery, at_once: bool = False) -> None:
+        """Writes down what is new, now or when it is time."""
+
+
+class Followed(Protocol):
+    """A stream while it runs."""
+
+    @property
+    def is_stopping(self) -> Event:
+        """Set when it is to stop."""
+
+    @property
+    def progress(self) -> Progress:
+        """Told of the query."""
+
+
+def follow(query: StreamingQuery, stream: Followed) -> None:
     """Waits for the end of the query, and writes down its progress.
 
     On a request to stop, the micro-batch that is under way is finished and none is begun.
@@ -217,10 +252,10 @@ def follow(query: StreamingQuery, stream: Stream) -> None:
 
 
 @contextmanager
-def for_small_batches(job: Job) -> Iterator[None]:
-    """Sets the session to batches of a few thousand records inside the block."""
+def for_small_batches(job: Job, others: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Sets the session to batches of a few thousand records, and `others`, inside the block."""
     partitions = max(2, min(8, job.spark.sparkContext.defaultParallelism))
-    wanted = {**SMALL_BATCHES, "spark.sql.shuffle.partitions": str(partitions)}
+    wanted = {**SMALL_BATCHES, **(others or {}), "spark.sql.shuffle.partitions": str(partitions)}
     conf = job.spark.conf
     former = {name: conf.get(name, None) for name in wanted}
     try:

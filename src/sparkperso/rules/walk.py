@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from sparkperso.rules.conditions import All, Condition, Either, InSegment, Not
 
@@ -21,6 +21,16 @@ def inside(condition: Condition) -> tuple[Condition, ...]:
     if isinstance(condition, Either):
         return condition.any
     return (condition.not_,) if isinstance(condition, Not) else ()
+
+
+def rewrite(condition: Condition, change: Callable[[Condition], Condition]) -> Condition:
+    """Returns the condition with everything in it that holds no others put through `change`."""
+    parts = tuple(rewrite(part, change) for part in inside(condition))
+    if isinstance(condition, All):
+        return condition.model_copy(update={"all": parts})
+    if isinstance(condition, Either):
+        return condition.model_copy(update={"any": parts})
+    return condition.model_copy(update={"not_": parts[0]}) if parts else change(condition)
 
 
 def references(condition: Condition) -> list[str]:

@@ -13,7 +13,7 @@ SEGMENTS = TableSpec(
     name="gold/segments",
     grain="one user in one segment now; an exclusive segmentation holds one row per user",
     key=("user_id", "segment_id"),
-    writer="build-segments",
+    writer="build-segments, stream-segments",
     partition_by=("segmentation",),
     columns=(
         required("user_id", "string", "identifier of the user"),
@@ -23,7 +23,9 @@ SEGMENTS = TableSpec(
         required("label", "string", "name of the segment in words"),
         required("kind", "string", "rule, kmeans or hierarchical"),
         Column("distance", "double", "distance to the centre", "scaled feature space"),
-        required("model_version", "string", "MLflow run that the segments came from"),
+        required(
+            "model_version", "string", "MLflow run that it came from; live-<run_id> of a stream"
+        ),
         required("assigned_at", "timestamp", "when the run assigned it", "UTC"),
     ),
 )
@@ -50,7 +52,7 @@ SEGMENT_HISTORY = TableSpec(
     name="gold/segment_history",
     grain="one user entering or leaving one segment",
     key=("user_id", "segment_id", "change", "assigned_at"),
-    writer="build-segments",
+    writer="build-segments, stream-segments",
     change_feed=True,
     columns=(
         required("user_id", "string", "identifier of the user"),
@@ -59,7 +61,7 @@ SEGMENT_HISTORY = TableSpec(
         required("label", "string", "name of the segment in words when it was entered"),
         required("change", "string", "entered or left"),
         required("as_of", "timestamp", "time of the features that show the change", "UTC"),
-        required("model_version", "string", "MLflow run that found the change"),
+        required("model_version", "string", "MLflow run that found it; live-<run_id> of a stream"),
         required("assigned_at", "timestamp", "when the run found the change", "UTC"),
     ),
 )

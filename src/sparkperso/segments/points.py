@@ -30,13 +30,18 @@ def cached_points(
     Sums of floats depend on their order: so the users are spread by their identifiers and sorted
     within each partition. `partitions` should follow from the data, not from the cluster.
     """
-    assembler = VectorAssembler(inputCols=list(features), outputCol=POINT)
     spread = scaled.repartition(partitions, USER_ID).sortWithinPartitions(USER_ID)
-    points = assembler.transform(spread).select(USER_ID, POINT).persist()
+    points = as_points(spread, features).persist()
     try:
         yield points
     finally:
         points.unpersist()
+
+
+def as_points(scaled: DataFrame, features: Sequence[str]) -> DataFrame:
+    """Returns (user_id, point) of scaled features."""
+    assembler = VectorAssembler(inputCols=list(features), outputCol=POINT)
+    return assembler.transform(scaled).select(USER_ID, POINT)
 
 
 def order_centres(centres: Sequence[Centre], sizes: Sequence[int]) -> tuple[Centre, ...]:

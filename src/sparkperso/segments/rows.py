@@ -59,21 +59,49 @@ def membership_changes(
     `members` are the rows of gold/segments. They are compared with the membership that the history
     itself adds up to, so a run that was interrupted between two tables can be started again.
     """
-    before = _membership(history.where(F.col("segmentation") == segmentation))
-    now = members.select(USER_ID, SEGMENT_ID, F.col("label").alias("new_label"))
-    both = before.join(now, on=[USER_ID, SEGMENT_ID], how="full_outer")
-    changed = both.where(F.col("old_label").isNull() | F.col("new_label").isNull())
-    is_new = F.col("old_label").isNull()
-    return changed.select(
-        USER_ID,
-        SEGMENT_ID,
-        F.lit(segmentation).alias("segmentation"),
-        F.coalesce("new_label", "old_label").alias("label"),
-        F.when(is_new, F.lit("entered")).otherwise(F.lit("left")).alias("change"),
-        F.lit(stamp.as_of).alias("as_of"),
-        F.lit(stamp.model_version).alias("model_version"),
-        F.lit(stamp.assigned_at).alias("assigned_at"),
-    ).select(*SEGMENT_HISTORY.column_names)
+    before = membership(history.where(F.col("segmentation") == segmentation))
+    now = members.select(USER_ID, SEGMENT_ID, F.lit(segmentation).alias("segmentation"), "label")
+    return stamped(changes_between(before, now), stamp)
+
+
+def membership(history: DataFrame) -> DataFrame:
+    """Returns (user_id, segment_id, segmentation, label) of those whose last change was to enter.
+
+    The last one, not the sum: a stream and a batch run may have told of the same change.
+    """
+    latest = F.max_by(
+        F.struct("change", "segmentation", "label"), F.struct("assigned_at", "as_of", "change")
+    )
+    last = history.groupBy(USER_ID, SEGMENT_ID).agg(latest.alias("last"))
+    inside = last.where(F.col("last.change") == "entered")
+    return inside.select(USER_ID, SEGMENT_ID, "last.segmentation", "last.label")
+
+
+def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
+    """Returns (user_id, segment_id, segmentation, label, change) of two memberships.
+
+    Both hold (user_id, segment_id, segmentation, label), each user once in a segment.
+    """
+    told = F.struct("segmentation", "label")
+    old = before.select(USER_ID, SEGMENT_ID, told.alias("old"))
+    new = now.select(USER_ID, SEGMENT_ID, told.alias("new"))
+    both = old.join(new, on=[USER_ID, SEGMENT_ID], how="full_outer")
+    changed = both.where(F.col("old").isNull() | F.col("new").isNull())
+    change = F.when(F.col("old").isNull(), F.lit("entered")).otherwise(F.lit("left"))
+    known = changed.select(
+        USER_ID, SEGMENT_ID, F.coalesce("new", "old").alias("told"), change.alias("change")
+    )
+    return known.select(USER_ID, SEGMENT_ID, "told.segmentation", "told.label", "change")
+
+
+def stamped(changes: DataFrame, stamp: Stamp) -> DataFrame:
+    """Returns changes as rows of gold/segment_history."""
+    told = {
+        "as_of": F.lit(stamp.as_of),
+        "model_version": F.lit(stamp.model_version),
+        "assigned_at": F.lit(stamp.assigned_at),
+    }
+    return changes.withColumns(told).select(*SEGMENT_HISTORY.column_names)
 
 
 def profile_rows(
@@ -114,15 +142,6 @@ def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFram
     values = [tuple(row[name] for name in SEGMENTATION_RUNS.column_names)]
     spark = result.members.sparkSession
     return spark.createDataFrame(values, SEGMENTATION_RUNS.struct()).coalesce(1)
-
-
-def _membership(history: DataFrame) -> DataFrame:
-    """Returns (user_id, segment_id, old_label) of those who entered once more than they left."""
-    step = F.when(F.col("change") == "entered", F.lit(1)).otherwise(F.lit(-1))
-    totals = history.groupBy(USER_ID, SEGMENT_ID).agg(
-        F.sum(step).alias("inside"), F.max_by("label", "assigned_at").alias("old_label")
-    )
-    return totals.where(F.col("inside") > 0).drop("inside")
 
 
 def _profile_row(

@@ -10,6 +10,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.segments.points import SEGMENT_ID
 
+LIVE = "live-"
+"""Before the run's id in the model_version of changes that stream-segments found."""
 Trend = Mapping[datetime, int]
 """as_of → users."""
 
@@ -17,10 +19,15 @@ Trend = Mapping[datetime, int]
 def sizes_over_time(history: DataFrame, segmentation: str) -> dict[str, dict[datetime, int]]:
     """Returns segment id → as_of → users after the runs of that time, in the order of time.
 
-    A row per segment and time of a run is collected. Raises nothing where there is no history.
+    A row per segment and time of a run (of a stream, a day) is collected. Raises nothing where
+    there is no history.
     """
     step = F.when(F.col("change") == "entered", 1).otherwise(-1)
     mine = history.where(F.col("segmentation") == segmentation)
+    # Those of a stream come by the second: they are told by the day that they end with.
+    next_day = F.date_trunc("day", "as_of") + F.expr("INTERVAL 1 DAY")
+    is_live = F.col("model_version").startswith(LIVE)
+    mine = mine.withColumn("as_of", F.when(is_live, next_day).otherwise(F.col("as_of")))
     rows = mine.groupBy(SEGMENT_ID, "as_of").agg(F.sum(step).alias("more")).collect()
     times = sorted({row["as_of"] for row in rows})
     more = {(row[SEGMENT_ID], row["as_of"]): int(row["more"]) for row in rows}

@@ -50,24 +50,29 @@ def counted_of(rules: Iterable[Condition]) -> Counted:
 def hourly(events: DataFrame, counted: Counted) -> DataFrame:
     """Returns (user_id, hour, visit, counters…, told, last_at) of events, endless ones too.
 
+    Nobody's events have a row for each hour, without a visit: they tell how late it is.
+
     `told` lists the events of sequences: their time, what may be shared, and a flag for each
     sequence's first and then; `last_at` is the latest event's time, microseconds since 1970.
     """
     flag_of = flags_of(counted.counters)
+    is_known = F.col("user_id").isNotNull()
     kinds = {flag_of[measure.event_key]: measure.wanted for measure in counted.counters}
     marks = {**kinds, **marks_of(counted.sequences)}
-    narrow = events.where(F.col("user_id").isNotNull()).select(
+    narrow = events.select(
         "user_id",
         "timestamp",
-        F.date_trunc("hour", "timestamp").alias(HOUR),
-        visit_key().alias(VISIT),
+        F.when(is_known, visit_key()).alias(VISIT),
         F.unix_micros("timestamp").alias(AT),
         "value",
         *SHARED,
         *(fits(wanted).alias(flag) for flag, wanted in marks.items()),
     )
     matching = narrow.where(any_of(marks))
-    return matching.groupBy(*KEYS).agg(*_counters(counted), F.max(AT).alias(LAST_AT))
+    # A window, so that Structured Streaming knows when an hour is over and lets go of it.
+    keys = ("user_id", F.window("timestamp", "1 hour").alias("span"), VISIT)
+    hours = matching.groupBy(*keys).agg(*_counters(counted), F.max(AT).alias(LAST_AT))
+    return hours.withColumn("span", F.col("span.start")).withColumnRenamed("span", HOUR)
 
 
 def _counters(counted: Counted) -> list[Column]:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from sparkperso.rules.conditions import Condition
 from sparkperso.segments.live.counters import Counted
-from sparkperso.segments.live.windows import numbers, told_sequences
+from sparkperso.segments.live.windows import NOW, numbers, told_sequences
 from sparkperso.segments.rules.compile import Names
 from sparkperso.segments.rules.members import held_by
 
 
 def held_now(
-    attributes: DataFrame,
-    hours: DataFrame,
-    rules: Mapping[str, Condition],
-    counted: Counted,
-    as_of: datetime,
+    attributes: DataFrame, hours: DataFrame, rules: Mapping[str, Condition], counted: Counted
 ) -> DataFrame:
     """Returns (user_id, keys) as `fulfilled` does, of the users in `attributes`.
 
-    `attributes` is what `known_attributes` gives, `hours` what `hourly` gives; none of it is
-    later than `as_of`.
+    `attributes` is what `known_attributes` gives, `hours` what `hourly` gives, both with the column
+    `now`; none of it is later than that.
     """
     facts = attributes
     if counted.measures:
-        facts = facts.join(numbers(hours, counted, as_of), on="user_id", how="left")
+        facts = facts.join(numbers(hours, counted), on="user_id", how="left")
     if counted.sequences:
-        facts = facts.join(told_sequences(hours, counted, as_of), on="user_id", how="left")
-    return held_by(facts, rules, Names(counted.measures, counted.sequences, as_of))
+        facts = facts.join(told_sequences(hours, counted), on="user_id", how="left")
+    return held_by(facts, rules, Names(counted.measures, counted.sequences, F.col(NOW)))

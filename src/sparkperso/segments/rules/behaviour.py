@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -19,7 +19,7 @@ from sparkperso.segments.rules.measures import (
 )
 
 AT, VISIT = "at", "visit"
-DAY = 86_400_000_000
+DAY, HOUR = 86_400_000_000, 3_600_000_000
 """Microseconds."""
 
 
@@ -54,6 +54,20 @@ def micros(moment: datetime) -> Column:
 def visit_key() -> Column:
     """Returns what makes events one visit: their session, else their hour."""
     return F.coalesce("session_id", F.date_trunc("hour", "timestamp").cast("string"))
+
+
+def span(days: float) -> Column:
+    """Returns a number of days in microseconds."""
+    return F.lit(timedelta(days=days) // timedelta(microseconds=1))
+
+
+def start_of(now: Column, days: float) -> Column:
+    """Returns where a window of `days` before `now` begins, both in microseconds since 1970.
+
+    The same as `rules.evaluate.window_start`.
+    """
+    start = now - F.pmod(now, F.lit(HOUR)) - span(days)
+    return start - F.pmod(start, F.lit(HOUR))
 
 
 def until(events: DataFrame, as_of: datetime, first: datetime | None = None) -> DataFrame:

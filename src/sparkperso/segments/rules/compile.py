@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 from typing import Any
 
@@ -13,7 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.rules import conditions as c
 from sparkperso.rules.attributes import ATTRIBUTES, TEXT, trait_of
-from sparkperso.segments.rules.behaviour import DAY, micros
+from sparkperso.segments.rules.behaviour import DAY
 from sparkperso.segments.rules.measures import LAST, Measure, measures_of
 
 COMPARE: Mapping[str, Callable[[Column, Any], Column]] = {
@@ -31,7 +30,8 @@ class Names:
 
     measures: Mapping[Measure, str]
     sequences: Mapping[str, c.Sequence]
-    as_of: datetime
+    now: Column
+    """The time that days are counted back from, microseconds since 1970."""
 
 
 def compile_rules(rules: Mapping[str, c.Condition], names: Names) -> dict[str, Column]:
@@ -93,5 +93,5 @@ def _measured(condition: c.Measured, names: Names) -> Column:
     columns = [F.col(names.measures[measure]) for measure in measures_of(condition)]
     kind = measures_of(condition)[0].kind
     if kind == LAST:
-        return (micros(names.as_of) - columns[0]) / F.lit(DAY)
+        return (names.now - columns[0]) / F.lit(DAY)
     return reduce(Column.__add__, [F.coalesce(column, F.lit(0)) for column in columns])

@@ -74,7 +74,7 @@ def of_events(measure: Measure, matches: Column) -> Column:
         return (F.sum if measure.kind == SUM else F.max)(
             F.when(matches, F.col("value" if measure.kind == SUM else "at"))
         )
-    return F.max(F.when(matches, F.lit(1)))
+    return F.max(F.when(matches, F.lit(1).cast("bigint")))
 
 
 def of_visits(measure: Measure, column: str) -> Column:

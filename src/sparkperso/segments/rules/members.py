@@ -13,7 +13,7 @@ from sparkperso.rules.attributes import attributes_of
 from sparkperso.rules.conditions import Condition
 from sparkperso.rules.walk import order_of
 from sparkperso.segments.rules.attributes import attributes
-from sparkperso.segments.rules.behaviour import behaviour
+from sparkperso.segments.rules.behaviour import behaviour, micros
 from sparkperso.segments.rules.compile import Names, attribute_column, compile_rules
 from sparkperso.segments.rules.measures import all_measures
 from sparkperso.segments.rules.sequences import all_sequences, followed
@@ -36,7 +36,7 @@ class People:
 
 def fulfilled(people: People, rules: Mapping[str, Condition]) -> DataFrame:
     """Returns (user_id, keys): the keys of the rules that hold for each user, in their order."""
-    names = Names(all_measures(rules.values()), all_sequences(rules.values()), people.as_of)
+    names = Names(all_measures(rules.values()), all_sequences(rules.values()), micros(people.as_of))
     facts = known_attributes(people, rules)
     if names.measures:
         numbers = behaviour(people.events, names.measures, people.as_of)

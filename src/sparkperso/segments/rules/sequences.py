@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from sparkperso.rules.conditions import Condition, EventFilter, Followed, Sequence
 from sparkperso.rules.evaluate import window_start
 from sparkperso.rules.walk import parts_of
-from sparkperso.segments.rules.behaviour import AT, DAY, earliest, micros, until
+from sparkperso.segments.rules.behaviour import AT, earliest, micros, span, start_of, until
 from sparkperso.segments.rules.filters import any_of, fits
 
 
@@ -36,7 +36,7 @@ def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: dateti
         *sorted({sequence.same for sequence in sequences.values() if sequence.same}),
         *(fits(wanted).alias(flag) for flag, wanted in marks_of(sequences).items()),
     )
-    return tell(narrow, sequences, as_of)
+    return tell(narrow, sequences, micros(as_of))
 
 
 def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
@@ -45,21 +45,22 @@ def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
     return firsts | {f"then_{name}": sequence.then for name, sequence in sequences.items()}
 
 
-def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
+def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], now: Column) -> DataFrame:
     """Returns the same as `followed`, of events that are marked already.
 
-    `narrow` has user_id, `at` in microseconds, what sequences share, and `first_<name>` and
-    `then_<name>` of each. Sequences that share the same field are told by one sort of their events.
+    `now` and the `at` of `narrow` are microseconds since 1970; `narrow` has user_id, what sequences
+    share, and `first_<name>` and `then_<name>` of each. Sequences that share the same field are
+    told by one sort of their events.
     """
     by_field: dict[str, dict[str, Sequence]] = {}
     for name, sequence in sequences.items():
         by_field.setdefault(sequence.same or "", {})[name] = sequence
-    frames = [_of_field(narrow, mine, field, as_of) for field, mine in sorted(by_field.items())]
+    frames = [_of_field(narrow, mine, field, now) for field, mine in sorted(by_field.items())]
     return reduce(lambda a, b: a.join(b, on="user_id", how="full_outer"), frames)
 
 
 def _of_field(
-    narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, as_of: datetime
+    narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, now: Column
 ) -> DataFrame:
     mine = narrow.where(any_of(marks_of(sequences)))
     mine = mine.where(F.col(field).isNotNull()) if field else mine
@@ -72,19 +73,19 @@ def _of_field(
     }
     marked = mine.withColumns(next_then)
     return marked.groupBy("user_id").agg(
-        *(F.max(_is_one(s, n, as_of)).alias(n) for n, s in sequences.items())
+        *(F.max(_is_one(s, n, now)).alias(n) for n, s in sequences.items())
     )
 
 
-def _is_one(sequence: Sequence, name: str, as_of: datetime) -> Column:
+def _is_one(sequence: Sequence, name: str, now: Column) -> Column:
     """Whether an event is the first of a sequence that came about."""
-    reach = round(sequence.within_days * DAY)
+    reach = span(sequence.within_days)
     happened = F.coalesce(F.col(f"next_{name}") <= F.col(AT) + reach, F.lit(False))
     is_one = F.col(f"first_{name}") & (happened if sequence.happens else ~happened)
     if not sequence.happens:
-        is_one &= F.col(AT) <= micros(as_of - timedelta(days=sequence.within_days))
-    start = _start(sequence, as_of)
-    return is_one if start is None else is_one & (F.col(AT) >= micros(start))
+        is_one &= F.col(AT) <= now - reach
+    back = sequence.in_last_days
+    return is_one if back is None else is_one & (F.col(AT) >= start_of(now, back))
 
 
 def _start(sequence: Sequence, as_of: datetime) -> datetime | None:

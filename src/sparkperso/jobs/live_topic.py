@@ -1,0 +1,39 @@
+"""The topic of changes: every row of gold/segment_history, whoever wrote it.
+
+A stream of its own, with its own checkpoint: what is in the history is sent at least once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import functions as F
+
+from sparkperso.columns import USER_ID
+from sparkperso.jobs.context import Job
+from sparkperso.jobs.segment_tables import HISTORY
+
+
+@contextmanager
+def relaying(job: Job, place: str) -> Iterator[None]:
+    """Sends what is added to the history inside the block, and ends when all of it is sent."""
+    config = job.settings.segments.live.changes
+    if config is None:
+        yield
+        return
+    job.writer(HISTORY).create()
+    # The first time, the last commit is sent again: Delta follows from a version that exists.
+    version = job.lake.ref(HISTORY).version()
+    changes = job.lake.ref(HISTORY).follow({"startingVersion": str(version)})
+    value = F.to_json(F.struct(*changes.columns))
+    records = changes.select(F.col(USER_ID).alias("key"), value.alias("value"))
+    sink = records.writeStream.format("kafka").options(
+        topic=config.topic, **{"kafka.bootstrap.servers": config.bootstrap, **config.options}
+    )
+    query = sink.option("checkpointLocation", f"{place}/topic").start()
+    try:
+        yield
+        query.processAllAvailable()
+    finally:
+        query.stop()

@@ -1,0 +1,59 @@
+"""The rules of all segmentations that are followed live, as one set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sparkperso.config.segmentation import RuleSegmentation
+from sparkperso.rules.conditions import Attribute, Condition, Count, EventFilter, InSegment
+from sparkperso.rules.walk import rewrite
+from sparkperso.segments.live.counters import Counted, counted_of
+from sparkperso.segments.rules.build import segment_id
+
+EVERY_EVENT = Count(count=EventFilter(), at_least=0)
+"""Counted whatever the rules ask for: it shows who is there, and how late it is."""
+
+
+@dataclass(frozen=True)
+class LiveRules:
+    """What is followed."""
+
+    rules: Mapping[str, Condition]
+    """Segment id → condition; references are segment ids too."""
+    labels: Mapping[str, str]
+    """Segment id → name in words."""
+    segmentations: Mapping[str, str]
+    """Segment id → segmentation."""
+    counted: Counted
+
+    def fingerprint(self, *others: str | float) -> str:
+        """Returns a name of the rules and of what else counters depend on."""
+        known = [(name, rule.model_dump_json()) for name, rule in self.rules.items()]
+        return hashlib.sha256(json.dumps([*known, *others]).encode()).hexdigest()[:12]
+
+
+def live_rules(plans: Iterable[RuleSegmentation]) -> LiveRules:
+    """Returns the rules of several segmentations."""
+    named = [(plan, key, rule) for plan in plans for key, rule in plan.rules.items()]
+    rules = {segment_id(p, key): rewrite(rule.when, _live_in(p)) for p, key, rule in named}
+    return LiveRules(
+        rules=rules,
+        labels={segment_id(p, key): rule.label or key for p, key, rule in named},
+        segmentations={segment_id(p, key): p.name for p, key, _ in named},
+        counted=counted_of([*rules.values(), EVERY_EVENT]),
+    )
+
+
+def _live_in(plan: RuleSegmentation) -> Callable[[Condition], Condition]:
+    def change(part: Condition) -> Condition:
+        if isinstance(part, InSegment):
+            return InSegment(segment=segment_id(plan, part.segment))
+        if isinstance(part, Attribute) and part.attribute == "n_events" and part.bounds:
+            # The feature is as old as the last build-features; the count is not.
+            return Count(count=EventFilter(), **part.bounds)
+        return part
+
+    return change
