@@ -144,3 +144,34 @@ def test_users_without_clusters_are_told_so(spark, result):
     assert found.notes == (NO_CLUSTERS,)
     assert result.notes == ()
     assert result.figures["gap_k"] == 3
+
+
+def test_a_search_on_some_users_finds_the_same_segments_of_all(spark, rows, result):
+    many = group_rows([(centre, 4 * size) for centre, size in GROUPS])
+    found = build_kmeans(population(spark, many), plan(search_users=100), SETTINGS, NullRecorder())
+    assert [profile.size for profile in found.profiles] == [4 * size for _, size in GROUPS]
+    assert [p.label for p in found.profiles] == [p.label for p in result.profiles]
+
+
+def test_a_feature_that_is_the_same_for_all_changes_nothing(spark, rows, result):
+    same = population(spark, [(*row[:3], 7.0) for row in rows])
+    features = ["frequency", "monetary", "basket_size"]
+    found = build_kmeans(same, plan(features=features), SETTINGS, NullRecorder())
+    assert_df_equality(
+        found.members.select("user_id", "segment_id"),
+        result.members.select("user_id", "segment_id"),
+        ignore_row_order=True,
+    )
+
+
+def test_users_who_are_all_alike_form_no_segments(spark):
+    alike = population(spark, [(f"u{n:02}", 1.0, 1.0, 1.0) for n in range(40)])
+    with pytest.raises(QualityGateError):
+        build_kmeans(alike, plan(), SETTINGS, NullRecorder())
+
+
+def test_a_user_who_is_there_twice_is_refused(spark):
+    columns = "user_id string, frequency double, as_of timestamp, scaler_version string"
+    twice = spark.createDataFrame([("a", 1.0, AS_OF, "v1"), ("a", 2.0, AS_OF, "v1")], columns)
+    with pytest.raises(JobError, match="2 rows of 1 users"):
+        latest_population(twice, twice, AS_OF)

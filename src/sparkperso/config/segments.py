@@ -71,7 +71,7 @@ class SegmentsConfig(Section):
     """With fewer users the job stops at a quality gate (exit 3)."""
     parallelism: int = Field(default=2, ge=1, le=32)
     """Candidates that are fitted at the same time."""
-    users_per_partition: int = Field(default=20_000, ge=100)
+    users_per_partition: int = Field(default=100_000, ge=100)
     """Users in one Spark partition while clustering: fixes the order of sums on any cluster."""
     picture_points: int = Field(default=5_000, ge=10, le=5_000)
     """Users drawn in the scatter picture; the bound of what reaches the driver."""
@@ -182,6 +182,9 @@ class KMeansSegmentation(FeatureSegmentation):
     """Data sets without clusters that the gap statistic compares with; 0 leaves it out."""
     gap_users: int = Field(default=1_000, ge=50, le=5_000)
     """Users, chosen by a hash, that the gap statistic looks at."""
+    search_users: int = Field(default=100_000, ge=100)
+    """Numbers of segments and starts are tried on so many users at most, chosen by a hash; the
+    best of them is then fitted on all."""
     max_iter: int = Field(default=30, ge=1)
     """Iterations of one fit, at most."""
     tol: float = Field(default=1e-4, gt=0)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.errors import QualityGateError
@@ -16,13 +17,13 @@ from sparkperso.segments import pictures
 from sparkperso.segments.gap import Gap, best_k, gap_statistic, is_noise
 from sparkperso.segments.lineage import Clusters, Lineage, follow
 from sparkperso.segments.outliers import clipped, fitted
-from sparkperso.segments.points import Centre, assign_nearest, cached_points, order_centres
+from sparkperso.segments.points import SEGMENT_ID, Centre, cached_points
 from sparkperso.segments.population import Population
 from sparkperso.segments.profiles import profile_segments
 from sparkperso.segments.projection import project
 from sparkperso.segments.result import SegmentationResult, SegmentProfile
-from sparkperso.segments.sample import sample_points
-from sparkperso.segments.search import Candidate, choose_candidate, search_k
+from sparkperso.segments.sample import mini_batch, sample_points
+from sparkperso.segments.search import Candidate, assign, choose_candidate, fit_recorded, search_k
 
 NO_CLUSTERS = (
     "The users form no clusters: whatever number of segments is cut out of them is about as tight "
@@ -47,14 +48,20 @@ def build_kmeans(
     scaled_features = clipped(population.scaled, plan)
     with cached_points(scaled_features, plan.features, partitions) as points:
         gaps = _gaps(points, plan, settings)
-        candidates = search_k(fitted(points, plan), plan, settings, recorder)
+        users = fitted(points, plan)
+        tried = mini_batch(users, population.size, plan.search_users)
+        candidates = search_k(users if tried is None else tried, plan, settings, recorder)
         smallest = max(plan.min_segment_share, settings.min_members / population.size)
         chosen = choose_candidate(candidates, smallest)
+        if tried is not None:
+            whole = fit_recorded(users, plan, chosen.k, chosen.seed, recorder)
+            chosen = choose_candidate([whole], smallest)
         recorder.set_tags({"chosen": chosen.name})
-        centres = order_centres(chosen.centres, chosen.metrics.sizes)
-        lineage = _follow(points, centres, population, plan, settings)
+        centres, assigned = assign(points, chosen)
+        assigned = assigned.persist()
+        lineage = _follow(assigned, len(centres), population, plan, settings)
         ids = lineage.ids
-        members = assign_nearest(points, centres, ids)
+        members = assigned.withColumn(SEGMENT_ID, named(ids)[F.col(SEGMENT_ID)])
         scaled = scaled_centres(ids, centres, plan.features)
         profiles = profile_segments(
             members, population, plan.profiled, plan.naming, scaled, labels=lineage.labels
@@ -77,6 +84,7 @@ def build_kmeans(
         },
         pictures=drawn,
         lineage=lineage,
+        cached=(assigned,),
     )
 
 
@@ -89,17 +97,22 @@ def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig)
     return gap_statistic(sample, k_max, plan.gap_references, settings.seed)
 
 
+def named(ids: Sequence[str]) -> Column:
+    """Returns place, as text → id."""
+    pairs = enumerate(ids)
+    return F.create_map(*[F.lit(part) for n, name in pairs for part in (str(n), name)])
+
+
 def _follow(
-    points: DataFrame,
-    centres: Sequence[Centre],
+    assigned: DataFrame,
+    count: int,
     population: Population,
     plan: KMeansSegmentation,
     settings: SegmentsConfig,
 ) -> Lineage:
     """Returns the ids of the centres: those of the segments before, where they are alike."""
-    ids = [str(number) for number in range(len(centres))]
-    members = assign_nearest(points, centres, ids)
-    found = Clusters(plan.name, ids, members, population.scaled, plan.features)
+    ids = [str(number) for number in range(count)]
+    found = Clusters(plan.name, ids, assigned, population.scaled, plan.features)
     return follow(population.previous, found, settings.stability)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pyspark.ml.feature import VectorAssembler
@@ -49,9 +49,27 @@ def order_centres(centres: Sequence[Centre], sizes: Sequence[int]) -> tuple[Cent
 
     K-means numbers its centres as its random start has it; this order depends on the result only.
     """
-    rounded = [tuple(round(float(x), DECIMALS) for x in centre) for centre in centres]
-    ranked = sorted(zip(sizes, rounded, strict=True), key=lambda pair: (-pair[0], pair[1]))
-    return tuple(centre for _, centre in ranked)
+    return tuple(_rounded(centres[place]) for place in order_of(centres, sizes))
+
+
+def order_of(centres: Sequence[Centre], sizes: Sequence[int]) -> list[int]:
+    """Returns the places of the centres in that order."""
+    centres = [_rounded(centre) for centre in centres]
+    return sorted(range(len(centres)), key=lambda place: (-sizes[place], centres[place]))
+
+
+def _rounded(centre: Centre) -> Centre:
+    return tuple(round(float(x), DECIMALS) for x in centre)
+
+
+def assign_labelled(
+    points: DataFrame, label: str, centres: Mapping[int, Centre], ids: Mapping[int, str]
+) -> DataFrame:
+    """Returns the same of points that a fit has labelled with the number of their centre."""
+    own = F.create_map(*[part for n, c in centres.items() for part in (F.lit(n), F.lit(list(c)))])
+    names = F.create_map(*[F.lit(part) for pair in ids.items() for part in pair])
+    distance = distance_to(vector_to_array(F.col(POINT)), own[F.col(label)])
+    return points.select(USER_ID, names[F.col(label)].alias(SEGMENT_ID), distance.alias(DISTANCE))
 
 
 def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[str]) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.columns import AS_OF
+from sparkperso.columns import AS_OF, USER_ID
 from sparkperso.errors import ConfigError, JobError
 from sparkperso.segments.previous import Previous
 
@@ -54,12 +54,17 @@ class Population:
 def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Population:
     """Returns the users of the latest features that look no further than `as_of`.
 
-    Raises JobError when there are none, or when they were scaled in more than one way.
+    Raises JobError when there are none, when a user is there twice, or when they were scaled in
+    more than one way.
     """
     found = (
         scaled.where(F.col(AS_OF) <= F.lit(as_of))
         .groupBy(AS_OF)
-        .agg(F.count(F.lit(1)).alias("size"), F.collect_set(SCALER_VERSION).alias("versions"))
+        .agg(
+            F.count(F.lit(1)).alias("size"),
+            F.count_distinct(USER_ID).alias("different"),
+            F.collect_set(SCALER_VERSION).alias("versions"),
+        )
         .orderBy(F.desc(AS_OF))
         .first()
     )
@@ -69,13 +74,20 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
             f"There are none as of {as_of}",
             "Run 'sparkperso build-features' first, with the same --as-of",
         )
+    scaler_version = _only(found["versions"])
+    if found["size"] != found["different"]:
+        raise JobError(
+            "gold/user_features_scaled should hold each user once for one as_of",
+            f"As of {found[AS_OF]} it has {found['size']:,} rows of {found['different']:,} users",
+            "Run 'sparkperso build-features' again, which replaces them",
+        )
     at_latest = F.col(AS_OF) == F.lit(found[AS_OF])
     return Population(
         raw=raw.where(at_latest),
         scaled=scaled.where(at_latest),
         as_of=found[AS_OF],
         size=int(found["size"]),
-        scaler_version=_only(found["versions"]),
+        scaler_version=scaler_version,
     )
 
 

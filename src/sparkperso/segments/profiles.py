@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
@@ -17,6 +18,8 @@ from sparkperso.segments.population import Population
 from sparkperso.segments.result import SegmentProfile
 
 EVERYONE = None
+Figures = Mapping[str, Any]
+"""Name of a figure → value."""
 N_SAMPLES = 5
 VALUE = "monetary"
 
@@ -71,23 +74,26 @@ def distinguishing(profile: SegmentProfile) -> list[Trait]:
 
 def _summarise(
     members: DataFrame, population: Population, features: Sequence[str]
-) -> dict[str | None, Row]:
-    """Returns sizes, means and deviations by segment and, without one, of everyone: one pass."""
-    raw = [F.col(name).cast("double").alias(f"raw_{name}") for name in features]
-    scaled = [F.col(name).alias(f"scaled_{name}") for name in features]
-    all_users = population.raw.select(USER_ID, F.lit(None).cast("string").alias(SEGMENT_ID))
-    joined = (
-        all_users.unionByName(members.select(USER_ID, SEGMENT_ID))
-        .join(population.raw.select(USER_ID, F.col(VALUE).alias("_value"), *raw), on=USER_ID)
-        .join(population.scaled.select(USER_ID, *scaled), on=USER_ID)
+) -> dict[str | None, Figures]:
+    """Returns sizes, means and deviations by segment and, under EVERYONE, of all users."""
+    raw = population.raw.select(
+        USER_ID,
+        F.col(VALUE).alias("_value"),
+        *(F.col(name).cast("double").alias(f"raw_{name}") for name in features),
     )
-    measures = [
-        F.avg(f"{kind}_{n}").alias(f"{kind}_{n}") for kind in ("raw", "scaled") for n in features
-    ]
-    measures += [F.stddev_pop(f"scaled_{name}").alias(f"std_{name}") for name in features]
-    measures += [F.sum("_value").alias("value"), F.count(F.lit(1)).alias("size")]
-    measures += [F.min(_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
-    return {row[SEGMENT_ID]: row for row in joined.groupBy(SEGMENT_ID).agg(*measures).collect()}
+    scaled = population.scaled.select(
+        USER_ID, *(F.col(name).alias(f"scaled_{name}") for name in features)
+    )
+    own = [F.avg(f"raw_{name}").alias(f"raw_{name}") for name in features]
+    own += [F.sum("_value").alias("value"), F.count(F.lit(1)).alias("size")]
+    own += [F.min(_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
+    common = [F.avg(f"scaled_{name}").alias(f"scaled_{name}") for name in features]
+    spread = [F.stddev_pop(f"scaled_{name}").alias(f"std_{name}") for name in features]
+    all_raw, all_scaled = raw.agg(*own).collect()[0], scaled.agg(*common, *spread).collect()[0]
+    joined = members.select(USER_ID, SEGMENT_ID).join(raw, on=USER_ID).join(scaled, on=USER_ID)
+    rows = joined.groupBy(SEGMENT_ID).agg(*own, *common).collect()
+    everyone = all_raw.asDict() | all_scaled.asDict()
+    return {EVERYONE: everyone, **{row[SEGMENT_ID]: row.asDict() for row in rows}}
 
 
 def _hash(number: int) -> Column:
@@ -95,7 +101,7 @@ def _hash(number: int) -> Column:
 
 
 def _samples(
-    members: DataFrame, summary: Mapping[str | None, Row]
+    members: DataFrame, summary: Mapping[str | None, Figures]
 ) -> dict[str | None, tuple[str, ...]]:
     """Returns a few members of each segment: those of the smallest hashes, the same in every run.
 
@@ -112,7 +118,7 @@ def _samples(
     return {name: known[:N_SAMPLES] for name, known in samples.items()}
 
 
-def _traits(segment: Row, everyone: Row, features: Sequence[str]) -> tuple[Trait, ...]:
+def _traits(segment: Figures, everyone: Figures, features: Sequence[str]) -> tuple[Trait, ...]:
     return tuple(
         Trait(
             feature=name,
@@ -124,7 +130,7 @@ def _traits(segment: Row, everyone: Row, features: Sequence[str]) -> tuple[Trait
     )
 
 
-def _difference(segment: Row, everyone: Row, name: str) -> float:
+def _difference(segment: Figures, everyone: Figures, name: str) -> float:
     deviation = everyone[f"std_{name}"]
     distance = segment[f"scaled_{name}"] - everyone[f"scaled_{name}"]
     return round(float(distance / deviation), DECIMALS) if deviation else 0.0

@@ -6,16 +6,23 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyspark.ml.clustering import KMeans
+from pyspark.ml.clustering import KMeans, KMeansModel
 from pyspark.sql import DataFrame
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.errors import QualityGateError
 from sparkperso.evaluate.clustering import ClusteringMetrics, clustering_metrics
 from sparkperso.recorder import RunRecorder
-from sparkperso.segments.points import DECIMALS, POINT, Centre
+from sparkperso.segments.points import (
+    DECIMALS,
+    POINT,
+    Centre,
+    assign_labelled,
+    order_centres,
+    order_of,
+)
 
 LABEL = "cluster"
 
@@ -29,6 +36,10 @@ class Candidate:
     centres: tuple[Centre, ...]
     metrics: ClusteringMetrics
     seconds: float = 0.0
+    labels: tuple[int, ...] = ()
+    """What the fit calls each of the centres."""
+    model: KMeansModel | None = None
+    """The fit itself."""
 
     @property
     def name(self) -> str:
@@ -62,7 +73,7 @@ def search_k(
         for start in range(settings.num_seeds)
     ]
     with ThreadPoolExecutor(settings.parallelism) as pool:
-        jobs = [pool.submit(_run, points, plan, k, seed, recorder) for k, seed in grid]
+        jobs = [pool.submit(fit_recorded, points, plan, k, seed, recorder) for k, seed in grid]
         candidates = [job.result() for job in jobs]
     _record_curve(candidates, recorder)
     return candidates
@@ -89,7 +100,37 @@ def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candi
 def fit_candidate(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int) -> Candidate:
     """Returns the k-means fit of one k and one random start."""
     started = time.monotonic()
-    fit = KMeans(
+    model = fit_centres(points, plan, k, seed)
+    return replace(measured(points, model, k, seed), seconds=time.monotonic() - started)
+
+
+def measured(points: DataFrame, model: KMeansModel, k: int, seed: int) -> Candidate:
+    """Returns a fit with its measures."""
+    metrics = clustering_metrics(model.transform(points), POINT, LABEL)
+    centres = model.clusterCenters()
+    labels = tuple(cluster.label for cluster in metrics.clusters)
+    used = tuple(tuple(map(float, centres[label])) for label in labels)
+    return Candidate(k, seed, used, metrics, labels=labels, model=model)
+
+
+def assign(points: DataFrame, candidate: Candidate) -> tuple[tuple[Centre, ...], DataFrame]:
+    """Returns a candidate's centres in their order, and (user_id, segment_id, distance) of all.
+
+    The segment_id is the place of the centre, as text. Raises AssertionError without a fit.
+    """
+    if candidate.model is None:
+        raise AssertionError("only a candidate that was fitted can assign")
+    places = order_of(candidate.centres, candidate.metrics.sizes)
+    centres = order_centres(candidate.centres, candidate.metrics.sizes)
+    labels = [candidate.labels[place] for place in places]
+    ids = {label: str(number) for number, label in enumerate(labels)}
+    labelled = candidate.model.transform(points)
+    return centres, assign_labelled(labelled, LABEL, dict(zip(labels, centres, strict=True)), ids)
+
+
+def fit_centres(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int) -> KMeansModel:
+    """Returns one fit."""
+    return KMeans(
         featuresCol=POINT,
         predictionCol=LABEL,
         k=k,
@@ -98,10 +139,6 @@ def fit_candidate(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int
         maxIter=plan.max_iter,
         tol=plan.tol,
     ).fit(points)
-    metrics = clustering_metrics(fit.transform(points), POINT, LABEL)
-    centres = fit.clusterCenters()
-    used = tuple(tuple(map(float, centres[cluster.label])) for cluster in metrics.clusters)
-    return Candidate(k, seed, used, metrics, time.monotonic() - started)
 
 
 def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> None:
@@ -118,9 +155,10 @@ def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> Non
         )
 
 
-def _run(
+def fit_recorded(
     points: DataFrame, plan: KMeansSegmentation, k: int, seed: int, recorder: RunRecorder
 ) -> Candidate:
+    """Returns the fit of one k and one random start, a child run of `recorder`."""
     with recorder.child(f"k={k} seed={seed}") as run:
         run.log_params({"k": k, "seed": seed, "max_iter": plan.max_iter, "tol": plan.tol})
         candidate = fit_candidate(points, plan, k, seed)
