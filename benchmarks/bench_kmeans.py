@@ -46,6 +46,8 @@ RESULTS = Path(__file__).parent / "results"
 AS_OF = datetime(2026, 6, 30)
 CHOSEN = NUMERIC_FEATURES[:20]
 SEED = 42
+WARM_UP = 20_000
+"""Users of a round that does not count."""
 
 
 def main() -> None:
@@ -58,8 +60,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as lake:
         settings = load_settings(assignments=["spark.driver_memory=6g"], lake=lake)
         job = Job("build-segments", settings, build_session(settings))
-        job.writer(FEATURES).overwrite(users(job, arguments.users, arguments.k))
         plan = KMeansSegmentation(name="bench", features=CHOSEN)
+        for count in (WARM_UP, arguments.users):
+            job.writer(FEATURES).overwrite(users(job, count, arguments.k))
+            if count == WARM_UP:
+                ours(job, plan, arguments.k)
+                bare(job, plan, arguments.k)
         for _ in range(arguments.rounds):
             found = ours(job, plan, arguments.k)
             found["bare"] = bare(job, plan, arguments.k)
