@@ -21,6 +21,10 @@ class JobError(SparkpersoError):
     """A job could not do its work (exit status 1)."""
 
 
+class WriteConflictError(JobError):
+    """Another run wrote the same part of a table at the same moment (exit status 1)."""
+
+
 class UsageError(SparkpersoError):
     """Wrong arguments or configuration (exit status 2)."""
 

@@ -7,14 +7,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+)
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from sparkperso.config.platform import LakeConfig
-from sparkperso.errors import JobError
+from sparkperso.errors import JobError, WriteConflictError
 from sparkperso.schemas import TABLES, TableSpec
 
+# Delta's Python classes have no base of their own, unlike Java's.
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+)
 STATS_COLUMNS = "delta.dataSkippingStatsColumns"
 
 
@@ -99,7 +114,10 @@ class TableWriter:
         self._save(rows, "append", txn, {})
 
     def overwrite(self, rows: DataFrame, where: str | None = None, txn: Txn | None = None) -> None:
-        """Replaces the table, or its rows that match the SQL condition `where`, in one commit."""
+        """Replaces the table, or its rows that match the SQL condition `where`, in one commit.
+
+        Raises WriteConflictError when another run replaced some of them meanwhile.
+        """
         self._save(rows, "overwrite", txn, {"replaceWhere": where} if where else {})
 
     def merge(self, rows: DataFrame, update: bool = True, txn: Txn | None = None) -> None:
@@ -168,10 +186,17 @@ class TableWriter:
         writer = rows.write.format("delta").mode(mode).options(**options)
         if txn:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
-        if self.ref.by_path:
-            writer.save(self.ref.place)
-        else:
-            writer.saveAsTable(self.ref.place)
+        try:
+            if self.ref.by_path:
+                writer.save(self.ref.place)
+            else:
+                writer.saveAsTable(self.ref.place)
+        except CONFLICTS:
+            raise WriteConflictError(
+                f"One run at a time should write the same rows of {self.ref.spec.name}",
+                "Another run wrote some of them while this one did",
+                "Run this one again when the other is done",
+            ) from None
 
 
 @dataclass(frozen=True)

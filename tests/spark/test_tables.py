@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
+from pyspark.sql import functions as F
 
 from sparkperso.config.platform import LakeConfig
-from sparkperso.errors import JobError
+from sparkperso.errors import JobError, WriteConflictError
 from sparkperso.tables import Lake, Txn
 
 ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
@@ -57,3 +60,21 @@ def test_a_lake_may_be_a_relative_folder(spark, rows, tmp_path, monkeypatch):
     lake.writer("ops/data_quality").append(rows)
     assert lake.read("ops/data_quality").count() == 1
     assert (tmp_path / "here" / "ops" / "data_quality").is_dir()
+
+
+def test_two_runs_that_replace_the_same_rows_at_once_conflict(lake, rows):
+    writer = lake.writer("ops/data_quality")
+    writer.append(rows)
+    slow = rows.withColumn("source", F.udf(slowly)("source"))
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(writer.overwrite, slow, "source = 's'")
+        time.sleep(1.5)
+        writer.overwrite(rows, "source = 's'")
+        with pytest.raises(WriteConflictError, match="ops/data_quality"):
+            late.result()
+    assert lake.ref("ops/data_quality").read().count() == 1
+
+
+def slowly(text):
+    time.sleep(6)
+    return text

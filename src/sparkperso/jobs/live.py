@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.errors import JobError
 from sparkperso.ingest.narrow import kept
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.live_hours import LiveHours
@@ -49,6 +50,8 @@ class Live:
     clusterings: Sequence[KMeansSegmentation] = ()
     is_stopping: Event = field(default_factory=Event)
     late: LateBook = field(default_factory=LateBook)
+    relay: StreamingQuery | None = None
+    """Sends changes to a topic, beside this."""
     now: int = 0
     """The time that windows end at, microseconds since 1970."""
     n_batches: int = 0
@@ -71,6 +74,7 @@ class Live:
     def write(self, query: StreamingQuery, at_once: bool = False) -> None:
         """Notes what the query tells, and sweeps when no micro-batch is there to do it."""
         self.late.add(query)
+        self._require_relay()
         if not at_once and self.n_sweeps and self._lock.acquire(blocking=False):
             try:
                 if self._is_sweep_due() and self._may_have_changed():
@@ -120,6 +124,15 @@ class Live:
             "entered and left": self.n_changes,
             **(late if self.late.n_rows else {}),
         }
+
+    def _require_relay(self) -> None:
+        failure = self.relay and self.relay.exception()
+        if failure:
+            raise JobError(
+                "Every change should be sent to the topic of segments.live.changes",
+                str(failure).strip().splitlines()[0],
+                "Mend the topic or its settings; the next run sends what is missing",
+            )
 
     def _update(self, batch: DataFrame, number: int) -> None:
         self.n_changes += self.members.update(batch, number, self.now)

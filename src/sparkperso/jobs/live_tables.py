@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
+from sparkperso.errors import WriteConflictError
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.segment_tables import HISTORY, SEGMENTS
 from sparkperso.schemas import TABLES
@@ -64,7 +65,11 @@ def record(
     rows = member_rows(now.where(wanted), stamp)
     rows = rows if others is None else rows.unionByName(others.where(wanted))
     listed = ", ".join(f"'{name}'" for name in sorted(counts))
-    job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
+    try:
+        job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
+    except WriteConflictError:
+        # build-segments was at it: the next sweep holds its members against the history.
+        return 0
     record_changes(job, changes, stamp)
     return sum(counts.values())
 

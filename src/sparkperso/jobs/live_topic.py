@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
 
 from sparkperso.columns import USER_ID
 from sparkperso.jobs.context import Job
@@ -16,11 +17,14 @@ from sparkperso.jobs.segment_tables import HISTORY
 
 
 @contextmanager
-def relaying(job: Job, place: str) -> Iterator[None]:
-    """Sends what is added to the history inside the block, and ends when all of it is sent."""
+def relaying(job: Job, place: str) -> Iterator[StreamingQuery | None]:
+    """Sends what is added to the history inside the block, and ends when all of it is sent.
+
+    Gives the query that does, None where no topic is configured.
+    """
     config = job.settings.segments.live.changes
     if config is None:
-        yield
+        yield None
         return
     job.writer(HISTORY).create()
     # The first time, the last commit is sent again: Delta follows from a version that exists.
@@ -33,7 +37,7 @@ def relaying(job: Job, place: str) -> Iterator[None]:
     )
     query = sink.option("checkpointLocation", f"{place}/topic").start()
     try:
-        yield
+        yield query
         query.processAllAvailable()
     finally:
         query.stop()

@@ -65,7 +65,7 @@ def stream_segments(job: Job) -> Summary:
         live = open_live(job, rules, plans, place)
         from_version = seed(job, live.hours, folder)
         live.begin()
-        with relaying(job, place), stopping_on_signals(live.is_stopping):
+        with relaying(job, place) as live.relay, stopping_on_signals(live.is_stopping):
             follow(run_to_end(writer(job, live, from_version, place)), live)
             if not live.is_stopping.is_set():
                 live.sweep()
