@@ -6,7 +6,13 @@ import pytest
 
 from sparkperso import errors
 
-STATUS = {"SparkpersoError": 1, "JobError": 1, "UsageError": 2, "ConfigError": 2}
+STATUS = {
+    "SparkpersoError": 1,
+    "JobError": 1,
+    "WriteConflictError": 1,
+    "UsageError": 2,
+    "ConfigError": 2,
+}
 
 
 def test_every_error_has_the_promised_exit_status():
