@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -34,7 +33,7 @@ from sparkperso.jobs.context import Job
 from sparkperso.jobs.segment_tables import FEATURES, SCALED, write_segmentation
 from sparkperso.schemas import TABLES
 from sparkperso.segments.kmeans import named, scaled_centres
-from sparkperso.segments.points import POINT, cached_points
+from sparkperso.segments.points import cached_points
 from sparkperso.segments.population import Population
 from sparkperso.segments.profiles import profile_segments
 from sparkperso.segments.result import SegmentationResult
@@ -118,7 +117,7 @@ def ours(job: Job, plan: KMeansSegmentation, k: int) -> dict[str, float]:
             centres, assigned = assign(points, candidate)
             assigned = assigned.persist()
             ids = [f"bench-{number}" for number in range(1, len(centres) + 1)]
-            members = assigned.withColumn("segment_id", named(ids)[F.col("segment_id")])
+            members = named(assigned, ids)
             profiles = profile_segments(
                 members,
                 population,
@@ -141,14 +140,7 @@ def bare(job: Job, plan: KMeansSegmentation, k: int) -> float:
     with cached_points(scaled, plan.features, job.spark.sparkContext.defaultParallelism) as points:
         points.count()
         started = time.monotonic()
-        KMeans(
-            featuresCol=POINT,
-            k=k,
-            seed=SEED,
-            initSteps=plan.init_steps,
-            maxIter=plan.max_iter,
-            tol=plan.tol,
-        ).fit(points)
+        fit_centres(points, plan, k, SEED)
         return time.monotonic() - started
 
 

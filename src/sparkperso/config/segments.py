@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sparkperso.config.section import Section
+from sparkperso.config.stream import TOPIC, TopicConfig
 
 # Names stand in segment ids and in conditions on tables, so they hold no quotes or blanks.
 NAME = r"^[a-z][a-z0-9_-]*$"
@@ -22,15 +23,11 @@ class StabilityConfig(Section):
     overlap of their members and the nearness of their centres, 0 to 1."""
 
 
-class ChangesTopic(Section):
+class ChangesTopic(TopicConfig):
     """The Kafka topic that every change of gold/segment_history is sent to."""
 
-    bootstrap: str = "127.0.0.1:9092"
-    """Addresses of brokers, separated by commas."""
-    topic: str = Field(default="sparkperso.segment-changes", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    topic: str = Field(default="sparkperso.segment-changes", pattern=TOPIC)
     """Its records: key user_id, value the row as JSON."""
-    options: dict[str, str] = Field(default_factory=dict)
-    """Other options of Spark's Kafka sink, such as kafka.security.protocol."""
 
 
 class LiveConfig(Section):

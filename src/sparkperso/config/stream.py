@@ -8,16 +8,19 @@ from pydantic import Field
 
 from sparkperso.config.section import Section
 
+TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
+"""What Kafka takes for the name of a topic."""
+
 
 class TopicConfig(Section):
     """The Kafka topic that the collector writes to."""
 
     bootstrap: str = "127.0.0.1:9092"
     """Addresses of brokers, separated by commas."""
-    topic: str = Field(default="sparkperso.events", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    topic: str = Field(default="sparkperso.events", pattern=TOPIC)
     """The topic; its records are events, one JSON object each."""
     options: dict[str, str] = Field(default_factory=dict)
-    """Other options of Spark's Kafka source, such as kafka.security.protocol."""
+    """Other options of Spark for Kafka, such as kafka.security.protocol."""
 
 
 class StreamConfig(Section):

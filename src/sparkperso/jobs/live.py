@@ -137,13 +137,15 @@ class Live:
     def _update(self, batch: DataFrame, number: int) -> None:
         self.n_changes += self.members.update(batch, number, self.now)
 
+    @property
+    def _is_by_the_wall(self) -> bool:
+        return self.job.settings.segments.live.clock == "wall"
+
     def _may_have_changed(self) -> bool:
-        is_wall = self.job.settings.segments.live.clock == "wall"
-        return is_wall or not self._is_settled or self.members.attributes.are_old()
+        return self._is_by_the_wall or not self._is_settled or self.members.attributes.are_old()
 
     def _later(self, latest: int) -> int:
-        is_wall = self.job.settings.segments.live.clock == "wall"
-        return time.time_ns() // 1000 if is_wall else max(self.now, latest)
+        return time.time_ns() // 1000 if self._is_by_the_wall else max(self.now, latest)
 
     def _is_sweep_due(self) -> bool:
         waited = time.monotonic() - self._swept_at

@@ -38,10 +38,10 @@ class LiveAttributes:
 
     def refresh(self, now: int) -> None:
         """Reads them if they are old."""
-        if not self.are_old():
-            return
-        version = self.job.lake.ref(FEATURES).version()
         lake = self.job.lake
+        version = lake.ref(FEATURES).version()
+        if self._frame is not None and version == self._version:
+            return
         people = People(
             features_at(self.job, now),
             lake.ref(EVENTS).read(),

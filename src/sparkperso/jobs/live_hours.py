@@ -24,7 +24,7 @@ class LiveHours:
     def seed(self, events: DataFrame) -> None:
         """Counts the events that there are."""
         counted = hourly(events, self.counted).withColumn(BATCH, F.lit(SEED))
-        latest = counted.agg(F.max(LAST_AT)).first()
+        latest = events.agg(F.unix_micros(F.max("timestamp"))).first()
         now = F.lit((latest and latest[0]) or 0)
         self.table.replace(folded(counted, self.counted, now, self.reach_days))
 

@@ -22,6 +22,7 @@ from sparkperso.jobs.live_tables import (
 from sparkperso.segments.live.members import held_now
 from sparkperso.segments.live.rules import LiveRules
 from sparkperso.segments.live.windows import NOW
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.rows import changes_between
 from sparkperso.segments.rules.members import KEYS
 
@@ -81,10 +82,8 @@ class LiveMembers:
     def _shown(self, found: DataFrame) -> DataFrame:
         """MEMBER of the segments that may be shown."""
         segment = F.col("segment_id")
-        names, labels = (
-            F.create_map(*[F.lit(part) for pair in told.items() for part in pair])[segment]
-            for told in (self.rules.segmentations, self.rules.labels)
-        )
+        names = looked_up(self.rules.segmentations, segment)
+        labels = looked_up(self.rules.labels, segment)
         known = found.where(segment.isin(*self.shown) if self.shown else F.lit(False))
         return known.withColumns({"segmentation": names, "label": labels}).select(*MEMBER)
 

@@ -33,11 +33,13 @@ def assign_newcomers(
     Their features are counted from their events, as of `now`, and scaled as everybody's were.
     """
     centres = {plan.name: found for plan in plans if (found := read_centres(job, plan))}
+    if not centres:
+        return 0
     new = hours.where(F.col(USER_ID).isNotNull()).join(known, on=USER_ID, how="left_anti")
     began = F.when(F.col(VISIT) == PAST, F.lit(moment(0))).otherwise(F.col(HOUR))
     people = fixed(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
     first = people.agg(F.min("began")).first()
-    if not centres or first is None or first[0] is None:
+    if first is None or first[0] is None:
         return 0
     events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= F.lit(first[0]))
     mine = events.join(people, on=USER_ID, how="left_semi")

@@ -12,11 +12,11 @@ from sparkperso.columns import USER_ID
 from sparkperso.errors import WriteConflictError
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.segment_tables import HISTORY, SEGMENTS
+from sparkperso.rules.evaluate import EPOCH
 from sparkperso.schemas import TABLES
 from sparkperso.segments.rows import Stamp, changes_between, membership, stamped
 from sparkperso.segments.trends import LIVE
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MEMBER = (USER_ID, "segment_id", "segmentation", "label")
 
 

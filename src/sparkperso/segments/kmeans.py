@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
@@ -16,6 +16,7 @@ from sparkperso.recorder import RunRecorder
 from sparkperso.segments import pictures
 from sparkperso.segments.gap import Gap, best_k, gap_statistic, is_noise
 from sparkperso.segments.lineage import Clusters, Lineage, follow
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.outliers import clipped, fitted
 from sparkperso.segments.points import SEGMENT_ID, Centre, cached_points
 from sparkperso.segments.population import Population
@@ -61,7 +62,7 @@ def build_kmeans(
         assigned = assigned.persist()
         lineage = _follow(assigned, len(centres), population, plan, settings)
         ids = lineage.ids
-        members = assigned.withColumn(SEGMENT_ID, named(ids)[F.col(SEGMENT_ID)])
+        members = named(assigned, ids)
         scaled = scaled_centres(ids, centres, plan.features)
         profiles = profile_segments(
             members, population, plan.profiled, plan.naming, scaled, labels=lineage.labels
@@ -97,10 +98,10 @@ def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig)
     return gap_statistic(sample, k_max, plan.gap_references, settings.seed)
 
 
-def named(ids: Sequence[str]) -> Column:
-    """Returns place, as text → id."""
-    pairs = enumerate(ids)
-    return F.create_map(*[F.lit(part) for n, name in pairs for part in (str(n), name)])
+def named(assigned: DataFrame, ids: Sequence[str]) -> DataFrame:
+    """Returns the rows of `search.assign` with the ids of the centres in the stead of places."""
+    by_place = {str(place): name for place, name in enumerate(ids)}
+    return assigned.withColumn(SEGMENT_ID, looked_up(by_place, F.col(SEGMENT_ID)))
 
 
 def _follow(

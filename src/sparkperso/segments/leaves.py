@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
 from sparkperso.config.segmentation import HierarchicalSegmentation
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.points import POINT
 from sparkperso.segments.sample import sample_points
 
@@ -44,8 +45,8 @@ def find_leaves(points: DataFrame, size: int, plan: HierarchicalSegmentation, se
     used = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
     centres = np.array([fit.clusterCenters()[number] for number, _ in used])
     sizes = np.array([size for _, size in used])
-    places = [part for place, (number, _) in enumerate(used) for part in (number, place)]
-    numbered = users.withColumn(LEAF, F.create_map(*map(F.lit, places))[F.col(LEAF)])
+    places = {number: place for place, (number, _) in enumerate(used)}
+    numbered = users.withColumn(LEAF, looked_up(places, F.col(LEAF)))
     return Leaves(centres, numbered, sizes, are_users=False)
 
 

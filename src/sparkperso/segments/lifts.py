@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.points import DECIMALS, SEGMENT_ID
 from sparkperso.segments.result import Lift
 
@@ -26,9 +27,9 @@ def category_lifts(
     """
     shares = users.select(USER_ID, F.explode("category_mix").alias("category", "share"))
     mine = members.select(USER_ID, SEGMENT_ID).join(shares, on=USER_ID)
-    size = F.create_map(*[F.lit(part) for pair in sizes.items() for part in pair])
+    size = looked_up(sizes, F.col(SEGMENT_ID))
     each = mine.groupBy(SEGMENT_ID, "category").agg(F.sum("share").alias("sum"))
-    own = each.withColumn("share", F.round(F.col("sum") / size[F.col(SEGMENT_ID)], DECIMALS))
+    own = each.withColumn("share", F.round(F.col("sum") / size, DECIMALS))
     average = shares.groupBy("category").agg(
         F.round(F.sum("share") / F.lit(n_users), DECIMALS).alias("average")
     )

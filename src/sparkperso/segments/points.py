@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
 from sparkperso.evaluate.clustering import squared_distance
+from sparkperso.segments.lookup import looked_up
 
 POINT = "point"
 SEGMENT_ID = "segment_id"
@@ -66,10 +67,10 @@ def assign_labelled(
     points: DataFrame, label: str, centres: Mapping[int, Centre], ids: Mapping[int, str]
 ) -> DataFrame:
     """Returns the same of points that a fit has labelled with the number of their centre."""
-    own = F.create_map(*[part for n, c in centres.items() for part in (F.lit(n), F.lit(list(c)))])
-    names = F.create_map(*[F.lit(part) for pair in ids.items() for part in pair])
-    distance = distance_to(vector_to_array(F.col(POINT)), own[F.col(label)])
-    return points.select(USER_ID, names[F.col(label)].alias(SEGMENT_ID), distance.alias(DISTANCE))
+    own = looked_up({number: list(centre) for number, centre in centres.items()}, F.col(label))
+    name = looked_up(ids, F.col(label))
+    distance = distance_to(vector_to_array(F.col(POINT)), own)
+    return points.select(USER_ID, name.alias(SEGMENT_ID), distance.alias(DISTANCE))
 
 
 def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[str]) -> DataFrame:

@@ -18,6 +18,7 @@ from sparkperso.schemas.segments import (
     SEGMENTS,
 )
 from sparkperso.segments.lineage import Lineage
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.points import SEGMENT_ID
 from sparkperso.segments.profiles import distinguishing
 from sparkperso.segments.result import SegmentationResult, SegmentProfile
@@ -35,14 +36,12 @@ class Stamp:
 
 def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
     """Returns the rows of gold/segments of one segmentation: one per (user_id, segment_id)."""
-    labels = F.create_map(
-        *[F.lit(part) for p in result.profiles for part in (p.segment_id, p.label)]
-    )
+    labels = {profile.segment_id: profile.label for profile in result.profiles}
     rows = result.members.withColumns(
         {
             "segmentation": F.lit(result.segmentation),
             "exclusive": F.lit(result.exclusive),
-            "label": labels[F.col(SEGMENT_ID)],
+            "label": looked_up(labels, F.col(SEGMENT_ID)),
             "kind": F.lit(result.kind),
             "model_version": F.lit(stamp.model_version),
             "assigned_at": F.lit(stamp.assigned_at),

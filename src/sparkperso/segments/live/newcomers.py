@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.segments.lookup import looked_up
 from sparkperso.segments.outliers import clipped
 from sparkperso.segments.points import SEGMENT_ID, as_points, assign_nearest
 
@@ -29,5 +30,4 @@ def nearest(scaled: DataFrame, plan: KMeansSegmentation, centres: Centres) -> Da
     points = as_points(clipped(scaled, plan), plan.features)
     coordinates = [tuple(point[name] for name in plan.features) for point in centres.points]
     found = assign_nearest(points, coordinates, list(centres.labels))
-    names = F.create_map(*[F.lit(part) for pair in centres.labels.items() for part in pair])
-    return found.withColumn("label", names[F.col(SEGMENT_ID)])
+    return found.withColumn("label", looked_up(centres.labels, F.col(SEGMENT_ID)))
