@@ -13,6 +13,7 @@ import pytest
 import rudderstack.analytics as rudder
 from segment.analytics import Client as Segment
 
+from sparkperso.collect.tracking_api import BATCH, KINDS
 from sparkperso.testing.collector import LOCAL, running_collector
 
 KEY = "local-dev-key"
@@ -67,7 +68,8 @@ def require_each(collector, user):
     assert sorted((line["item_id"], line["value"], line["currency"]) for line in sold) == PURCHASES
     assert len({line["event_id"] for line in found}) == 8
     assert by_kind["item_view"]["item_id"] == "p1"
-    assert by_kind["identify"]["metadata"]["traits"]["email"].startswith("k1:email:")
+    assert by_kind["identify"]["metadata"]["email"].startswith("k1:email:")
+    assert by_kind["identify"]["metadata"]["plan"] == "gold"
     assert by_kind["group"]["metadata"]["group_id"] == "g1"
     assert by_kind["alias"]["metadata"]["previous_id"] == "a-1"
     pages = [line for line in found if line["event_type"] == "page_view"]
@@ -120,19 +122,77 @@ def test_the_node_clients(collector, node_clients, name):
     require_each(collector, f"{name}-node")
 
 
-@pytest.mark.parametrize("kind", ["track", "page", "screen", "identify", "alias", "group"])
-def test_every_call_has_its_route(collector, kind):
-    message = {"userId": "direct", "messageId": f"m-{kind}", "event": "Signed Up"}
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    ("kind", "path"), [(kind, path) for kind, paths in KINDS.items() for path in paths]
+)
+def test_every_call_has_its_routes(collector, kind, path, slash):
+    name = f"{path}{slash}"
+    message = {"userId": "direct", "messageId": name, "event": "Signed Up"}
     message |= {"groupId": "g", "previousId": "p", "writeKey": KEY}
-    answer = httpx.post(f"{collector.url}/v1/{kind}", json=message)
+    answer = httpx.post(f"{collector.url}{name}", json=message)
     assert (answer.status_code, answer.json()["success"]) == (200, True)
-    assert f"m-{kind}" in {line["event_id"] for line in lines(collector, "direct")}
+    (line,) = [line for line in lines(collector, "direct") if line["event_id"] == name]
+    types = {"track": "signed_up", "screen": "page_view", "page": "page_view"}
+    assert line["event_type"] == types.get(kind, kind)
 
 
-def test_what_cannot_be_read_is_named_one_by_one(collector):
-    good = {"type": "track", "event": "x", "userId": "mixed", "messageId": "good"}
-    batch = [good, {"type": "fly"}, 7, {"type": "track", "userId": "u"}]
+@pytest.mark.parametrize("path", [each + slash for each in BATCH for slash in ("", "/")])
+def test_batches_have_many_names(collector, path):
+    message = {"type": "track", "event": "click", "userId": "batch", "messageId": path}
+    batch = {"batch": [message]}
+    answer = httpx.post(f"{collector.url}{path}", params={"writeKey": KEY}, json=batch)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+
+
+def test_a_result_stands_where_its_message_stood(collector):
+    good = {"type": "track", "event": "click", "userId": "mixed", "messageId": "good"}
+    order = good | {"event": "Order Completed", "messageId": "order"}
+    order["properties"] = {"products": [{"sku": "a", "price": "2"}, {"sku": "b", "price": 1}]}
+    custom = good | {"event": "Größe gewählt", "messageId": "custom"}
+    batch = [{"type": "fly"}, good, 7, order, {"type": "track", "userId": "u"}, custom]
     answer = httpx.post(f"{collector.url}/v1/batch", json={"batch": batch}, auth=LOCAL)
-    assert (answer.status_code, answer.json()["accepted"], answer.json()["invalid"]) == (200, 1, 3)
-    none = httpx.post(f"{collector.url}/v1/batch", json={"batch": batch[1:]}, auth=LOCAL)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["success"], body["accepted"], body["invalid"]) == (True, 3, 3)
+    statuses = [result["status"] for result in body["results"]]
+    assert statuses == ["invalid", "accepted", "invalid", "accepted", "invalid", "accepted"]
+    assert body["results"][1] == {"status": "accepted", "event_id": "good"}
+    ids = [event["event_id"] for event in body["results"][3]["events"]]
+    assert ids == ["order:0", "order:1"]
+    assert "not in the tracking plan" in body["results"][5]["warning"]
+    none = httpx.post(f"{collector.url}/v1/batch", json={"batch": batch[::2]}, auth=LOCAL)
     assert (none.status_code, len(none.json()["results"])) == (422, 3)
+
+
+def test_a_preflight_grants_what_clients_of_a_known_origin_ask_for(collector):
+    def ask(origin, headers):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asked |= {"Access-Control-Request-Headers": headers}
+        return httpx.options(f"{collector.url}/v1/t", headers=asked)
+
+    of_rudder = ask("http://localhost:3000", "anonymousid,authorization,content-type")
+    assert of_rudder.status_code == 204
+    granted = of_rudder.headers["access-control-allow-headers"]
+    assert granted == "anonymousid,authorization,content-type"
+    assert "access-control-request-headers" in of_rudder.headers["vary"].lower()
+    for odd in ("a b", "x" * 2000, "a,,b", "é"):
+        granted = ask("http://localhost:3000", odd.encode()).headers["access-control-allow-headers"]
+        assert granted == "Authorization, Content-Type, Content-Encoding"
+    assert "access-control-allow-headers" not in ask("https://evil.example", "a").headers
+
+
+def test_settings_lead_browsers_and_phones_here(collector):
+    for slash in ("", "/"):
+        settings = httpx.get(f"{collector.url}/v1/projects/{KEY}/settings{slash}")
+        sending = settings.json()["integrations"]["Segment.io"]
+        host = collector.url.removeprefix("http://")
+        assert sending == {"apiKey": KEY, "apiHost": f"{host}/v1", "protocol": "http"}
+        assert settings.headers["cache-control"] == "no-store"
+        source = httpx.get(f"{collector.url}/sourceConfig{slash}", params={"writeKey": KEY})
+        assert source.json()["source"]["enabled"]
+    assert httpx.get(f"{collector.url}/v1/projects/unknown/settings").status_code == 401
+    assert httpx.get(f"{collector.url}/sourceConfig").status_code == 401
+    odd = httpx.get(f"{collector.url}/v1/projects/{KEY}/settings", headers={"Host": "a/b"})
+    assert odd.status_code == 400
+    assert httpx.post(f"{collector.url}/v1/m", json={"series": []}).status_code == 204

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 
 import pytest
 
 from sparkperso.collect.body import Bodies, ClientGone
 from sparkperso.collect.problems import Problem
+from sparkperso.collect.repair import repair
 from sparkperso.config.collect import LimitsConfig
 
 LIMITS = LimitsConfig(max_body_bytes=2000, body_seconds=0.05)
@@ -45,8 +47,8 @@ def test_a_body_is_read_however_it_is_cut():
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"{", b"{'a': 1}", b"nul", b"[1,]", b"NaN", b'{"a": Infinity}', b"\xff\xfe{\x00}\x00",
-        b'"\xc3\x28"', b'"\\ud800"', b"\x00", b'{"a": 1} trailing', b'"a\nb"', b"[" * 1900,
+        b"", b"{", b"{'a': 1}", b"nul", b"[1,]", b"NaNa", b"-nan", b"\xff\xfe{\x00}\x00",
+        b"\x00", b'{"a": 1} trailing', b'"a\nb"', b"[" * 1900,
     ],
 )  # fmt: skip
 def test_broken_json_of_every_kind_is_named(text):
@@ -102,3 +104,43 @@ def test_a_slow_body_is_ended_and_a_quick_one_after_it_is_not():
 def test_a_client_that_hangs_up_is_no_error_of_ours():
     with pytest.raises(ClientGone):
         read(b"{", hangs_up=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        (rb'["\ud83d"]', ["\ufffd"]),
+        (rb'["a\ude00b"]', ["a\ufffdb"]),
+        (rb'["\ud83d\ude00"]', ["😀"]),
+        (rb'["\uD83D\uD83D\uDE00\uDE00"]', ["\ufffd😀\ufffd"]),
+        (rb'["\\ud83d", "\ud83d"]', [r"\ud83d", "\ufffd"]),
+        (rb'["\\\ud83d"]', ["\\\ufffd"]),
+        (rb'{"\ud83d": 1}', {"\ufffd": 1}),
+        ('["é", "\\ud83d"]'.encode(), ["é", "\ufffd"]),
+        (b'["\xed\xa0\xbd\xed\xb8\x80", "\xed\xa0\xbd"]', ["😀", "\ufffd"]),
+        (b'[NaN, -Infinity, "NaN", 1e3]', [None, None, "NaN", 1000.0]),
+        (rb'{"a": NaN, "b": "\ud83d"}', {"a": None, "b": "\ufffd"}),
+    ],
+)
+def test_half_a_character_and_no_number_are_repaired(sent, value):
+    assert read(sent) == value
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(b'["\xff"]', rb'["\ud83d"', rb'["\ud83"]', b'"\0\\ud83d"'),
+        *(b"[NaN,]", b"NaNa", b"[" * 900 + b"NaN"),
+    ],
+)
+def test_what_is_broken_otherwise_stays_so(sent):
+    assert problem(sent) == (400, "malformed")
+
+
+def test_repairs_take_time_in_proportion():
+    """A megabyte that nobody would repair by hand, and one that cannot be repaired at all."""
+    for text in (rb"\ud83d", rb"\\ud83d", b"NaN,", b'"NaN,', b"\\"):
+        started = time.process_time()
+        repair(b'["' + text * (2**20 // len(text)) + b'"]')
+        repair(b"[" + text * (2**20 // len(text)))
+        assert time.process_time() - started < 2, text

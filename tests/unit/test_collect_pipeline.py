@@ -164,3 +164,17 @@ def test_a_yes_from_a_clock_that_is_ahead_cannot_outlast_the_next_decisions(shop
     assert statuses(shop(EVENT)) == ["refused"]
     shop(consent(analytics=True) | {"timestamp": later[1].received_at}, facts=later[1])
     assert statuses(shop(EVENT)) == ["accepted"]
+
+
+def test_what_ingest_will_refuse_is_said_in_the_result_and_kept(shop):
+    fine, unknown, nothing = shop(
+        EVENT,
+        EVENT | {"event_type": "größe_gewählt"},
+        EVENT | {"event_type": "item_view"},
+        key=ASSUMED,
+    )
+    assert "warning" not in fine
+    assert unknown["warning"].startswith("event_type 'gr\\xf6\\xdfe_gew\\xe4hlt' is not in the")
+    assert nothing["warning"].startswith("item_id is not given")
+    assert statuses([fine, unknown, nothing]) == ["accepted"] * 3
+    assert len(shop.events.lines) == 3

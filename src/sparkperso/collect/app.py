@@ -18,6 +18,7 @@ from sparkperso.collect import (
     mail,
     received,
     tracking_api,
+    tracking_settings,
     web,
     websocket,
 )
@@ -31,6 +32,7 @@ from sparkperso.collect.keys import load_keys
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.patience import impatience
 from sparkperso.collect.pipeline import Pipeline
+from sparkperso.collect.plan_check import PlanCheck
 from sparkperso.collect.service import Service
 from sparkperso.collect.shortcut import Shortcut
 from sparkperso.collect.sinks.choose import Sinks, make_sinks, spool_folder
@@ -62,6 +64,7 @@ def make_app(
         metrics,
         events=sinks.events,
         recordings=sinks.recordings,
+        plan_check=PlanCheck(plan, settings.ingest),
     )
     cookies = Cookies(settings.collect.cookie)
     bodies = Bodies(settings.collect.limits)
@@ -81,6 +84,7 @@ def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRout
     return [
         *events.routes(service),
         *tracking_api.routes(service),
+        *tracking_settings.routes(service),
         *consent_routes.routes(service, settings.consent),
         *websocket.routes(service),
         *health.routes(service, sinks.all),

@@ -11,6 +11,7 @@ from starlette.types import Receive
 
 from sparkperso.collect.deadlines import Deadlines
 from sparkperso.collect.problems import Problem
+from sparkperso.collect.repair import repair
 from sparkperso.config.collect import LimitsConfig
 
 Headers = Mapping[bytes, bytes]
@@ -101,10 +102,16 @@ def unpack(body: bytes, limit: int) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """Returns the value of a JSON text; raises a 400 Problem that says where it is broken."""
+    """Returns the value of a JSON text; raises a 400 Problem that says where it is broken.
+
+    Half a character and a number that is none are repaired: they are one field's, not the batch's.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        repaired = repair(body)
+        if repaired is not None:
+            return repaired.value
         detail = f"The body should be JSON in UTF-8. It is not: {error}"
         raise Problem(400, "malformed", detail) from None
 

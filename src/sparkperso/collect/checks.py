@@ -1,6 +1,7 @@
 """What an event must be before anything is done with it: the four fields, their types and sizes.
 
-Values that only a tracking plan can judge are left to ingest, whose quarantine can be replayed.
+What does not fit a field that only decorates an event goes to metadata (`typed`). Values that only
+a tracking plan can judge are left to ingest, whose quarantine can be replayed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sparkperso.collect.facts import iso
+from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, with_rest
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.consent import PURPOSES
-from sparkperso.event import CHANNELS, EVENT_FIELDS, TEXT_FIELDS
+from sparkperso.event import EVENT_FIELDS
 
 KNOWN = frozenset(EVENT_FIELDS)
-TEXTS = frozenset(TEXT_FIELDS)
-MAX_TEXT = 512
-POISON = frozenset({"__proto__", "constructor", "prototype"})
-"""Keys that change every object of a careless JavaScript reader."""
+NAMED = ("event_id", "user_id", "anonymous_id", "event_type")
+"""Who did what: an event in which one of these is no text is invalid."""
+PARTS = ("metadata", "context")
 FIRST, LAST = "1970", "2200"
 ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)", re.ASCII
@@ -38,60 +39,54 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     if not raw.keys() <= KNOWN:
         strange = sorted(raw.keys() - KNOWN)
         raise Invalid(f"unknown fields {shown(strange)}: what is your own belongs into metadata")
-    event = _without_nulls(raw)
+    event = {name: value for name, value in raw.items() if value is not None}
     if "event_type" not in event:
         raise Invalid("event_type is missing")
-    event["timestamp"] = _time(event.get("timestamp"))
-    _check_values(event)
-    for name in ("metadata", "context"):
-        part = event.setdefault(name, {})
-        if not isinstance(part, dict):
-            raise Invalid(f"{name} should be an object, not {_kind(part)}")
-        check_tree(part, name, limits.max_depth)
+    for name in NAMED:
+        if name in event:
+            event[name] = _text(name, event[name])
+    event["timestamp"] = time_of(event.get("timestamp"))
+    for name in PARTS:
+        event[name] = _part(event, name)
+    _fit(event)
+    for name in PARTS:
+        check_tree(event[name], name, limits.max_depth)
     return event
 
 
-def _without_nulls(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields that are set, identifiers as text."""
-    event: dict[str, Any] = {}
-    for name, value in raw.items():
-        if type(value) is str and name in TEXTS and 0 < len(value) <= MAX_TEXT:
-            event[name] = value if value.isprintable() else _text(name, value)
-        elif value is not None:
-            event[name] = _text(name, value) if name in TEXTS else value
-    return event
+def _part(event: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns metadata or context; PHP writes an empty object as an empty list."""
+    part = event.get(name) or {}
+    if not isinstance(part, dict):
+        raise Invalid(f"{name} should be an object, not {_kind(part)}")
+    return part
 
 
-def _check_values(event: Mapping[str, Any]) -> None:
-    if event.get("channel", "web") not in CHANNELS:
-        raise Invalid(f"channel should be one of {', '.join(CHANNELS)}")
-    value = event.get("value")
-    if value is not None and not _is_number(value):
-        raise Invalid(f"value should be a finite number, not {shown(value)}")
-    version = event.get("schema_version")
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
-        raise Invalid(f"schema_version should be a whole number, not {shown(version)}")
-
-
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+def _fit(event: dict[str, Any]) -> None:
+    """Leaves in the typed fields what fits them, and puts the rest into metadata."""
+    for name, read in READERS.items():
+        if name in event:
+            value = event.pop(name)
+            fitting = read(value)
+            if fitting is None:
+                event["metadata"] = with_rest(event["metadata"], name, value)
+            else:
+                event[name] = fitting
 
 
 def _text(name: str, value: Any) -> str:
-    """Returns an identifier as text; whole numbers are taken, since many shops count."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    """Returns an identifier as text; raises Invalid for what is none."""
+    text = identifier_of(value)
+    if text is not None:
+        return text
     if not isinstance(value, str):
         raise Invalid(f"{name} should be text, not {_kind(value)}")
     if not value or len(value) > MAX_TEXT:
         raise Invalid(f"{name} should have 1 to {MAX_TEXT} characters, not {len(value)}")
-    if not value.isprintable():
-        raise Invalid(f"{name} should have no control characters: {shown(value)}")
-    return value
+    raise Invalid(f"{name} should have no control characters: {shown(value)}")
 
 
-def _time(value: Any) -> str:
+def time_of(value: Any) -> str:
     """Returns a time of ISO 8601 with its offset, or of epoch milliseconds, in UTC."""
     try:
         text = _utc(value) if isinstance(value, str) else iso(_of_epoch(value))
@@ -124,12 +119,10 @@ def _of_epoch(value: Any) -> datetime:
 
 
 def check_tree(tree: Any, path: str, levels: int) -> None:
-    """Raises Invalid for keys that poison and for nesting deeper than `levels`."""
+    """Raises Invalid for numbers that are not finite and for nesting deeper than `levels`."""
     if not levels:
         raise Invalid(f"{path} is nested too deeply")
     values = tree.values() if isinstance(tree, dict) else tree
-    if isinstance(tree, dict) and not POISON.isdisjoint(tree):
-        raise Invalid(f"{path} should have no key named {', '.join(sorted(POISON & tree.keys()))}")
     for value in values:
         if isinstance(value, dict | list):
             check_tree(value, path, levels - 1)

@@ -20,6 +20,9 @@ class Metrics:
         self._events = self._counter("events", "Events, by what became of them.", names)
         self._bound: dict[tuple[str, ...], Counter] = {}
         self.masked = self._counter("masked", "E-mails and card numbers masked in text.", ["site"])
+        self.warnings = self._counter(
+            "warnings", "Accepted events that ingest will keep in quarantine.", ["site", "code"]
+        )
         self.visits = self._counter("visits", "Visits without consent, by day.", ["site", "day"])
         self.problems = self._counter("problems", "Requests refused, by problem.", ["code"])
         self.pixels = self._counter("pixels", "Open pixels and clicks.", ["kind", "outcome"])

@@ -16,6 +16,7 @@ from sparkperso.collect.guard import PERSONS, Event, Guard
 from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.limits import Buckets
 from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.plan_check import PlanCheck
 from sparkperso.collect.sinks.base import Line, Sink
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
@@ -47,20 +48,23 @@ class Pipeline:
         *,
         events: Sink,
         recordings: Sink,
+        plan_check: PlanCheck | None = None,
     ) -> None:
         self._limits, self._plan, self._guard = limits, plan, guard
         self._personal = {kind: PersonalFields(plan.personal_of(kind)) for kind in plan.event_types}
         self._personal_of_all = PersonalFields(plan.personal)
         self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
         self._events, self._recordings = events, recordings
+        self._plan_check = plan_check or PlanCheck(plan)
         self.watchers: list[Watcher] = []
         """Called with what was kept of each request, once it is durable."""
 
     async def take(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> list[Result]:
         """Returns what became of each event, once all that were accepted are durable.
 
-        A result's `status` is `accepted`, `refused` (its person did not agree to `purpose`) or
-        `invalid` (`problem` says why). Raises a Problem: 429 or 503, and then nothing is accepted.
+        A result's `status` is `accepted` (with a `warning` where ingest is sure to keep the event
+        in quarantine), `refused` (its person did not agree to `purpose`) or `invalid` (`problem`
+        says why). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
         self._buckets.take(key.site, len(events))
         taken = _Taken()
@@ -116,7 +120,17 @@ class Pipeline:
         if kind == CONSENT:
             taken.consents.append(event)
         (taken.recordings if kind == RECORDING else taken.events).append((_person(event), line))
-        return {"status": "accepted", "event_id": event["event_id"]}
+        return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
+
+    def _warning(self, event: Event, key: SiteKey) -> Result:
+        """Returns why ingest will keep an accepted event in quarantine, where that is sure."""
+        if event["event_type"] == RECORDING:  # recordings are stored apart
+            return {}
+        refusal = self._plan_check.refusal(event, event["collected"]["received_at"])
+        if refusal is None:
+            return {}
+        self._metrics.warnings.labels(key.site, refusal.code).inc()
+        return {"warning": f"{refusal.message}; it is kept in quarantine"}
 
     def _check_length(self, line: bytes, is_recording: bool) -> None:
         limits = self._limits

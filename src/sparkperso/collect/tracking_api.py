@@ -1,4 +1,4 @@
-"""POST /v1/batch, track, page, screen, identify, alias, group: the API of existing SDKs."""
+"""The tracking API of existing SDKs: POST /v1/batch, /v1/track …, under all names that they use."""
 
 from __future__ import annotations
 
@@ -11,46 +11,94 @@ from starlette.routing import Route
 
 from sparkperso.collect.checks import Invalid
 from sparkperso.collect.events import batch_answer, json_response
+from sparkperso.collect.facts import Facts
+from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.pipeline import Result
 from sparkperso.collect.problems import Problem
+from sparkperso.collect.sales import Room
 from sparkperso.collect.service import Service
 from sparkperso.collect.tracking_map import events_of
 
-KINDS = ("track", "page", "screen", "identify", "alias", "group")
+KINDS = {
+    "track": ("/v1/track", "/v1/t"),
+    "page": ("/v1/page", "/v1/p"),
+    "screen": ("/v1/screen", "/v1/s"),
+    "identify": ("/v1/identify", "/v1/i"),
+    "alias": ("/v1/alias", "/v1/a"),
+    "group": ("/v1/group", "/v1/g"),
+}
+"""Call → its routes: the long one of the HTTP API, the short one of Segment's SDK for browsers."""
+BATCH = ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")
+"""Routes of batches: of servers, of Segment's browsers and phones, of its older clients for Java,
+Ruby and .NET, and of RudderStack's beacons."""
+ORDER = ("accepted", "refused", "invalid")
+"""What may become of an event, the worst last."""
 
 
 def routes(service: Service) -> list[Route]:
-    """Returns one route per call, and that of batches, which the SDKs use."""
+    """Returns a route per name of a call, with and without a slash at its end."""
 
-    def route(kind: str) -> Route:
+    def post_of(kind: str) -> Any:
         async def post(request: Request) -> Response:
-            return await _take(service, request, kind)
+            return await _post(service, request, kind)
 
-        post.__doc__ = f"Takes a {kind} call of the tracking API."
-        return Route(f"/v1/{kind}", post, methods=["POST"], name=f"post_{kind}")
+        post.__doc__ = f"Takes one {kind} call of the tracking API."
+        return post
 
     async def post_batch(request: Request) -> Response:
-        """Takes `{"batch": [...]}`: messages that each name their type."""
-        return await _take(service, request, None)
+        """Takes `{"batch": [...]}`: messages of the tracking API that each name their type."""
+        return await _post(service, request, None)
 
-    batch = Route("/v1/batch", post_batch, methods=["POST"])
-    return [batch, *(route(kind) for kind in KINDS)]
+    found = _named("post_batch", post_batch, BATCH)
+    for kind, paths in KINDS.items():
+        found += _named(f"post_{kind}", post_of(kind), paths)
+    return found
 
 
-async def _take(service: Service, request: Request, kind: str | None) -> Response:
-    """Answers what the SDKs want, and beside it a result per event."""
+def _named(name: str, post: Any, paths: Sequence[str]) -> list[Route]:
+    """Returns the routes of all paths; those with a slash are no others, and in no document."""
+    routes = []
+    for path in paths:
+        own = name if path == paths[0] else f"{name}{path.replace('/', '_')}"
+        routes.append(Route(path, post, methods=["POST"], name=own))
+        slashed = Route(f"{path}/", post, methods=["POST"], name=own, include_in_schema=False)
+        routes.append(slashed)
+    return routes
+
+
+async def _post(service: Service, request: Request, kind: str | None) -> Response:
+    """Answers what the SDKs want, and beside it a result per message, in their order."""
     body = await service.json(request)
     site, facts = service.site(request, body), service.facts(request)
     messages = _messages(body, kind, service.config.limits.max_events)
+    results = await _take(service, messages, kind, site, facts)
+    return json_response({"success": True, **batch_answer(results)})
+
+
+async def _take(
+    service: Service, messages: Sequence[Any], kind: str | None, site: SiteKey, facts: Facts
+) -> list[Result]:
+    """Returns what became of each message, once all that was accepted is durable."""
     events: list[Any] = []
-    unread: list[Result] = []
+    parts: list[slice | Result] = []
+    room = Room()
     for message in messages:
         try:
-            events += events_of(message, kind, facts.received_at)
+            own = events_of(message, kind, facts.received_at, room)
+            parts.append(slice(len(events), len(events) + len(own)))
+            events += own
         except Invalid as error:
-            unread.append({"status": "invalid", "problem": str(error)})
+            parts.append({"status": "invalid", "problem": str(error)})
     taken = await service.pipeline.take(events, site, facts) if events else []
-    return json_response({"success": True, **batch_answer([*taken, *unread])})
+    return [_of_message(taken[part]) if isinstance(part, slice) else part for part in parts]
+
+
+def _of_message(results: Sequence[Result]) -> Result:
+    """Returns the result of a message: that of its event, or of its events the worst with all."""
+    if len(results) == 1:
+        return results[0]
+    worst = max(results, key=lambda result: ORDER.index(result["status"]))
+    return {"status": worst["status"], "events": list(results)}
 
 
 def _messages(body: Any, kind: str | None, max_events: int) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sparkperso.event import CHANNELS
+from sparkperso.collect import typed
 
 PATHS = {
     "device_type": ("device.type",),
@@ -26,8 +26,8 @@ def context_of(message: Mapping[str, Any]) -> dict[str, str]:
 
     The address, the agent and the traits in it are personal: traits go with `identify` alone.
     """
-    context = _part(message, "context")
-    properties = _part(message, "properties")
+    context = part_of(message, "context")
+    properties = part_of(message, "properties")
     found = {name: _first(context, paths) for name, paths in PATHS.items()}
     for name, key in IN_PROPERTIES.items():
         found[name] = found[name] or properties.get(key)
@@ -38,19 +38,20 @@ def context_of(message: Mapping[str, Any]) -> dict[str, str]:
 
 def channel_of(message: Mapping[str, Any]) -> str | None:
     """Returns the channel that a message names; None leaves it to the site."""
-    channel = message.get("channel") or _part(message, "context").get("channel")
-    return channel if channel in CHANNELS else None
+    own, context = message.get("channel"), part_of(message, "context")
+    return typed.channel_of(own) or typed.channel_of(context.get("channel"))
+
+
+def part_of(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Returns an object within another, empty when it is none: context decorates a message."""
+    value = of.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _first(context: Mapping[str, Any], paths: tuple[str, ...]) -> Any:
     for path in paths:
         group, _, name = path.partition(".")
-        value = _part(context, group).get(name)
+        value = part_of(context, group).get(name)
         if value:
             return value
     return None
-
-
-def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = of.get(name)
-    return value if isinstance(value, dict) else {}

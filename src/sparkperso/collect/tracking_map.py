@@ -1,62 +1,55 @@
 """Messages of the tracking API (track, page, screen, identify, alias, group) → events.
 
-The names of the commerce events are those of the specification that the Segment and RudderStack
-clients follow; docs/tracking-api.md has the table.
+docs/tracking-api.md has the table: what becomes what, and where traits lie.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from sparkperso.collect.checks import Invalid, shown
-from sparkperso.collect.tracking_context import channel_of, context_of
+from sparkperso.collect.clock import corrected
+from sparkperso.collect.event_names import event_type_of
+from sparkperso.collect.sales import Room, products_of
+from sparkperso.collect.tracking_context import channel_of, context_of, part_of
+from sparkperso.collect.typed import currency_of, identifier_of, number_of
 
 Message = Mapping[str, Any]
 Event = dict[str, Any]
-NAMES = {
-    "Product Viewed": "item_view",
-    "Product Clicked": "click",
-    "Product Added": "add_to_cart",
-    "Product Removed": "remove_from_cart",
-    "Order Completed": "purchase",
-    "Order Refunded": "refund",
-    "Products Searched": "search",
-    "Product Reviewed": "rating",
-    "Email Opened": "email_open",
-    "Email Link Clicked": "email_click",
+KINDS = {
+    "page": "page_view",
+    "screen": "page_view",
+    "identify": "identify",
+    "alias": "alias",
+    "group": "group",
 }
-KINDS = {"page": "page_view", "screen": "page_view", "identify": "identify", "alias": "alias"}
 SALES = frozenset({"purchase", "refund"})
-VALUES = ("value", "revenue", "total", "rating")
-NO_WORD = re.compile(r"[^a-z0-9]+")
-WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+ITEMS = ("product_id", "sku", "productId")
+VALUES = ("value", "revenue", "total")
+OF_RATING = ("rating", *VALUES)
 
 
-def events_of(message: Any, kind: str | None, received_at: str) -> list[Event]:
+def events_of(
+    message: Any, kind: str | None, received_at: str, room: Room | None = None
+) -> list[Event]:
     """Returns the events of one message; a sale of several products is one event for each.
 
-    `kind` is the route's; a message of a batch names its own. Raises Invalid.
+    `kind` is the route's; a message of a batch names its own. `room` is what the sales of the
+    request may still take. Raises Invalid.
     """
     if not isinstance(message, dict):
         raise Invalid("a message should be an object")
     kind = kind or message.get("type")
     base = _base(message, received_at, kind)
     if kind == "track":
-        return list(_track(message, base))
-    if kind not in (*KINDS, "group"):
+        return list(_track(message, base, room or Room()))
+    if kind not in KINDS:
         raise Invalid(
             f"type should be track, page, screen, identify, alias or group: {shown(kind)}"
         )
     metadata = {**_object(message, "properties"), **_about(kind, message)}
-    return [{**base, "event_type": KINDS.get(kind, kind), "metadata": metadata}]
-
-
-def event_type_of(name: str) -> str:
-    """Returns the event type of a track call: a known one, else its name in snake_case."""
-    return NAMES.get(name) or NO_WORD.sub("_", WORD_START.sub("_", name).lower()).strip("_")
+    return [{**base, "event_type": KINDS[kind], "metadata": metadata}]
 
 
 def _base(message: Message, received_at: str, kind: Any) -> Event:
@@ -72,69 +65,95 @@ def _base(message: Message, received_at: str, kind: Any) -> Event:
 
 
 def time_of(message: Message, received_at: str) -> Any:
-    """Returns when it happened: `timestamp`, else `originalTimestamp` less the clock's error.
+    """Returns when it happened: `timestamp` or `originalTimestamp` less the clock's error.
 
-    A client's clock is wrong by what its `sentAt` is ahead of the time of arrival.
+    A message that has both went through a server that set `timestamp` right.
     """
-    if message.get("timestamp") is not None:
-        return message["timestamp"]
-    original, sent = message.get("originalTimestamp"), message.get("sentAt")
-    if original is None:
-        return received_at
-    try:
-        error = _moment(sent) - _moment(received_at)
-        return (_moment(original) - error).isoformat()
-    except (ValueError, TypeError, OverflowError):
-        return original
+    at, original = (message.get(name) or None for name in ("timestamp", "originalTimestamp"))
+    if at is not None and original is not None:
+        return at
+    at = original if at is None else at
+    return received_at if at is None else corrected(at, message.get("sentAt"), received_at)
 
 
-def _moment(text: Any) -> datetime:
-    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-
-
-def _track(message: Message, base: Event) -> Iterator[Event]:
+def _track(message: Message, base: Event, room: Room) -> Iterator[Event]:
     name = message.get("event")
-    if not isinstance(name, str) or not event_type_of(name):
+    kind = event_type_of(name) if isinstance(name, str) else ""
+    if not kind:
         raise Invalid("event, the name of what happened, is missing")
     properties = _object(message, "properties")
-    kind = event_type_of(name)
-    products = properties.pop("products", None)
+    sold = _sold(properties, room) if kind in SALES else []
     event = {**base, "event_type": kind, "metadata": {"event": name, **properties}}
-    if kind not in SALES or not isinstance(products, list) or not products:
+    if not sold:
         yield _with_item(event, properties, kind)
         return
-    for place, product in enumerate(products):
-        sold = {**properties, **(product if isinstance(product, dict) else {})}
-        own = {**event, "metadata": {"event": name, **sold}}
+    del properties["products"]
+    for place, product in enumerate(sold):
+        own = {**event, "metadata": {"event": name, **properties, **product}}
         if "event_id" in own:
             own["event_id"] = f"{own['event_id']}:{place}"
-        yield _with_item(own, sold, kind, is_line=True)
+        yield _with_line(own, product, properties, is_only=len(sold) == 1)
 
 
-def _with_item(event: Event, properties: Message, kind: str, is_line: bool = False) -> Event:
-    """Adds the item and a value: of a line, price × quantity, and never its order's total."""
-    item = next(
-        (properties[k] for k in ("product_id", "sku", "productId") if properties.get(k)), None
-    )
-    value = None if is_line else next((properties[k] for k in VALUES if k in properties), None)
-    if value is None and isinstance(properties.get("price"), int | float):
-        value = properties["price"] * _quantity(properties)
-    found = {"item_id": item, "value": value, "currency": properties.get("currency")}
+def _sold(order: Message, room: Room) -> list[dict[str, Any]]:
+    """Returns an order's lines; none when only the order as a whole has a worth."""
+    sent = order.get("products")
+    if isinstance(sent, list | dict):
+        room.take(len(sent), {name: order[name] for name in order if name != "products"})
+    products = products_of(sent)
+    is_priced = len(products) == 1 or any(_price(product) is not None for product in products)
+    return products if is_priced or _first(order, VALUES, number_of) is None else []
+
+
+def _with_item(event: Event, properties: Message, kind: str) -> Event:
+    """Adds the item and a value: what the event says it is worth, else price × quantity."""
+    value = _first(properties, OF_RATING if kind == "rating" else VALUES, number_of)
+    value = _price(properties) if value is None else value
+    return _with(event, properties, value)
+
+
+def _with_line(event: Event, product: Message, order: Message, is_only: bool) -> Event:
+    """Adds the item and price × quantity. The order's worth is that of its only line at most."""
+    value = _price(product)
+    if value is None and is_only:
+        value = _first(order, VALUES, number_of)
+    return _with(event, {**order, **product}, value)
+
+
+def _with(event: Event, properties: Message, value: float | None) -> Event:
+    found = {
+        "item_id": _first(properties, ITEMS, identifier_of),
+        "value": value,
+        "currency": currency_of(properties.get("currency")),
+    }
     return event | {name: each for name, each in found.items() if each is not None}
 
 
-def _quantity(properties: Message) -> float:
-    quantity = properties.get("quantity", 1)
-    return quantity if isinstance(quantity, int | float) else 1
+def _first(properties: Message, names: tuple[str, ...], read: Any) -> Any:
+    """Returns the first of several properties that fits; the others stay in metadata."""
+    found = (read(properties.get(name)) for name in names)
+    return next((value for value in found if value is not None), None)
+
+
+def _price(properties: Message) -> float | None:
+    price, quantity = (number_of(properties.get(name)) for name in ("price", "quantity"))
+    return None if price is None else number_of(price * (1 if quantity is None else quantity))
 
 
 def _about(kind: str, message: Message) -> Event:
-    """Returns what the other calls say beside properties."""
+    """Returns what the other calls say beside properties.
+
+    Traits of identify are the person's, and lie at the top, where rules and profiles read them;
+    those of other calls stay together, and pseudonymised as traits (docs/privacy.md).
+    """
+    traits = _object(message, "traits")
+    if kind == "identify":
+        return {**part_of(part_of(message, "context"), "traits"), **traits}
     found = {
         "name": message.get("name"),
         "category": message.get("category"),
         "screen": message.get("name") if kind == "screen" else None,
-        "traits": _object(message, "traits") or _object(message, "context").get("traits"),
+        "traits": traits,
         "previous_id": message.get("previousId"),
         "group_id": message.get("groupId"),
     }
@@ -142,6 +161,7 @@ def _about(kind: str, message: Message) -> Event:
 
 
 def _object(message: Message, name: str) -> dict[str, Any]:
+    """Returns an object of a message; PHP writes an empty one as an empty list."""
     value = message.get(name) or {}
     if not isinstance(value, dict):
         raise Invalid(f"{name} should be an object")

@@ -1,0 +1,55 @@
+"""The event types that the names of track calls stand for."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+NAMES = {
+    "Product Viewed": "item_view",
+    "Product Clicked": "click",
+    "Product Added": "add_to_cart",
+    "Product Removed": "remove_from_cart",
+    "Order Completed": "purchase",
+    "Order Refunded": "refund",
+    "Products Searched": "search",
+    "Product Reviewed": "rating",
+    "Email Opened": "email_open",
+    "Email Link Clicked": "email_click",
+}
+WORD = ("L", "M", "N", "So")
+"""Unicode's categories of what words are made of: letters, marks, numbers, and pictures."""
+MAX_NAME = 512
+"""Characters of a type; longer names are cut before work, and refused by their length later."""
+
+
+def event_type_of(name: str) -> str:
+    """Returns the event type of a track call: a known one, else its name in snake_case.
+
+    A name may be in any alphabet: `Größe gewählt` is `größe_gewählt`, `ВидеоПросмотрено` is
+    `видео_просмотрено`, `商品を見た` stays. Names that are equal for Unicode (NFC), and names that
+    differ in case or punctuation alone, are one type; a name of nothing but punctuation stays as it
+    is. The type of a type is itself. Empty when nothing is left.
+    """
+    return NAMES.get(name) or _snake_case(name[: 2 * MAX_NAME])
+
+
+@lru_cache(4096)
+def _snake_case(name: str) -> str:
+    text = unicodedata.normalize("NFC", name)
+    words = "".join(c if _is_word(c) else " " for c in _parted(text))
+    snake = "_".join(unicodedata.normalize("NFC", words.lower()).split())
+    return snake or "_".join("".join(c for c in text if c.isprintable()).split())
+
+
+def _parted(text: str) -> str:
+    """Returns a text with a blank where a capital follows a small letter or a digit."""
+    parts = [
+        f" {c}" if c.isupper() and (before.islower() or before.isnumeric()) else c
+        for before, c in zip(" " + text, text, strict=False)
+    ]
+    return "".join(parts)
+
+
+def _is_word(character: str) -> bool:
+    return unicodedata.category(character).startswith(WORD)

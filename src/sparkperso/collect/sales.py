@@ -1,0 +1,61 @@
+"""The products of a sale, in the forms that clients send, and how many a request may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sparkperso.collect.checks import Invalid
+from sparkperso.collect.typed import identifier_of
+
+PRODUCT_FIELDS = frozenset({"product_id", "sku", "productId", "name", "price", "quantity"})
+
+
+@dataclass
+class Room:
+    """What the sales of one request may still take, since each line carries its order along."""
+
+    lines: int = 10_000
+    """Products of all orders."""
+    size: int = 8_388_608
+    """Bytes of JSON that lines repeat of their orders."""
+
+    def take(self, lines: int, shared: Mapping[str, Any]) -> None:
+        """Takes room for an order's lines, which all have `shared`; raises Invalid if it is full.
+
+        Nothing is built before: a megabyte of empty products and properties would become gigabytes.
+        """
+        size = lines * len(orjson.dumps(shared)) if 1 < lines <= self.lines else 0
+        if lines > self.lines or size > self.size:
+            raise Invalid(
+                f"the orders of a request should have {Room.lines} products at most, and properties"
+                f" that are {Room.size} bytes at most when each product repeats its order's: this "
+                f"order has {lines} products"
+            )
+        self.lines -= lines
+        self.size -= size
+
+
+def products_of(sent: Any) -> list[dict[str, Any]]:
+    """Returns the products of a sale; empty when there are none that can be read.
+
+    A list of objects, of ids, or of both; one product alone; or PHP's list, which becomes an object
+    when its keys have a gap.
+    """
+    if isinstance(sent, dict):
+        is_one = not PRODUCT_FIELDS.isdisjoint(sent)
+        sent = [sent] if is_one else list(sent.values())
+    if not isinstance(sent, list):
+        return []
+    products = [_product(each) for each in sent]
+    return [product for product in products if product is not None]
+
+
+def _product(sent: Any) -> dict[str, Any] | None:
+    if isinstance(sent, dict):
+        return sent
+    name = identifier_of(sent)
+    return None if name is None else {"product_id": name}

@@ -1,0 +1,86 @@
+"""What the SDKs of browsers and phones fetch before they send: settings, and where to send to."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sparkperso.collect.events import json_response
+from sparkperso.collect.problems import Problem
+from sparkperso.collect.service import Service
+
+HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+SETTINGS = "/v1/projects/{key}/settings"
+SOURCE = "/sourceConfig"
+
+
+def routes(service: Service) -> list[Route]:
+    """Returns the routes of the settings of Segment's and RudderStack's clients."""
+
+    async def get_settings(request: Request) -> Response:
+        """Gives the settings that Segment's clients fetch: send to this collector, and no further.
+
+        A client whose cdnURL is the collector needs no other option.
+        """
+        key = request.path_params["key"]
+        service.site(request, {"writeKey": key})
+        scheme, host = request.url.scheme, _host(request)
+        sending = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": scheme}
+        return _fresh(
+            {
+                "integrations": {"Segment.io": sending},
+                "metrics": {"sampleRate": 0, "host": f"{host}/v1"},
+                "edgeFunction": {},
+                "analyticsNextEnabled": True,
+            }
+        )
+
+    async def get_source_config(request: Request) -> Response:
+        """Gives the source that RudderStack's clients fetch: one that is on, without destinations.
+
+        A client whose configUrl is the collector needs no control plane.
+        """
+        site = service.site(request)
+        off = {"enabled": False}
+        source = {
+            "id": site.site,
+            "name": site.site,
+            "enabled": True,
+            "config": {"statsCollection": {"errors": off, "metrics": off}},
+            "connections": [],
+            "destinations": [],
+        }
+        return _fresh({"source": source, "isHosted": False})
+
+    async def post_metrics(request: Request) -> Response:
+        """Takes what Segment's client counts of itself, and keeps nothing of it."""
+        return Response(status_code=204)
+
+    found = []
+    for path, method, endpoint in (
+        (SETTINGS, "GET", get_settings),
+        (SOURCE, "GET", get_source_config),
+        ("/v1/m", "POST", post_metrics),
+    ):
+        found.append(Route(path, endpoint, methods=[method]))
+        found.append(Route(f"{path}/", endpoint, methods=[method], include_in_schema=False))
+    return found
+
+
+def _host(request: Request) -> str:
+    """Returns the address that the client used, to go on with; raises a Problem for no address."""
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        raise Problem(400, "host", "Host should be the address of this collector.")
+    return host
+
+
+def _fresh(value: Any) -> Response:
+    """Returns settings for whoever asked: they hold the address that was used, and a key."""
+    response = json_response(value)
+    response.headers["Cache-Control"] = "no-store"
+    return response
