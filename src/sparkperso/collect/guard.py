@@ -17,14 +17,11 @@ from sparkperso.privacy import (
     Pseudonyms,
     mask_tree,
     may_hold,
-    pseudonymise_fields,
+    pseudonym_of,
 )
 
 Event = dict[str, Any]
 PERSONS = ("user_id", "anonymous_id")
-NAMES = (*PERSONS, "session_id", "event_id")
-NAMES_WITHIN = ("previous_id", "group_id")
-"""Identifiers: a mask in one would make many people one, so that they get pseudonyms instead."""
 
 
 class Decisions(Protocol):
@@ -59,16 +56,12 @@ class Guard:
         """Returns the event without e-mail addresses and card numbers, and how many there were."""
         if not may_hold(orjson.dumps(event)):
             return event, 0
-        hidden = [name for name in NAMES if name in event and mask_tree(event[name])[1]]
-        inner = event["metadata"]
-        hidden += [
-            f"metadata.{name}"
-            for name in NAMES_WITHIN
-            if name in inner and mask_tree(inner[name])[1]
-        ]
-        pseudonymise_fields(event, hidden, self.pseudonyms)
-        masked, count = mask_tree(event)
-        return masked, count + len(hidden)
+        masked: tuple[Event, int] = mask_tree(event, self._hide)
+        return masked
+
+    def _hide(self, name: str, text: str) -> str:
+        """Returns what stands for an identifier: a mask in one would make many people one."""
+        return pseudonym_of(name, text, self.pseudonyms)
 
     def record(self, events: Sequence[Event], key: SiteKey, only: bool) -> None:
         """Keeps the decisions of consent events, those that are yes or those that are no."""

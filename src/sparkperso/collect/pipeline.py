@@ -51,8 +51,11 @@ class Pipeline:
         plan_check: PlanCheck | None = None,
     ) -> None:
         self._limits, self._plan, self._guard = limits, plan, guard
-        self._personal = {kind: PersonalFields(plan.personal_of(kind)) for kind in plan.event_types}
-        self._personal_of_all = PersonalFields(plan.personal)
+        public = plan.public_traits
+        self._personal = {
+            kind: PersonalFields(plan.personal_of(kind), public) for kind in plan.event_types
+        }
+        self._personal_of_all = PersonalFields(plan.personal, public)
         self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
         self._events, self._recordings = events, recordings
         self._plan_check = plan_check or PlanCheck(plan)

@@ -51,7 +51,11 @@ class TrackingPlan(Section):
     name: str
     event_types: dict[str, EventTypeConfig] = Field(min_length=1)
     personal: tuple[str, ...] = ()
-    """Fields that are personal in events of every type."""
+    """Fields that are personal in events of every type. One directly below metadata is so at any
+    depth, and in any spelling; names such as `mobile` or `dateOfBirth` need not be listed."""
+    public_traits: tuple[str, ...] = ()
+    """Names of traits that stay readable, beside those that are known as harmless, such as `plan`
+    and `birth_year`: other traits of a person become pseudonyms."""
 
     _check_personal = field_validator("personal")(_personal)
 

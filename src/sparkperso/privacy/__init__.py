@@ -1,8 +1,8 @@
 """Keyed pseudonyms, and a scanner that masks e-mail addresses and card numbers in text."""
 
-from sparkperso.privacy.fields import PersonalFields, pseudonymise_fields
+from sparkperso.privacy.fields import PersonalFields, pseudonym_of, pseudonymise_fields
 from sparkperso.privacy.keys import load_keys
-from sparkperso.privacy.mask import mask, mask_tree
+from sparkperso.privacy.mask import mask, mask_identifier, mask_tree
 from sparkperso.privacy.pseudonyms import Pseudonyms
 from sparkperso.privacy.scan import Finding, may_hold, scan
 
@@ -12,8 +12,10 @@ __all__ = [
     "Pseudonyms",
     "load_keys",
     "mask",
+    "mask_identifier",
     "mask_tree",
     "may_hold",
+    "pseudonym_of",
     "pseudonymise_fields",
     "scan",
 ]

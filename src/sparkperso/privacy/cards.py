@@ -6,7 +6,7 @@ be taken for cards.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from itertools import accumulate
 
 MIN_DIGITS = 14
 DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -32,20 +32,47 @@ SCHEMES: tuple[tuple[int, int, tuple[int, ...]], ...] = (
 LENGTHS = {
     f"{prefix:04}": lengths for low, high, lengths in SCHEMES for prefix in range(low, high + 1)
 }
+PLAIN_VALUES = bytes(max(code - 0x30, 0) % 10 for code in range(256))
+DOUBLED_VALUES = bytes(DOUBLED[value] for value in PLAIN_VALUES)
 
 
-def card_length(digits: str, begin: int, ends: Container[int]) -> int | None:
-    """Returns the length of the card number at `begin` that ends in one of `ends`, if there is one.
+class CardNumbers:
+    """The card numbers in a row of digits, by sums that make each question cost the same."""
 
-    It has a scheme's prefix and length, and a check digit.
-    """
-    for length in LENGTHS.get(digits[begin : begin + 4], ()):
-        if begin + length in ends and has_check_digit(digits[begin : begin + length]):
-            return length
-    return None
+    def __init__(self, digits: str) -> None:
+        self._digits = digits
+        self._sums: tuple[list[int], list[int]] | None = None
+
+    def lengths_at(self, begin: int) -> tuple[int, ...]:
+        """Returns the lengths that a number with the prefix at `begin` may have, longest first."""
+        return LENGTHS.get(self._digits[begin : begin + 4], ())
+
+    def has_check_digit(self, begin: int, end: int) -> bool:
+        """Says whether the last digit of a part is the check digit of the others."""
+        if self._sums is None:
+            self._sums = _sums(self._digits)
+        sums = self._sums[(end - 1) % 2]
+        return (sums[end] - sums[begin]) % 10 == 0
 
 
 def has_check_digit(digits: str) -> bool:
     """Says whether the last digit is the check digit of the others (Luhn 1960, ISO/IEC 7812-1)."""
-    numbers = [int(digit) for digit in reversed(digits)]
-    return (sum(numbers[::2]) + sum(DOUBLED[number] for number in numbers[1::2])) % 10 == 0
+    return CardNumbers(digits).has_check_digit(0, len(digits))
+
+
+def is_card(digits: str) -> bool:
+    """Says whether digits are a card number: a scheme's prefix and length, and the check digit."""
+    fits = len(digits) in LENGTHS.get(digits[:4], ())
+    return fits and has_check_digit(digits)
+
+
+def _sums(digits: str) -> tuple[list[int], list[int]]:
+    """Returns sums up to each place: of digits at even places and doubled others, and reversed.
+
+    The check sum of a part is a difference of the one whose plain digits hold the part's last.
+    """
+    ascii_digits = digits.encode("ascii")
+    plain, doubled = ascii_digits.translate(PLAIN_VALUES), ascii_digits.translate(DOUBLED_VALUES)
+    even, odd = bytearray(plain), bytearray(doubled)
+    even[1::2], odd[1::2] = doubled[1::2], plain[1::2]
+    return list(accumulate(even, initial=0)), list(accumulate(odd, initial=0))

@@ -1,38 +1,150 @@
-"""Puts pseudonyms into the fields of an event that a tracking plan marks as personal."""
+"""Puts pseudonyms into an event's personal fields: those of a plan, and those known by name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sparkperso.privacy.kinds import kind_of
+from sparkperso.privacy.names import (
+    HARMLESS,
+    JOINING,
+    MAX_NAME,
+    TRAIT_EVENTS,
+    TRAITS,
+    compact,
+    is_personal,
+)
 from sparkperso.privacy.pseudonyms import Pseudonyms
 
 Tree = dict[str, "Tree"]
+PARTS = ("metadata", "context")
+PLAN_PARTS = ("metadata", "traits")
+MAX_KNOWN = 4096
+"""Names whose meaning is kept in memory; a stranger may send any number of them."""
+CLEAR, PERSONAL, UNKNOWN = "clear", "personal", "unknown"
+OF_TRAITS, JOINED = "traits", "joined"
 
 
 class PersonalFields:
-    """The personal fields of one type of event: `user_id`, `metadata.email`, deeper paths too.
+    """The personal fields of one type of event.
 
-    They are kept as a tree, so that an event costs a look per object, whatever the plan's length.
+    `fields` are those of a tracking plan: `user_id`, `metadata.email`, deeper paths too. Names are
+    equal in whatever way they are spelled. A field directly below `metadata` or `metadata.traits`
+    is personal at any depth, as are the names that `names.PERSONAL` knows; a deeper path, in its
+    place. Of traits, all are personal but those of `names.HARMLESS` and `public`, and truth values.
     """
 
-    def __init__(self, fields: Iterable[str]) -> None:
+    def __init__(self, fields: Iterable[str], public: Iterable[str] = ()) -> None:
         self._tree: Tree = {}
+        names = set()
         for field in sorted(fields):  # a parent comes before its children, and takes them along
-            _plant(self._tree, field.split("."))
+            path = field.split(".")
+            _plant(self._tree, [path[0], *map(compact, path[1:])])
+            below = path[2:] if tuple(path[:2]) == PLAN_PARTS else path[1:]
+            if path[0] in PARTS and len(below) == 1:
+                names.add(compact(below[0]))
+        self._names = frozenset(names)
+        self._public = frozenset(map(compact, public)) - self._names
+        self._identifiers = tuple(name for name in self._tree if name not in PARTS)
+        self._in_tree = frozenset(_names_in(self._tree))
+        self._known: dict[str, tuple[str, str, bool]] = {}
+
+    def pseudonymise_identifiers(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
+        """Replaces the event's own personal fields (`user_id`, `item_id`) in place, where set."""
+        for name in self._identifiers:
+            if event.get(name) is not None:
+                event[name] = pseudonym_of(name, event[name], pseudonyms)
 
     def pseudonymise(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
-        """Replaces the fields in place, where set. Lists, objects and numbers go by their JSON."""
-        _replace(event, self._tree, pseudonyms)
+        """Replaces all personal fields in place, where set. Lists and objects go by their JSON."""
+        self.pseudonymise_identifiers(event, pseudonyms)
+        walk = _Walk(self, pseudonyms)
+        for part in PARTS:
+            node = event.get(part)
+            if node and isinstance(node, dict):
+                are_traits = part == "metadata" and event.get("event_type") in TRAIT_EVENTS
+                walk.through(node, self._tree.get(part, {}), are_traits, is_top=True)
+
+    def meaning(self, name: str) -> tuple[str, str, bool]:
+        """Returns a name without spelling, what it says of its value, and whether that is nothing.
+
+        It says clear, personal, traits, joined or unknown; nothing, where only traits would care.
+        """
+        found = self._known.get(name)
+        if found is None:
+            short = compact(name)
+            says = self._meaning(name, short)
+            found = short, says, says not in (PERSONAL, OF_TRAITS) and short not in self._in_tree
+            if len(self._known) < MAX_KNOWN and len(name) <= MAX_NAME:
+                self._known[name] = found
+        return found
+
+    def _meaning(self, name: str, short: str) -> str:
+        if short in self._names:
+            return PERSONAL
+        if short in self._public:
+            return CLEAR
+        if short in TRAITS:
+            return OF_TRAITS
+        if is_personal(name):
+            return PERSONAL
+        if short in JOINING:
+            return JOINED
+        return CLEAR if short in HARMLESS else UNKNOWN
+
+
+class _Walk:
+    """One way through the metadata or context of one event."""
+
+    def __init__(self, fields: PersonalFields, pseudonyms: Pseudonyms) -> None:
+        self._meaning, self._pseudonyms = fields.meaning, pseudonyms
+
+    def through(
+        self, node: dict[str, Any], tree: Tree, are_traits: bool, is_top: bool = False
+    ) -> None:
+        """Replaces what is personal in an object; `tree` is what the plan says of its place."""
+        for name, value in node.items():
+            short, means, says_nothing = self._meaning(name)
+            is_plain = says_nothing and not are_traits and isinstance(value, str)
+            if is_plain or value is None or value is True or value is False:
+                continue
+            below = tree.get(short)
+            inside = are_traits or means == OF_TRAITS
+            is_unknown = means == OF_TRAITS or (
+                are_traits and (means == UNKNOWN or (means == JOINED and not is_top))
+            )
+            if means == PERSONAL or below == {} or (is_unknown and _is_scalar(value)):
+                node[name] = pseudonym_of(name, value, self._pseudonyms)
+            elif isinstance(value, dict):
+                self.through(value, below or {}, inside)
+            elif isinstance(value, list):
+                self._through_list(name, value, inside, is_unknown)
+
+    def _through_list(
+        self, name: str, values: list[Any], are_traits: bool, is_unknown: bool
+    ) -> None:
+        for place, value in enumerate(values):
+            if isinstance(value, dict):
+                self.through(value, {}, are_traits)
+            elif isinstance(value, list):
+                self._through_list(name, value, are_traits, is_unknown)
+            elif is_unknown and value is not None and not isinstance(value, bool):
+                values[place] = pseudonym_of(name, value, self._pseudonyms)
 
 
 def pseudonymise_fields(
     event: dict[str, Any], fields: Iterable[str], pseudonyms: Pseudonyms
 ) -> None:
-    """Replaces the fields of one event in place."""
+    """Replaces the personal fields of one event in place."""
     PersonalFields(fields).pseudonymise(event, pseudonyms)
+
+
+def pseudonym_of(name: str, value: Any, pseudonyms: Pseudonyms) -> str:
+    """Returns the pseudonym of a field's value, which is text or goes by its JSON."""
+    text = value if isinstance(value, str) else _json(value)
+    return pseudonyms.of(kind_of(name, text), text)
 
 
 def _plant(tree: Tree, path: list[str]) -> None:
@@ -45,18 +157,15 @@ def _plant(tree: Tree, path: list[str]) -> None:
             tree.clear()
 
 
-def _replace(node: dict[str, Any], tree: Tree, pseudonyms: Pseudonyms) -> None:
-    for name in tree.keys() & node.keys():
-        value, below = node[name], tree[name]
-        if below:
-            if isinstance(value, dict):
-                _replace(value, below, pseudonyms)
-        elif value is not None:
-            text = _text(value)
-            node[name] = pseudonyms.of(kind_of(name, text), text)
+def _names_in(tree: Tree) -> Iterator[str]:
+    for name, below in tree.items():
+        yield name
+        yield from _names_in(below)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
+def _is_scalar(value: Any) -> bool:
+    return not isinstance(value, dict | list)
+
+
+def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
