@@ -124,7 +124,8 @@ ANNA = [
     "anna%40example.com", "%61nna%40example%2Ecom", "anna%2540example.com", "anna&#64;example.com",
     "anna&#x40;example&#46;com", "anna&commat;example&period;com", "anna&amp;#64;example.com",
     "anna%26%2364%3Bexample.com", "anna\\u0040example.com", "anna%u0040example.com",
-    "anna＠example.com", "anna﹫example．com", "ａｎｎａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "anna@example。com",
+    "anna＠example.com", "anna﹫example．com",
+    "ａｎｎａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "anna@example。com",
     "anna [at] example.com", "anna(at)example(dot)com", "anna {AT} example [DOT] com",
     "an\u200bna@exam\u00adple.com",
 ]  # fmt: skip
@@ -231,7 +232,8 @@ def test_the_check_digit_finds_every_wrong_digit():
 
 UNITS = [
     "a@b.de ", "a@", "a", "a.b@c.", '"', "1", "4 ", "41 ", "4.", "4111 1111 1111 1112 ", "%40",
-    "%25", "%2540", "a%40b.de ", "&#64;", "&amp;", "a [at] b.de ", "４１ ", "4111111111111111 ", "( ",
+    "%25", "%2540", "a%40b.de ", "&#64;", "&amp;", "a [at] b.de ", "４１ ",
+    "4111111111111111 ", "( ",
     "1.11111111111111111", "@a.a.a.a.a.a.a.a.1",
 ]  # fmt: skip
 
