@@ -19,6 +19,7 @@ from sparkperso.config import Settings
 from sparkperso.config.links import LinksConfig
 from sparkperso.config.secret import read_secret
 from sparkperso.errors import ConfigError, UsageError
+from sparkperso.privacy import personal_kind
 from sparkperso.redirects import TargetError, check_target
 
 Kind = Literal["open", "click"]
@@ -142,10 +143,12 @@ def _text(what: str, value: str) -> str:
 
 def _user(user_id: str) -> str:
     """Returns the id; a token is signed, not encrypted, so that it must give nobody away."""
-    if "@" in user_id:
+    kind = personal_kind(user_id[: MAX_TEXT + 1])
+    if kind is not None:
         raise UsageError(
             "A link should name its user by an opaque id",
-            "The id looks like an e-mail address, and whoever has the link can read it",
-            "Give the id that your events have as user_id",
+            f"The id looks like {kind}, and whoever has the link can read it",
+            "Give the id that silver/events has for the user; the collector puts a pseudonym there "
+            "for fields that the tracking plan marks as personal",
         )
     return _text("A user's id", user_id)

@@ -6,6 +6,7 @@ import pytest
 
 from sparkperso.collect.machines import Machines
 from sparkperso.config import load_settings
+from sparkperso.config.links import LinksConfig
 
 MINUTE = 60.0
 WEBKIT = b"AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -51,6 +52,12 @@ def test_people_are_no_machines(machines, agent):
 )
 def test_machines_are_known_by_their_agents(machines, reason, agent):
     assert machines.reason("GET", {b"user-agent": agent}, MINUTE) == reason
+
+
+def test_a_user_agent_of_any_length_costs_the_same():
+    config = LinksConfig(machine_agents={"slow": r"(a|a)+$"})
+    agent = b"Mozilla/5.0 " + b"x" * 2_000 + b"a" * 60 + b"!"
+    assert Machines(config).reason("GET", {b"user-agent": agent}, MINUTE) is None
 
 
 def test_machines_are_known_by_what_they_ask(machines):

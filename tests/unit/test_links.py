@@ -129,11 +129,40 @@ def test_plain_http_is_for_this_machine_and_local_only():
             check_target(url, ["127.0.0.1:*", "shop.example"], loopback)
 
 
-def test_an_address_of_a_person_does_not_go_into_a_link(links):
+PERSONAL_IDS = [
+    "anna@example.com", "anna%40example.com", "anna＠example.com", "u-anna@example.com-7",
+    "+49 30 1234567", "+493012345678", "0049301234567", "0171/1234567", "(030) 123-4567",
+    "555-123-4567",
+    "tel:+493012345678", "＋４９ ３０ １２３４５６７", "4111111111111111", "4111 1111 1111 1111",
+    "4111.1111.1111.1111", "192.0.2.17", "2001:db8::1", "00:1b:44:11:3a:b7",
+]  # fmt: skip
+OPAQUE_IDS = [
+    "u-17", "1", "123456789", "12345678901234", "550e8400-e29b-41d4-a716-446655440000",
+    "a-" + "1" * 32,
+    "k1:email:" + "0" * 32, "order 7", "2024-01-31", "ü", "0", "00017", "GB-0017",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("user_id", PERSONAL_IDS)
+def test_a_personal_id_of_any_kind_does_not_go_into_a_link(links, user_id):
     with pytest.raises(UsageError, match="opaque"):
-        links.open_url("anna@example.com", "c")
-    with pytest.raises(UsageError):
-        links.open_url("a\nb", "c")
+        links.open_url(user_id, "c")
+    with pytest.raises(UsageError, match="opaque"):
+        links.click_url(user_id, "c", SALE)
+    answer = run("--batch", "-", "--campaign", "c", text=f'user_id\nu-1\n"{user_id}"\n')
+    assert isinstance(answer.exception, UsageError)
+    assert "Line 3" in str(answer.exception)
+
+
+@pytest.mark.parametrize("user_id", OPAQUE_IDS)
+def test_an_opaque_id_does(links, user_id):
+    assert links.read("open", token(links.open_url(user_id, "c"))).user_id == user_id
+
+
+def test_an_id_is_printable_text(links):
+    for user_id in ("a\nb", "", "x" * 257):
+        with pytest.raises(UsageError):
+            links.open_url(user_id, "c")
 
 
 def test_only_local_has_a_key_of_its_own():

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from sparkperso.config.links import LinksConfig
 
 PREFETCH = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+MAX_AGENT = 1024
+"""Bytes of a User-Agent that are looked at: the patterns are configured, and their cost unknown."""
 
 
 class Machines:
@@ -29,7 +31,7 @@ class Machines:
             return "head"
         if any(_is_prefetch(headers.get(name, b"")) for name in PREFETCH):
             return "prefetch"
-        agent = headers.get(b"user-agent", b"").decode("latin-1").strip()
+        agent = headers.get(b"user-agent", b"")[:MAX_AGENT].decode("latin-1").strip()
         if not agent:
             return "no_user_agent"
         named = next((reason for reason, found in self._agents if found.search(agent)), None)

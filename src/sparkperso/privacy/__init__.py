@@ -2,6 +2,7 @@
 
 from sparkperso.privacy.fields import PersonalFields, pseudonym_of, pseudonymise_fields
 from sparkperso.privacy.keys import load_keys
+from sparkperso.privacy.kinds import personal_kind
 from sparkperso.privacy.mask import mask, mask_identifier, mask_tree
 from sparkperso.privacy.pseudonyms import Pseudonyms
 from sparkperso.privacy.scan import Finding, may_hold, scan
@@ -15,6 +16,7 @@ __all__ = [
     "mask_identifier",
     "mask_tree",
     "may_hold",
+    "personal_kind",
     "pseudonym_of",
     "pseudonymise_fields",
     "scan",

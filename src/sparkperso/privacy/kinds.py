@@ -6,16 +6,30 @@ import ipaddress
 import re
 import unicodedata
 
+from sparkperso.privacy.decode import decoded
+from sparkperso.privacy.scan import scan
+
 EMAIL, PHONE, IP, USER = "email", "phone", "ip", "user"
 NAMES = {
-    EMAIL: {"email", "e_mail", "mail", "email_address"},
-    PHONE: {"phone", "phone_number", "mobile", "mobile_phone", "tel", "telephone"},
+    EMAIL: {"email", "e_mail", "mail", "email_address", "e_mail_address", "mail_address"},
+    PHONE: {
+        *("phone", "phone_number", "mobile", "mobile_phone", "tel", "telephone"),
+        *("mobile_number", "cell_phone", "telephone_number", "phone_no", "mobile_no", "msisdn"),
+        *("telefon", "telefonnummer", "handynummer", "telefono", "telefone"),
+    },
     IP: {"ip", "ip_address", "ip_addr", "client_ip", "remote_addr"},
     # One person's identifiers: what an alias joins has to stay equal.
     USER: {"user_id", "anonymous_id", "previous_id"},
 }
 KIND_OF_NAME = {name: kind for kind, names in NAMES.items() for name in names}
 WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+PHONE_NUMBER = re.compile(
+    # With a prefix as it is dialled, or with an area code in brackets or cut off by a mark.
+    r"(?:tel:)?(?:\+|0)[0-9 ()./-]{6,28}[0-9]|\(\d{2,5}\)[0-9 ./-]{5,20}[0-9]"
+    r"|\d{3}[-. ]\d{3}[-. ]\d{4}",
+    re.ASCII | re.IGNORECASE,
+)
+MAC = re.compile(r"[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5}", re.ASCII | re.IGNORECASE)
 NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -38,6 +52,33 @@ def normalise(kind: str, value: str) -> str:
     if kind == PHONE:
         return _phone(value)
     return _ip(value) if kind == IP else value
+
+
+def personal_kind(text: str) -> str | None:
+    """Returns what personal value an identifier looks like, in words; None when it is opaque.
+
+    An e-mail address or a card number anywhere in it, however it is written; a phone number or an
+    IP address as a whole. Digits alone are a phone number when they begin as is dialled: + or 0.
+    """
+    findings = scan(text)
+    if findings:
+        return "an e-mail address" if findings[0].kind == EMAIL else "a card number"
+    plain = decoded(text).text.strip()
+    if _is_ip(plain):
+        return "an IP address"
+    if MAC.fullmatch(plain):
+        return "the address of a network card"
+    if PHONE_NUMBER.fullmatch(plain) and 8 <= sum(map(str.isdigit, plain)) <= 15:
+        return "a phone number"
+    return None
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _phone(value: str) -> str:
