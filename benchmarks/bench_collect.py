@@ -32,14 +32,18 @@ from sparkperso.testing.collector import running_collector, wait_for
 
 RESULTS = Path(__file__).parent / "results"
 USERS = 1000
-KEY = "benchmark-key"
+KEY, SERVER_KEY = "benchmark-key", "benchmark-server-key"
 EVENT = (
     '{"event_id":"\'..n..\'","user_id":"u\'..(n % 1000)..\'","event_type":"click",'
     '"timestamp":"2026-06-01T10:00:00.500Z","item_id":"85123A",'
     '"metadata":{"element":"buy now","text":"white hanging heart"EXTRA},'
     '"context":{"page_url":"https://shop.example/p/85123A","device_type":"mobile"}}'
 )
-SITE = (f"collect.sites.shop.write_key={KEY}", "collect.sites.shop.consent=required")
+SITE = (
+    f"collect.sites.shop.write_key={KEY}",
+    f"collect.sites.shop.server_key={SERVER_KEY}",
+    "collect.sites.shop.consent=required",
+)
 SETS = (*SITE, "collect.limits.events_per_second=1e9")
 OPTIONS = tuple(word for assignment in SETS for word in ("--set", assignment))
 PERSONAL = ',"email":"ada@example.org"'
@@ -151,7 +155,7 @@ def give_consent(url: str) -> None:
     ]
     for start in range(0, USERS, 500):
         body = {"events": events[start : start + 500]}
-        answer = httpx.post(f"{url}/v1/events", json=body, auth=(KEY, ""), timeout=30)
+        answer = httpx.post(f"{url}/v1/events", json=body, auth=(SERVER_KEY, ""), timeout=30)
         assert answer.json()["accepted"] == 500, answer.text
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal, get_args
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, get_args
 
 Purpose = Literal["necessary", "analytics", "personalisation", "recording", "marketing"]
 PURPOSES: Final = get_args(Purpose)
@@ -33,7 +33,27 @@ def is_allowed(
     return decision is True or basis != REQUIRED or regime == "opt_out"
 
 
-def decision_of(states: Iterable[Mapping[str, bool]], purpose: str) -> bool | None:
-    """Returns what the identifiers of one person decided: a no of any outweighs a yes of others."""
-    said = [state[purpose] for state in states if purpose in state]
-    return all(said) if said else None
+class Decision(NamedTuple):
+    """What was decided on a purpose, and when (ISO 8601 in UTC, of one length)."""
+
+    is_granted: bool
+    decided_at: str
+
+
+Decisions = Mapping[str, Decision]
+"""Purpose → decision of one identifier."""
+
+
+def decision_of(user: Decisions, browser: Decisions, purpose: str) -> bool | None:
+    """Returns what a person decided, by their user id and by their browser's (anonymous) id.
+
+    A no of either outweighs a yes of the other, but for one: who agrees in a browser after their
+    user id said no, agrees to what that browser sends. So a withdrawal holds on all devices until
+    its person decides anew on one of them, and then on that one alone.
+    """
+    theirs, its = user.get(purpose), browser.get(purpose)
+    if theirs is None or its is None:
+        found = theirs or its
+        return found.is_granted if found else None
+    is_newer = its.is_granted and its.decided_at > theirs.decided_at
+    return is_newer or (theirs.is_granted and its.is_granted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -18,6 +19,22 @@ ALL_NO = dict.fromkeys(("analytics", "personalisation", "recording", "marketing"
 def collector(tmp_path_factory):
     with running_collector(tmp_path_factory.mktemp("consent"), "--demo") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory):
+    """Returns a collector that browsers reach by https, through a proxy before it."""
+    address = "collect.public_url=https://collect.shop.example"
+    folder = tmp_path_factory.mktemp("public")
+    with running_collector(folder, "--demo", "--set", address) as running:
+        yield running
+
+
+@pytest.fixture
+def server(collector):
+    """Returns a client as the site's own server, which has a secret key and no origin."""
+    with httpx.Client(base_url=collector.url, auth=basic("demo-server-key")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -74,12 +91,16 @@ def test_a_browser_has_no_id_before_consent_one_with_it_and_none_after(collector
     }
 
 
-def test_a_cookie_is_secure_but_on_plain_loopback(collector):
-    headers = ORIGIN | {"Host": "collector.shop.example"}
-    body = {"purposes": {"analytics": True}}
-    with httpx.Client(base_url=collector.url, auth=basic("demo-key"), headers=headers) as client:
-        answer = client.post("/v1/consent", json=body)
-    assert "Secure" in answer.headers["set-cookie"]
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "collector.shop.example"])
+@pytest.mark.parametrize("is_public", [True, False])
+def test_a_cookie_is_secure_by_the_public_address_and_by_no_header(
+    collector, public, host, is_public
+):
+    headers = ORIGIN | {"Host": host, "X-Forwarded-Proto": "http"}
+    body = {"purposes": {"analytics": True}, "writeKey": "demo-key"}
+    url = (public if is_public else collector).url
+    answer = httpx.post(f"{url}/v1/consent", json=body, headers=headers)
+    assert ("Secure" in answer.headers["set-cookie"]) is is_public
 
 
 def test_each_purpose_is_asked_for_by_itself(browser):
@@ -89,13 +110,151 @@ def test_each_purpose_is_asked_for_by_itself(browser):
     assert (film["status"], film["purpose"]) == ("refused", "recording")
 
 
-def test_a_server_may_decide_for_a_user_and_ask(browser):
-    answer = decide(browser, user_id="u-7", purposes={"marketing": True}, method="contract")
+NOTHING = dict.fromkeys(ALL_NO)
+
+
+def test_a_server_may_decide_for_a_user_and_ask(server):
+    answer = decide(server, user_id="u-7", purposes={"marketing": True}, method="contract")
     assert answer.status_code == 200
-    state = browser.get("/v1/consent", params={"user_id": "u-7"}).json()["purposes"]
-    assert state == {
-        "analytics": None, "personalisation": None, "recording": None, "marketing": True
-    }  # fmt: skip
+    state = server.get("/v1/consent", params={"user_id": "u-7"}).json()["purposes"]
+    assert state == NOTHING | {"marketing": True}
+
+
+@pytest.mark.parametrize("headers", [ORIGIN, {}])
+def test_a_write_key_learns_nothing_of_others_and_agrees_for_no_user(collector, server, headers):
+    decide(server, user_id="u-8", purposes={"marketing": False})
+    with httpx.Client(base_url=collector.url, auth=basic("demo-key"), headers=headers) as anybody:
+        for person in ({"user_id": "u-8"}, {"anonymous_id": "a-8"}):
+            answer = anybody.get("/v1/consent", params=person)
+            assert (answer.status_code, "purposes" in answer.json()) == (403, False)
+            assert answer.json()["type"] == "urn:sparkperso:problem:server_key"
+        answer = decide(anybody, user_id="u-8", purposes={"marketing": True})
+        assert answer.status_code == (200 if headers else 403)
+        event = {"event_type": "consent", "metadata": {"purposes": {"marketing": True}}}
+        for more in ({}, {"anonymous_id": "u-8"}):
+            click(anybody, user_id="u-8", **event, **more)
+            click(anybody, **event, anonymous_id="u-8")
+    state = server.get("/v1/consent", params={"user_id": "u-8"}).json()["purposes"]
+    assert state == NOTHING | {"marketing": False}
+    assert click(server, user_id="u-8", event_type="email_open").json()["status"] == "refused"
+
+
+@pytest.mark.parametrize("place", ["page", "query", "body"])
+def test_a_servers_key_is_taken_from_no_place_where_others_could_read_it(collector, place):
+    key, headers, query = "demo-server-key", {}, {}
+    if place == "page":
+        headers = ORIGIN | {"Authorization": f"Bearer {key}"}
+    body = {"user_id": "u", "purposes": {"analytics": True}}
+    body |= {"writeKey": key} if place == "body" else {}
+    query |= {"writeKey": key} if place == "query" else {}
+    url = f"{collector.url}/v1/consent"
+    answer = httpx.post(url, json=body, headers=headers, params=query)
+    assert (answer.status_code, answer.json()["type"][-10:]) == (403, "server_key")
+
+
+def test_a_person_who_signed_in_agrees_in_a_browser_and_is_heard_there(browser, server):
+    assert decide(browser, user_id="u-9", purposes={"analytics": True}).status_code == 200
+    assert click(browser, user_id="u-9").json()["status"] == "accepted"
+    assert server.get("/v1/consent", params={"user_id": "u-9"}).json()["purposes"] == NOTHING
+    decide(browser, user_id="u-9", purposes=ALL_NO)
+    assert not browser.cookies
+    assert click(browser, user_id="u-9", anonymous_id="elsewhere").json()["status"] == "refused"
+    decide(browser, user_id="u-9", purposes={"analytics": True})
+    assert browser.cookies
+    assert click(browser, user_id="u-9").json()["status"] == "accepted"
+
+
+OTHERS = [
+    '{"a": "b; c", "d": [1]}', "two words", "[x", "=", "no_equals_sign", "naïve=Größe", 'q="a;b"',
+    "x=sp_anon=a-0", "sp_anon", "sp_anon=not ours", "a,b=c", "\u2028=1", "expires=Thu, 01 Jan 1970",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("shape", ["{0}; {1}", "{1}; {0}", "{0};{1};{0}", ";{0} ;;  {1} ;"])
+def test_a_cookie_of_others_hides_ours_from_nothing(collector, browser, other, shape):
+    decide(browser, purposes={"analytics": True})
+    ours = f"sp_anon={browser.cookies['sp_anon']}"
+    headers = [("Cookie", shape.format(other, ours).encode())]
+    with httpx.Client(base_url=collector.url, auth=basic("demo-key"), headers=headers) as plain:
+        assert click(plain).json()["status"] == "accepted"
+        assert plain.get("/v1/consent").json()["purposes"]["analytics"] is True
+
+
+def test_ours_is_found_in_the_second_of_two_cookie_headers(collector, browser):
+    decide(browser, purposes={"analytics": True})
+    ours = f"sp_anon={browser.cookies['sp_anon']}"
+    for headers in ([("Cookie", ours), ("Cookie", "a=b")], [("Cookie", "a=b"), ("Cookie", ours)]):
+        answer = httpx.post(
+            f"{collector.url}/v1/events", json=CLICK, auth=basic("demo-key"), headers=headers
+        )
+        assert answer.json()["status"] == "accepted"
+
+
+def test_a_withdrawal_is_heard_for_the_cookie_too_where_a_page_names_another_id(browser):
+    decide(browser, purposes={"analytics": True})
+    cookie = browser.cookies["sp_anon"]
+    assert decide(browser, anonymous_id="of-the-page", purposes=ALL_NO).status_code == 200
+    assert click(browser, anonymous_id=cookie).json()["status"] == "refused"
+
+
+T = [f"2026-06-01T10:0{n}:00Z" for n in range(4)]
+
+
+@pytest.mark.parametrize("as_number", [False, True])
+def test_a_late_yes_undoes_no_later_no_and_a_newer_one_holds(browser, as_number):
+    name = f"late-{as_number}"
+
+    def say(given, at, **more):
+        at = int(datetime.fromisoformat(at[:-1] + "+00:00").timestamp() * 1000) if as_number else at
+        body = {"anonymous_id": name, "purposes": {"analytics": given}, "decided_at": at}
+        assert decide(browser, **body, **more).status_code == 200
+        return click(browser, anonymous_id=name).json()["status"]
+
+    assert say(True, T[1]) == "accepted"
+    assert say(False, T[2]) == "refused"
+    assert say(True, T[1]) == say(True, T[2]) == "refused"
+    assert say(True, T[3]) == "accepted"
+
+
+def test_a_clock_is_set_right_by_the_time_of_sending_and_the_future_is_now(collector, browser):
+    def say(given, **times):
+        body = {"anonymous_id": "clock", "purposes": {"analytics": given}, **times}
+        assert decide(browser, **body).status_code == 200
+        line = kept(collector, "clock")[-1]
+        return line["timestamp"], line["collected"]["received_at"]
+
+    decided, received = say(True, decided_at="2190-01-01T00:00:00Z")
+    assert decided == received
+    decided, received = say(
+        False, decided_at="2190-01-01T00:00:00Z", sent_at="2190-01-01T00:00:02Z"
+    )
+    assert moment(received) - moment(decided) == timedelta(seconds=2)
+    decided, received = say(True, decided_at=T[0], sent_at=T[1])
+    assert moment(received) - moment(decided) == timedelta(minutes=1)
+    assert click(browser, anonymous_id="clock").json()["status"] == "refused"
+
+
+def moment(text):
+    return datetime.fromisoformat(f"{text[:-1]}+00:00")
+
+
+@pytest.mark.parametrize("name", ["decided_at", "sent_at"])
+@pytest.mark.parametrize("value", ["yesterday", "2026-06-01", [], True, 1e300])
+def test_a_time_that_is_none_is_named(browser, name, value):
+    answer = decide(browser, purposes={"analytics": True}, **{name: value})
+    assert (answer.status_code, name in answer.json()["detail"]) == (422, True)
+
+
+def test_a_signal_counts_that_came_beside_its_contrary(collector, browser):
+    decide(browser, purposes={"analytics": True})
+    sent = CLICK | {"context": {"country": "US"}, "anonymous_id": browser.cookies["sp_anon"]}
+    for name in ("Sec-GPC", "DNT"):
+        for values in (("1", "0"), ("0", "1"), ("1, 0",), ("1", "1")):
+            headers = [(name, value) for value in values]
+            url = f"{collector.url}/v1/events"
+            answer = httpx.post(url, json=sent, auth=basic("demo-key"), headers=headers)
+            assert answer.json()["status"] == "refused", (name, values)
 
 
 def test_the_policy_says_what_a_banner_asks(browser):
@@ -115,7 +274,7 @@ def test_a_decision_that_says_nothing_clear_is_a_problem(browser, purposes):
 def test_decisions_hold_after_a_restart(tmp_path):
     with running_collector(tmp_path, "--demo") as collector:
         body = {"user_id": "u", "purposes": {"analytics": True}}
-        httpx.post(f"{collector.url}/v1/consent", json=body, auth=basic("demo-key"))
+        httpx.post(f"{collector.url}/v1/consent", json=body, auth=basic("demo-server-key"))
         collector.kill()
     with running_collector(tmp_path, "--demo") as collector:
         event = CLICK | {"user_id": "u"}

@@ -11,12 +11,13 @@ import pytest
 
 from sparkperso.config import load_settings
 from sparkperso.links import make_links
-from sparkperso.testing.collector import LOCAL, running_collector
+from sparkperso.testing.collector import basic, running_collector
 
 TARGET = "https://shop.example/sale?size=4#top"
 SETTINGS = ["--set", "links.hosts=[shop.example]"]
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 EARLIER = 3600.0
+SERVER = basic("local-server-key")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_where_consent_is_required_links_work_and_only_who_agreed_is_counted(tmp
         links = make_links(load_settings("local", assignments=made), {})
         said = {"user_id": "agreed", "purposes": {"marketing": True}, "policy_version": "1"}
         said |= {"region": "DE", "method": "banner"}
-        assert httpx.post(f"{strict.url}/v1/consent", json=said, auth=LOCAL).status_code == 200
+        assert httpx.post(f"{strict.url}/v1/consent", json=said, auth=SERVER).status_code == 200
         with httpx.Client(headers=PERSON) as client:
             for user in ("agreed", "silent"):
                 assert client.get(links.open_url(user, "c", **when())).status_code == 200

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.collect.consent_store import ConsentStore
-from sparkperso.consent import PURPOSES, decision_of, is_allowed
+from sparkperso.consent import PURPOSES, Decision, decision_of, is_allowed
 from sparkperso.ingest.enforcement import allowed_column, refusals, regime_column
 
 NOON = datetime(2026, 6, 1, 12)
@@ -75,19 +75,22 @@ def test_the_regime_of_a_region_is_the_same(spark, policy):
 
 
 def test_what_two_identifiers_decided_is_combined_alike(refused):
-    said = list(product((True, False, None), repeat=2))
+    moments = (NOON - timedelta(hours=1), NOON)
+    said = list(product((None, *product((True, False), moments)), repeat=2))
     records = [record(n, f"u{n}", f"d{n}") for n in range(len(said))]
     decisions = [
-        ("shop", f"{kind}{n}", "analytics", granted, NOON)
+        ("shop", f"{kind}{n}", "analytics", *one)
         for n, pair in enumerate(said)
-        for kind, granted in zip("ud", pair, strict=True)
-        if granted is not None
+        for kind, one in zip("ud", pair, strict=True)
+        if one is not None
     ]
-    states = [[{"analytics": g} for g in pair if g is not None] for pair in said]
+    states = [[{"analytics": Decision(g[0], str(g[1]))} if g else {} for g in p] for p in said]
     expected = {
         n
         for n, state in enumerate(states)
-        if not is_allowed("analytics", "required", "opt_in", decision_of(state, "analytics"), False)
+        if not is_allowed(
+            "analytics", "required", "opt_in", decision_of(*state, "analytics"), False
+        )
     }
     assert refused(records, decisions) == expected
 
@@ -112,9 +115,10 @@ def test_late_decisions_count_as_in_the_collector(refused, tmp_path):
         for at in sorted(rng.sample(minutes, 5)):
             said, decided = rng.random() < 0.6, min(at, rng.choice(minutes))
             decisions.append(("shop", f"u{person}", "analytics", said, decided, at))
-            store.put_all("shop", [(f"u{person}", {"analytics": said}, decided.isoformat())])
+            one = ("user_id", f"u{person}", {"analytics": said}, decided.isoformat())
+            store.put_all("shop", [one])
         records.append(record(person, f"u{person}", at=minutes[-1]))
-        if not store.get("shop", f"u{person}")["analytics"]:
+        if not store.get("shop", "user_id", f"u{person}")["analytics"].is_granted:
             expected.add(person)
     store.close()
     assert 5 < len(expected) < 35

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,8 @@ from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.privacy import Pseudonyms, load_keys
 
-SITE = SiteKey("shop", "required", "web", ())
+PAGE = SiteKey("shop", "required", "web", ())
+SITE = replace(PAGE, is_server=True)
 ASSUMED = SiteKey("till", "assumed: contract", "server", ())
 EVENT = {"user_id": "u", "event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
 FACTS = Facts("2026-06-01T10:00:01.000000Z", "DE")
@@ -178,3 +180,51 @@ def test_what_ingest_will_refuse_is_said_in_the_result_and_kept(shop):
     assert nothing["warning"].startswith("item_id is not given")
     assert statuses([fine, unknown, nothing]) == ["accepted"] * 3
     assert len(shop.events.lines) == 3
+
+
+def test_a_write_key_agrees_for_a_device_and_refuses_for_all_who_are_named(shop):
+    mixed = consent(analytics=True, marketing=False) | {"anonymous_id": "a-1", "event_id": "e"}
+    assert shop(mixed, key=PAGE)[0] == {"status": "accepted", "event_id": "e"}
+    assert [
+        (line["event_id"], line.get("user_id"), line.get("anonymous_id"), line["metadata"])
+        for line in shop.events.lines
+    ] == [
+        ("e", None, "a-1", {"purposes": {"analytics": True, "marketing": False}}),
+        ("e:user", "u", None, {"purposes": {"marketing": False}}),
+    ]
+    assert statuses(shop(EVENT | {"anonymous_id": "a-1"}, EVENT, key=PAGE)) == [
+        *("accepted", "refused")
+    ]
+    shop(consent(analytics=False), key=PAGE)
+    assert statuses(shop(EVENT | {"anonymous_id": "a-1"}, key=PAGE)) == ["refused"]
+
+
+def test_a_yes_for_a_user_id_alone_needs_the_servers_key(shop):
+    (result,) = shop(consent(analytics=True), key=PAGE)
+    assert (result["status"], "server key" in result["problem"]) == ("invalid", True)
+    assert statuses(shop(EVENT, key=PAGE)) == ["refused"]
+    assert shop.events.lines == []
+    shop(consent(analytics=True), key=SITE)
+    assert statuses(shop(EVENT, key=PAGE)) == ["accepted"]
+
+
+def test_a_device_that_calls_itself_as_a_user_is_called_agrees_for_no_user(shop):
+    forged = {name: value for name, value in consent(analytics=True).items() if name != "user_id"}
+    assert statuses(shop(forged | {"anonymous_id": "u"}, key=PAGE)) == ["accepted"]
+    assert statuses(shop(EVENT, key=PAGE)) == ["refused"]
+
+
+def test_who_agrees_anew_in_a_browser_is_heard_there_and_nowhere_else(shop):
+    times = [f"2026-06-01T10:0{n}:00.000000Z" for n in range(4)]
+    first, second = (EVENT | {"anonymous_id": f"a-{n}"} for n in (1, 2))
+
+    def decide(event, said, at):
+        whole = event | {"event_type": "consent", "metadata": {"purposes": {"analytics": said}}}
+        shop(whole | {"timestamp": times[at]}, key=PAGE, facts=Facts(times[at], "DE"))
+
+    decide(first, True, 0)
+    decide(second, True, 1)
+    decide(second, False, 2)
+    assert statuses(shop(first, second, key=PAGE)) == ["refused", "refused"]
+    decide(first, True, 3)
+    assert statuses(shop(first, second, EVENT, key=PAGE)) == ["accepted", "refused", "refused"]

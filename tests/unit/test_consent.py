@@ -7,12 +7,15 @@ import pytest
 from sparkperso.config import load_settings
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.consent import OPTIONAL, PURPOSES, decision_of, is_allowed
+from sparkperso.consent import OPTIONAL, PURPOSES, Decision, decision_of, is_allowed
 from sparkperso.privacy.kinds import kind_of
 
 BASES, REGIMES = ("required", "assumed: contract"), ("opt_in", "opt_out")
 DECISIONS, SIGNALS = (True, False, None), (True, False)
 EVERYTHING = list(product(OPTIONAL, BASES, REGIMES, DECISIONS, SIGNALS))
+
+YES, NO = (Decision(given, "2026-06-01T10:00:00.000000Z") for given in (True, False))
+LATER_YES, LATER_NO = (Decision(given, "2026-06-02T10:00:00.000000Z") for given in (True, False))
 
 
 @pytest.mark.parametrize("rest", list(product(BASES, REGIMES, DECISIONS, SIGNALS)))
@@ -59,14 +62,22 @@ def test_examples(basis, regime, decision, opted_out, allowed):
 @pytest.mark.parametrize(
     ("states", "decision"),
     [
-        ([], None),
-        ([{}, {"marketing": True}], None),
-        ([{"analytics": True}, {}], True),
-        ([{"analytics": True}, {"analytics": False}], False),
+        ((None, None), None),
+        ((YES, None), True),
+        ((None, YES), True),
+        ((NO, None), False),
+        ((YES, NO), False),
+        ((YES, LATER_NO), False),
+        ((LATER_YES, NO), False),
+        ((LATER_NO, YES), False),
+        ((NO, YES), False),
+        ((NO, LATER_YES), True),
     ],
 )
-def test_a_no_of_any_identifier_outweighs_a_yes(states, decision):
-    assert decision_of(states, "analytics") is decision
+def test_a_no_of_any_identifier_outweighs_a_yes_but_for_a_browsers_newer_one(states, decision):
+    user, browser = ({"analytics": one} if one else {} for one in states)
+    assert decision_of(user, browser, "analytics") is decision
+    assert decision_of(user, browser, "marketing") is None
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def make_app(
         recordings=sinks.recordings,
         plan_check=PlanCheck(plan, settings.ingest),
     )
-    cookies = Cookies(settings.collect.cookie)
+    cookies = Cookies(settings.collect.cookie, not _is_plain(settings.collect.public_url))
     bodies = Bodies(settings.collect.limits)
     service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics)
     answers = Answers(metrics)
@@ -77,6 +77,11 @@ def make_app(
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
     return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
+
+
+def _is_plain(public_url: str | None) -> bool:
+    """Says whether browsers reach the collector by plain http; an unknown address is https."""
+    return public_url is not None and public_url.startswith("http:")
 
 
 def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRoute]:

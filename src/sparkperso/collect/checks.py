@@ -98,6 +98,14 @@ def time_of(value: Any) -> str:
     raise Invalid(f"{expected}, from 1970 to 2199: {shown(value)}")
 
 
+def check_time(name: str, value: Any) -> str:
+    """Returns a time as events have it, in UTC; raises Invalid that names the field."""
+    try:
+        return time_of(value)
+    except Invalid as error:
+        raise Invalid(str(error).replace("timestamp", name, 1)) from None
+
+
 def _utc(text: str) -> str:
     """Returns a time with microseconds and Z. Most come with Z, and need no reckoning."""
     found = ISO.fullmatch(text)

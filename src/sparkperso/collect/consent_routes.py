@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.collect.checks import Invalid, check_consent
+from sparkperso.collect.body import Headers
+from sparkperso.collect.checks import Invalid, check_consent, check_time
 from sparkperso.collect.cookies import new_anonymous_id
 from sparkperso.collect.events import json_response, single_answer
-from sparkperso.collect.facts import Facts
+from sparkperso.collect.facts import Facts, iso
 from sparkperso.collect.problems import Problem
-from sparkperso.collect.service import Service
+from sparkperso.collect.service import Service, headers_of
 from sparkperso.config.consent import ConsentConfig
-from sparkperso.consent import OPTIONAL, decision_of
 
 PERSONS = ("user_id", "anonymous_id")
 ABOUT = ("purposes", "policy_version", "region", "method")
+TIMES = ("decided_at", "sent_at")
+NEEDS_SERVER_KEY = Problem(
+    403,
+    "server_key",
+    "A yes for a user_id, and reading what others decided, need the site's server key"
+    " (collect.sites.<name>.server_key_env): the key of a page or an app is known to everybody.",
+)
 
 
 def routes(service: Service, policy: ConsentConfig) -> list[Route]:
@@ -30,26 +39,31 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
         body = await service.json(request)
         site, facts = service.site(request, body), service.facts(request)
         event = consent_event(body, facts, policy)
+        if not site.is_server and _decides_for_others(
+            event, body, facts, headers_of(request.scope)
+        ):
+            raise NEEDS_SERVER_KEY
         if not any(name in event for name in PERSONS):
             # A no of somebody without any identifier: there is nothing to keep, or to stop.
             return json_response({"status": "accepted", "stored": False})
-        answer = single_answer((await service.pipeline.take([event], site, facts))[0])
+        events = [event, *_of_cookie(event, facts)]
+        answer = single_answer((await service.pipeline.take(events, site, facts))[0])
         response = json_response({**answer, "stored": True})
-        said = service.pipeline.decisions(site, event)
-        is_any_given = any(decision_of(said, purpose) for purpose in OPTIONAL)
-        _set_cookie(service, request, response, event.get("anonymous_id"), is_any_given)
+        is_any_given = any(service.pipeline.decisions(site, event).values())
+        _set_cookie(service, response, event.get("anonymous_id"), is_any_given)
         return response
 
     async def get_consent(request: Request) -> Response:
-        """Returns what the person decided whom the query or the cookie names."""
+        """Returns what was decided by the cookie's browser; for a server, by whom the query names.
+
+        Raises a 403 Problem for a write key that asks for others: it would tell anybody.
+        """
         site, facts = service.site(request), service.facts(request)
-        person = {
-            name: request.query_params[name] for name in PERSONS if name in request.query_params
-        }
-        if facts.anonymous_id and not person:
-            person["anonymous_id"] = facts.anonymous_id
-        said = service.pipeline.decisions(site, person)
-        state = {purpose: decision_of(said, purpose) for purpose in OPTIONAL}
+        own = {"anonymous_id": facts.anonymous_id} if facts.anonymous_id else {}
+        person = {name: text for name, text in request.query_params.items() if name in PERSONS}
+        if person and not site.is_server and person != own:
+            raise NEEDS_SERVER_KEY
+        state = service.pipeline.decisions(site, person or own)
         return json_response({"policy_version": policy.policy_version, "purposes": state})
 
     async def get_policy(request: Request) -> Response:
@@ -75,15 +89,17 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
 def consent_event(body: Any, facts: Facts, policy: ConsentConfig) -> dict[str, Any]:
     """Returns the event of a decision; somebody new who agrees to anything gets an identifier.
 
+    Its time is that of the decision, `decided_at`; without it, that of arrival.
     Raises a 422 Problem for a body that decides nothing clear.
     """
     said = _decision(body)
+    decided_at = _decided_at(body, facts.received_at)
     metadata = {"policy_version": policy.policy_version, "method": "api", "region": facts.region}
     metadata |= {name: body[name] for name in ABOUT if body.get(name) is not None}
     event: dict[str, Any] = {
         "event_type": "consent",
         "event_id": str(uuid.uuid4()),
-        "timestamp": facts.received_at,
+        "timestamp": decided_at,
         "metadata": {name: value for name, value in metadata.items() if value is not None},
         **{name: body[name] for name in PERSONS if body.get(name) is not None},
     }
@@ -93,8 +109,9 @@ def consent_event(body: Any, facts: Facts, policy: ConsentConfig) -> dict[str, A
 
 
 def _decision(body: Any) -> dict[str, bool]:
-    if not isinstance(body, dict) or not body.keys() <= {*PERSONS, *ABOUT, "writeKey"}:
-        detail = f"The body should be an object of {', '.join((*PERSONS, *ABOUT))}."
+    if not isinstance(body, dict) or not body.keys() <= {*PERSONS, *ABOUT, *TIMES, "writeKey"}:
+        names = ", ".join((*PERSONS, *ABOUT, *TIMES))
+        detail = f"The body should be an object of {names}."
         raise Problem(422, "invalid", detail)
     try:
         check_consent(body)
@@ -104,10 +121,55 @@ def _decision(body: Any) -> dict[str, bool]:
     return purposes
 
 
-def _set_cookie(
-    service: Service, request: Request, response: Response, name: str | None, is_any_given: bool
-) -> None:
+def _of_cookie(event: Mapping[str, Any], facts: Facts) -> list[dict[str, Any]]:
+    """Returns the same decision of the cookie's id, where a page names another of its browser."""
+    cookie = facts.anonymous_id
+    if cookie is None or event.get("anonymous_id") == cookie:
+        return []
+    own = {name: value for name, value in event.items() if name != "user_id"}
+    return [{**own, "anonymous_id": cookie, "event_id": f"{event['event_id']}:cookie"}]
+
+
+def _decided_at(body: Mapping[str, Any], received_at: str) -> str:
+    """Returns when it was decided, by our clock; raises a 422 Problem for what is no time.
+
+    The sender's clock is set right by its time of sending, where it says that. A time to come
+    would outlast the decisions after it: it counts as now.
+    """
+    try:
+        decided, sent = (
+            _moment(check_time(name, body[name])) if body.get(name) is not None else None
+            for name in TIMES
+        )
+    except Invalid as error:
+        raise Problem(422, "invalid", f"The decision cannot be taken: {error}.") from None
+    if decided is None:
+        return received_at
+    received = _moment(received_at)
+    age = (sent or received) - decided
+    return iso(received - max(age, timedelta()))
+
+
+def _moment(text: str) -> datetime:
+    """Returns the time that `iso` wrote; Python 3.10 does not read its Z."""
+    return datetime.fromisoformat(f"{text[:-1]}+00:00")
+
+
+def _decides_for_others(
+    event: Mapping[str, Any], body: Mapping[str, Any], facts: Facts, headers: Headers
+) -> bool:
+    """Says whether a body agrees for a user id alone: no browser or device is there that agrees.
+
+    A page says its origin with every POST, and gets an id of its own; a script or a server that
+    has only a user's id to name speaks of somebody else.
+    """
+    is_granted = any(event["metadata"]["purposes"].values())
+    is_alone = body.get("anonymous_id") is None and facts.anonymous_id is None
+    return is_granted and "user_id" in event and is_alone and b"origin" not in headers
+
+
+def _set_cookie(service: Service, response: Response, name: str | None, is_any_given: bool) -> None:
     if not is_any_given:
-        service.cookies.remove_on(response, request)
+        service.cookies.remove_on(response)
     elif name and service.cookies.is_own(name):
-        service.cookies.set_on(response, request, name)
+        service.cookies.set_on(response, name)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from sparkperso.config.collect import CookieConfig
@@ -17,7 +16,20 @@ SAME_SITE: dict[str, Literal["lax", "strict", "none"]] = {
     "Strict": "strict",
     "None": "none",
 }
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def values_of(header: bytes, name: str) -> Iterator[str]:
+    """Gives the values of a cookie in a Cookie header, in order, as browsers write it.
+
+    Pairs are cut at `;`, and a name ends at its first `=`; nothing else means anything (RFC 6265,
+    section 5.4), so that another's cookie of JSON, spaces or UTF-8 hides none. A browser that has
+    several of one name, of other paths or domains, sends the most specific first.
+    """
+    wanted = name.encode()
+    for pair in header.split(b";"):
+        found, _, value = pair.partition(b"=")
+        if found.strip() == wanted:
+            yield value.strip().decode("latin-1")
 
 
 def new_anonymous_id() -> str:
@@ -27,43 +39,41 @@ def new_anonymous_id() -> str:
 
 @dataclass(frozen=True)
 class Cookies:
-    """Reads, sets and removes the cookie."""
+    """Reads, sets and removes the cookie; no other code reads one."""
 
     config: CookieConfig
+    is_secure: bool = True
+    """Whether browsers may send it over https only: by the collector's public address."""
 
     def read(self, header: bytes | None) -> str | None:
         """Returns the id in a Cookie header, if it is one that the collector made."""
         if not header:
             return None
-        try:
-            found = SimpleCookie(header.decode("latin-1")).get(self.config.name)
-        except CookieError:
-            return None
-        return found.value if found and self.is_own(found.value) else None
+        return next(filter(self.is_own, values_of(header, self.config.name)), None)
 
     @staticmethod
     def is_own(value: str) -> bool:
         """Says whether an id is one that the collector made."""
         return len(value) == 34 and value[:2] == "a-" and value[2:].isalnum() and value.isascii()
 
-    def set_on(self, response: Response, request: HTTPConnection, anonymous_id: str) -> None:
-        """Adds Set-Cookie: HttpOnly, SameSite, and Secure but for plain http on loopback."""
+    def set_on(self, response: Response, anonymous_id: str) -> None:
+        """Adds Set-Cookie: HttpOnly, SameSite, and Secure unless the public address is http."""
         response.set_cookie(
             self.config.name,
             anonymous_id,
             max_age=self.config.days * 86_400,
             domain=self.config.domain,
-            secure=not _is_plain_loopback(request),
+            secure=self.is_secure,
             httponly=True,
             samesite=self._same_site,
         )
 
-    def remove_on(self, response: Response, request: HTTPConnection) -> None:
+    def remove_on(self, response: Response) -> None:
         """Takes the cookie back."""
         response.delete_cookie(
             self.config.name,
             domain=self.config.domain,
-            secure=not _is_plain_loopback(request),
+            secure=self.is_secure,
             httponly=True,
             samesite=self._same_site,
         )
@@ -71,7 +81,3 @@ class Cookies:
     @property
     def _same_site(self) -> Literal["lax", "strict", "none"]:
         return SAME_SITE[self.config.same_site]
-
-
-def _is_plain_loopback(request: HTTPConnection) -> bool:
-    return request.url.scheme in ("http", "ws") and request.url.hostname in LOOPBACK

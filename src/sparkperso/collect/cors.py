@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sparkperso.collect.keys import KeyRing
+from sparkperso.collect.service import headers_of
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -58,11 +59,10 @@ def _preflight(scope: Scope) -> Response:
 
 
 def _origin(scope: Scope) -> str | None:
+    """Returns the Origin; one that came twice and differs is none that a site has."""
     return _header(scope, b"origin")
 
 
-def _header(scope: Scope, wanted: bytes) -> str | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return str(value.decode("latin-1"))
-    return None
+def _header(scope: Scope, name: bytes) -> str | None:
+    value = headers_of(scope).get(name)
+    return None if value is None else value.decode("latin-1")

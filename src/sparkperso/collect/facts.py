@@ -40,10 +40,15 @@ def facts_of(
 ) -> Facts:
     """Returns the facts of a request's headers (names in lower case)."""
     region = _country(headers.get(region_header)) if region_header else None
-    opted_out = headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
+    opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
     return Facts(
         now().isoformat(timespec="microseconds")[:-6] + "Z", region, opted_out, anonymous_id
     )
+
+
+def _is_on(value: bytes | None) -> bool:
+    """Says whether a signal is on; of one that came several times, any 1 counts."""
+    return value is not None and b"1" in map(bytes.strip, value.split(b","))
 
 
 def _country(value: bytes | None) -> str | None:

@@ -14,15 +14,22 @@ from sparkperso.config.secret import read_secret
 from sparkperso.errors import ConfigError
 from sparkperso.event import Channel
 
+KINDS = ("write_key", "server_key")
+
 
 @dataclass(frozen=True, slots=True)
 class SiteKey:
-    """A site as its key found it; `basis` is `required` or `assumed: <legal basis>`."""
+    """A site as its key found it; `basis` is `required` or `assumed: <legal basis>`.
+
+    `is_server` says that the key is the secret one of the site's own servers: a write key, which
+    pages and apps carry, is known to everybody, and proves nobody.
+    """
 
     site: str
     basis: str
     channel: Channel
     origins: tuple[str, ...]
+    is_server: bool = False
 
     def allows(self, origin: str | None) -> bool:
         """Says whether a page of `origin` may send; None is no page but a server or an app."""
@@ -32,8 +39,8 @@ class SiteKey:
 class KeyRing:
     """All sites by their keys."""
 
-    def __init__(self, sites: Mapping[str, tuple[str, SiteKey]]) -> None:
-        self._by_key = {key.encode(): site for key, site in sites.values()}
+    def __init__(self, keys: Mapping[str, SiteKey]) -> None:
+        self._by_key = {key.encode(): site for key, site in keys.items()}
 
     def find(self, key: str | None) -> SiteKey:
         """Returns the site of a key; raises a 401 Problem when there is none.
@@ -55,8 +62,9 @@ class KeyRing:
 
     @property
     def sites(self) -> list[SiteKey]:
-        """Returns all sites."""
-        return list(self._by_key.values())
+        """Returns all sites, each under its write key where it has one."""
+        keys = sorted(self._by_key.values(), key=lambda site: not site.is_server)
+        return list({site.site: site for site in keys}.values())
 
 
 _NO_KEY = (
@@ -94,33 +102,37 @@ def load_keys(
     Raises ConfigError for a key that is missing, used twice, or written into the configuration of
     another environment than local.
     """
-    found = {
-        name: (
-            _secret(name, site, env, environ),
-            SiteKey(name, site.consent, site.channel, (*site.origins, *more)),
+    found = [
+        (
+            _secret(name, kind, site, env, environ),
+            SiteKey(name, site.consent, site.channel, (*site.origins, *more), kind == "server_key"),
         )
         for name, site in sites.items()
-    }
-    keys = [key for key, _ in found.values()]
-    if len(set(keys)) < len(keys):
-        raise ConfigError("Every site should have a write key of its own", "Two sites share one")
-    return KeyRing(found)
+        for kind in KINDS
+        if getattr(site, kind) is not None or getattr(site, f"{kind}_env") is not None
+    ]
+    keys = dict(found)
+    if len(keys) < len(found):
+        raise ConfigError("Every key of every site should be another", "Two are the same")
+    return KeyRing(keys)
 
 
-def _secret(name: str, site: SiteConfig, env: str, environ: Mapping[str, str]) -> str:
-    if site.write_key is not None:
+def _secret(name: str, kind: str, site: SiteConfig, env: str, environ: Mapping[str, str]) -> str:
+    """Returns a site's key of a kind; raises ConfigError, see `load_keys`."""
+    words, written = kind.replace("_", " "), getattr(site, kind)
+    if written is not None:
         if env != "local":
             raise ConfigError(
-                f"The write key of collect.sites.{name} should come from the environment",
+                f"The {words} of collect.sites.{name} should come from the environment",
                 f"It is written into the configuration of '{env}'",
-                "Name a variable with write_key_env",
+                f"Name a variable with {kind}_env",
             )
-        return site.write_key
-    variable = str(site.write_key_env)
+        return str(written)
+    variable = str(getattr(site, f"{kind}_env"))
     key = read_secret(variable, environ)
     if key is None or len(key) < 16:
         raise ConfigError(
-            f"{variable} should hold the write key of site '{name}', of 16 characters or more",
+            f"{variable} should hold the {words} of site '{name}', of 16 characters or more",
             "It is not set, or shorter",
             f"Set it, or {variable}_FILE to a file that holds it",
         )

@@ -12,7 +12,7 @@ import orjson
 
 from sparkperso.collect.checks import Invalid, check_consent, check_event
 from sparkperso.collect.facts import Facts
-from sparkperso.collect.guard import PERSONS, Event, Guard
+from sparkperso.collect.guard import PERSONS, Event, Guard, decisions_within
 from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.limits import Buckets
 from sparkperso.collect.metrics import Metrics
@@ -20,6 +20,7 @@ from sparkperso.collect.plan_check import PlanCheck
 from sparkperso.collect.sinks.base import Line, Sink
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.consent import OPTIONAL
 from sparkperso.privacy import PersonalFields
 
 Result = dict[str, Any]
@@ -89,25 +90,27 @@ class Pipeline:
         self._metrics.seconds.observe(time.perf_counter() - started)
         self._guard.record(taken.consents, key, only=True)
 
-    def decisions(self, key: SiteKey, person: Event) -> list[Mapping[str, bool]]:
-        """Returns what the identifiers of a person decided, which are given as they are sent."""
+    def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
+        """Returns purpose → what a person decided, whose identifiers are given as they are sent."""
         names = {name: person[name] for name in PERSONS if name in person}
         event = {**names, "metadata": {}, "context": {}}
         self._guard.protect(event, self._personal.get(CONSENT, self._personal_of_all))
         event, _ = self._guard.mask(event)
-        return [self._guard.decisions.get(key.site, event[name]) for name in names]
+        return {purpose: self._guard.decision(event, purpose, key) for purpose in OPTIONAL}
 
     def _take_one(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
         try:
             event = _complete(check_event(raw, self._limits), key, facts)
-            return self._keep(event, key, facts, taken)
+            if event["event_type"] != CONSENT:
+                return self._keep(event, key, facts, taken)
+            check_consent(event["metadata"])
+            kept = [self._keep(part, key, facts, taken) for part in decisions_within(event, key)]
+            return kept[0]
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
 
     def _keep(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
         kind = event["event_type"]
-        if kind == CONSENT:
-            check_consent(event["metadata"])
         purpose = self._plan.purpose_of(kind)
         self._guard.protect(event, self._personal.get(kind, self._personal_of_all))
         event, masked = self._guard.mask(event)

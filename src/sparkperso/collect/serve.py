@@ -21,10 +21,11 @@ from sparkperso.ports import require_free
 
 DEMO = (
     "collect.sites.demo.write_key=demo-key",
+    "collect.sites.demo.server_key=demo-server-key",
     "collect.sites.demo.consent=required",
     'collect.sites.demo.origins=["http://127.0.0.1:*", "http://localhost:*"]',
 )
-"""The site of the demo's shop: its key is public, and its people are asked."""
+"""The site of the demo's shop: its keys are public, and its people are asked."""
 
 
 ENDING = (signal.SIGINT, signal.SIGTERM)

@@ -36,20 +36,21 @@ class Service:
 
     async def json_if_any(self, request: Request) -> Any:
         """Returns the same, or None for a request without a body."""
-        length = request.headers.get("content-length", "0")
-        has_body = length != "0" or "transfer-encoding" in request.headers
+        headers = headers_of(request.scope)
+        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         return await self.json(request) if has_body else None
 
     def site(self, request: HTTPConnection, body: Any = None) -> SiteKey:
         """Returns the site whose key a request has: in its Authorization, its query or its body.
 
-        Raises a Problem: 401 without a known key, 403 when a page of another origin sends.
+        Raises a Problem: 401 without a known key, 403 when a page of another origin sends, or
+        when the key is a server's and comes from a page, a body or an address.
         """
         return self.site_of(request.scope, headers_of(request.scope), body)
 
     def site_of(self, scope: Scope, headers: Headers, body: Any = None) -> SiteKey:
         """Returns the same as `site`, of headers that were read before."""
-        key = key_of(headers)
+        key = given = key_of(headers)
         if key is None and scope["query_string"]:
             key = QueryParams(scope["query_string"]).get("writeKey")
         if key is None and isinstance(body, dict):
@@ -57,6 +58,9 @@ class Service:
             key = inside if isinstance(inside, str) else None
         site = self.ring.find(key)
         origin = headers.get(b"origin")
+        if site.is_server and (given is None or origin is not None):
+            detail = "A server's key should come as Authorization, and never from a page."
+            raise Problem(403, "server_key", detail)
         if not site.allows(origin.decode("latin-1") if origin is not None else None):
             detail = f"Pages of this origin may not send for site '{site.site}'."
             raise Problem(403, "origin", detail)
@@ -74,5 +78,23 @@ class Service:
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Returns a request's headers, names in lower case, of equal names the last."""
-    return dict(scope["headers"])
+    """Returns a request's headers, names in lower case; all values of one that is repeated.
+
+    They are joined in order, by commas (RFC 9110, section 5.3) but cookies by semicolons: neither
+    the first nor the last of two that differ is believed. What should come once and came twice is
+    then no key, no origin and no region.
+    """
+    pairs = scope["headers"]
+    headers = dict(pairs)
+    if len(headers) < len(pairs):
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in pairs:
+            found.setdefault(name, []).append(value)
+        headers = {name: _joined(name, values) for name, values in found.items()}
+    return headers
+
+
+def _joined(name: bytes, values: list[bytes]) -> bytes:
+    if name == b"cookie":
+        return b"; ".join(values)
+    return values[0] if len(set(values)) == 1 else b", ".join(values)

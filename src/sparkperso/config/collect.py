@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from sparkperso.config.section import Section
 from sparkperso.event import Channel
 
+PUBLIC_URL = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
+
 
 class SiteConfig(Section):
     """One web site, app or server that sends events, and the key that it sends with."""
@@ -17,6 +19,11 @@ class SiteConfig(Section):
     """The key itself; only for `--env local`, where it is no secret."""
     write_key_env: str | None = None
     """Environment variable that holds the key; with `_FILE` after it, one that names a file."""
+    server_key: str | None = None
+    """The key of the site's own servers itself; only for `--env local`."""
+    server_key_env: str | None = None
+    """Variable (or, with `_FILE`, file) of the key of the site's own servers: a secret, which may
+    also read decisions, and agree for a user_id. A write key in a page or an app may neither."""
     origins: tuple[str, ...] = ()
     """Origins whose pages may send: `https://shop.example`, `http://localhost:*`. A request that
     names no origin comes from a server or an app, and needs the key alone."""
@@ -27,9 +34,10 @@ class SiteConfig(Section):
     """Channel of events that name none."""
 
     @model_validator(mode="after")
-    def _has_one_key(self) -> SiteConfig:
-        if (self.write_key is None) == (self.write_key_env is None):
-            raise ValueError("give one of write_key and write_key_env")
+    def _has_keys(self) -> SiteConfig:
+        pairs = ((self.write_key, self.write_key_env), (self.server_key, self.server_key_env))
+        if any(None not in pair for pair in pairs) or not any(any(pair) for pair in pairs):
+            raise ValueError("give one of write_key and write_key_env, or of server_key and …_env")
         return self
 
 
@@ -102,6 +110,11 @@ class CookieConfig(Section):
 
 class CollectConfig(Section):
     """The collector."""
+
+    public_url: str | None = Field(default=None, pattern=PUBLIC_URL)
+    """Address at which browsers reach the collector, such as `https://collect.shop.example`. The
+    cookie is Secure unless it begins with `http:`; the demo's pages answer to its host, beside
+    `localhost` and plain addresses. No header that a client or a proxy sends decides this."""
 
     sink: Literal["spool", "kafka"] = "spool"
     """Where accepted events go."""

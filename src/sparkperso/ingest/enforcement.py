@@ -118,14 +118,16 @@ def _with_decision(asked: DataFrame, history: DataFrame, name: str) -> DataFrame
     keyed = asked.withColumn("subject_id", F.coalesce(name, nobody))
     joined = keyed.join(history, on=list(SCOPE), how="left")
     until = F.filter("history", lambda one: one["at"] <= F.col("at"))
-    says = state_after(until)["granted"]
-    return joined.withColumn(f"{name}_says", says).drop("history", "subject_id")
+    state = state_after(until)
+    added = {f"{name}_says": state["granted"], f"{name}_at": state["decided_at"]}
+    return joined.withColumns(added).drop("history", "subject_id")
 
 
 def _of_both() -> Column:
-    """`consent.decision_of`: a no of either identifier outweighs a yes of the other."""
+    """`consent.decision_of`: a no of either outweighs a yes, but for the browser's newer yes."""
     said = F.array_compact(F.array(*(f"{name}_says" for name in SUBJECTS)))
-    return F.when(F.size(said) > 0, F.forall(said, lambda yes: yes))
+    is_newer = F.col("anonymous_id_says") & (F.col("anonymous_id_at") > F.col("user_id_at"))
+    return F.when(is_newer, True).when(F.size(said) > 0, F.forall(said, lambda yes: yes))
 
 
 def _emptied(records: DataFrame, refused: DataFrame, count: int) -> DataFrame:
