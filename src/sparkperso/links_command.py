@@ -20,7 +20,8 @@ from sparkperso.errors import UsageError
 from sparkperso.links import DAY, Links, make_links
 from sparkperso.options import with_settings
 
-UNITS = {"m": 60, "h": 3600, "d": DAY}
+UNITS = {"m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
+SPAN = re.compile(r"\s*(\d{1,6})\s*([mhdw])\s*", re.ASCII | re.IGNORECASE)
 OPEN, CLICK = "open_url", "click_url"
 USER, CAMPAIGN, URL = "user_id", "campaign", "url"
 
@@ -29,7 +30,11 @@ USER, CAMPAIGN, URL = "user_id", "campaign", "url"
 @click.option("--user", help="User's id, as events have it.")
 @click.option("--campaign", help="Name of the campaign; a column of the same name goes first.")
 @click.option("--url", help="Where the click leads; without it, only the pixel is made.")
-@click.option("--expires", metavar="TIME", help="90d, 12h, 30m, or an ISO 8601 time with offset.")
+@click.option(
+    "--expires",
+    metavar="TIME",
+    help="30d, 2w, 12h, 90m after sending, or an ISO 8601 time with offset.",
+)
 @click.option("--sent-at", metavar="TIME", help="When the mail goes out (ISO 8601); default now.")
 @click.option(
     "--batch",
@@ -125,11 +130,19 @@ def _rows(
 
 
 def expiry(text: str | None, sent_at: float) -> float | None:
-    """Returns when `90d`, `12h`, `30m` after sending is, or an ISO time; in seconds since 1970."""
+    """Returns when `30d`, `2w`, `12h`, `90m` after sending is, or an ISO time (s since 1970)."""
     if text is None:
         return None
-    span = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    return sent_at + int(span[1]) * UNITS[span[2]] if span else moment(text)
+    span = SPAN.fullmatch(text)
+    if span:
+        return sent_at + int(span[1]) * UNITS[span[2].lower()]
+    try:
+        return moment(text)
+    except UsageError as error:
+        expected = (
+            "--expires should be a time after sending (30d, 2w, 12h, 90m), or a time of ISO 8601"
+        )
+        raise UsageError(f"{expected} with an offset", f"Found {text!r}") from error
 
 
 def moment(text: str | None) -> float:

@@ -156,8 +156,14 @@ def require_masked_replay(collector, browser):
 
 
 def withdraw(collector, browser):
+    odd = {"event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
+    odd |= {"context": {"page_url": "no address"}, "metadata": {"name": {"a": None}}}
+    cookie = {"Cookie": f"sp_anon={browser.get_cookie('sp_anon')['value']}"}
+    url = f"{collector.url}/v1/events"
+    assert httpx.post(url, json=odd, auth=("demo-key", ""), headers=cookie).is_success
     browser.get(f"{collector.url}/demo/live")
-    eventually(lambda: browser.find_elements(By.CSS_SELECTOR, "#events li"))
+    eventually(lambda: "no address" in browser.find_element(By.ID, "events").text)
+    eventually(lambda: browser.find_element(By.ID, "status").text == "live")
     browser.get(f"{collector.url}/demo/privacy")
     click(browser, "#withdraw")
     eventually(lambda: browser.get_cookie("sp_anon") is None)

@@ -12,9 +12,10 @@ from sparkperso.collect.consent_store import ConsentStore
 from sparkperso.collect.facts import Facts
 from sparkperso.collect.guard import Guard
 from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.limits import Rates
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.pipeline import Pipeline
-from sparkperso.collect.problems import busy
+from sparkperso.collect.problems import Problem, busy
 from sparkperso.config import load_named, load_settings
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
@@ -24,6 +25,7 @@ PAGE = SiteKey("shop", "required", "web", ())
 SITE = replace(PAGE, is_server=True)
 ASSUMED = SiteKey("till", "assumed: contract", "server", ())
 EVENT = {"user_id": "u", "event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
+FEW = LimitsConfig(events_per_second=100, events_per_second_and_address=10)
 FACTS = Facts("2026-06-01T10:00:01.000000Z", "DE")
 
 
@@ -52,7 +54,7 @@ def shop(tmp_path):
     def take(*sent, key=SITE, facts=FACTS):
         return asyncio.run(pipeline.take(sent, key, facts))
 
-    take.events, take.recordings = events, recordings
+    take.events, take.recordings, take.pipeline = events, recordings, pipeline
     return take
 
 
@@ -228,3 +230,35 @@ def test_who_agrees_anew_in_a_browser_is_heard_there_and_nowhere_else(shop):
     assert statuses(shop(first, second, key=PAGE)) == ["refused", "refused"]
     decide(first, True, 3)
     assert statuses(shop(first, second, EVENT, key=PAGE)) == ["accepted", "refused", "refused"]
+
+
+def test_a_view_that_fails_costs_nobody_an_event(shop, capfd):
+    shop.pipeline.watchers.append(lambda *_: 1 / 0)
+    assert statuses(shop(EVENT, key=ASSUMED)) == ["accepted"]
+    assert len(shop.events.lines) == 1
+
+
+def test_who_sends_too_much_is_told_so_and_their_no_is_heard(tmp_path, shop):
+    crowd = FACTS._replace(sender="203.0.113.9")
+    shop(consent(analytics=True))
+    assert statuses(shop(EVENT, key=PAGE)) == ["accepted"]
+    shop.pipeline._rates = Rates(FEW, lambda: 0.0)
+    shop(*[5] * 50, key=PAGE, facts=crowd)
+    for _ in range(3):
+        with pytest.raises(Problem, match="address") as refusal:
+            shop(EVENT, consent(analytics=False), key=PAGE, facts=crowd)
+    assert refusal.value.status == 429
+    assert statuses(shop(EVENT, key=PAGE)) == ["refused"]
+    other = consent(analytics=False) | {"user_id": "v"}
+    assert statuses(shop(other, key=PAGE, facts=crowd)) == ["accepted"]
+    assert statuses(shop(other, key=PAGE)) == ["accepted"]
+
+
+def test_one_senders_nonsense_delays_no_other_withdrawal(shop):
+    shop.pipeline._rates = Rates(FEW, lambda: 0.0)
+    for number in range(20):
+        facts = FACTS._replace(sender=f"203.0.113.{number}")
+        shop(*[5] * 10, key=PAGE, facts=facts)
+    with pytest.raises(Problem, match="site"):
+        shop(EVENT, key=PAGE)
+    assert statuses(shop(consent(analytics=False), key=PAGE)) == ["accepted"]

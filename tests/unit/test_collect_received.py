@@ -70,7 +70,10 @@ def test_what_only_claims_to_be_a_recording_is_none(received, event):
     assert received.recording("r") is None
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"timestamp":null}', "7"])
+NONSENSE = ["", "no JSON", "[]", '{"timestamp":null}', "7", '{"timestamp":"x"}', '{"timestamp":{}}']
+
+
+@pytest.mark.parametrize("text", NONSENSE)
 def test_a_recording_of_nonsense_is_listed_all_the_same(received, text):
     take(received, DEMO, part(0, text))
     assert received.recordings()[0]["seconds"] == 0

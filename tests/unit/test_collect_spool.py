@@ -12,6 +12,7 @@ import pytest
 
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.sinks import part as part_module
+from sparkperso.collect.sinks.group import GroupCommit
 from sparkperso.collect.sinks.spool import Spool
 from sparkperso.config.collect import SpoolConfig
 
@@ -154,3 +155,75 @@ def test_more_than_the_disk_keeps_up_with_is_told_to_wait(tmp_path):
     refused = with_spool(tmp_path, work, max_pending_bytes=2000)
     assert {problem.status for problem in refused} == {503}
     assert len(lines_in(tmp_path / "ready")) == 11 - len(refused) == 5
+
+
+class UnforeseenError(Exception):
+    """What no code foresees."""
+
+
+@pytest.mark.parametrize("error", [UnforeseenError, ValueError, MemoryError, RuntimeError, OSError])
+def test_a_batch_that_fails_in_any_way_fails_alone(error):
+    async def work():
+        waiting, is_bad = [], [True]
+
+        def commit(chunks):
+            if is_bad[0]:
+                raise error("no")
+            waiting.extend(chunks)
+
+        commits = GroupCommit(commit, 1000)
+        puts = [asyncio.create_task(commits.put(b"x" * 300)) for _ in range(3)]
+        answers = await asyncio.wait_for(asyncio.gather(*puts, return_exceptions=True), 5)
+        failure, is_bad[0] = commits.failure, False
+        await asyncio.wait_for(asyncio.gather(*(commits.put(b"y" * 300) for _ in range(3))), 5)
+        await commits.drain()
+        commits.close()
+        return [answer.status for answer in answers], failure, commits.failure, waiting
+
+    statuses, failure, after, waiting = asyncio.run(work())
+    assert statuses == [503] * 3
+    assert failure == error.__name__
+    assert (after, waiting) == (None, [b"y" * 300] * 3)
+
+
+def test_a_file_whose_write_fails_in_any_way_holds_whole_lines_only(tmp_path, monkeypatch):
+    async def work(spool):
+        await put_many(spool, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(part_module.os, "fdatasync", lambda _: 1 / 0)
+            with pytest.raises(Problem):
+                await spool.put([("u", b"lost")])
+        await put_many(spool, 3, start=3)
+
+    with_spool(tmp_path, work)
+    assert sorted(map(int, lines_in(tmp_path / "ready"))) == list(range(6))
+
+
+def test_old_files_are_handed_over_after_a_failure_of_any_kind(tmp_path, monkeypatch):
+    async def work(spool):
+        await put_many(spool, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(part_module.Part, "hand_over", lambda *_: 1 / 0)
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)
+        return lines_in(tmp_path / "ready")
+
+    assert with_spool(tmp_path, work, rotate_seconds=0.05) == [b"0"]
+
+
+def test_nobody_else_may_read_the_spool(tmp_path):
+    folder = tmp_path / "lake" / "_spool"
+    (folder / "ready").mkdir(parents=True)
+    (folder / "ready" / "earlier.jsonl").write_bytes(b"1\n")
+    (folder / "ready" / "earlier.jsonl").chmod(0o644)
+
+    async def work(spool):
+        await put_many(spool, 2)
+        return [path.stat().st_mode & 0o077 for path in folder.glob("*/*")]
+
+    before = os.umask(0)
+    try:
+        assert set(with_spool(folder, work)) == {0}
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o077 for path in folder.glob("*")} == {0}

@@ -15,6 +15,7 @@ from sparkperso.config import load_settings
 from sparkperso.config.links import LinksConfig
 from sparkperso.errors import ConfigError, UsageError
 from sparkperso.links import Links, TokenError, make_links
+from sparkperso.links_command import expiry
 from sparkperso.redirects import TargetError, check_target
 
 KEY, NEXT = b"a key of the tests", b"the next key of the tests"
@@ -237,3 +238,17 @@ def test_the_key_is_not_shown():
     shown = CliRunner().invoke(cli, ["config", "show"]).stdout
     assert "not-a-secret" not in shown
     assert "SPARKPERSO_LINKS_KEY" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30d", 30 * 86_400), ("2w", 14 * 86_400), ("12h", 43_200), ("90m", 5400), (" 3 D ", 259_200)],
+)
+def test_a_life_is_counted_from_sending(text, seconds):
+    assert expiry(text, 1000.0) == 1000.0 + seconds
+
+
+@pytest.mark.parametrize("text", ["30", "d", "1y", "-1d", "30d12h", "\u0663d", "tomorrow", ""])
+def test_a_life_that_is_none_says_what_one_is(text):
+    with pytest.raises(UsageError, match="30d, 2w, 12h, 90m"):
+        expiry(text, 1000.0)

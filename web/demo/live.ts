@@ -26,9 +26,18 @@ const status = document.querySelector("#status") as HTMLElement;
 const figures = document.querySelector("#figures") as HTMLElement;
 let last = 0;
 
+/** The path of an address; whatever else a client calls one, as it is. */
+function pathOf(address?: unknown): string {
+  try {
+    return address ? new URL(String(address)).pathname : "";
+  } catch {
+    return String(address);
+  }
+}
+
 /** The few words that say most of an event. */
 function gist({ event_type, item_id, value, currency, metadata, context }: Line): string {
-  const page = context.page_url ? new URL(context.page_url).pathname : "";
+  const page = pathOf(context.page_url);
   const decided = Object.entries((metadata.purposes ?? {}) as Record<string, boolean>);
   const said: Record<string, () => unknown> = {
     page_view: () => metadata.title,

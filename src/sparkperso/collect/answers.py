@@ -11,7 +11,9 @@ from starlette.responses import Response
 
 from sparkperso.collect.body import ClientGone
 from sparkperso.collect.metrics import Metrics
+from sparkperso.collect.pages import page
 from sparkperso.collect.problems import Problem
+from sparkperso.collect.service import headers_of
 
 FAILED = "The collector failed. Nothing is certain: send the events again."
 
@@ -22,17 +24,26 @@ class Answers:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def of(self, error: Exception) -> Response:
-        """Returns the response to an error; what nobody foresaw is not told, the log has it."""
+    def of(self, error: Exception, request: Request | None = None) -> Response:
+        """Returns the response to an error; what nobody foresaw is not told, the log has it.
+
+        Who followed a link (of an e-mail, say, which mangled it) gets a page to read.
+        """
         problem = _problem(error)
         self._metrics.problems.labels(problem.code).inc()
-        return problem.response()
+        return page(problem) if request is not None and _is_person(request) else problem.response()
 
     @property
     def handlers(self) -> dict[Any, Callable[[Request, Exception], Response]]:
         """Returns Starlette's handlers."""
         kinds = (Problem, HTTPException, ClientGone, Exception)
-        return dict.fromkeys(kinds, lambda _, error: self.of(error))
+        return dict.fromkeys(kinds, lambda request, error: self.of(error, request))
+
+
+def _is_person(request: Request) -> bool:
+    """Says whether a browser asks for something to show: only then does it name HTML."""
+    accept = headers_of(request.scope).get(b"accept", b"").lower()
+    return request.method in ("GET", "HEAD") and b"text/html" in accept
 
 
 def _problem(error: Exception) -> Problem:

@@ -22,6 +22,7 @@ from sparkperso.collect import (
     web,
     websocket,
 )
+from sparkperso.collect.addresses import Addresses
 from sparkperso.collect.answers import Answers
 from sparkperso.collect.body import Bodies
 from sparkperso.collect.consent_store import ConsentStore
@@ -68,7 +69,8 @@ def make_app(
     )
     cookies = Cookies(settings.collect.cookie, not _is_plain(settings.collect.public_url))
     bodies = Bodies(settings.collect.limits)
-    service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics)
+    addresses = Addresses(settings.collect.trusted_proxies)
+    service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
     answers = Answers(metrics)
     application = Starlette(
         routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],

@@ -31,7 +31,7 @@ class Bodies:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self._limit = limits.max_body_bytes
-        self._deadlines = Deadlines(limits.body_seconds)
+        self._deadlines: Deadlines[bytes] = Deadlines(limits.body_seconds)
 
     async def json(self, headers: Headers, receive: Receive) -> Any:
         """Returns the body's JSON value.

@@ -23,11 +23,9 @@ from sparkperso.config.consent import ConsentConfig
 PERSONS = ("user_id", "anonymous_id")
 ABOUT = ("purposes", "policy_version", "region", "method")
 TIMES = ("decided_at", "sent_at")
-NEEDS_SERVER_KEY = Problem(
-    403,
-    "server_key",
+NEEDS_SERVER_KEY = (
     "A yes for a user_id, and reading what others decided, need the site's server key"
-    " (collect.sites.<name>.server_key_env): the key of a page or an app is known to everybody.",
+    " (collect.sites.<name>.server_key_env): the key of a page or an app is known to everybody."
 )
 
 
@@ -42,7 +40,7 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
         if not site.is_server and _decides_for_others(
             event, body, facts, headers_of(request.scope)
         ):
-            raise NEEDS_SERVER_KEY
+            raise Problem(403, "server_key", NEEDS_SERVER_KEY)
         if not any(name in event for name in PERSONS):
             # A no of somebody without any identifier: there is nothing to keep, or to stop.
             return json_response({"status": "accepted", "stored": False})
@@ -62,7 +60,7 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
         own = {"anonymous_id": facts.anonymous_id} if facts.anonymous_id else {}
         person = {name: text for name, text in request.query_params.items() if name in PERSONS}
         if person and not site.is_server and person != own:
-            raise NEEDS_SERVER_KEY
+            raise Problem(403, "server_key", NEEDS_SERVER_KEY)
         state = service.pipeline.decisions(site, person or own)
         return json_response({"policy_version": policy.policy_version, "purposes": state})
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sparkperso.collect.problems import busy
+from sparkperso.collect.sinks.part import OWN_FILE, OWN_FOLDER
 from sparkperso.consent import Decision, Decisions
 
 SCHEMA = """
@@ -50,8 +51,6 @@ LOOK_SECONDS = 0.25
 
 PSEUDONYMS = "SELECT * FROM consents WHERE subject GLOB '*:*:*'"
 DELETE = "DELETE FROM consents WHERE site = ? AND kind = ? AND subject = ? AND purpose = ?"
-OWN_FOLDER, OWN_FILE = 0o700, 0o600
-"""Who the collector runs as, and nobody else, may read what people decided."""
 Named = tuple[str, str, Mapping[str, bool], str]
 """Kind of identifier, identifier, purpose → yes or no, time."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 SWEEP_SECONDS = 0.5
+Awaited = TypeVar("Awaited")
 
 
-class Deadlines:
+class Deadlines(Generic[Awaited]):
     """Gives tasks a time by which they must have got what they wait for."""
 
     def __init__(self, seconds: float) -> None:
@@ -18,7 +19,7 @@ class Deadlines:
         self._late: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def within(self, wanted: Awaitable[bytes]) -> bytes:
+    async def within(self, wanted: Awaitable[Awaited]) -> Awaited:
         """Returns what is waited for; raises TimeoutError when it takes too long."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None

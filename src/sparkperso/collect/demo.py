@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,15 +15,17 @@ from starlette.routing import Route
 from sparkperso.collect.events import json_response
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.received import SITE, Received
-from sparkperso.collect.service import Service
+from sparkperso.collect.service import Service, headers_of
 from sparkperso.collect.web import built_file
 
+Handler = Callable[[Request], Awaitable[Response]]
 PAGES = frozenset({"live", "privacy", "replay"})
 NUMBER = re.compile("[0-9]{1,15}")
 
 
 def routes(service: Service) -> list[Route]:
     """Returns the demo's routes, and has the pipeline tell them what is kept."""
+    allowed = Hosts(service.config.public_url)
     received = Received()
     service.pipeline.watchers.append(received.watch)
 
@@ -59,9 +65,45 @@ def routes(service: Service) -> list[Route]:
     return [
         Route("/", to_demo),
         Route("/demo", to_demo),
-        Route("/demo/api/feed", get_feed),
-        Route("/demo/api/recordings", get_recordings),
-        Route("/demo/api/recordings/{name}", get_recording),
+        Route("/demo/api/feed", allowed.only(get_feed)),
+        Route("/demo/api/recordings", allowed.only(get_recordings)),
+        Route("/demo/api/recordings/{name}", allowed.only(get_recording)),
         Route("/demo/assets/{name}", get_asset),
-        Route("/demo/{path:path}", get_page),
+        Route("/demo/{path:path}", allowed.only(get_page)),
     ]
+
+
+class Hosts:
+    """The names under which the demo shows what it received.
+
+    Another site's page can lead its own name to this machine (DNS rebinding), and would then read
+    the feed as its own. It cannot do so under an address or under `localhost`, nor under the
+    collector's public host.
+    """
+
+    def __init__(self, public_url: str | None) -> None:
+        self._public = (urlsplit(public_url).hostname or "") if public_url else ""
+
+    def only(self, handler: Handler) -> Handler:
+        """Returns the handler, which answers 421 to a request for another host."""
+
+        @wraps(handler)
+        async def guarded(request: Request) -> Response:
+            host = headers_of(request.scope).get(b"host", b"").decode("latin-1")
+            if not self.has(host):
+                detail = "The demo answers to localhost, to an address, and to collect.public_url."
+                raise Problem(421, "host", detail)
+            return await handler(request)
+
+        return guarded
+
+    def has(self, host: str) -> bool:
+        """Says whether a Host header names the collector as only its own people can."""
+        name = re.sub(r":[0-9]{1,5}$", "", host).lower()
+        if name in (self._public, "localhost") and name:
+            return True
+        try:
+            ip_address(name.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            return False
+        return True

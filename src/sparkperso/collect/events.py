@@ -44,7 +44,7 @@ class PostEvents:
         body = await service.bodies.json(headers, receive)
         site = service.site_of(scope, headers, body)
         events, is_batch = split(body, service.config.limits.max_events)
-        results = await service.pipeline.take(events, site, service.facts_of(headers))
+        results = await service.pipeline.take(events, site, service.facts_of(scope, headers))
         return batch_answer(results) if is_batch else single_answer(results[0])
 
 

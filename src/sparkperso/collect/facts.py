@@ -12,13 +12,15 @@ class Facts(NamedTuple):
 
     `received_at` is ISO 8601; `region` is ISO 3166-1 alpha-2 where a trusted proxy says so;
     `opted_out` is true when the browser sent Global Privacy Control or Do Not Track;
-    `anonymous_id` is the cookie's.
+    `anonymous_id` is the cookie's; `sender` stands for the address that limits are counted by, is
+    None where no address is known, and is never kept.
     """
 
     received_at: str
     region: str | None = None
     opted_out: bool = False
     anonymous_id: str | None = None
+    sender: str | None = None
 
 
 def now() -> datetime:
@@ -36,13 +38,20 @@ def iso(moment: datetime) -> str:
 
 
 def facts_of(
-    headers: Mapping[bytes, bytes], region_header: bytes | None, anonymous_id: str | None
+    headers: Mapping[bytes, bytes],
+    region_header: bytes | None,
+    anonymous_id: str | None,
+    sender: str | None = None,
 ) -> Facts:
     """Returns the facts of a request's headers (names in lower case)."""
     region = _country(headers.get(region_header)) if region_header else None
     opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
     return Facts(
-        now().isoformat(timespec="microseconds")[:-6] + "Z", region, opted_out, anonymous_id
+        now().isoformat(timespec="microseconds")[:-6] + "Z",
+        region,
+        opted_out,
+        anonymous_id,
+        sender,
     )
 
 

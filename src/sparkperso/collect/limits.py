@@ -1,34 +1,131 @@
-"""A bucket of events per site: what comes faster than the configured rate is told to wait."""
+"""Buckets of events: who sends faster than agreed is answered with 429 and a time to wait."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.problems import Problem
+from sparkperso.config.collect import LimitsConfig
 
 BURST_SECONDS = 2.0
+MOST_SENDERS = 100_000
 
 
 class Buckets:
-    """A token bucket per site, which fills at `rate` events per second."""
+    """A token bucket per sender, which fills at `rate` events per second.
 
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+    `size` senders are remembered; who was silent for longest is forgotten first, and has a full
+    bucket when it comes again.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        who: str = "This site",
+        what: str = "events",
+        size: int = MOST_SENDERS,
+    ) -> None:
         self._rate, self._clock = rate, clock
+        self._who, self._what, self._size = who, what, size
         self._full = max(rate * BURST_SECONDS, 1.0)
-        self._levels: dict[str, tuple[float, float]] = {}
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, site: str, count: int) -> None:
-        """Takes `count` events out of the site's bucket; raises a 429 Problem when it is empty.
+    def check(self, sender: str) -> None:
+        """Raises a 429 Problem when the sender's bucket is empty."""
+        level, _ = self._level(sender)
+        if level <= 0:
+            seconds = int(-level / self._rate) + 1
+            detail = f"{self._who} sends more than {self._rate:g} {self._what} per second."
+            raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
+
+    def take(self, sender: str, count: int) -> None:
+        """Takes `count` events out of the sender's bucket; raises a 429 Problem when it is empty.
 
         A request larger than what is left is served while there is something left: the next waits
         longer.
         """
+        self.check(sender)
+        level, now = self._level(sender)
+        self._levels[sender] = (level - count, now)
+        self._levels.move_to_end(sender)
+        if len(self._levels) > self._size:
+            self._levels.popitem(last=False)
+
+    def _level(self, sender: str) -> tuple[float, float]:
         now = self._clock()
-        level, then = self._levels.get(site, (self._full, now))
-        level = min(self._full, level + (now - then) * self._rate)
-        if level <= 0:
-            seconds = int(-level / self._rate) + 1
-            detail = f"This site sends more than {self._rate:g} events per second."
-            raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
-        self._levels[site] = (level - count, now)
+        level, then = self._levels.get(sender, (self._full, now))
+        return min(self._full, level + (now - then) * self._rate), now
+
+
+class Rates:
+    """How fast events and decisions may come: of one site, and of one sender within it.
+
+    A sender's share is a part of its site's, so that nobody takes all of it. Decisions have a
+    measure of their own, by sender alone: nobody's events delay another's withdrawal. A server's
+    key is a secret, so that its events count for its site alone.
+    """
+
+    def __init__(self, limits: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        rate = limits.events_per_second
+        own = min(rate, limits.events_per_second_and_address)
+        self._sites = Buckets(rate, clock)
+        self._senders = Buckets(own, clock, who="This address")
+        few = limits.decisions_per_second_and_address
+        self._decisions = Buckets(few, clock, who="This address", what="decisions")
+
+    def take_decisions(self, key: SiteKey, sender: str | None, count: int) -> None:
+        """Counts decisions; raises a 429 Problem when its sender made too many."""
+        if count and sender is not None and not key.is_server:
+            self._decisions.take(sender, count)
+
+    def take_events(self, key: SiteKey, sender: str | None, count: int) -> None:
+        """Counts other events; raises a 429 Problem, and then nothing is counted."""
+        if not count:
+            return
+        asked = [(self._sites, key.site)]
+        if sender is not None and not key.is_server:
+            asked.append((self._senders, sender))
+        for buckets, name in asked:
+            buckets.check(name)
+        for buckets, name in asked:
+            buckets.take(name, count)
+
+
+class Places:
+    """Counts what each sender holds at a time, up to `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, Counter[str]()
+
+    def take(self, sender: str | None) -> bool:
+        """Takes a place and says True, unless the sender has all of its own."""
+        if sender is None:
+            return True
+        if self._held[sender] >= self._most:
+            return False
+        self._held[sender] += 1
+        return True
+
+    def give_back(self, sender: str | None) -> None:
+        """Gives a place back that was taken."""
+        if sender is None:
+            return
+        self._held[sender] -= 1
+        if self._held[sender] <= 0:
+            del self._held[sender]
+
+    @contextmanager
+    def held(self, sender: str | None) -> Iterator[bool]:
+        """Holds a place while the block runs; gives whether there was one."""
+        is_held = self.take(sender)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self.give_back(sender)

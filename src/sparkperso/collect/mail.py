@@ -28,8 +28,8 @@ PRIVATE = {
     "X-Robots-Tag": "noindex",
 }
 NOT_TAKEN = {
-    "forged": Problem(403, "forged_token", "The link is not one of ours, or not complete."),
-    "expired": Problem(410, "expired_token", "The link has expired."),
+    "forged": (403, "forged_token", "The link is not one of ours, or not complete."),
+    "expired": (410, "expired_token", "The link has expired."),
 }
 
 
@@ -56,7 +56,7 @@ class Mail:
             target = self._links.check_target(link.url)
         except TokenError as error:
             self._count("click", error.reason)
-            raise NOT_TAKEN[error.reason] from None
+            raise Problem(*NOT_TAKEN[error.reason]) from None
         except TargetError as error:
             self._count("click", "forbidden")
             raise Problem(403, "target", f"The link is ours, but {error}.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,17 @@ from sparkperso.collect.checks import Invalid, check_consent, check_event
 from sparkperso.collect.facts import Facts
 from sparkperso.collect.guard import PERSONS, Event, Guard, decisions_within
 from sparkperso.collect.keys import SiteKey
-from sparkperso.collect.limits import Buckets
+from sparkperso.collect.limits import Rates
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.plan_check import PlanCheck
+from sparkperso.collect.problems import Problem
 from sparkperso.collect.sinks.base import Line, Sink
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.consent import OPTIONAL
 from sparkperso.privacy import PersonalFields
 
+log = logging.getLogger("sparkperso.collect")
 Result = dict[str, Any]
 Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
 CONSENT, RECORDING = "consent", "session_recording"
@@ -57,7 +60,7 @@ class Pipeline:
             kind: PersonalFields(plan.personal_of(kind), public) for kind in plan.event_types
         }
         self._personal_of_all = PersonalFields(plan.personal, public)
-        self._metrics, self._buckets = metrics, Buckets(limits.events_per_second)
+        self._metrics, self._rates = metrics, Rates(limits)
         self._events, self._recordings = events, recordings
         self._plan_check = plan_check or PlanCheck(plan)
         self.watchers: list[Watcher] = []
@@ -70,14 +73,34 @@ class Pipeline:
         in quarantine), `refused` (its person did not agree to `purpose`) or `invalid` (`problem`
         says why). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
-        self._buckets.take(key.site, len(events))
+        self._admit(events, key, facts)
         taken = _Taken()
         results = [self._take_one(raw, key, facts, taken) for raw in events]
         await self._store(taken, key)
         self._count(events, results, key)
-        for watch in self.watchers:
-            watch(key, [line for _, line in (*taken.events, *taken.recordings)], results)
+        self._show(key, taken, results)
         return results
+
+    def _show(self, key: SiteKey, taken: _Taken, results: Sequence[Result]) -> None:
+        """Calls the watchers. What is durable is answered so, whatever they make of it."""
+        for watch in self.watchers:
+            try:
+                watch(key, [line for _, line in (*taken.events, *taken.recordings)], results)
+            except Exception:
+                log.exception("a watcher failed")
+
+    def _admit(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> None:
+        """Counts a request; raises a 429 Problem. A no within it holds all the same."""
+        said = [raw for raw in events if isinstance(raw, dict) and raw.get("event_type") == CONSENT]
+        self._rates.take_decisions(key, facts.sender, len(said))
+        try:
+            self._rates.take_events(key, facts.sender, len(events) - len(said))
+        except Problem:
+            taken = _Taken()
+            for raw in said:
+                self._take_one(raw, key, facts, taken)
+            self._guard.record(taken.consents, key, only=False)
+            raise
 
     async def _store(self, taken: _Taken, key: SiteKey) -> None:
         """Stores what was taken. A no holds at once, a yes when its proof is durable."""

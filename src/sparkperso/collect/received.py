@@ -94,7 +94,7 @@ def _milliseconds(text: str) -> float:
     """Returns the time of a recording's last event, since its start; 0 if it is none of rrweb's."""
     try:
         return float(orjson.loads(text.strip().rpartition("\n")[2])["timestamp"])
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return 0.0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ import uvicorn
 
 from sparkperso.collect.app import make_app
 from sparkperso.collect.logs import LOGGING
-from sparkperso.collect.patience import Patience
+from sparkperso.collect.patience import HEADROOM, ServerConfig
 from sparkperso.config import Settings, load_settings
 from sparkperso.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.ports import require_free
@@ -29,6 +31,8 @@ DEMO = (
 
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+OTHER_FILES = 256
+"""Files that are open beside connections: the spool's, libraries, the brokers' sockets."""
 
 
 @click.command("collect", help="Takes events over HTTP and WebSocket into the spool or Kafka.")
@@ -53,6 +57,7 @@ def command(
     settings = load_settings(env, conf_dir, more, lake)
     require_free(host, port)
     app = make_app(settings, os.environ, conf_dir)
+    _allow_connections(settings.collect.limits.max_connections)
     click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
     _quieten_collector()
     Server(server_config(app, settings, host, port)).run()
@@ -65,12 +70,21 @@ def _quieten_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def _allow_connections(count: int) -> None:
+    """Lets the process have as many files open, where its shell allows fewer than it could."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + HEADROOM + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
 class Server(uvicorn.Server):
     """uvicorn, but one that was asked to end and did is done, not killed by the signal."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Takes SIGTERM and Ctrl-C as the wish to end, while it serves."""
+        """Takes SIGTERM and Ctrl-C as the sign to end, while it serves."""
         before = {number: signal.signal(number, self.handle_exit) for number in ENDING}
         try:
             yield
@@ -82,11 +96,11 @@ class Server(uvicorn.Server):
 def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
     """Returns how uvicorn serves the collector."""
     limits = settings.collect.limits
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+    return ServerConfig(
+        app,
+        settings.collect,
         host=host,
         port=port,
-        http=Patience,
         loop="uvloop",
         lifespan="on",
         access_log=False,
@@ -94,7 +108,7 @@ def server_config(app: object, settings: Settings, host: str, port: int) -> uvic
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.max_connections,
         ws_max_size=limits.max_body_bytes,
+        timeout_keep_alive=ceil(limits.idle_seconds),
         timeout_graceful_shutdown=limits.shutdown_seconds,
     )

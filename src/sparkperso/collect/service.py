@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection, Request
 from starlette.types import Scope
 
+from sparkperso.collect.addresses import Addresses
 from sparkperso.collect.body import Bodies, Headers
 from sparkperso.collect.cookies import Cookies
 from sparkperso.collect.facts import Facts, facts_of
@@ -29,6 +30,7 @@ class Service:
     pipeline: Pipeline
     cookies: Cookies
     metrics: Metrics
+    addresses: Addresses
 
     async def json(self, request: Request) -> Any:
         """Returns a request's JSON body; raises a Problem (400, 408, 413, 415)."""
@@ -68,13 +70,19 @@ class Service:
 
     def facts(self, request: HTTPConnection) -> Facts:
         """Returns what a request says beside its body."""
-        return self.facts_of(headers_of(request.scope))
+        return self.facts_of(request.scope, headers_of(request.scope))
 
-    def facts_of(self, headers: Headers) -> Facts:
+    def facts_of(self, scope: Scope, headers: Headers) -> Facts:
         """Returns the same as `facts`, of headers that were read before."""
         region = self.config.region_header
         name = region.lower().encode() if region else None
-        return facts_of(headers, name, self.cookies.read(headers.get(b"cookie")))
+        cookie = self.cookies.read(headers.get(b"cookie"))
+        return facts_of(headers, name, cookie, self.sender(scope, headers))
+
+    def sender(self, scope: Scope, headers: Headers) -> str | None:
+        """Returns what stands for the address that a request came from, if that is known."""
+        client = scope.get("client")
+        return self.addresses.of_request(client[0] if client else None, headers)
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -6,40 +6,54 @@ from typing import Any
 
 import orjson
 from starlette.routing import WebSocketRoute
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sparkperso.collect.body import parse
+from sparkperso.collect.deadlines import Deadlines
 from sparkperso.collect.events import split
 from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.limits import Places
+from sparkperso.collect.patience import CROWDED
 from sparkperso.collect.problems import Problem
-from sparkperso.collect.service import Service
+from sparkperso.collect.service import Service, headers_of
 
 
 def routes(service: Service) -> list[WebSocketRoute]:
     """Returns the route of the stream."""
+    limits = service.config.limits
+    places = Places(limits.max_streams_per_address)
+    silence: Deadlines[Message] = Deadlines(limits.stream_idle_seconds)
 
     async def stream(socket: WebSocket) -> None:
         """Takes messages `{"id": any, "events": [...]}`, answers `{"id": ..., "results": [...]}`.
 
         The write key comes in the query or as Authorization; a page's origin must be the site's.
         """
-        try:
-            site = service.site(socket)
-        except Problem as problem:
-            await socket.send_denial_response(problem.response())
-            return
-        await socket.accept()
-        with service.metrics.sockets.track_inprogress():
-            await _serve(socket, service, site)
+        sender = service.sender(socket.scope, headers_of(socket.scope))
+        with places.held(sender) as is_held:
+            if not is_held:
+                await socket.send_denial_response(CROWDED.response())
+                return
+            try:
+                site = service.site(socket)
+            except Problem as problem:
+                await socket.send_denial_response(problem.response())
+                return
+            await socket.accept()
+            with service.metrics.sockets.track_inprogress():
+                await _serve(socket, service, site, silence)
 
     return [WebSocketRoute("/v1/stream", stream)]
 
 
-async def _serve(socket: WebSocket, service: Service, site: SiteKey) -> None:
+async def _serve(
+    socket: WebSocket, service: Service, site: SiteKey, silence: Deadlines[Message]
+) -> None:
     """Answers message after message: a client that waits for answers cannot outrun the sink."""
     try:
         while True:
-            message = await socket.receive()
+            message = await silence.within(socket.receive())
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("bytes") or (message.get("text") or "").encode()
@@ -47,6 +61,8 @@ async def _serve(socket: WebSocket, service: Service, site: SiteKey) -> None:
             await socket.send_text(orjson.dumps(answer).decode())
     except WebSocketDisconnect:
         return
+    except TimeoutError:
+        await socket.close(1001, f"silent for {silence.seconds:g} seconds")
 
 
 async def _answer(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.section import Section
 from sparkperso.event import Channel
@@ -55,11 +56,27 @@ class LimitsConfig(Section):
     max_depth: int = Field(default=16, ge=2, le=64)
     """Levels of nesting within metadata or context."""
     body_seconds: float = Field(default=10.0, gt=0)
-    """Time in which the headers of a request must have come, and then its body."""
+    """Time in which the headers of a request must have come, and then its body, answered or not;
+    and in which a client must read on what it is sent."""
+    idle_seconds: float = Field(default=5.0, gt=0)
+    """How long a connection is kept between two requests."""
+    stream_idle_seconds: float = Field(default=300.0, gt=0)
+    """How long a WebSocket may be silent; one that does not answer pings ends after 40 seconds."""
     events_per_second: float = Field(default=50_000.0, gt=0)
     """Events per second and site, on the average; more are answered with 429."""
+    events_per_second_and_address: float = Field(default=5_000.0, gt=0)
+    """Of these, events per second from one address; a server's key (server_key) is not counted."""
+    decisions_per_second_and_address: float = Field(default=20.0, gt=0)
+    """Decisions on consent per second from one address; those count for no site's events."""
     max_connections: int = Field(default=2_048, ge=1)
-    """Connections at a time; requests on further ones are answered with 503."""
+    """Connections at a time, WebSockets among them; requests on further ones are answered with
+    503."""
+    max_connections_per_address: int = Field(default=256, ge=1)
+    """Connections at a time from one address that is no trusted proxy's."""
+    max_streams: int = Field(default=1_024, ge=1)
+    """WebSockets at a time; never more than half of max_connections."""
+    max_streams_per_address: int = Field(default=64, ge=1)
+    """WebSockets at a time of one address, also behind a trusted proxy."""
     shutdown_seconds: int = Field(default=10, ge=1)
     """How long requests that are under way may take once the collector is told to end."""
 
@@ -124,6 +141,16 @@ class CollectConfig(Section):
     spool: SpoolConfig = Field(default_factory=SpoolConfig)
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
     cookie: CookieConfig = Field(default_factory=CookieConfig)
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends; limits per
+    address are counted by it. A proxy that is missing here counts as one sender."""
     region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
     """Header in which a trusted proxy gives the country (`CF-IPCountry`); None: the event's own
     context.country says, else nothing does and the strictest rule holds."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy, strict=False)  # its message names what it found
+        return proxies

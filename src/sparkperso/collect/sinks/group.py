@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sparkperso.collect.problems import busy
 
 Chunk = bytes
+log = logging.getLogger("sparkperso.collect")
 
 
 class GroupCommit:
     """Collects chunks while one commit runs in its thread, then commits them together.
 
-    `commit(chunks)` runs in a thread of its own, never twice at a time; it raises OSError when
-    none of the chunks may be counted on.
+    `commit(chunks)` runs in a thread of its own, never twice at a time. Whatever it raises, none of
+    the chunks may be counted on: those who wait for them hear so, and the next ones get their turn.
     """
 
     def __init__(self, commit: Callable[[list[Chunk]], None], max_pending_bytes: int) -> None:
@@ -60,15 +62,21 @@ class GroupCommit:
 
     async def _commit_group(self, group: list[tuple[Chunk, asyncio.Future[None]]]) -> None:
         chunks = [chunk for chunk, _ in group]
+        failure: str | None = "it was ended"
         try:
             await self.run(lambda: self._commit(chunks))
-            self.failure = None
+            failure = None
         except OSError as error:
-            self.failure = error.strerror or type(error).__name__
-        self._pending_bytes -= sum(map(len, chunks))
-        for _, done in group:
-            if not done.done():  # the client may have gone
-                self._answer(done)
+            failure = error.strerror or type(error).__name__
+        except Exception as error:
+            failure = type(error).__name__
+            log.exception("a commit failed")
+        finally:
+            self.failure = failure
+            self._pending_bytes -= sum(map(len, chunks))
+            for _, done in group:
+                if not done.done():  # the client may have gone
+                    self._answer(done)
 
     def _answer(self, done: asyncio.Future[None]) -> None:
         if self.failure is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from confluent_kafka import KafkaException, Producer
 from sparkperso.collect.problems import busy
 from sparkperso.collect.sinks.base import Line
 from sparkperso.config.collect import KafkaConfig
+
+log = logging.getLogger("sparkperso.collect")
 
 
 class Delivery:
@@ -93,7 +96,10 @@ class KafkaSink:
 
     def _poll(self) -> None:
         while not self._is_closing.is_set():
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(0.1)
+            except Exception:  # of a delivery whose loop has ended; others wait for theirs
+                log.exception("a delivery could not be told")
 
 
 def _settings(config: KafkaConfig) -> dict[str, Any]:

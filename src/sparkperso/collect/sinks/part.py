@@ -7,6 +7,9 @@ import os
 import time
 from pathlib import Path
 
+OWN_FOLDER, OWN_FILE = 0o700, 0o600
+"""Who the collector runs as, and nobody else, may read what people did."""
+
 
 class Part:
     """A file in `open/` that this process alone writes, and holds a lock on while it does."""
@@ -14,7 +17,7 @@ class Part:
     def __init__(self, path: Path) -> None:
         """Creates the file; raises FileExistsError when there is one of this name."""
         self.path, self.size, self.opened_at = path, 0, time.monotonic()
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, OWN_FILE)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         sync_folder(path.parent)
 

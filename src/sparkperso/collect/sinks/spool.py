@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -14,8 +15,10 @@ from pathlib import Path
 
 from sparkperso.collect.sinks.base import Line
 from sparkperso.collect.sinks.group import GroupCommit
-from sparkperso.collect.sinks.part import Part, recover
+from sparkperso.collect.sinks.part import OWN_FILE, OWN_FOLDER, Part, recover
 from sparkperso.config.collect import SpoolConfig
+
+log = logging.getLogger("sparkperso.collect")
 
 
 class Spool:
@@ -36,8 +39,13 @@ class Spool:
 
     async def start(self) -> None:
         """Makes the folders and hands over what a killed process left in `open/`."""
+        self._open.parent.mkdir(OWN_FOLDER, parents=True, exist_ok=True)
         for folder in (self._open, self._ready):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(OWN_FOLDER, exist_ok=True)
+            folder.chmod(OWN_FOLDER)
+            for path in folder.glob("*.jsonl"):  # of an earlier version
+                with suppress(FileNotFoundError):
+                    path.chmod(OWN_FILE)
         for path in sorted(self._open.glob("*.jsonl")):
             with suppress(FileNotFoundError):  # another collector was quicker
                 recover(path, self._ready)
@@ -68,9 +76,9 @@ class Spool:
         try:
             for group in groups:
                 self._part.append(group, self._config.fsync != "none")
-        except OSError:
-            self._part.give_up(self._ready)
-            self._part = None
+        except Exception:
+            broken, self._part = self._part, None
+            broken.give_up(self._ready)
             raise
         if self._part.size >= self._config.rotate_bytes:
             self._hand_over()
@@ -94,5 +102,7 @@ class Spool:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(min(1.0, self._config.rotate_seconds / 4))
-            with suppress(OSError):  # the next tick tries again
+            try:
                 await self._commits.run(self._hand_over_old)
+            except Exception as error:  # the next tick does it
+                log.warning("a file of the spool was not handed over: %r", error)
