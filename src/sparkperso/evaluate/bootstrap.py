@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.columns import USER_ID
+from sparkperso.threads import one_thread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -58,6 +59,7 @@ def bucket_sums(
     return counts, values.reshape(len(found), len(columns))
 
 
+@one_thread()
 def bootstrap_interval(
     counts: Floats, sums: Floats, n_resamples: int, level: float, seed: int
 ) -> Interval:

@@ -20,6 +20,7 @@ from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.items import ItemItemModel
 from sparkperso.recommend.models.prior import share_ratio
 from sparkperso.recommend.sums import AGE, item_sums, token_sums
+from sparkperso.threads import one_thread
 
 ROWS = 1000
 """Rows of an items × items matrix looked through at a time."""
@@ -34,6 +35,7 @@ class Across:
     catalogue: Catalogue
     setting: FitSetting
 
+    @one_thread()
     def fit(self, params: Any) -> Fitted:
         """Returns what `models.fit_model` does, up to rounding; ALS and priors are not for it.
 

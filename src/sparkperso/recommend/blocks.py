@@ -46,6 +46,7 @@ from sparkperso.recommend.packing import (
     packed,
     sum_over_blocks,
 )
+from sparkperso.threads import one_thread
 
 MAX_GRAM_ITEMS = 20_000
 LEVEL = StorageLevel.MEMORY_AND_DISK
@@ -121,6 +122,7 @@ class BlockFit:
 
         return blocks.mapInArrow(work, blocks.schema)
 
+    @one_thread()
     def improve_items(self, blocks: DataFrame, items: Factors, counts: Ints) -> Factors:
         """Returns the item factors improved against the users' in `blocks`.
 

@@ -17,6 +17,7 @@ from usearch.index import Index
 from sparkperso.config.lists import GraphConfig
 from sparkperso.recommend.histories import Floats, Ints, Singles, Texts
 from sparkperso.recommend.listing import Lists, select_from
+from sparkperso.threads import one_thread
 
 DECIMALS = 6
 TILE = 256
@@ -37,6 +38,7 @@ class Directions:
     """Items that may be listed; those that may not still ask."""
 
 
+@one_thread()
 def nearest_exact(items: Directions, asking: Ints, n: int) -> Lists:
     """Returns the n nearest of some items, themselves left out: positions, cosines.
 

@@ -20,6 +20,7 @@ from sparkperso.recommend.diversity import fill
 from sparkperso.recommend.histories import Floats, Histories, Ints, read_histories
 from sparkperso.recommend.listing import Lists, Selection, best_items, blocks_of
 from sparkperso.recommend.models.base import Explanation, Fitted, Scorer
+from sparkperso.threads import one_thread
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -73,6 +74,7 @@ def _lists_of(
     return lists
 
 
+@one_thread()
 def make_lists(lister: Lister, users: Histories) -> pa.Table:
     """Returns the lists of a block of users as LISTS says."""
     best = best_items(lister.model, users, lister.select)

@@ -26,6 +26,7 @@ from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.storage import from_rows, to_rows
 from sparkperso.recommend.trials import Examined, try_candidate
+from sparkperso.threads import one_thread
 
 if TYPE_CHECKING:
     from pyspark import Broadcast, SparkContext
@@ -57,7 +58,8 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
 
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         fold, chunk = (int(part.as_py()) for part in key)
-        found = [json.dumps(document) for document in work(fold, chunk, table)]
+        with one_thread():
+            found = [json.dumps(document) for document in work(fold, chunk, table)]
         return pa.table({"document": pa.array(found, pa.string())})
 
     spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
@@ -128,7 +130,8 @@ def fit_in_tasks(
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         name = key[0].as_py()
         users = read_histories(table, len(held.value))
-        model = fit_model(params[name], users, held.value, setting)
+        with one_thread():
+            model = fit_model(params[name], users, held.value, setting)
         columns = list(zip(*to_rows(model.arrays()), strict=True))
         return pa.table(
             {

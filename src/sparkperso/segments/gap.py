@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+from sparkperso.threads import one_thread
+
 Points = NDArray[np.float64]
 STARTS = 3
 CLEAR = 3
@@ -26,6 +28,7 @@ class Gap:
     """Standard error of the mean, as the rule needs it."""
 
 
+@one_thread()
 def gap_statistic(points: Points, k_max: int, n_references: int, seed: int) -> list[Gap]:
     """Returns the gaps of k = 1 … k_max of points (rows).
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram, fcluster, linkage, set_link_color_palette
 
 from sparkperso.segments.pictures import COLOURS, DPI, GREY
+from sparkperso.threads import one_thread
 
 Matrix = NDArray[np.float64]
 SHOWN = 30
@@ -38,6 +39,7 @@ class Tree:
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
+@one_thread()
 def merge_points(points: Matrix, method: str) -> Tree:
     """Returns the tree over points (rows); `method` is a linkage of scipy's, such as ward."""
     return Tree(linkage(points, method=method))

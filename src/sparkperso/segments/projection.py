@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from sparkperso.columns import USER_ID
 from sparkperso.segments.points import POINT, SEGMENT_ID
 from sparkperso.segments.sample import chosen
+from sparkperso.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Projection:
     """The segments' centres on the same axes, in their given order."""
 
 
+@one_thread()
 def project(
     points: DataFrame, members: DataFrame, centres: Sequence[Sequence[float]], max_points: int
 ) -> Projection:

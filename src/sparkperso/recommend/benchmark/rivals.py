@@ -29,6 +29,7 @@ from sparkperso.recommend.scoring import INPUT, make_lists
 from sparkperso.recommend.tasks import Shared, read_exam
 from sparkperso.recommend.trials import Examined
 from sparkperso.recommend.tried import Tried, best_of
+from sparkperso.threads import one_thread
 
 ALS, BM25 = "implicit_als", "implicit_bm25"
 GRIDS: dict[str, dict[str, Sequence[Any]]] = {
@@ -122,11 +123,9 @@ def enter_rival(contest: Contest, params: RivalParams, training: Histories, seed
 
 def fit_rival(params: RivalParams, users: Histories, seed: int) -> Rival:
     """Returns a model of the library fitted on these users' strengths, on all cores."""
-    from threadpoolctl import threadpool_limits
-
     threads = len(os.sched_getaffinity(0))
     # The library asks for it: BLAS's own threads would fight with its own.
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         if params.model == BM25:
             return _fit_bm25(params, users, threads)
         return _fit_als(params, users, threads, seed)

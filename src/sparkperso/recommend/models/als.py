@@ -7,7 +7,6 @@ from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from sparkperso.config.models import AlsParams
 from sparkperso.recommend.catalogue import Catalogue
@@ -15,6 +14,7 @@ from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
 from sparkperso.recommend.models.prior import load_prior, with_prior
+from sparkperso.threads import one_thread
 
 TILE = 64
 """Users come to the matrix product in multiples of this, so that no row's bits depend on how many
@@ -45,7 +45,7 @@ class AlsModel:
         factors = self.user_factors(users)
         padded = np.zeros((-(-max(len(users), 1) // TILE) * TILE, factors.shape[1]), np.float32)
         padded[: len(users)] = factors
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread():
             scores = (padded @ self.item_factors.T)[: len(users)]
         scores[users.lengths == 0] = -np.inf
         scores[:, self._unknown] = -np.inf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 
 from sparkperso.config.models import EaseParams
 from sparkperso.errors import JobError
@@ -13,6 +12,7 @@ from sparkperso.recommend.histories import Histories, Singles
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 from sparkperso.recommend.models.items import ItemItemModel, load_items
 from sparkperso.recommend.models.prior import load_prior, with_prior
+from sparkperso.threads import one_thread
 
 
 def fit(params: EaseParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
@@ -38,7 +38,7 @@ def closed_form(gram: Singles, reg_param: float) -> Singles:
     """
     ridge = gram.copy(order="F")
     ridge[np.diag_indices_from(ridge)] += np.float32(reg_param)
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         factor, failed = lapack.spotrf(ridge, lower=1, overwrite_a=1)
         inverse, singular = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or singular:
