@@ -83,6 +83,6 @@ def test_segments_that_become_one_are_told_as_a_merge(spark, first):
 
 def test_a_run_that_moves_too_many_is_refused(spark, first):
     found = build(spark, group_rows(), 2, previous_of(first))
-    with pytest.raises(QualityGateError, match=r"At most 10% of the users.*33% of 150.*--force"):
+    with pytest.raises(QualityGateError, match=r"At most 10% of the users.*20% of 150.*--force"):
         found.lineage.require("test", StabilityConfig(max_moved_share=0.1))
     found.lineage.require("test", StabilityConfig(max_moved_share=0.4))

@@ -53,11 +53,11 @@ class SegmentsConfig(Section):
     """How segmentations are built."""
 
     seed: int = Field(default=42, ge=0)
-    """Seed of the first start; further starts count up from it."""
+    """Seed that random starts, samples and references are drawn by."""
     segmentations: tuple[str, ...] = Field(default=("behaviour",), min_length=1)
     """Files of conf/segments/ that build-segments carries out, without `.yaml`."""
-    num_seeds: int = Field(default=2, ge=1, le=50)
-    """Random starts for each k."""
+    num_seeds: int = Field(default=10, ge=1, le=50)
+    """Random starts for each k, of which the one of the least cost stays."""
     min_members: int = Field(default=5, ge=1)
     """Segments of fewer people are neither written nor served: their members could be known."""
     stability: StabilityConfig = Field(default_factory=StabilityConfig)
@@ -67,7 +67,7 @@ class SegmentsConfig(Section):
     min_users: int = Field(default=20, ge=3)
     """With fewer users the job stops at a quality gate (exit 3)."""
     parallelism: int = Field(default=2, ge=1, le=32)
-    """Candidates that are fitted at the same time."""
+    """Numbers of segments that are tried at the same time."""
     users_per_partition: int = Field(default=100_000, ge=100)
     """Users in one Spark partition while clustering: fixes the order of sums on any cluster."""
     picture_points: int = Field(default=5_000, ge=10, le=5_000)
@@ -180,14 +180,12 @@ class KMeansSegmentation(FeatureSegmentation):
     gap_users: int = Field(default=1_000, ge=50, le=5_000)
     """Users, chosen by a hash, that the gap statistic looks at."""
     search_users: int = Field(default=100_000, ge=100)
-    """Numbers of segments and starts are tried on so many users at most, chosen by a hash; the
-    best of them is then fitted on all."""
-    max_iter: int = Field(default=30, ge=1)
-    """Iterations of one fit, at most."""
+    """Numbers of segments and starts are tried on about so many users at most, chosen by a hash,
+    in the driver's memory; the best of them is then improved on all."""
+    max_iter: int = Field(default=300, ge=1)
+    """Iterations of one start, at most."""
     tol: float = Field(default=1e-4, gt=0)
-    """A fit ends when no centre moves further than this."""
-    init_steps: int = Field(default=2, ge=1)
-    """Rounds of the k-means|| start."""
+    """A start ends when its centres hardly move any more (scikit-learn's `tol`)."""
     min_segment_share: float = Field(default=0.01, ge=0, lt=0.5)
     """A candidate with a segment smaller than this share of the users cannot win."""
 

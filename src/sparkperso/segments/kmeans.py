@@ -24,7 +24,7 @@ from sparkperso.segments.profiles import profile_segments
 from sparkperso.segments.projection import project
 from sparkperso.segments.result import SegmentationResult, SegmentProfile
 from sparkperso.segments.sample import mini_batch, sample_points
-from sparkperso.segments.search import Candidate, assign, choose_candidate, fit_recorded, search_k
+from sparkperso.segments.search import Candidate, assign, choose_candidate, fit_all, search_k
 
 NO_CLUSTERS = (
     "The users form no clusters: whatever number of segments is cut out of them is about as tight "
@@ -55,8 +55,10 @@ def build_kmeans(
         smallest = max(plan.min_segment_share, settings.min_members / population.size)
         chosen = choose_candidate(candidates, smallest)
         if tried is not None:
-            whole = fit_recorded(users, plan, chosen.k, chosen.seed, recorder)
-            chosen = choose_candidate([whole], smallest)
+            with recorder.child(f"{chosen.name} on all users") as run:
+                chosen = fit_all(users, plan, chosen)
+                run.log_metrics(chosen.figures())
+            chosen = choose_candidate([chosen], smallest)
         recorder.set_tags({"chosen": chosen.name})
         centres, assigned = assign(points, chosen)
         assigned = assigned.persist()

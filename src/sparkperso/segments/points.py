@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
@@ -12,11 +13,12 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
 from sparkperso.evaluate.clustering import squared_distance
-from sparkperso.segments.lookup import looked_up
 
 POINT = "point"
 SEGMENT_ID = "segment_id"
 DISTANCE = "distance"
+NEAREST = "nearest"
+SQUARED = "squared"
 DECIMALS = 6
 
 Centre = tuple[float, ...]
@@ -63,34 +65,33 @@ def _rounded(centre: Centre) -> Centre:
     return tuple(round(float(x), DECIMALS) for x in centre)
 
 
-def assign_labelled(
-    points: DataFrame, label: str, centres: Mapping[int, Centre], ids: Mapping[int, str]
-) -> DataFrame:
-    """Returns the same of points that a fit has labelled with the number of their centre."""
-    own = looked_up({number: list(centre) for number, centre in centres.items()}, F.col(label))
-    name = looked_up(ids, F.col(label))
-    distance = distance_to(vector_to_array(F.col(POINT)), own)
-    return points.select(USER_ID, name.alias(SEGMENT_ID), distance.alias(DISTANCE))
-
-
 def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[str]) -> DataFrame:
     """Returns (user_id, segment_id, distance): Euclidean; of equally near centres, the first."""
-    point = vector_to_array(F.col(POINT))
-    nearest = F.array_min(
-        F.array(*[_candidate(point, centre, rank) for rank, centre in enumerate(centres)])
-    )
     names = F.array(*[F.lit(name) for name in ids])
-    found = points.select(USER_ID, nearest.alias("nearest"))
+    found = with_nearest(points, centres)
     return found.select(
         USER_ID,
-        F.get(names, F.col("nearest.rank")).alias(SEGMENT_ID),
-        F.col("nearest.distance").alias(DISTANCE),
+        F.get(names, F.col(NEAREST)).alias(SEGMENT_ID),
+        F.round(F.sqrt(SQUARED), DECIMALS).alias(DISTANCE),
     )
 
 
-def _candidate(point: Column, centre: Centre, rank: int) -> Column:
-    distance = distance_to(point, F.lit(list(centre))).alias("distance")
-    return F.struct(distance, F.lit(rank).alias("rank"))
+def with_nearest(points: DataFrame, centres: Sequence[Centre]) -> DataFrame:
+    """Returns (user_id, point, squared, nearest): the nearest centre's place, and how far it is.
+
+    `squared` is the squared Euclidean distance; of equally near centres the first is taken.
+    """
+    # Plain sums of columns are compiled; functions of arrays would be interpreted, for each centre.
+    array = points.select(USER_ID, POINT, vector_to_array(F.col(POINT)).alias("array"))
+    distances = [_squared(F.col("array"), centre) for centre in centres]
+    ranked = [F.struct(d.alias(SQUARED), F.lit(n).alias(NEAREST)) for n, d in enumerate(distances)]
+    found = array.select(USER_ID, POINT, F.array_min(F.array(*ranked)).alias("best"))
+    return found.select(USER_ID, POINT, f"best.{SQUARED}", f"best.{NEAREST}")
+
+
+def _squared(point: Column, centre: Centre) -> Column:
+    parts = [F.pow(point[place] - F.lit(x), F.lit(2.0)) for place, x in enumerate(centre)]
+    return reduce(Column.__add__, parts)
 
 
 def distance_to(point: Column, centre: Column) -> Column:

@@ -14,6 +14,9 @@ from pyspark.sql import functions as F
 from sparkperso.columns import USER_ID
 from sparkperso.segments.points import POINT
 
+Points = NDArray[np.float64]
+"""Users × features."""
+
 
 def chosen(rows: DataFrame, size: int) -> DataFrame:
     """Returns at most `size` rows, one per user, chosen by a hash: the same ones every time."""
@@ -27,7 +30,19 @@ def mini_batch(points: DataFrame, count: int, size: int) -> DataFrame | None:
     return points.where(is_in) if parts > 1 else None
 
 
-def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], NDArray[np.float64]]:
+def points_in_driver(points: DataFrame) -> Points:
+    """Returns all of (user_id, point), users × features in the order of their ids.
+
+    Callers bound how many there are.
+    """
+    table = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(POINT)).toArrow()
+    ordered = table.sort_by(USER_ID).column(POINT).combine_chunks()
+    values = ordered.flatten().to_numpy(zero_copy_only=False)
+    matrix: Points = values.reshape(len(ordered), -1 if len(ordered) else 0).astype(np.float64)
+    return matrix
+
+
+def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], Points]:
     """Returns at most `size` users, see `chosen`, and their points (users × features)."""
     rows = chosen(points, size).select(USER_ID, vector_to_array(F.col(POINT))).collect()
     return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The search for k: every (k, seed) is fitted, measured and recorded; the best silhouette wins."""
+"""The search for k: of each k's starts the least cost stays, of all k the best silhouette wins."""
 
 from __future__ import annotations
 
@@ -8,43 +8,41 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pyspark.ml.clustering import KMeans, KMeansModel
 from pyspark.sql import DataFrame
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.errors import QualityGateError
 from sparkperso.evaluate.clustering import ClusteringMetrics, clustering_metrics
 from sparkperso.recorder import RunRecorder
+from sparkperso.segments.centres import best_centres, refine_centres
 from sparkperso.segments.points import (
     DECIMALS,
+    NEAREST,
     POINT,
     Centre,
-    assign_labelled,
+    assign_nearest,
     order_centres,
-    order_of,
+    with_nearest,
 )
-
-LABEL = "cluster"
+from sparkperso.segments.sample import Points, points_in_driver
+from sparkperso.threads import one_thread
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One fit; `centres` are those that have members, which may be fewer than k."""
+    """The best start of one k; `centres` are those that have members, maybe fewer than k."""
 
     k: int
     seed: int
+    """What its starts are drawn by."""
     centres: tuple[Centre, ...]
     metrics: ClusteringMetrics
     seconds: float = 0.0
-    labels: tuple[int, ...] = ()
-    """What the fit calls each of the centres."""
-    model: KMeansModel | None = None
-    """The fit itself."""
 
     @property
     def name(self) -> str:
         """Returns what its run is called."""
-        return f"k={self.k} seed={self.seed}"
+        return f"k={self.k}"
 
     @property
     def smallest_share(self) -> float:
@@ -66,21 +64,35 @@ class Candidate:
 def search_k(
     points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig, recorder: RunRecorder
 ) -> list[Candidate]:
-    """Returns every candidate, by k and seed; each is a child run of `recorder`."""
-    grid = [
-        (k, settings.seed + start)
-        for k in range(plan.k_min, plan.k_max + 1)
-        for start in range(settings.num_seeds)
-    ]
-    with ThreadPoolExecutor(settings.parallelism) as pool:
-        jobs = [pool.submit(fit_recorded, points, plan, k, seed, recorder) for k, seed in grid]
-        candidates = [job.result() for job in jobs]
+    """Returns a candidate for each k, in order; each is a child run of `recorder`.
+
+    The points come to the driver: `plan.search_users` bounds them. Raises QualityGateError when
+    there are none.
+    """
+    matrix = points_in_driver(points)
+    if not len(matrix):
+        raise QualityGateError(
+            f"The segmentation '{plan.name}' needs users to find centres by",
+            f"All have a feature beyond {plan.outliers_beyond:g} (outliers_beyond)",
+            "Raise outliers_beyond, or choose 'clip' for outliers",
+        )
+
+    def fitted(k: int) -> Candidate:
+        with recorder.child(f"k={k}") as run:
+            starts = {"starts": settings.num_seeds, "seed": settings.seed}
+            run.log_params({"k": k, **starts, "max_iter": plan.max_iter, "tol": plan.tol})
+            candidate = fit_candidate(points, matrix, plan, k, settings)
+            run.log_metrics(candidate.figures())
+            return candidate
+
+    with one_thread(), ThreadPoolExecutor(settings.parallelism) as pool:
+        candidates = list(pool.map(fitted, range(plan.k_min, plan.k_max + 1)))
     _record_curve(candidates, recorder)
     return candidates
 
 
 def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candidate:
-    """Returns the highest silhouette; of equal ones the smaller k, then the smaller seed.
+    """Returns the highest silhouette; of equal ones the smaller k.
 
     Raises QualityGateError when no candidate has two segments or more, each large enough.
     """
@@ -94,73 +106,51 @@ def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candi
             f"segments, the smallest with {best.smallest_share:.1%}",
             "Lower k_max or min_segment_share in conf/segments/, or choose other features",
         )
-    return min(able, key=lambda c: (-round(c.metrics.silhouette, DECIMALS), c.k, c.seed))
+    return min(able, key=lambda c: (-round(c.metrics.silhouette, DECIMALS), c.k))
 
 
-def fit_candidate(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int) -> Candidate:
-    """Returns the k-means fit of one k and one random start."""
+def fit_candidate(
+    points: DataFrame, matrix: Points, plan: KMeansSegmentation, k: int, settings: SegmentsConfig
+) -> Candidate:
+    """Returns the least cost of `settings.num_seeds` starts of one k; `matrix` holds the points."""
     started = time.monotonic()
-    model = fit_centres(points, plan, k, seed)
-    return replace(measured(points, model, k, seed), seconds=time.monotonic() - started)
+    centres = best_centres(matrix, plan, k, settings.seed, settings.num_seeds)
+    found = measured(points, centres, k, settings.seed)
+    return replace(found, seconds=time.monotonic() - started)
 
 
-def measured(points: DataFrame, model: KMeansModel, k: int, seed: int) -> Candidate:
-    """Returns a fit with its measures."""
-    metrics = clustering_metrics(model.transform(points), POINT, LABEL)
-    centres = model.clusterCenters()
-    labels = tuple(cluster.label for cluster in metrics.clusters)
-    used = tuple(tuple(map(float, centres[label])) for label in labels)
-    return Candidate(k, seed, used, metrics, labels=labels, model=model)
+def fit_all(points: DataFrame, plan: KMeansSegmentation, found: Candidate) -> Candidate:
+    """Returns what a candidate that was found on some users becomes on all of them."""
+    started = time.monotonic()
+    centres = refine_centres(points, found.centres, plan)
+    whole = measured(points, centres, found.k, found.seed)
+    return replace(whole, seconds=time.monotonic() - started)
+
+
+def measured(points: DataFrame, centres: Sequence[Centre], k: int, seed: int) -> Candidate:
+    """Returns centres, those that have members, with their measures."""
+    metrics = clustering_metrics(with_nearest(points, centres), POINT, NEAREST)
+    used = tuple(centres[cluster.label] for cluster in metrics.clusters)
+    return Candidate(k, seed, used, metrics)
 
 
 def assign(points: DataFrame, candidate: Candidate) -> tuple[tuple[Centre, ...], DataFrame]:
     """Returns a candidate's centres in their order, and (user_id, segment_id, distance) of all.
 
-    The segment_id is the place of the centre, as text. Raises AssertionError without a fit.
+    The segment_id is the place of the centre, as text.
     """
-    if candidate.model is None:
-        raise AssertionError("only a candidate that was fitted can assign")
-    places = order_of(candidate.centres, candidate.metrics.sizes)
     centres = order_centres(candidate.centres, candidate.metrics.sizes)
-    labels = [candidate.labels[place] for place in places]
-    ids = {label: str(number) for number, label in enumerate(labels)}
-    labelled = candidate.model.transform(points)
-    return centres, assign_labelled(labelled, LABEL, dict(zip(labels, centres, strict=True)), ids)
-
-
-def fit_centres(points: DataFrame, plan: KMeansSegmentation, k: int, seed: int) -> KMeansModel:
-    """Returns one fit."""
-    return KMeans(
-        featuresCol=POINT,
-        predictionCol=LABEL,
-        k=k,
-        seed=seed,
-        initSteps=plan.init_steps,
-        maxIter=plan.max_iter,
-        tol=plan.tol,
-    ).fit(points)
+    return centres, assign_nearest(points, centres, [str(n) for n in range(len(centres))])
 
 
 def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> None:
-    """Keeps the best start of each k as steps of one run, which MLflow draws as a line."""
-    for k in sorted({candidate.k for candidate in candidates}):
-        here = [candidate.metrics for candidate in candidates if candidate.k == k]
+    """Keeps the measures of each k as steps of one run, which MLflow draws as a line."""
+    for candidate in candidates:
         recorder.log_metrics(
             {
-                "silhouette_by_k": max(metrics.silhouette for metrics in here),
-                "davies_bouldin_by_k": min(metrics.davies_bouldin for metrics in here),
-                "cost_by_k": min(metrics.cost for metrics in here),
+                "silhouette_by_k": candidate.metrics.silhouette,
+                "davies_bouldin_by_k": candidate.metrics.davies_bouldin,
+                "cost_by_k": candidate.metrics.cost,
             },
-            step=k,
+            step=candidate.k,
         )
-
-
-def fit_recorded(
-    points: DataFrame, plan: KMeansSegmentation, k: int, seed: int, recorder: RunRecorder
-) -> Candidate:
-    """Returns the fit of one k and one random start, a child run of `recorder`."""
-    with recorder.child(f"k={k} seed={seed}") as run:
-        run.log_params({"k": k, "seed": seed, "max_iter": plan.max_iter, "tol": plan.tol})
-        candidate = fit_candidate(points, plan, k, seed)
-        run.log_metrics(candidate.figures())
-        return candidate
