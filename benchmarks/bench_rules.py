@@ -24,6 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
+from sparkperso.persons import Persons
 from sparkperso.rules.conditions import Condition
 from sparkperso.segments.rules.behaviour import AT, since, until
 from sparkperso.segments.rules.filters import fits
@@ -119,7 +120,7 @@ def make_events(spark: SparkSession, n_users: int, n_events: int, folder: str) -
 def read_people(spark: SparkSession, folder: str) -> People:
     """Returns what the rules are asked about."""
     users, events = (spark.read.parquet(f"{folder}/{name}") for name in ("users", "events"))
-    return People(users, events, None, AS_OF)
+    return People(users, Persons(events), AS_OF)
 
 
 def plain(people: People) -> DataFrame:

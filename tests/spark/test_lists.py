@@ -16,7 +16,6 @@ from sparkperso.recommend.diversity import make_diversity
 from sparkperso.recommend.eligibility import allowed_items, user_rules
 from sparkperso.recommend.listing import Selection
 from sparkperso.recommend.neighbours import similar_items
-from sparkperso.recommend.profiles import declared
 from sparkperso.recommend.scoring import Lister, list_frame
 
 N_ITEMS, LIMIT = 300, 2
@@ -89,16 +88,6 @@ def test_hidden_items_are_nobodys_neighbour_and_have_neighbours(factors, exact_i
     rows = rows_of(similar_items(factors, config, 1000, hidden))
     assert not {other for _, _, other, _ in rows} & set(hidden)
     assert set(hidden) <= {item for item, *_ in rows}
-
-
-def test_declared_users_tell_year_and_decade_of_birth(spark):
-    schema = "user_id string, birth_year int, country string, attributes map<string,string>"
-    rows = [("u0", 1994, "GB", {"size": "M"}), ("u1", None, None, None)]
-    found = {
-        r.user_id: r.attributes for r in declared(spark.createDataFrame(rows, schema)).collect()
-    }
-    assert found["u0"] == ["country=GB", "birth_year=1994", "born=1990", "size=M"]
-    assert found["u1"] == []
 
 
 def test_the_job_reads_its_rules_from_the_configuration(spark, make_job):

@@ -8,7 +8,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.ingest.consents import consent_states
+from sparkperso.persons import Persons
 from sparkperso.segments.people import profile_people
+from sparkperso.testing.frames import events_frame
 
 START = datetime(2026, 6, 1)
 DECISION = (
@@ -82,10 +84,12 @@ def test_everyone_has_one_row_whatever_is_known_of_them(spark):
         in_segments, "user_id string, segmentation string, segment_id string"
     )
     segments = {"s": ["s-1", "s-2"], "t": ["t-1"]}
-    rows = profile_people(users, declared, states, members, day(9)).orderBy("user_id").drop("as_of")
+    events = events_frame(spark, [{"user_id": "a", "country": "FR", "timestamp": day(2)}])
+    known = Persons(events, declared)
+    rows = profile_people(users, known, states, members, day(9)).orderBy("user_id").drop("as_of")
     assert [tuple(row) for row in rows.collect()] == [
-        ("a", None, None, {}, {"analytics": False}, True, day(3), segments),
+        ("a", None, "FR", {}, {"analytics": False}, True, day(3), segments),
         ("b", 1980, "DE", {"tier": "gold"}, {}, False, None, {}),
     ]
-    bare = profile_people(users, None, states, members, day(9))
+    bare = profile_people(users, Persons(events), states, members, day(9))
     assert bare.schema["birth_year"].dataType.simpleString() == "int"

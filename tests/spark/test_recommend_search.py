@@ -23,6 +23,7 @@ from sparkperso.config.models import (
 from sparkperso.config.recommend import HybridConfig, InteractionsConfig, SplitConfig
 from sparkperso.errors import JobError
 from sparkperso.evaluate.ranking import mean_metrics
+from sparkperso.persons import Persons
 from sparkperso.recommend import search as search_module
 from sparkperso.recommend.across import Across
 from sparkperso.recommend.comparison import judged_lists
@@ -36,7 +37,7 @@ from sparkperso.recommend.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.prior import recency_prior
-from sparkperso.recommend.profiles import profile_frame, user_attributes
+from sparkperso.recommend.profiles import UserAttributes, profile_frame
 from sparkperso.recommend.scoring import Lister, list_frame
 from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import make_folds
@@ -102,7 +103,9 @@ def item_index(spark):
 def exams(events, item_index):
     split = SplitConfig(test_from=0.8, fold_ends=(0.5, 0.65))
     folds, _ = make_folds(events, CONFIG, split, AS_OF)
-    made = [prepare_exam(f, K, CATALOGUE, item_index, user_attributes(events)) for f in folds]
+    made = [
+        prepare_exam(f, K, CATALOGUE, item_index, UserAttributes(Persons(events))) for f in folds
+    ]
     yield made
     for exam in made:
         exam.release()
@@ -427,31 +430,6 @@ def test_profiles_have_a_row_per_user_and_growing_positions(spark, item_index):
         ("b", [2, 7], [0.0, 2.0], [0.0, 2.5], ["country=GB"]),
         ("c", [], [], [], ["born=1980"]),
     ]
-
-
-def test_a_user_is_of_the_first_country_that_is_told(spark):
-    def seen(user, country, day):
-        return {"user_id": user, "country": country, "timestamp": START + timedelta(days=day)}
-
-    rows = [
-        seen("a", "FR", 3),
-        seen("a", "GB", 1),
-        seen("a", None, 0),
-        seen("b", None, 0),
-        seen(None, "DE", 0),
-    ]
-    events = events_frame(spark, rows)
-    assert user_attributes(events).collect() == [("a", ["country=GB"])]
-    declared = [
-        {"user_id": "a", "country": "GB", "birth_year": 1987, "attributes": {"plan": "pro"}},
-        {"user_id": "c", "birth_year": 1990},
-    ]
-    schema = "user_id string, country string, birth_year int, attributes map<string, string>"
-    users = spark.createDataFrame(declared, schema)
-    assert {row.user_id: row.attributes for row in user_attributes(events, users).collect()} == {
-        "a": ["birth_year=1987", "born=1980", "country=GB", "plan=pro"],
-        "c": ["birth_year=1990", "born=1990"],
-    }
 
 
 def lister(**changes):

@@ -9,6 +9,7 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
 
+from sparkperso.persons import Persons
 from sparkperso.rules.evaluate import holds
 from sparkperso.rules.walk import order_of
 from sparkperso.schemas import TABLES
@@ -35,7 +36,7 @@ def profiles():
         traits = IDENTIFIED.get(user, {})
         year = traits.get("birth_year", "")
         facts = {f"traits.{key}": value for key, value in traits.items()}
-        age = 2026 - int(year) if year.isdigit() else None
+        age = 2026 - int(year) - 1 if year.isdigit() else None
         known = {"age": age, "country": traits.get("country"), "monetary": float(number % 20)}
         yield user, facts | known
 
@@ -64,7 +65,7 @@ def people(spark, events):
     zero = {f.name: 0 if f.dataType.simpleString() == "bigint" else 0.0 for f in schema}
     zero |= {"category_mix": {}, "feature_use": {}, "top_category": None}
     features = table_frame(spark, "gold/user_features", rows, **zero)
-    return People(features, events_frame(spark, events), None, AS_OF)
+    return People(features, Persons(events_frame(spark, events)), AS_OF)
 
 
 def expected(rules, events):

@@ -7,12 +7,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.lists import DiversityConfig, EligibilityConfig
-from sparkperso.recommend.attributes import age_limit, age_of, country_codes, is_no
+from sparkperso.recommend.attributes import age_limit, age_of, countries_in, is_no
 from sparkperso.recommend.catalogue import Catalogue, bare_catalogue
 from sparkperso.recommend.diversity import make_diversity
 from sparkperso.recommend.eligibility import allowed_items, unused_attributes, user_rules
 from sparkperso.recommend.histories import Histories
 from sparkperso.recommend.listing import Selection, best_items
+from sparkperso.spellings import country_codes
 
 YEAR = 2026
 ALL = EligibilityConfig(
@@ -28,10 +29,10 @@ AGES = ["", "18", "16+", "adults"]
 USERS = [
     (),
     ("country=GB",),
-    ("born=1990", "country=FR"),
+    ("birth_year=1999", "born=1990", "country=FR"),
     ("birth_year=2009", "born=2000", "country=IE"),
     ("birth_year=2007", "country=FR", "country=GB"),
-    ("birth_year=soon", "segment=4"),
+    ("birth_year=soon", "born=1990", "segment=4"),
 ]
 
 
@@ -132,13 +133,27 @@ def test_names_that_no_item_has_are_told():
 def test_what_texts_say():
     assert [text for text in ("0", "0.0", "-2", "No", " out ", "FALSE") if not is_no(text)] == []
     assert [text for text in ("1", "0.5", "yes", "7 left", "nan", "inf") if is_no(text)] == []
-    assert country_codes(" gb,IE,, ") == {"GB", "IE"}
+    codes = country_codes({"UK": "GB"})
+    assert countries_in(" gb,IE,, uk, Germany ", codes) == {"GB", "IE", "DE"}
+    assert countries_in("GB, Narnia", codes) == {"GB", "NARNIA"}, "what is no country opens nothing"
     assert [age_limit(text) for text in ("18", " 16+ ", "adults", "-3")] == [18, 16, np.inf, np.inf]
 
 
 def test_an_age_is_what_has_surely_been_reached():
     assert age_of(["birth_year=2008"], YEAR) == 17  # The birthday may be still to come.
-    assert age_of(["born=2000"], YEAR) == 16
     assert age_of(["born=2000", "birth_year=2001"], YEAR) == 24
     assert age_of(["birth_year=2001", "birth_year=2010"], YEAR) == 15
+    assert [age_of([f"birth_year={year}"], YEAR) for year in (1, 1899, 2027)] == [-1, -1, -1]
+    assert age_of(["birth_year=2026"], YEAR) == 0
+    assert age_of(["born=2000"], YEAR) == -1, "a decade is no age: rules know none by it either"
     assert age_of(["country=GB", "birth_year=", "born=x"], YEAR) == -1
+
+
+def test_names_of_countries_and_categories_are_read_as_ingest_spells_them():
+    catalogue = catalogue_of([{"countries": "UK"}, {}], ["", "home_decor"])
+    config = EligibilityConfig(countries="countries", blocked_categories=("Home Decor",))
+    assert allowed_items(config, catalogue).tolist() == [True, False]
+    (rule,) = user_rules(config, catalogue, YEAR, {"UK": "GB"})
+    scores = np.zeros((2, 2), dtype=np.float32)
+    rule.forbid(scores, people([("country=GB",), ("country=FR",)], 2))
+    assert np.isfinite(scores[:, 0]).tolist() == [True, False]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sparkperso.errors import JobError, QualityGateError, UsageError
-from sparkperso.ingest.countries import country_codes
 from sparkperso.ingest.counts import Intake, require_few_rejected, require_records
 from sparkperso.ingest.files import SourceFile, format_of, resolve_path
+from sparkperso.spellings import country_codes
 
 INTAKE = Intake(
     received=100,

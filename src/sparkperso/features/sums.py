@@ -8,13 +8,13 @@ from pyspark.sql import functions as F
 from sparkperso.features.facts import EVENT, FEATURE
 from sparkperso.features.orders import NEW_LINE, NEW_ORDER
 from sparkperso.features.sessions import MICROSECONDS, SINCE, STARTS
+from sparkperso.spellings import DEVICES
 
 DAY = 86_400 * MICROSECONDS
 # Sums of amounts are rounded, so that the order of adding does not show.
 DECIMALS = 6
 COUNTED_TYPES = ("page_view", "item_view", "click", "add_to_cart", "purchase", "refund")
 ADDED_TYPES = ("purchase", "refund", "scroll", "dwell")
-DEVICES = ("mobile", "desktop", "tablet")
 DAY_PARTS = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 
 

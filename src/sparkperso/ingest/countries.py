@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pycountry
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-
-def country_codes(aliases: Mapping[str, str]) -> dict[str, str]:
-    """Returns names and codes of ISO 3166 and `aliases`, in capitals → alpha-2 code."""
-    codes = {
-        str(getattr(country, kind)).upper(): country.alpha_2
-        for kind in ("name", "official_name", "common_name", "alpha_3", "alpha_2")
-        for country in pycountry.countries
-        if getattr(country, kind, None)
-    }
-    return codes | {name.upper(): code for name, code in aliases.items()}
+from sparkperso.spellings import country_codes
 
 
 def standardise_country(events: DataFrame, aliases: Mapping[str, str]) -> DataFrame:

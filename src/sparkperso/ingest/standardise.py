@@ -59,7 +59,7 @@ def standardise_events(
         ),
     )
     events = events.withColumn("country", F.col("context.country"))
-    return _with_country(standardise_country(events, aliases))
+    return _with_standard_context(standardise_country(events, aliases))
 
 
 def snake_case(text: Column) -> Column:
@@ -122,11 +122,9 @@ def _context(kind: T.DataType) -> Column:
     return F.when(sent.isNull(), absent).otherwise(read)
 
 
-def _with_country(events: DataFrame) -> DataFrame:
-    parts = [
-        F.col("country") if name == "country" else F.col(f"context.{name}")
-        for name in CONTEXT_FIELDS
-    ]
+def _with_standard_context(events: DataFrame) -> DataFrame:
+    standard = {"country": F.col("country"), "device_type": F.lower(F.trim("context.device_type"))}
+    parts = [standard.get(name, F.col(f"context.{name}")) for name in CONTEXT_FIELDS]
     named = F.struct(*(part.alias(name) for part, name in zip(parts, CONTEXT_FIELDS, strict=True)))
     return events.withColumn("context", F.when(F.col("context").isNotNull(), named)).drop("country")
 

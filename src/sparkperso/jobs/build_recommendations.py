@@ -12,7 +12,7 @@ from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.people import declared_users
+from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.selection import hidden_items, make_selection, without_items
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import (
@@ -32,7 +32,7 @@ from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.neighbours import similar_items
 from sparkperso.recommend.popularity import counted_events, popular_items, window_text
-from sparkperso.recommend.profiles import load_catalogue, profile_frame, user_attributes
+from sparkperso.recommend.profiles import UserAttributes, load_catalogue, profile_frame
 from sparkperso.recommend.scoring import Lister
 from sparkperso.recommend.storage import from_rows
 from sparkperso.recommend.tasks import fit_in_tasks
@@ -53,7 +53,7 @@ def build_recommendations(job: Job) -> Summary:
     version = job.tracking.by_alias(MODEL, "champion")
     index = item_index(job, version)
     catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
-    attributes = user_attributes(events, declared_users(job))
+    attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
     profiles = everyone(job, events, index, attributes).persist()
     lister, named = make_lister(job, profiles, catalogue, version)
     now = F.lit(datetime.now(timezone.utc).isoformat()).cast("timestamp")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,7 +14,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import ConfigError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.people import CONSENTS, EVENTS, PEOPLE, declared_users, write_people
+from sparkperso.jobs.people import CONSENTS, EVENTS, PEOPLE, known_persons, write_people
 from sparkperso.jobs.segment_tables import (
     FEATURES,
     HISTORY,
@@ -29,6 +29,7 @@ from sparkperso.jobs.segment_tables import (
 from sparkperso.jobs.step import Step
 from sparkperso.recorder import RunRecorder
 from sparkperso.rules.attributes import faults
+from sparkperso.rules.spelling import speller
 from sparkperso.segments.build import build_segmentation
 from sparkperso.segments.pictures_runs import draw_flows, draw_sizes
 from sparkperso.segments.population import Population, latest_population
@@ -59,30 +60,41 @@ def build_segments(job: Job) -> Summary:
 def load_plans(job: Job) -> list[Segmentation]:
     """Returns the configured segmentations; raises ConfigError for one that is unsound."""
     plans = [load_segmentation(n, job.conf_dir) for n in job.settings.segments.segmentations]
-    rules = [plan for plan in plans if isinstance(plan, RuleSegmentation)]
-    if rules:
-        _check_events(job, rules)
-    return plans
-
-
-def _check_events(job: Job, plans: Sequence[RuleSegmentation]) -> None:
-    """Raises ConfigError for rules that ask for events of which the tracking plan has none."""
+    if not any(isinstance(plan, RuleSegmentation) for plan in plans):
+        return plans
     name = job.settings.ingest.tracking_plan
     types = load_named("tracking_plans", name, TrackingPlan, job.conf_dir).event_types
-    found = [
-        f"conf/segments/{plan.name}.yaml, {key}: {fault}"
+    checked = [
+        _check(job, plan, types) if isinstance(plan, RuleSegmentation) else (plan, [])
         for plan in plans
-        for key, rule in plan.rules.items()
-        for fault in faults(rule.when, types)
     ]
+    found = [fault for _, own in checked for fault in own]
     if found:
         raise ConfigError("Rules should ask for what there is", "; ".join(found))
+    return [plan for plan, _ in checked]
+
+
+def _check(
+    job: Job, plan: RuleSegmentation, types: Collection[str]
+) -> tuple[RuleSegmentation, list[str]]:
+    """Returns the rules as ingest spells their values, which is said, and what cannot occur."""
+    found: list[str] = []
+    segments = {}
+    for key, rule in plan.segments.items():
+        spelling = speller(job.settings.ingest.country_aliases)
+        when = spelling.condition(rule.when)
+        segments[key] = rule.model_copy(update={"when": when})
+        place = f"conf/segments/{plan.name}.yaml, {key}"
+        for change in spelling.changes:
+            job.say(f"{place}: {change}")
+        found += [f"{place}: {fault}" for fault in (*spelling.faults, *faults(when, types))]
+    return plan.model_copy(update={"segments": segments}), found
 
 
 def read_population(job: Job) -> Population:
     """Returns the users to divide, and what rules look at."""
     population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
-    return replace(population, events=job.read(EVENTS), declared=declared_users(job))
+    return replace(population, persons=known_persons(job, job.read(EVENTS)))
 
 
 def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -> Summary:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from sparkperso.columns import AS_OF
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.live_tables import fixed, moment
-from sparkperso.jobs.people import EVENTS, declared_users
+from sparkperso.jobs.people import EVENTS, known_persons
 from sparkperso.jobs.segment_tables import FEATURES
 from sparkperso.segments.live.rules import LiveRules
 from sparkperso.segments.rules.members import People, known_attributes
@@ -44,8 +44,7 @@ class LiveAttributes:
             return
         people = People(
             features_at(self.job, now),
-            lake.ref(EVENTS).read(),
-            declared_users(self.job),
+            known_persons(self.job, lake.ref(EVENTS).read()),
             moment(now),
         )
         self._frame, self._version = fixed(known_attributes(people, self.rules.rules)), version

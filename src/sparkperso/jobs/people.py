@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.ingest.consents import consent_states
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.persons import Persons
 from sparkperso.schemas import TABLES
 from sparkperso.segments.people import profile_people
 
@@ -18,15 +19,20 @@ def write_people(job: Job) -> Summary:
     """Replaces gold/profiles, as of the job's time; returns how many withdrew a consent, if any."""
     as_of = F.lit(job.as_of)
     members = job.lake.ref(SEGMENTS).read()
-    users = job.read(EVENTS).where(F.col("timestamp") <= as_of).select("user_id")
+    persons = known_persons(job, job.read(EVENTS))
+    users = persons.events.where(F.col("timestamp") <= as_of).select("user_id")
     users = users.unionByName(members.select("user_id"))
-    declared = declared_users(job)
-    if declared is not None:
-        users = users.unionByName(declared.select("user_id"))
+    if persons.declared is not None:
+        users = users.unionByName(persons.declared.select("user_id"))
     states = consent_states(job.read(CONSENTS), as_of)
-    job.writer(PEOPLE).overwrite(profile_people(users, declared, states, members, job.as_of))
+    job.writer(PEOPLE).overwrite(profile_people(users, persons, states, members, job.as_of))
     withdrawn = job.lake.ref(PEOPLE).read().where("is_withdrawn").count()
     return {"withdrew a consent": withdrawn} if withdrawn else {}
+
+
+def known_persons(job: Job, events: DataFrame) -> Persons:
+    """Returns what facts about persons are taken from."""
+    return Persons(events, declared_users(job), job.settings.ingest.country_aliases)
 
 
 def declared_users(job: Job) -> DataFrame | None:

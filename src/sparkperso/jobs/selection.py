@@ -9,6 +9,7 @@ from sparkperso.columns import ITEM_ID
 from sparkperso.config.lists import EligibilityConfig
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.train_recommender import ITEMS
+from sparkperso.persons import year_of
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.diversity import make_diversity
 from sparkperso.recommend.eligibility import allowed_items, unused_attributes, user_rules
@@ -24,7 +25,9 @@ def make_selection(job: Job, catalogue: Catalogue) -> Selection:
     return Selection(
         lists.n_items,
         allowed_items(lists.eligibility, catalogue),
-        rules=user_rules(lists.eligibility, catalogue, job.as_of.year),
+        rules=user_rules(
+            lists.eligibility, catalogue, year_of(job.as_of), job.settings.ingest.country_aliases
+        ),
         reranker=make_diversity(lists.diversity, catalogue),
     )
 

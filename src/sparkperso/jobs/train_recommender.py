@@ -16,14 +16,14 @@ from sparkperso.config.models import parse_params
 from sparkperso.errors import JobError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.people import declared_users
+from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.engines import Fitter, make_fitter
 from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import item_factor_frame, user_factor_frame
-from sparkperso.recommend.profiles import load_catalogue, user_attributes
+from sparkperso.recommend.profiles import UserAttributes, load_catalogue
 from sparkperso.recommend.storage import to_rows
 from sparkperso.recommend.training import (
     CHAMPION,
@@ -81,7 +81,7 @@ def read_inputs(job: Job) -> Inputs:
         events,
         interactions,
         extend_index(job, ITEM_INDEX, known, ITEM_ID),
-        user_attributes(events, declared_users(job)),
+        UserAttributes(known_persons(job, events)),
         job.as_of,
         champion_settings(job),
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-BIRTH_YEAR = "birth_year"
-"""Name of the user attribute that holds the exact year of birth."""
-DECADE = 10
+from sparkperso.persons import BIRTH_YEAR, age_reached, is_birth_year
+
 NO = frozenset({"false", "no", "n", "off", "out"})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 AGE = re.compile(r"(\d+)\+?")
@@ -21,9 +20,10 @@ def is_no(text: str) -> bool:
     return float(text) <= 0 if NUMBER.fullmatch(text) else text in NO
 
 
-def country_codes(text: str) -> frozenset[str]:
-    """Returns the codes of a text like 'GB, ie'."""
-    return frozenset(code.strip().upper() for code in text.split(",") if code.strip())
+def countries_in(text: str, codes: Mapping[str, str]) -> frozenset[str]:
+    """Returns the codes of a text like 'GB, ie, Germany'; what is in none of `codes` stays."""
+    names = (name.strip().upper() for name in text.split(","))
+    return frozenset(codes.get(name, name) for name in names if name)
 
 
 def age_limit(text: str) -> float:
@@ -33,17 +33,14 @@ def age_limit(text: str) -> float:
 
 
 def age_of(attributes: Iterable[str], year: int) -> float:
-    """Returns the age in years that a user has surely reached at the start of `year`.
+    """Returns the age of `persons.age_reached` by `birth_year=1994`; -1 where it is not told.
 
-    `birth_year=1994` tells the year, else `born=1990` its decade, of which the last year is taken;
-    the birthday of `year` may be still to come. -1 where neither is told.
+    Of several years the latest counts.
     """
-    values = dict.fromkeys((BIRTH_YEAR, "born"), -np.inf)
-    for name, _, value in (token.partition("=") for token in attributes):
-        if name in values and value.isdecimal():
-            values[name] = max(values[name], float(value))
-    born = values[BIRTH_YEAR] if values[BIRTH_YEAR] > 0 else values["born"] + DECADE - 1
-    return max(year - born - 1, -1.0) if np.isfinite(born) else -1.0
+    pairs = (token.partition("=") for token in attributes)
+    told = [float(text) for name, _, text in pairs if name == BIRTH_YEAR and text.isdecimal()]
+    born = max((year_told for year_told in told if is_birth_year(year_told, year)), default=None)
+    return -1.0 if born is None else age_reached(born, year)
 
 
 def countries_of(attributes: Iterable[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ limited to countries, one of unknown age none that has an age limit.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.config.lists import EligibilityConfig
-from sparkperso.recommend.attributes import age_limit, age_of, countries_of, country_codes, is_no
+from sparkperso.recommend.attributes import age_limit, age_of, countries_in, countries_of, is_no
 from sparkperso.recommend.catalogue import Catalogue, Floats
 from sparkperso.recommend.histories import Histories, Ints, Singles
 from sparkperso.recommend.listing import Rule
+from sparkperso.spellings import country_codes, snake_case
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -26,16 +27,27 @@ Value = TypeVar("Value", bound=Hashable)
 def allowed_items(config: EligibilityConfig, catalogue: Catalogue) -> npt.NDArray[np.bool_] | None:
     """Returns which items may be shown to anybody; None: all of them."""
     blocked = np.isin(catalogue.ids.astype(str), list(config.blocked_items))
-    blocked |= np.isin(catalogue.categories.astype(str), list(config.blocked_categories))
+    categories = [*config.blocked_categories, *map(snake_case, config.blocked_categories)]
+    blocked |= np.isin(catalogue.categories.astype(str), categories)
     for item, text in _told(config.in_stock, catalogue):
         blocked[item] |= is_no(text)
     return ~blocked if blocked.any() else None
 
 
-def user_rules(config: EligibilityConfig, catalogue: Catalogue, year: int) -> tuple[Rule, ...]:
-    """Returns the rules that depend on the user; `year` is the one that ages are counted in."""
+def user_rules(
+    config: EligibilityConfig,
+    catalogue: Catalogue,
+    year: int,
+    aliases: Mapping[str, str] | None = None,
+) -> tuple[Rule, ...]:
+    """Returns the rules that depend on the user; `year` is the one that ages are counted in.
+
+    `aliases` are names of countries beside those of ISO 3166.
+    """
     rules: list[Rule] = []
-    countries = {item: country_codes(text) for item, text in _told(config.countries, catalogue)}
+    told = list(_told(config.countries, catalogue))
+    codes = country_codes(aliases or {}) if told else {}
+    countries = {item: countries_in(text, codes) for item, text in told}
     if countries:
         rules.append(country_rule(countries))
     ages = {item: age_limit(text) for item, text in _told(config.min_age, catalogue)}
@@ -64,8 +76,7 @@ class CountryRule:
     def forbid(self, scores: Singles, users: Histories) -> None:
         """Sets to -inf what may not be shown in the user's country.
 
-        A user of several countries (declared one, seen in another) is shown what may be shown in
-        all of them.
+        A user of several countries is shown what may be shown in all of them.
         """
         for codes, rows in _rows_by(countries_of(own) for own in users.attributes).items():
             is_open = np.array([bool(codes) and codes <= allowed for allowed in self.sets])

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.profiles import n_history, profile_frame
+from sparkperso.recommend.profiles import Attributes, n_history, profile_frame
 from sparkperso.recommend.split import Fold
 
 Metrics = dict[str, float]
@@ -52,7 +52,7 @@ class Exam:
 
 
 def prepare_exam(
-    fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: DataFrame
+    fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: Attributes
 ) -> Exam:
     """Returns the fold made ready; what every model needs is kept in memory until `release`.
 

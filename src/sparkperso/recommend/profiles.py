@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -10,9 +11,9 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
+from sparkperso.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.errors import JobError
-from sparkperso.recommend.attributes import BIRTH_YEAR
+from sparkperso.persons import BIRTH_YEAR, COUNTRY, Persons
 from sparkperso.recommend.catalogue import Catalogue, Texts
 from sparkperso.recommend.interactions import MICROS_PER_DAY, time_of
 
@@ -20,15 +21,19 @@ HISTORY = (
     f"{USER_ID} string, items array<int>, strengths array<float>, ages array<float>, "
     "attributes array<string>"
 )
+DECADE = "born"
+"""Name of the attribute that holds the decade of birth."""
+OWN = (BIRTH_YEAR, COUNTRY, DECADE)
+TOKENS = "array<string>"
 
 
 def profile_frame(
-    interactions: DataFrame, item_index: DataFrame, attributes: DataFrame, as_of: datetime
+    interactions: DataFrame, item_index: DataFrame, attributes: Attributes, as_of: datetime
 ) -> DataFrame:
     """Returns user_id, items, strengths, ages, attributes: one row per user of either frame.
 
     items are positions (gold/item_index) in growing order; ages are days from the pair's last_at to
-    `as_of`. `attributes` has user_id and attributes (array of `name=value`).
+    `as_of`.
     """
     age = (F.unix_micros(time_of(as_of)) - F.unix_micros("last_at")) / MICROS_PER_DAY
     pair = F.struct(
@@ -36,7 +41,7 @@ def profile_frame(
     )
     pairs = interactions.join(item_index, ITEM_ID).groupBy(USER_ID)
     histories = pairs.agg(F.sort_array(F.collect_list(pair)).alias("pairs"))
-    both = histories.join(attributes, USER_ID, how="full")
+    both = histories.join(attributes_at(attributes, as_of), USER_ID, how="full")
     known = F.coalesce("pairs", F.array())
     return both.select(
         USER_ID,
@@ -47,38 +52,49 @@ def profile_frame(
     )
 
 
-def user_attributes(events: DataFrame, users: DataFrame | None = None) -> DataFrame:
-    """Returns user_id, attributes: `country=GB` by the first event that tells, and declared ones.
+@dataclass(frozen=True)
+class UserAttributes:
+    """What is known of users at any time."""
 
-    The first, so that nothing later than a cut is known of a user who was there before it. `users`
-    has the columns of silver/users.
-    """
-    country = F.col("context.country")
-    told = events.where(F.col(USER_ID).isNotNull() & country.isNotNull())
-    first = told.groupBy(USER_ID).agg(F.min_by(country, F.struct(TIMESTAMP, "event_id")).alias("c"))
-    tokens = first.select(USER_ID, F.array(F.concat(F.lit("country="), "c")).alias("attributes"))
-    if users is None:
-        return tokens
-    both = tokens.withColumnRenamed("attributes", "seen").join(declared(users), USER_ID, how="full")
-    nothing = F.array().cast("array<string>")
-    joined = F.array_union(F.coalesce("attributes", nothing), F.coalesce("seen", nothing))
-    return both.select(USER_ID, F.array_sort(joined).alias("attributes"))
+    persons: Persons
+
+    def at(self, as_of: datetime) -> DataFrame:
+        """Returns user_id, attributes (`name=value`) as of a time; nothing later is known.
+
+        Country and year of birth are those of `sparkperso.persons`. The year is told twice:
+        `birth_year=1994` is for age limits, `born=1990`, the decade, for models.
+        """
+        known = self.persons.facts(as_of)
+        others = F.array().cast(TOKENS)
+        if self.persons.declared is not None:
+            known = known.join(_others(self.persons.declared), USER_ID, how="left")
+            others = F.coalesce("others", others)
+        decade = (F.floor(F.col(BIRTH_YEAR) / 10) * 10).cast("string")
+        own = F.array_compact(
+            F.array(
+                F.concat(F.lit(f"{COUNTRY}="), COUNTRY),
+                F.concat(F.lit(f"{BIRTH_YEAR}="), F.col(BIRTH_YEAR).cast("string")),
+                F.concat(F.lit(f"{DECADE}="), decade),
+            )
+        )
+        tokens = F.array_sort(F.array_union(own, others)).alias("attributes")
+        return known.select(USER_ID, tokens).where(F.size("attributes") > 0)
 
 
-def declared(users: DataFrame) -> DataFrame:
-    """Returns user_id, attributes of declared profiles (columns of silver/users).
+Attributes = DataFrame | UserAttributes
+"""user_id and attributes (array of `name=value`): at any time the same, or as of a time."""
 
-    The year of birth is told twice: `birth_year=1994` is for age limits, `born=1990`, the decade,
-    for models.
-    """
-    year = F.concat(F.lit(f"{BIRTH_YEAR}="), F.col("birth_year").cast("string"))
-    decade = F.concat(F.lit("born="), (F.floor(F.col("birth_year") / 10) * 10).cast("string"))
-    country = F.concat(F.lit("country="), "country")
-    others = F.transform(
-        F.map_entries("attributes"), lambda e: F.concat(e["key"], F.lit("="), e["value"])
-    )
-    own = F.array_compact(F.array(country, year, decade))
-    return users.select(USER_ID, F.concat(own, F.coalesce(others, F.array())).alias("attributes"))
+
+def attributes_at(attributes: Attributes, as_of: datetime) -> DataFrame:
+    """Returns user_id, attributes as of a time."""
+    return attributes.at(as_of) if isinstance(attributes, UserAttributes) else attributes
+
+
+def _others(declared: DataFrame) -> DataFrame:
+    """(user_id, others): what is declared beside country and year of birth, as `name=value`."""
+    entries = F.filter(F.map_entries("attributes"), lambda e: ~e["key"].isin(*OWN))
+    tokens = F.transform(entries, lambda e: F.concat(e["key"], F.lit("="), e["value"]))
+    return declared.select(USER_ID, F.array_compact(tokens).alias("others"))
 
 
 def n_history() -> Column:

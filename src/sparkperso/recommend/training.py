@@ -18,7 +18,7 @@ from sparkperso.recommend.comparison import Comparison, compare
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.models.base import Fitted
-from sparkperso.recommend.profiles import profile_frame
+from sparkperso.recommend.profiles import Attributes, profile_frame
 from sparkperso.recommend.space import draw
 from sparkperso.recommend.split import latest_ratings, make_folds
 from sparkperso.recommend.tried import Tried
@@ -71,8 +71,7 @@ class Inputs:
     events: DataFrame
     interactions: DataFrame
     item_index: DataFrame
-    attributes: DataFrame
-    """user_id, attributes."""
+    attributes: Attributes
     as_of: datetime
     champion: tuple[str, Any] | None = None
     """Version and settings of the champion: fitted beside the others for the test."""

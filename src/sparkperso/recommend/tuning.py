@@ -13,6 +13,7 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam, prepare_exam
 from sparkperso.recommend.explicit import rating_frame, rating_work
+from sparkperso.recommend.profiles import Attributes
 from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import Fold
 from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks
@@ -29,8 +30,7 @@ class Bench:
     """Length of the lists that are judged."""
     fitter: Fitter
     item_index: DataFrame
-    attributes: DataFrame
-    """user_id, attributes."""
+    attributes: Attributes
     slots: int
     say: Callable[[str], None]
     recorder: RunRecorder = field(default_factory=NullRecorder)

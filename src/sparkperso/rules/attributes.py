@@ -12,8 +12,9 @@ from sparkperso.rules.walk import parts_of
 NUMBER, TEXT = "a number", "text"
 TRAIT = "traits."
 """Before the name of a trait: the latest value that an identify event gave it, as text."""
+AGE = "age"
 ATTRIBUTES: Mapping[str, str] = {
-    "age": NUMBER,
+    AGE: NUMBER,
     "birth_year": NUMBER,
     "country": TEXT,
     "device_type": TEXT,

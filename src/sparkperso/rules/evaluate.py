@@ -36,6 +36,8 @@ def fits(event: Event, wanted: c.EventFilter) -> bool:
     for name in ("event_type", "channel", "item_id", *CONTEXT):
         allowed = getattr(wanted, name)
         found = context.get(name) if name in CONTEXT else event.get(name)
+        if name == "device_type" and found is not None:
+            found = found.lower()
         if allowed is not None and found not in allowed:
             return False
     if any(metadata.get(key) not in values for key, values in wanted.metadata.items()):

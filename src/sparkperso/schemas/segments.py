@@ -37,8 +37,17 @@ PROFILES = TableSpec(
     writer="build-segments",
     columns=(
         required("user_id", "string", "identifier of the user"),
-        Column("birth_year", "int", "declared year of birth", "year"),
-        Column("country", "string", "declared country, ISO 3166-1"),
+        Column(
+            "birth_year",
+            "int",
+            "year of birth: as declared, else as an identify event said last",
+            "year",
+        ),
+        Column(
+            "country",
+            "string",
+            "country, ISO 3166-1: as declared, else as said, else of the last event",
+        ),
         required("attributes", "map<string,string>", "other declared facts, from silver/users"),
         required("consents", "map<string,boolean>", "purpose → agreed to; absent: never asked"),
         required("is_withdrawn", "boolean", "an optional purpose was agreed to and taken back"),

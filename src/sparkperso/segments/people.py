@@ -7,29 +7,33 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-DECLARED = {"birth_year": "int", "country": "string", "attributes": "map<string,string>"}
+from sparkperso.persons import Persons
+
+ATTRIBUTES = "map<string,string>"
 
 
 def profile_people(
     users: DataFrame,
-    declared: DataFrame | None,
+    persons: Persons,
     states: DataFrame,
     members: DataFrame,
     as_of: datetime,
 ) -> DataFrame:
     """Returns the rows of gold/profiles: one for each user_id of `users`.
 
-    `declared` has the columns of silver/users, `states` subject_id, consents and withdrawn_at,
-    `members` those of gold/segments. Users that any of them lacks are no less listed.
+    Country and year of birth are those of `persons`. `states` has subject_id, consents and
+    withdrawn_at, `members` the columns of gold/segments. Users that any of them lacks are no less
+    listed.
     """
     names = users.select("user_id").where(F.col("user_id").isNotNull()).distinct()
     consents = states.withColumnRenamed("subject_id", "user_id")
-    joined = _with_declared(names, declared).join(consents, on="user_id", how="left")
+    known = names.join(persons.facts(as_of), on="user_id", how="left")
+    joined = _with_declared(known, persons.declared).join(consents, on="user_id", how="left")
     joined = joined.join(_segments(members), on="user_id", how="left")
     return joined.select(
         "user_id",
         *("birth_year", "country"),
-        _or_empty("attributes", "map<string,string>"),
+        _or_empty("attributes", ATTRIBUTES),
         _or_empty("consents", "map<string,boolean>"),
         F.col("withdrawn_at").isNotNull().alias("is_withdrawn"),
         "withdrawn_at",
@@ -40,8 +44,8 @@ def profile_people(
 
 def _with_declared(names: DataFrame, declared: DataFrame | None) -> DataFrame:
     if declared is None:
-        return names.withColumns({n: F.lit(None).cast(kind) for n, kind in DECLARED.items()})
-    return names.join(declared.select("user_id", *DECLARED), on="user_id", how="left")
+        return names.withColumn("attributes", F.lit(None).cast(ATTRIBUTES))
+    return names.join(declared.select("user_id", "attributes"), on="user_id", how="left")
 
 
 def _segments(members: DataFrame) -> DataFrame:

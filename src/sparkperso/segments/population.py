@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from sparkperso.columns import AS_OF, USER_ID
 from sparkperso.errors import ConfigError, JobError
+from sparkperso.persons import Persons
 from sparkperso.segments.previous import Previous
 
 SCALER_VERSION = "scaler_version"
@@ -30,10 +31,8 @@ class Population:
     size: int
     """Number of users."""
     scaler_version: str
-    events: DataFrame | None = None
-    """silver/events, which rules look at."""
-    declared: DataFrame | None = None
-    """silver/users, where there is one."""
+    persons: Persons | None = None
+    """silver/events and what is declared, which rules look at."""
     previous: Previous | None = None
     """What the segmentation was before; None at its first run."""
 

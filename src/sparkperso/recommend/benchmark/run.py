@@ -25,6 +25,7 @@ from sparkperso.recommend.benchmark.contest import (
     plain_popularity,
 )
 from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
+from sparkperso.recommend.profiles import attributes_at
 from sparkperso.recommend.tasks import Shared
 from sparkperso.recommend.tried import Tried
 from sparkperso.recommend.tuning import ask_ratings, tune, tune_ratings
@@ -101,7 +102,8 @@ def contested(
 ) -> list[tuple[str, Result]]:
     """Returns what came of each contender on the test."""
     popular = tried.get("popularity")
-    profiles = asked_profiles(ready.test, ready.test_users, ready.bench.attributes).persist()
+    known = attributes_at(ready.bench.attributes, ready.test.fold.training.as_of)
+    profiles = asked_profiles(ready.test, ready.test_users, known).persist()
     fallback = (
         ready.bench.fitter.fit(ready.test.profiles, {"": popular.params})[""]
         if popular

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sparkperso.config.models import ContentParams
-from sparkperso.recommend.attributes import BIRTH_YEAR
+from sparkperso.persons import BIRTH_YEAR
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.histories import Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (

@@ -65,9 +65,9 @@ def build_rules(
 
 def hold(population: Population, plan: RuleSegmentation) -> DataFrame:
     """Returns (user_id, keys) of everybody in the population."""
-    if population.events is None:
+    if population.persons is None:
         raise JobError("Rules look at silver/events", "There are none", "Ingest events first")
-    people = People(population.raw, population.events, population.declared, aware(population.as_of))
+    people = People(population.raw, population.persons, aware(population.as_of))
     return fulfilled(people, {key: rule.when for key, rule in plan.rules.items()})
 
 

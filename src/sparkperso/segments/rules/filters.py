@@ -29,6 +29,8 @@ def any_of(flags: Iterable[str]) -> Column:
 
 
 def _column(name: str) -> Column:
+    if name == "device_type":  # events of former versions have it as it was sent
+        return F.lower("context.device_type")
     return F.col(f"context.{name}") if name in CONTEXT else F.col(name)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.persons import Persons
 from sparkperso.rules.attributes import attributes_of
 from sparkperso.rules.conditions import Condition
 from sparkperso.rules.walk import order_of
@@ -27,11 +28,14 @@ class People:
 
     features: DataFrame
     """Rows of gold/user_features, one per user."""
-    events: DataFrame
-    """silver/events."""
-    declared: DataFrame | None
-    """silver/users, where there is one."""
+    persons: Persons
+    """silver/events, and what is declared."""
     as_of: datetime
+
+    @property
+    def events(self) -> DataFrame:
+        """Returns silver/events."""
+        return self.persons.events
 
 
 def fulfilled(people: People, rules: Mapping[str, Condition]) -> DataFrame:
@@ -50,7 +54,7 @@ def fulfilled(people: People, rules: Mapping[str, Condition]) -> DataFrame:
 def known_attributes(people: People, rules: Mapping[str, Condition]) -> DataFrame:
     """Returns (user_id, a column per attribute that the rules ask for), one row per user."""
     wanted = sorted({name for condition in rules.values() for name in attributes_of(condition)})
-    found = attributes(people.features, people.events, people.declared, wanted, people.as_of)
+    found = attributes(people.features, people.persons, wanted, people.as_of)
     return found.select("user_id", *(F.col(f"`{n}`").alias(attribute_column(n)) for n in wanted))
 
 

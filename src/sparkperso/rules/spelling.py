@@ -1,0 +1,146 @@
+"""Values of a rule as ingest spells them, and those that no event and no profile can hold.
+
+A rule that names `UK`, `Home Decor` or `Mobile` means what silver holds as `GB`, `home_decor` and
+`mobile`; one that names a channel `app` would find nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from sparkperso.event import CHANNELS
+from sparkperso.rules import conditions as c
+from sparkperso.rules.walk import rewrite
+from sparkperso.spellings import DEVICES, country_codes, snake_case
+
+CATEGORY = "category"
+OTHER_WORDS = {
+    "app": "mobile",
+    "phone": "mobile",
+    "smartphone": "mobile",
+    "ios": "mobile",
+    "android": "mobile",
+    "computer": "desktop",
+    "pc": "desktop",
+    "laptop": "desktop",
+    "ipad": "tablet",
+    "browser": "web",
+    "site": "web",
+    "website": "web",
+    "online": "web",
+    "mail": "email",
+    "e-mail": "email",
+    "newsletter": "email",
+    "api": "server",
+    "backend": "server",
+}
+"""What people call channels and devices → what silver calls them: for suggestions."""
+
+
+@dataclass
+class Speller:
+    """Spells the values of one rule; what it changed and what cannot occur is noted by name."""
+
+    codes: Mapping[str, str]
+    """Names and codes of countries, in capitals → alpha-2 code."""
+    changes: list[str] = field(default_factory=list)
+    """`country 'UK' is read as 'GB'`."""
+    faults: list[str] = field(default_factory=list)
+    """`no channel 'app' …`."""
+
+    def condition(self, condition: c.Condition) -> c.Condition:
+        """Returns the condition with all its values as ingest spells them."""
+        return rewrite(condition, self._leaf)
+
+    def _leaf(self, part: c.Condition) -> c.Condition:
+        if isinstance(part, c.Attribute):
+            return self._attribute(part)
+        if isinstance(part, c.Followed):
+            return part.model_copy(update={"sequence": self._filters_in(part.sequence)})
+        found: c.Condition = self._filters_in(part)
+        return found
+
+    def _filters_in(self, holder: Any) -> Any:
+        """A condition or a sequence, each kind of events in it spelled."""
+        values = {name: getattr(holder, name) for name in type(holder).model_fields}
+        spelled = {n: self._filter(v) for n, v in values.items() if isinstance(v, c.EventFilter)}
+        return holder.model_copy(update=spelled) if spelled else holder
+
+    def _filter(self, wanted: c.EventFilter) -> c.EventFilter:
+        spell = {
+            "event_type": str.lower,
+            "channel": self._channel,
+            "device_type": str.lower,
+            "country": self._country,
+        }
+        given = {n: values for n in spell if (values := getattr(wanted, n)) is not None}
+        changed: dict[str, Any] = {n: self._all(n, v, spell[n]) for n, v in given.items()}
+        if CATEGORY in wanted.metadata:
+            own = self._all(CATEGORY, wanted.metadata[CATEGORY], self._category)
+            changed["metadata"] = {**wanted.metadata, CATEGORY: own}
+        return wanted.model_copy(update=changed) if changed else wanted
+
+    def _attribute(self, part: c.Attribute) -> c.Attribute:
+        spell: Mapping[str, Callable[[str], str]] = {
+            "country": self._country,
+            "device_type": self._device,
+            "top_category": self._category,
+        }
+        own = spell.get(part.attribute)
+        if own is None:
+            return part
+        given = {n: v for n in c.TEXT_COMPARISONS if (v := getattr(part, n)) is not None}
+        return part.model_copy(
+            update={n: self._all(part.attribute, values, own) for n, values in given.items()}
+        )
+
+    def _all(
+        self, name: str, values: Collection[str], spell: Callable[[str], str]
+    ) -> tuple[str, ...]:
+        found = []
+        for value in values:
+            spelled = spell(value.strip())
+            if spelled != value:
+                self.changes.append(f"{name} '{value}' is read as '{spelled}'")
+            found.append(spelled)
+        return tuple(dict.fromkeys(found))
+
+    def _country(self, text: str) -> str:
+        code = self.codes.get(text.upper())
+        if code is None:
+            near = get_close_matches(text.upper(), self.codes, n=1, cutoff=0.7)
+            meant = f" (did you mean '{self.codes[near[0]]}', {near[0]}?)" if near else ""
+            self.faults.append(
+                f"no country '{text}'{meant}: give a code or a name of ISO 3166, or one of "
+                "ingest.country_aliases"
+            )
+        return code or text
+
+    def _channel(self, text: str) -> str:
+        return self._one_of("channel", text, CHANNELS)
+
+    def _device(self, text: str) -> str:
+        return self._one_of("device_type", text, DEVICES)
+
+    def _one_of(self, name: str, text: str, known: Collection[str]) -> str:
+        word = text.lower()
+        if word not in known:
+            other = OTHER_WORDS.get(word)
+            near = [other] if other in known else get_close_matches(word, known, n=1)
+            meant = f" (did you mean '{near[0]}'?)" if near else ""
+            self.faults.append(f"no {name} '{text}'{meant}: there are {', '.join(known)}")
+        return word
+
+    def _category(self, text: str) -> str:
+        spelled = snake_case(text)
+        if not spelled:
+            self.faults.append(f"no category '{text}': it holds neither letters nor digits")
+        return spelled
+
+
+def speller(aliases: Mapping[str, str]) -> Speller:
+    """Returns a speller that knows ISO 3166 and these names of countries."""
+    return Speller(country_codes(aliases))
