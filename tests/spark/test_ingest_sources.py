@@ -238,7 +238,7 @@ def test_a_good_event_comes_through_standardised(classify, folder):
         "value": "12.5",
         "currency": "eur",
         "metadata": {"category": "Home & Garden", "nested": {"a": [1]}, "n": 3},
-        "context": {"country": "germany", "device_type": "mobile", "unknown": 1},
+        "context": {"country": "germany", "device_type": " Mobile", "unknown": 1},
     }
     (folder / "e.ndjson").write_text(json.dumps(event) + "\n\n")
     [row] = valid_events(classify("events", historical=True)).collect()

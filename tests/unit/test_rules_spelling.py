@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
+import yaml
+from tests.conftest import ROOT
 
-from sparkperso.config.segmentation import load_segmentation
+from sparkperso.config import load_settings
+from sparkperso.config.segmentation import RuleSegmentation, load_segmentation
+from sparkperso.errors import ConfigError
+from sparkperso.jobs.build_segments import load_plans
+from sparkperso.jobs.context import Job
 from sparkperso.rules.spelling import speller
 from sparkperso.spellings import snake_case
-from sparkperso.testing.rules import CONDITION
+from sparkperso.testing.rules import AS_OF, CONDITION
 
 ALIASES = {"UK": "GB", "U.K.": "GB"}
 
@@ -73,7 +80,7 @@ def test_attributes_are_spelled_as_ingest_does(attribute, given, expected, compa
             counted(channel="app"),
             r"no channel 'app' \(did you mean 'mobile'\?\): there are web, mob",
         ),
-        (counted(channel="mobil"), r"no channel 'mobil' \\(did you mean 'mobile'"),
+        (counted(channel="mobil"), r"no channel 'mobil' \(did you mean 'mobile'"),
         (counted(country="Germny"), r"no country 'Germny' \(did you mean 'DE', GERMANY\?\)"),
         (counted(metadata={"category": "!?"}), "no category '!\\?'"),
         ({"attribute": "country", "none_of": "Narnia"}, "no country 'Narnia'.*country_aliases"),
@@ -118,3 +125,43 @@ def test_what_is_right_stays_as_it_is():
 )
 def test_categories_have_one_spelling(text, expected):
     assert snake_case(text) == expected
+
+
+RULES = """
+kind: rules
+segments:
+  british:
+    when: {all: [{attribute: country, one_of: UK}, {count: {channel: Mobile}, at_least: 1}]}
+  decorators:
+    when: {count: {metadata: {category: Home Decor}}, at_least: 1}
+"""
+
+
+def loaded(tmp_path, text):
+    """Returns the plans as a job reads them, and what it says."""
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments" / "own.yaml").write_text(text)
+    shutil.copytree(ROOT / "conf" / "tracking_plans", tmp_path / "tracking_plans")
+    settings, lines = load_settings(assignments=["segments.segmentations=[own]"]), []
+    job = Job("build-segments", settings, None, {}, tmp_path, AS_OF, lines.append)
+    return load_plans(job), lines
+
+
+def test_the_job_spells_rules_and_says_so(tmp_path):
+    (plan,), lines = loaded(tmp_path, RULES)
+    wanted = RULES.replace("UK", "GB").replace("Mobile", "mobile")
+    own = yaml.safe_load(wanted.replace("Home Decor", "home_decor"))
+    assert plan == RuleSegmentation.model_validate({"name": "own", **own})
+    assert lines == [
+        "conf/segments/own.yaml, british: country 'UK' is read as 'GB'",
+        "conf/segments/own.yaml, british: channel 'Mobile' is read as 'mobile'",
+        "conf/segments/own.yaml, decorators: category 'Home Decor' is read as 'home_decor'",
+    ]
+
+
+def test_the_job_refuses_what_can_never_occur(tmp_path):
+    text = RULES.replace("Mobile", "app").replace("UK", "Narnia")
+    with pytest.raises(
+        ConfigError, match=r"british: no country 'Narnia'.*british: no channel 'app'"
+    ):
+        loaded(tmp_path, text)
