@@ -11,7 +11,8 @@ year of birth, less 1, since the birthday may be still to come. So nobody is tak
 they are.
 
 **Traits** are keys of the metadata of `identify` events, and keys of an object `traits` in it; of
-one event the former outweigh the latter.
+one event the former outweigh the latter. The two facts are known in any spelling, `birthYear` and
+`countryCode` too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ from sparkperso.columns import TIMESTAMP, USER_ID
 from sparkperso.spellings import country_codes
 
 BIRTH_YEAR, COUNTRY = "birth_year", "country"
-FACTS = {BIRTH_YEAR: "int", COUNTRY: "string"}
+FACTS = (BIRTH_YEAR, COUNTRY)
+SPELLINGS = {
+    "birthyear": BIRTH_YEAR,
+    "yearofbirth": BIRTH_YEAR,
+    "country": COUNTRY,
+    "countrycode": COUNTRY,
+    "countryname": COUNTRY,
+}
+"""What clients call the facts, in small letters alone → fact."""
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 FIRST_YEAR = 1900
 """Years of birth before it are taken for mistakes."""
@@ -66,7 +75,7 @@ class Persons:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of countries beside those of ISO 3166 (ingest.country_aliases)."""
 
-    def facts(self, as_of: datetime, wanted: Collection[str] = tuple(FACTS)) -> DataFrame:
+    def facts(self, as_of: datetime, wanted: Collection[str] = FACTS) -> DataFrame:
         """Returns user_id and the wanted facts, one row per user of whom any may be known."""
         found = self._said(as_of)
         if COUNTRY in wanted:
@@ -77,16 +86,18 @@ class Persons:
 
     def traits(self, wanted: Collection[str], as_of: datetime) -> DataFrame:
         """Returns user_id, traits (trait → value): of each the last value that was said."""
-        said = self._entries(wanted, as_of)
+        said = self._entries(as_of).where(F.col("k").isin(*sorted(wanted)))
         latest = said.groupBy(USER_ID, "k").agg(F.max_by("v", _order()).alias("v"))
         entries = F.sort_array(F.collect_list(F.struct("k", "v")))
         return latest.groupBy(USER_ID).agg(F.map_from_entries(entries).alias("traits"))
 
     def _said(self, as_of: datetime) -> DataFrame:
         """(user_id, said_birth_year, said_country): the last usable value of each."""
-        said = _with_code(self._entries(FACTS, as_of), "v", self.aliases)
-        year = F.when(F.col("k") == BIRTH_YEAR, _birth_year(F.col("v"), as_of))
-        country = F.when(F.col("k") == COUNTRY, F.col("code"))
+        letters = F.regexp_replace(F.lower("k"), "[^a-z]", "")
+        said = self._entries(as_of).withColumn("letters", letters)
+        said = _with_code(said.where(F.col("letters").isin(*SPELLINGS)), "v", self.aliases)
+        year = F.when(_is(BIRTH_YEAR), _birth_year(F.col("v"), as_of))
+        country = F.when(_is(COUNTRY), F.col("code"))
         return said.groupBy(USER_ID).agg(
             *(
                 F.max_by(value, F.when(value.isNotNull(), _order())).alias(f"said_{name}")
@@ -112,7 +123,7 @@ class Persons:
             F.col("code").alias("declared_country"),
         )
 
-    def _entries(self, wanted: Collection[str], as_of: datetime) -> DataFrame:
+    def _entries(self, as_of: datetime) -> DataFrame:
         """(user_id, timestamp, event_id, rank, k, v) of what identify events said."""
         said = self._known(as_of).where("event_type = 'identify'")
         nested = F.map_entries(F.from_json(F.col("metadata").getItem("traits"), STRINGS))
@@ -122,8 +133,7 @@ class Persons:
         rows = said.select(
             USER_ID, TIMESTAMP, "event_id", F.inline(F.concat(*pairs)).alias("rank", "k", "v")
         )
-        is_said = F.col("v").isNotNull() & (F.trim("v") != "")
-        return rows.where(F.col("k").isin(*sorted(wanted)) & is_said)
+        return rows.where(F.col("v").isNotNull() & (F.trim("v") != ""))
 
     def _known(self, as_of: datetime) -> DataFrame:
         is_known = F.col(USER_ID).isNotNull() & (F.col(TIMESTAMP) <= instant(as_of))
@@ -141,7 +151,11 @@ def _ranked(entries: Column, rank: int) -> Column:
 
 
 def _order() -> Column:
-    return F.struct(TIMESTAMP, "event_id", "rank")
+    return F.struct(TIMESTAMP, "event_id", "rank", "k")
+
+
+def _is(fact: str) -> Column:
+    return F.col("letters").isin(*(name for name, known in SPELLINGS.items() if known == fact))
 
 
 def _first_of(name: str, found: DataFrame) -> Column:

@@ -118,6 +118,8 @@ def test_traits_are_found_at_the_top_and_nested_alike(spark):
 def test_of_one_event_the_top_outweighs_what_is_nested(facts):
     both = identify("u", {"traits": json.dumps({"country": "FR"}), "country": "DE"})
     assert facts([both]) == {"u": (None, "DE")}
+    camel = identify("u", {"countryCode": "uk", "birthYear": 1980, "year of birth": "soon"})
+    assert facts([camel]) == {"u": (1980, "GB")}
     broken = identify("u", {"traits": "{not json", "country": "DE"})
     assert facts([broken]) == {"u": (None, "DE")}
 

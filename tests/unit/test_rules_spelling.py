@@ -165,3 +165,23 @@ def test_the_job_refuses_what_can_never_occur(tmp_path):
         ConfigError, match=r"british: no country 'Narnia'.*british: no channel 'app'"
     ):
         loaded(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("trait", "compared", "is_told"),
+    [
+        ("plan", {"one_of": "pro"}, False),
+        ("hobby", {"one_of": "golf"}, True),
+        ("first_name", {"none_of": "Ann"}, True),
+        ("score2", {"at_least": 3}, False),
+        ("shoe_width", {"at_least": 3}, True),
+        ("hobby", {"exists": True}, False),
+        ("is_vip", {"one_of": "true"}, False),
+    ],
+)
+def test_a_trait_of_which_silver_holds_pseudonyms_is_told(tmp_path, trait, compared, is_told):
+    when = {"not": {"attribute": f"traits.{trait}", **compared}}
+    _, lines = loaded(
+        tmp_path, yaml.safe_dump({"kind": "rules", "segments": {"a": {"when": when}}})
+    )
+    assert [f"a: trait '{trait}' becomes a pseudonym" in line for line in lines] == [True] * is_told

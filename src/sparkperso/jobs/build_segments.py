@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,8 +27,10 @@ from sparkperso.jobs.segment_tables import (
     write_segmentation,
 )
 from sparkperso.jobs.step import Step
+from sparkperso.privacy.fields import PERSONAL, UNKNOWN, PersonalFields
 from sparkperso.recorder import RunRecorder
-from sparkperso.rules.attributes import faults
+from sparkperso.rules.attributes import compared_traits, faults
+from sparkperso.rules.conditions import Condition
 from sparkperso.rules.spelling import speller
 from sparkperso.segments.build import build_segmentation
 from sparkperso.segments.pictures_runs import draw_flows, draw_sizes
@@ -63,9 +65,9 @@ def load_plans(job: Job) -> list[Segmentation]:
     if not any(isinstance(plan, RuleSegmentation) for plan in plans):
         return plans
     name = job.settings.ingest.tracking_plan
-    types = load_named("tracking_plans", name, TrackingPlan, job.conf_dir).event_types
+    tracking = load_named("tracking_plans", name, TrackingPlan, job.conf_dir)
     checked = [
-        _check(job, plan, types) if isinstance(plan, RuleSegmentation) else (plan, [])
+        _check(job, plan, tracking) if isinstance(plan, RuleSegmentation) else (plan, [])
         for plan in plans
     ]
     found = [fault for _, own in checked for fault in own]
@@ -75,7 +77,7 @@ def load_plans(job: Job) -> list[Segmentation]:
 
 
 def _check(
-    job: Job, plan: RuleSegmentation, types: Collection[str]
+    job: Job, plan: RuleSegmentation, tracking: TrackingPlan
 ) -> tuple[RuleSegmentation, list[str]]:
     """Returns the rules as ingest spells their values, which is said, and what cannot occur."""
     found: list[str] = []
@@ -85,10 +87,22 @@ def _check(
         when = spelling.condition(rule.when)
         segments[key] = rule.model_copy(update={"when": when})
         place = f"conf/segments/{plan.name}.yaml, {key}"
-        for change in spelling.changes:
-            job.say(f"{place}: {change}")
-        found += [f"{place}: {fault}" for fault in (*spelling.faults, *faults(when, types))]
+        for note in (*spelling.changes, *_unreadable(when, tracking)):
+            job.say(f"{place}: {note}")
+        wrong = (*spelling.faults, *faults(when, tracking.event_types))
+        found += [f"{place}: {fault}" for fault in wrong]
     return plan.model_copy(update={"segments": segments}), found
+
+
+def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
+    """Returns the traits that are compared with texts, and of which silver holds pseudonyms."""
+    fields = PersonalFields(tracking.personal_of("identify"), tracking.public_traits)
+    return [
+        f"trait '{name}' becomes a pseudonym on arrival and fits no text: where it may stay "
+        f"readable, list it under public_traits in conf/tracking_plans/{tracking.name}.yaml"
+        for name in sorted(compared_traits(condition))
+        if fields.meaning(name)[1] in {PERSONAL, UNKNOWN}
+    ]
 
 
 def read_population(job: Job) -> Population:

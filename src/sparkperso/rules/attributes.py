@@ -10,6 +10,7 @@ from sparkperso.rules import conditions as c
 from sparkperso.rules.walk import parts_of
 
 NUMBER, TEXT = "a number", "text"
+TRUTHS = frozenset({"true", "false"})
 TRAIT = "traits."
 """Before the name of a trait: the latest value that an identify event gave it, as text."""
 AGE = "age"
@@ -31,6 +32,18 @@ def trait_of(attribute: str) -> str | None:
 def attributes_of(condition: c.Condition) -> set[str]:
     """Returns the attributes that a condition asks for."""
     return {part.attribute for part in parts_of(condition) if isinstance(part, c.Attribute)}
+
+
+def compared_traits(condition: c.Condition) -> set[str]:
+    """Returns the traits that a condition compares, but for those compared with true and false."""
+    asked = [part for part in parts_of(condition) if isinstance(part, c.Attribute)]
+    given = {(part, (*(part.one_of or ()), *(part.none_of or ()))) for part in asked}
+    return {
+        trait
+        for part, texts in given
+        if (trait := trait_of(part.attribute))
+        and (part.bounds or any(text.lower() not in TRUTHS for text in texts))
+    }
 
 
 def filters_of(condition: c.Condition) -> Iterator[c.EventFilter]:
