@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.top import top_n
 from sparkperso.recommend.models.base import Scorer
+from sparkperso.threads import one_thread
 
 ROWS = 256
 """Users scored at a time: one block of scores is 256 × items × 4 bytes."""
@@ -69,6 +70,7 @@ class Lists:
     """Users × n; -inf where a list is shorter."""
 
 
+@one_thread()
 def best_items(model: Scorer, users: Histories, select: Selection) -> Lists:
     """Returns the best items of each user that the selection allows; ties go to the smaller item.
 
