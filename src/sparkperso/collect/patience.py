@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sparkperso.collect.addresses import Addresses
@@ -26,6 +26,8 @@ from sparkperso.config.collect import CollectConfig, LimitsConfig
 MAX_HEAD = 65_536
 """Bytes of a request line and its headers; what came at once with their end is not counted."""
 MAX_HEADERS = 128
+MAX_WAITING = 256
+"""Requests that may wait on one connection for the answers to those before them."""
 MAX_OVERHEAD = 8
 """Bytes as sent per byte of a body: one byte in a chunk of its own takes six."""
 HEADROOM = 256
@@ -87,6 +89,9 @@ class Patience(HttpToolsProtocol, Timed):
     taken = 0
     """Bytes of the open request, from the piece after the one that it began in."""
     piece = 0
+    unread_since = 0.0
+    active: RequestResponseCycle | None = None
+    """The request that is being answered."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -110,6 +115,9 @@ class Patience(HttpToolsProtocol, Timed):
         self.watched.discard(self)
         if self.has_place:
             self.config.places.give_back(self.sender)
+        if self.active is not None:  # uvicorn knows the last of several that came in one piece
+            self.active.disconnected = True
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -150,6 +158,8 @@ class Patience(HttpToolsProtocol, Timed):
             self.app = self.config.loaded_app
         super().on_headers_complete()
         self._reckon()
+        if len(self.pipeline) > MAX_WAITING:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """Has the whole request."""
@@ -163,8 +173,9 @@ class Patience(HttpToolsProtocol, Timed):
         self._reckon()
 
     def pause_writing(self) -> None:
-        """Begins to wait for the client to read."""
+        """Begins to wait for the client to read; what it sends meanwhile gives it no more time."""
         super().pause_writing()
+        self.unread_since = self.loop.time()
         self._reckon()
 
     def resume_writing(self) -> None:
@@ -185,12 +196,17 @@ class Patience(HttpToolsProtocol, Timed):
     def _unsupported_upgrade_warning(self) -> None:
         """Says nothing: a request for another protocol than WebSocket is answered as without it."""
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.active = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _reckon(self) -> None:
         """Sets the time by which the next thing must have happened."""
         limits, cycle = self.config.limits, self.cycle
         if self.flow.write_paused:
-            seconds = limits.body_seconds
-        elif cycle is not None and not cycle.response_complete:
+            self.due = self.unread_since + limits.body_seconds
+            return
+        if cycle is not None and not cycle.response_complete:
             # Whoever reads the body says 408 in time; this is for those who do not.
             seconds = 2 * limits.body_seconds if cycle.more_body else math.inf
         else:
@@ -213,6 +229,7 @@ class Socket(WebSocketsSansIOProtocol, Timed):
     def __init__(self, *args: Any, sender: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._sender = sender
+        self.close_timeout = self.config.limits.body_seconds
 
     def connection_made(self, transport: Any) -> None:
         """Begins to wait for the handshake."""
@@ -241,6 +258,13 @@ class Socket(WebSocketsSansIOProtocol, Timed):
             self.handshake_complete = True
         if message["type"] == "websocket.accept":
             self.due = math.inf
+
+    async def receive(self) -> Any:
+        """Gives the next message; reads no further while the client does not read."""
+        message = await super().receive()
+        if not self.writable.is_set() and not self.transport.is_closing():
+            self.transport.pause_reading()
+        return message
 
     def pause_writing(self) -> None:
         """Waits for the client to read, and takes no more of its pings, which want answers."""
