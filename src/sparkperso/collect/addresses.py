@@ -33,7 +33,8 @@ class Addresses:
         """
         if sender := self.of_peer(peer):
             return sender
-        for part in reversed(headers.get(b"x-forwarded-for", b"").split(b",")):
+        forwarded = headers.get(b"x-forwarded-for")
+        for part in reversed(forwarded.split(b",")) if forwarded else ():
             text = _without_port(part.strip().decode("latin-1"))
             if text and not _is_address(text):
                 return None

@@ -36,13 +36,16 @@ class Buckets:
         self._full = max(rate * BURST_SECONDS, 1.0)
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def check(self, sender: str) -> None:
-        """Raises a 429 Problem when the sender's bucket is empty."""
-        level, _ = self._level(sender)
+    def check(self, sender: str) -> float:
+        """Returns what is in the sender's bucket now; raises a 429 Problem when it is empty."""
+        now = self._clock()
+        level, then = self._levels.get(sender, (self._full, now))
+        level = min(self._full, level + (now - then) * self._rate)
         if level <= 0:
             seconds = int(-level / self._rate) + 1
             detail = f"{self._who} sends more than {self._rate:g} {self._what} per second."
             raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
+        return level
 
     def take(self, sender: str, count: int) -> None:
         """Takes `count` events out of the sender's bucket; raises a 429 Problem when it is empty.
@@ -50,17 +53,14 @@ class Buckets:
         A request larger than what is left is served while there is something left: the next waits
         longer.
         """
-        self.check(sender)
-        level, now = self._level(sender)
-        self._levels[sender] = (level - count, now)
+        self.leave(sender, self.check(sender) - count)
+
+    def leave(self, sender: str, level: float) -> None:
+        """Notes what is left in the sender's bucket."""
+        self._levels[sender] = (level, self._clock())
         self._levels.move_to_end(sender)
         if len(self._levels) > self._size:
             self._levels.popitem(last=False)
-
-    def _level(self, sender: str) -> tuple[float, float]:
-        now = self._clock()
-        level, then = self._levels.get(sender, (self._full, now))
-        return min(self._full, level + (now - then) * self._rate), now
 
 
 class Rates:
@@ -88,13 +88,10 @@ class Rates:
         """Counts other events; raises a 429 Problem, and then nothing is counted."""
         if not count:
             return
-        asked = [(self._sites, key.site)]
+        of_site = self._sites.check(key.site)
         if sender is not None and not key.is_server:
-            asked.append((self._senders, sender))
-        for buckets, name in asked:
-            buckets.check(name)
-        for buckets, name in asked:
-            buckets.take(name, count)
+            self._senders.take(sender, count)
+        self._sites.leave(key.site, of_site - count)
 
 
 class Places:

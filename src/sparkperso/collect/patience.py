@@ -86,6 +86,8 @@ class Patience(HttpToolsProtocol, Timed):
     is_open = False
     """A request has begun whose end has not come."""
     has_head = False
+    has_news = False
+    """The piece that is read has begun or ended something, so that the time is another."""
     taken = 0
     """Bytes of the open request, from the piece after the one that it began in."""
     piece = 0
@@ -127,6 +129,9 @@ class Patience(HttpToolsProtocol, Timed):
         self.piece = len(data)
         super().data_received(data)
         self.taken += len(data)
+        if self.has_news:
+            self.has_news = False
+            self._reckon()
         if self.is_open and not self.has_head and self.taken > MAX_HEAD:
             self._refuse(TOO_LONG)
         elif self.is_open and self.taken > self.config.limits.max_body_bytes * MAX_OVERHEAD:
@@ -139,8 +144,8 @@ class Patience(HttpToolsProtocol, Timed):
     def on_message_begin(self) -> None:
         """Begins to wait for headers."""
         super().on_message_begin()
-        self.is_open, self.has_head, self.taken = True, False, -self.piece
-        self._reckon()
+        self.is_open = self.has_news = True
+        self.has_head, self.taken = False, -self.piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header. What comes after the body (trailers) is none, and is dropped."""
@@ -157,15 +162,14 @@ class Patience(HttpToolsProtocol, Timed):
         else:
             self.app = self.config.loaded_app
         super().on_headers_complete()
-        self._reckon()
+        self.has_news = True
         if len(self.pipeline) > MAX_WAITING:
             self.transport.close()
 
     def on_message_complete(self) -> None:
         """Has the whole request."""
         super().on_message_complete()
-        self.is_open = False
-        self._reckon()
+        self.is_open, self.has_news = False, True
 
     def on_response_complete(self) -> None:
         """Waits for the rest of the request, which nobody reads, or for the next one."""
