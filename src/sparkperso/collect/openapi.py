@@ -10,6 +10,8 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from sparkperso import __version__
+from sparkperso.collect import tracking_api, tracking_schemas
+from sparkperso.collect.body import JSON_TYPES
 from sparkperso.event import CHANNELS, CONTEXT_FIELDS, TEXT_FIELDS
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -21,8 +23,16 @@ EVENT_BODY = {
         {"$ref": "#/components/schemas/Batch"},
     ]
 }
-BODIES = {"/v1/events": EVENT_BODY}
+OF_TRACKING = tracking_schemas.bodies(tracking_api.KINDS, tracking_api.BATCH)
+BODIES = {"/v1/events": EVENT_BODY, **OF_TRACKING}
 """Path → schema of its body, where it is more than an object."""
+RESULTS = {"$ref": "#/components/schemas/Results"}
+RESULT = {"$ref": "#/components/schemas/Result"}
+ANSWERS = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
+"""Path → schema of the answer 200, where it is told."""
+MEDIA_TYPES = sorted(kind.decode() for kind in JSON_TYPES if kind)
+SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
+"""The last stands for a key in the body."""
 
 
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
@@ -55,23 +65,27 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         ]
     if method == "POST":
         schema = BODIES.get(route.path, OBJECT)
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-        operation["security"] = [{"basic": []}, {"bearer": []}]
+        operation["requestBody"] = {"content": {kind: {"schema": schema} for kind in MEDIA_TYPES}}
+        operation["security"] = SECURITY
+    if route.path in ANSWERS:
+        answer = {"application/json": {"schema": ANSWERS[route.path]}}
+        operation["responses"]["200"] = {"description": "What became of it", "content": answer}
     return operation
 
 
 def _schemas() -> dict[str, Any]:
     text = {"type": "string", "minLength": 1, "maxLength": 512}
     event = dict.fromkeys(TEXT_FIELDS, text) | {
-        "channel": {"enum": list(CHANNELS)},
+        "channel": {"type": "string", "description": ", ".join(CHANNELS)},
         "timestamp": {"type": ["string", "integer"], "description": "ISO 8601 or epoch ms"},
-        "value": {"type": "number"},
-        "schema_version": {"type": "integer"},
+        "value": {"description": "A number, which may be text; what is none goes to metadata"},
+        "schema_version": {"type": ["integer", "string"]},
         "metadata": OBJECT,
         "context": {"type": "object", "properties": {name: {} for name in CONTEXT_FIELDS}},
     }
     problem = {"type": "string"}
     return {
+        **tracking_schemas.schemas(),
         "Event": {
             "type": "object",
             "required": ["event_type", "timestamp"],
@@ -94,4 +108,5 @@ def _security() -> dict[str, Any]:
     return {
         "basic": {"type": "http", "scheme": "basic", "description": "The write key is the user."},
         "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
+        "query": {"type": "apiKey", "in": "query", "name": "writeKey"},
     }
