@@ -37,7 +37,7 @@ install_web() {
 # A broker's jars, resolved as Spark's are.
 install_kafka() { .venv/bin/python -m sparkperso.testing.kafka; }
 
-# The compiler of the Kotlin client.
+# The compiler of the Kotlin client, and Segment's client for Java.
 install_kotlin() { .venv/bin/python -m sparkperso.testing.kotlin; }
 
 # Airflow's pins are not ours: it has an environment of its own.

@@ -12,12 +12,16 @@ import httpx
 import pytest
 import rudderstack.analytics as rudder
 from segment.analytics import Client as Segment
+from tests.openapi import require_described
+from tests.recorder import recorder_of
 
 from sparkperso.collect.tracking_api import BATCH, KINDS
+from sparkperso.errors import UsageError
 from sparkperso.testing.collector import LOCAL, running_collector
+from sparkperso.testing.kotlin import analytics_folder, compile_kotlin, kotlin_line
 
 KEY = "local-dev-key"
-NODE = Path(__file__).parent / "node"
+NODE, JAVA = Path(__file__).parent / "node", Path(__file__).parent / "java"
 PURCHASES = [("p1", 20, "EUR"), ("p2", 10, "EUR")]
 
 
@@ -25,6 +29,21 @@ PURCHASES = [("p1", 20, "EUR"), ("p2", 10, "EUR")]
 def collector(tmp_path_factory):
     with running_collector(tmp_path_factory.mktemp("tracking")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def all_sent(collector):
+    with recorder_of(collector.url) as running:
+        yield running
+
+
+@pytest.fixture
+def recorder(collector, all_sent):
+    """Gives the proxy, and holds what came through it against the collector's document."""
+    all_sent.sent.clear()
+    yield all_sent
+    assert all_sent.sent
+    require_described(httpx.get(f"{collector.url}/openapi.json").json(), all_sent.sent)
 
 
 def lines(collector, user):
@@ -78,10 +97,10 @@ def require_each(collector, user):
     assert "ada@example.org" not in json.dumps(found)
 
 
-def test_the_python_client_of_segment(collector):
+def test_the_python_client_of_segment(collector, recorder):
     failures = []
     client = Segment(
-        KEY, host=collector.url, on_error=lambda error, _: failures.append(error), gzip=True
+        KEY, host=recorder.url, on_error=lambda error, _: failures.append(error), gzip=True
     )
     call_each(client, {"user_id": "segment-python", "anonymous_id": "a-1"})
     client.shutdown()
@@ -89,10 +108,10 @@ def test_the_python_client_of_segment(collector):
     require_each(collector, "segment-python")
 
 
-def test_the_python_client_of_rudderstack(collector):
+def test_the_python_client_of_rudderstack(collector, recorder):
     failures = []
     client = rudder.Client(
-        KEY, host=collector.url, on_error=lambda error, _: failures.append(error), gzip=True
+        KEY, host=recorder.url, on_error=lambda error, _: failures.append(error), gzip=True
     )
     call_each(client, {"user_id": "rudder-python", "anonymous_id": "a-1"})
     client.shutdown()
@@ -113,13 +132,26 @@ def node_clients():
 
 
 @pytest.mark.parametrize("name", ["segment", "rudder"])
-def test_the_node_clients(collector, node_clients, name):
-    line = ["node", str(NODE / "send.mjs"), name, collector.url, KEY]
+def test_the_node_clients(collector, recorder, node_clients, name):
+    line = ["node", str(NODE / "send.mjs"), name, recorder.url, KEY]
     answer = subprocess.run(
         line, capture_output=True, text=True, check=False, timeout=60, env=os.environ
     )
     assert answer.returncode == 0, answer.stderr
     require_each(collector, f"{name}-node")
+
+
+def test_the_java_client_of_segment(collector, recorder, tmp_path):
+    jar, libraries = tmp_path / "send.jar", analytics_folder()
+    try:
+        compile_kotlin([JAVA], jar, libraries)
+    except UsageError as error:
+        pytest.fail(str(error))
+    line = kotlin_line(jar, "SendKt", recorder.url, KEY, "segment-java", libraries=libraries)
+    answer = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert {each.path for each in recorder.sent} == {"/v1/import/"}
+    require_each(collector, "segment-java")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
