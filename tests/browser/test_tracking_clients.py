@@ -31,12 +31,13 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 CALLS = """
+window.onerror = (message) => { window.failed = String(message); };
 const order = {order_id: "o1", total: 45, currency: "EUR"};
 order.products = [{product_id: "p1", price: "15.00", quantity: "3"}];
 """
 PAGES = {
     "segment": """
-    const client = AnalyticsNext.AnalyticsBrowser.load({writeKey: KEY, cdnURL: URL});
+    const client = AnalyticsNext.AnalyticsBrowser.load({writeKey: KEY, cdnURL: HOST});
     const sent = (async () => {
         await client.identify("segment-web", {email: "ada@example.org", plan: "gold"});
         await client.page("Home");
@@ -48,13 +49,13 @@ PAGES = {
     })();
     const batching = {deliveryStrategy: {strategy: "batching", config: {size: 2}}};
     const other = new AnalyticsNext.AnalyticsBrowser();
-    other.load({writeKey: KEY, cdnURL: URL}, {integrations: {"Segment.io": batching}});
+    other.load({writeKey: KEY, cdnURL: HOST}, {integrations: {"Segment.io": batching}});
     Promise.all([sent, other.track("click", {batched: 1}), other.track("click", {batched: 2})])
         .then(() => { window.done = true; }, (error) => { window.failed = String(error); });
     """,
     "rudder": """
     const client = new rudderanalytics.RudderAnalytics();
-    client.load(KEY, URL, {configUrl: URL, queueOptions: {maxAttempts: 1}});
+    client.load(KEY, HOST, {configUrl: HOST, queueOptions: {maxAttempts: 1}});
     client.identify("rudder-web", {email: "ada@example.org", plan: "gold"});
     client.page("Home");
     client.track("Größe gewählt", {constructor: "Ferrari", text: "cut \\ud83d"});
@@ -97,7 +98,7 @@ def shop(tmp_path_factory, recorder):
         shutil.copy(NODE / "node_modules" / script, folder / f"{name}.js")
         (folder / f"{name}.html").write_text(
             f'<!doctype html><meta charset="utf-8"><title>Shop</title><script src="{name}.js">'
-            f"</script><script>const KEY = {json.dumps(KEY)}, URL = {json.dumps(recorder.url)};"
+            f"</script><script>const KEY = {json.dumps(KEY)}, HOST = {json.dumps(recorder.url)};"
             f"{CALLS}{PAGES[name]}</script>",
             encoding="utf-8",
         )
