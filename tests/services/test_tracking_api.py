@@ -12,10 +12,13 @@ import httpx
 import pytest
 import rudderstack.analytics as rudder
 from segment.analytics import Client as Segment
+from starlette.testclient import TestClient
 from tests.openapi import require_described
 from tests.recorder import recorder_of
 
+from sparkperso.collect.app import make_app
 from sparkperso.collect.tracking_api import BATCH, KINDS
+from sparkperso.config import load_settings
 from sparkperso.errors import UsageError
 from sparkperso.testing.collector import LOCAL, running_collector
 from sparkperso.testing.kotlin import analytics_folder, compile_kotlin, kotlin_line
@@ -228,3 +231,11 @@ def test_settings_lead_browsers_and_phones_here(collector):
     odd = httpx.get(f"{collector.url}/v1/projects/{KEY}/settings", headers={"Host": "a/b"})
     assert odd.status_code == 400
     assert httpx.post(f"{collector.url}/v1/m", json={"series": []}).status_code == 204
+
+
+def test_settings_name_the_public_address(tmp_path):
+    assignments = ["collect.public_url=https://events.shop.example"]
+    app = make_app(load_settings("local", lake=str(tmp_path), assignments=assignments), {})
+    settings = TestClient(app).get(f"/v1/projects/{KEY}/settings").json()
+    sending = settings["integrations"]["Segment.io"]
+    assert (sending["protocol"], sending["apiHost"]) == ("https", "events.shop.example/v1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from sparkperso.collect.problems import Problem
 from sparkperso.collect.service import Service
 
 HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 SETTINGS = "/v1/projects/{key}/settings"
 SOURCE = "/sourceConfig"
 
@@ -28,7 +30,7 @@ def routes(service: Service) -> list[Route]:
         """
         key = request.path_params["key"]
         service.site(request, {"writeKey": key})
-        scheme, host = request.url.scheme, _host(request)
+        scheme, host = _address(request, service.config.public_url)
         sending = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": scheme}
         return _fresh(
             {
@@ -71,12 +73,19 @@ def routes(service: Service) -> list[Route]:
     return found
 
 
-def _host(request: Request) -> str:
-    """Returns the address that the client used, to go on with; raises a Problem for no address."""
+def _address(request: Request, public_url: str | None) -> tuple[str, str]:
+    """Returns scheme and host to go on with: collect.public_url, else what the client used.
+
+    A public address that is this machine's own names no port for certain, which --port sets.
+    Raises a Problem for a Host that is no address.
+    """
+    public = urlsplit(public_url or "")
+    if public.hostname and public.hostname not in LOOPBACK:
+        return public.scheme, public.netloc
     host = request.headers.get("host", "")
     if not HOST.fullmatch(host):
         raise Problem(400, "host", "Host should be the address of this collector.")
-    return host
+    return request.url.scheme, host
 
 
 def _fresh(value: Any) -> Response:
