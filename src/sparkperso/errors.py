@@ -25,6 +25,10 @@ class WriteConflictError(JobError):
     """Another run wrote the same part of a table at the same moment (exit status 1)."""
 
 
+class TrackingError(JobError):
+    """The tracking server did not answer, or refused (exit status 1)."""
+
+
 class UsageError(SparkpersoError):
     """Wrong arguments or configuration (exit status 2)."""
 

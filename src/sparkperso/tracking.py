@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
 from sparkperso.config import Settings
-from sparkperso.errors import JobError
+from sparkperso.errors import JobError, SparkpersoError, TrackingError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,33 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 MODEL_FILE = "model/model.json"
+NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
+NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
+"""What a registry answers about an alias that a model does not have; also about a bad name."""
+
+
+@contextmanager
+def as_tracking_error() -> Iterator[None]:
+    """Turns what MLflow's client raises into one paragraph; also to be put above a function."""
+    try:
+        yield
+    except SparkpersoError:
+        raise
+    except Exception as error:
+        # No common base: its own errors, the database driver's, those of files and sockets.
+        raise TrackingError(
+            "The tracking server (tracking.uri) should have done what it was sent",
+            _innermost(error),
+            "See that it runs and that this machine reaches it, then run the same command again",
+        ) from error
+
+
+def _innermost(error: BaseException) -> str:
+    """Returns the kind and the first line of the error that all others come from."""
+    while inner := error.__cause__ or (not error.__suppress_context__ and error.__context__):
+        error = inner
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -42,11 +69,13 @@ class MlflowRun:
     experiment_id: str
     run_id: str
 
+    @as_tracking_error()
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Keeps settings as MLflow parameters."""
         entries = [Param(key, str(value)) for key, value in params.items()]
         self.client.log_batch(self.run_id, params=entries)
 
+    @as_tracking_error()
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Keeps finite figures as MLflow metrics."""
         now = int(time.time() * 1000)
@@ -54,15 +83,18 @@ class MlflowRun:
         entries = [Metric(key, value, now, step) for key, value in finite.items()]
         self.client.log_batch(self.run_id, metrics=entries)
 
+    @as_tracking_error()
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Keeps facts as MLflow tags."""
         entries = [RunTag(key, str(value)) for key, value in tags.items()]
         self.client.log_batch(self.run_id, tags=entries)
 
+    @as_tracking_error()
     def log_figure(self, figure: Figure, name: str) -> None:
         """Keeps a figure as an artifact."""
         self.client.log_figure(self.run_id, figure, name)
 
+    @as_tracking_error()
     def log_dict(self, content: Mapping[str, Any], name: str) -> None:
         """Keeps a JSON document as an artifact."""
         self.client.log_dict(self.run_id, dict(content), name)
@@ -100,6 +132,7 @@ class Tracking:
         with _open_run(self.client, experiment_id, name, {}) as run:
             yield run
 
+    @as_tracking_error()
     def register(self, name: str, run_id: str, document: Mapping[str, Any]) -> str:
         """Registers a model version that is its document: tables, their versions, configuration.
 
@@ -115,18 +148,31 @@ class Tracking:
         source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
         return str(self.client.create_model_version(full, source, run_id).version)
 
+    @as_tracking_error()
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Points an alias such as `champion` at a version."""
         self.client.set_registered_model_alias(self.model_name(name), alias, version)
 
+    @as_tracking_error()
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
-        """Returns the version that an alias points at, or None."""
+        """Returns the version that an alias points at; None where the registry says there is none.
+
+        Raises TrackingError when the registry does not answer, and for any other answer of it:
+        "no champion" is never concluded from silence.
+        """
+        full = self.model_name(name)
         try:
-            found = self.client.get_model_version_by_alias(self.model_name(name), alias)
-        except MlflowException:
-            return None
+            found = self.client.get_model_version_by_alias(full, alias)
+        except MlflowException as error:
+            if error.error_code == NOT_THERE or (
+                error.error_code == NO_SUCH_ALIAS
+                and alias not in self.client.get_registered_model(full).aliases
+            ):
+                return None
+            raise
         return self._describe(name, found)
 
+    @as_tracking_error()
     def tag_version(self, name: str, version: str, tags: Mapping[str, Any]) -> None:
         """Keeps facts about a model version."""
         for key, value in tags.items():
@@ -136,11 +182,13 @@ class Tracking:
         """Returns the registered name, `<last part of prefix>-<name>`."""
         return f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
 
+    @as_tracking_error()
     def _describe(self, name: str, found: Any) -> ModelVersion:
         path = self.client.download_artifacts(found.run_id, MODEL_FILE)
         document = json.loads(Path(path).read_text())
         return ModelVersion(name, str(found.version), found.run_id, document)
 
+    @as_tracking_error()
     def _experiment_id(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
@@ -149,6 +197,7 @@ class Tracking:
         return str(self.client.create_experiment(name, artifact_location=place))
 
 
+@as_tracking_error()
 def open_tracking(settings: Settings) -> Tracking:
     """Returns the tracking that the settings name; makes the folder of a SQLite file."""
     uri = settings.tracking_uri
@@ -171,11 +220,19 @@ def open_tracking(settings: Settings) -> Tracking:
 def _open_run(
     client: MlflowClient, experiment_id: str, name: str, tags: dict[str, str]
 ) -> Iterator[MlflowRun]:
-    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    with as_tracking_error():
+        run = client.create_run(experiment_id, tags=tags, run_name=name)
     recorder = MlflowRun(client, experiment_id, run.info.run_id)
-    status = RunStatus.FAILED
     try:
         yield recorder
-        status = RunStatus.FINISHED
-    finally:
-        client.set_terminated(recorder.run_id, RunStatus.to_string(status))
+    except BaseException:
+        # What went wrong first is what the user is to see.
+        with suppress(TrackingError):
+            _end(recorder, RunStatus.FAILED)
+        raise
+    _end(recorder, RunStatus.FINISHED)
+
+
+@as_tracking_error()
+def _end(run: MlflowRun, status: int) -> None:
+    run.client.set_terminated(run.run_id, RunStatus.to_string(status))

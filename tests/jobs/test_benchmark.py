@@ -129,6 +129,11 @@ def test_the_counts_add_up(document):
     assert found["n_catalogue"] == N_TASTES * TASTE_ITEMS + 1
 
 
+def test_rows_in_which_no_pair_repeats_are_named(folder, document, capsys):
+    # Three rows stand twice in the training part.
+    assert document["split"]["warnings"] == []
+
+
 def test_it_leaves_no_lake_behind(document, folder):
     assert {path.name for path in folder.iterdir()} == {
         "train.parquet", "test.csv", "items.parquet", "users.csv", "new", "lists",

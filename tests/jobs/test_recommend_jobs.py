@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
+from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES, overridden
 
-from sparkperso.errors import JobError, QualityGateError
+from sparkperso.errors import JobError, QualityGateError, TrackingError
 from sparkperso.testing.compare import assert_same_tables
-from sparkperso.testing.frames import events_frame
+from sparkperso.testing.frames import events_frame, table_frame
 
 START = datetime(2026, 1, 1)
 N_USERS, N_ITEMS, N_EVENTS = 60, 40, 1500
@@ -114,7 +115,10 @@ def test_the_candidate_says_all_that_it_depends_on(trained):
     candidate = trained.job("look").tracking.by_alias("recommender", "candidate")
     document = candidate.document
     assert document["strategy"] in {"als_implicit", "ease", "hybrid"}
-    assert set(document["tables"]) == {*FACTORS, "gold/model_arrays"}
+    assert set(document["tables"]) == {*FACTORS, "gold/model_arrays", "gold/item_index"}
+    assert document["digests"].keys() == document["tables"].keys()
+    assert {"input silver/items", "sparkperso"} <= set(document)
+    assert document["left_out"] == document["test"]["left_out"] == {}
     assert {"as_of", "config", "config_hash", "model_version", "params", "test"} <= set(document)
     assert document["input silver/events"] == 1
     gains = set(document["test"]["gains"]) | {document["strategy"]}
@@ -167,6 +171,16 @@ def test_every_user_has_a_full_list_without_what_they_have(trained):
     assert of_visitor.collect() == [("popularity", "popular:global")]
 
 
+def test_the_winner_did_best_on_the_folds_and_the_test_has_no_say(trained):
+    tracking = trained.job("look").tracking
+    candidate = tracking.by_alias("recommender", "candidate")
+    run = tracking.client.get_run(candidate.run_id)
+    where = f"tags.mlflow.parentRunId = '{candidate.run_id}'"
+    children = tracking.client.search_runs([run.info.experiment_id], where)
+    means = {r.info.run_name: r.data.metrics.get("mean_ndcg_at_10", 0) for r in children}
+    assert means[run.data.params["winner"]] == max(means.values())
+
+
 def test_popular_items_are_ranked_per_scope(trained):
     rows = trained.read("gold/popular_items").orderBy("scope", "rank").collect()
     assert {row.scope for row in rows} == {"global", "country:GB", "country:FR"}
@@ -207,6 +221,104 @@ def test_too_little_to_train_on_stops_at_a_gate_and_the_champion_stays(trained, 
     with pytest.raises(QualityGateError, match="test should judge"):
         jobs[0].STEP.action(job)
     assert trained.job("look").tracking.by_alias("recommender", "champion").version == champion
+
+
+def lists_of(shop):
+    rows = shop.read("gold/recommendations").drop("generated_at").collect()
+    return sorted(tuple(row) for row in rows)
+
+
+def versions_of(shop):
+    lake = shop.job("look").lake
+    return {table: lake.ref(table).version() for table in LISTS}
+
+
+def test_a_registered_version_is_read_as_registered_whatever_became_of_the_newest(trained, jobs):
+    from sparkperso.jobs.model_tables import digest_of, read_registered
+
+    job = trained.job("look")
+    champion = job.tracking.by_alias("recommender", "champion")
+    version, pinned = champion.document["model_version"], champion.document["tables"]
+    before, arrays = lists_of(trained), job.lake.ref("gold/model_arrays").read()
+    writer, own = job.writer("gold/model_arrays"), f"model_version = '{version}'"
+    kept = arrays.where(own).localCheckpoint()
+    # Delta has dropped what is pinned, and the newest is still the same.
+    gone = {**champion.document, "tables": {**pinned, "gold/model_arrays": 99}}
+    found = read_registered(job, replace(champion, document=gone), "gold/model_arrays")
+    assert digest_of(found) == champion.document["digests"]["gold/model_arrays"]
+    writer.overwrite(kept.withColumn("data", F.lit(b"others")), where=own)
+    trained.carry_out(jobs[2])
+    assert lists_of(trained) == before
+    with pytest.raises(JobError, match="as they were registered"):
+        read_registered(trained.job("look"), replace(champion, document=gone), "gold/model_arrays")
+    writer.overwrite(kept, where=own)
+
+
+def test_what_cannot_be_fitted_is_left_out_and_a_version_of_other_items_is_another(trained, jobs):
+    champion = trained.job("look").tracking.by_alias("recommender", "champion")
+    was = champion.document["model_version"]
+    kept = trained.read("gold/model_arrays").where(f"model_version = '{was}'").count()
+    before = lists_of(trained)
+    item = {"item_id": "i00", "title": "Lamp", "tags": ["new"], "price": 3.0}
+    trained.job("fill").writer("silver/items").append(
+        table_frame(trained.spark, "silver/items", [item])
+    )
+    # The very same settings: nothing but the items differs.
+    summary = jobs[0].STEP.action(trained.job("train-recommender"))
+    document = trained.job("look").tracking.by_alias("recommender", "candidate").document
+    assert document["config_hash"] == champion.document["config_hash"]
+    assert document["model_version"] != was
+    assert "left out" not in summary
+    lines, job = [], trained.job("train-recommender", "recommend.max_item_pairs=10", *SHORT)
+    job.say = lines.append
+    summary = jobs[0].STEP.action(job)
+    document = trained.job("look").tracking.by_alias("recommender", "candidate").document
+    assert summary["left out"].startswith("ease_3")
+    assert "40 items; it is fitted on up to 10" in document["left_out"]["ease_3"]
+    assert document["strategy"] != "ease"
+    assert lines.index(f"ease_3 is left out: {document['left_out']['ease_3']}") < lines.index(
+        "testing the best of each model on the held-out part"
+    )
+    if "ease" in str(champion.document["params"]):
+        assert "40 items" in document["test"]["left_out"]["champion"]
+        with pytest.raises(QualityGateError, match="cannot be fitted any more"):
+            trained.carry_out(jobs[1])
+    arrays = trained.read("gold/model_arrays")
+    assert arrays.where(f"model_version = '{was}'").count() == kept
+    assert arrays.select("model_version").distinct().count() == 3
+    trained.carry_out(jobs[2])
+    assert lists_of(trained) == before
+
+
+def test_a_registry_that_is_silent_ends_the_job_before_any_list_is_touched(
+    trained, jobs, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before = versions_of(trained)
+    for module in jobs:
+        job = trained.job(module.STEP.name, "tracking.uri=http://127.0.0.1:9")
+        with pytest.raises(TrackingError, match="Connection refused"):
+            module.STEP.action(job)
+    assert versions_of(trained) == before
+
+
+def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(trained, jobs):
+    build, tracking = jobs[2].STEP.action, trained.job("look").tracking
+    champion = tracking.by_alias("recommender", "champion")
+    before, versions = lists_of(trained), versions_of(trained)
+    name = tracking.model_name("recommender")
+    tracking.client.delete_registered_model_alias(name, "champion")
+    summary = build(trained.job("build-recommendations"))
+    assert "none" in summary["champion"]
+    assert lists_of(trained) == before
+    assert versions_of(trained)["gold/popular_items"] > versions["gold/popular_items"]
+    assert not trained.read("gold/similar_items").isEmpty()
+    build(trained.job("build-recommendations", "recommend.lists.without_champion=popularity"))
+    strategies = trained.read("gold/recommendations").select("strategy").distinct().collect()
+    assert strategies == [("popularity",)]
+    # There is nothing of a champion left to keep: the next lists are popularity's of today.
+    assert "champion" not in build(trained.job("build-recommendations"))
+    tracking.set_alias("recommender", "champion", champion.version)
 
 
 def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularitys(open_shop, jobs):

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyspark
 import pytest
 from scipy.sparse import csr_matrix
@@ -102,6 +103,69 @@ def test_ids_of_any_type_are_text(rows_of, values, kind, expected):
 def test_times_in_many_forms(rows_of, value, kind):
     rows = rows_of([("u", "a", value)], f"user_id string, item_id string, timestamp {kind}")
     assert rows.first_at == datetime(2021, 3, 4, 5, 6, 7)
+
+
+def purchases():
+    """Twelve users who buy some of eight items again and again over thirty days."""
+    rng = np.random.default_rng(4)
+    return [
+        (f"u{rng.integers(12)}", f"i{rng.integers(8)}", datetime(2021, 1, 1 + int(day)))
+        for day in rng.integers(0, 30, 150)
+    ]
+
+
+def folds_of(rows, spark):
+    from sparkperso.recommend.benchmark.parts import _rolling
+
+    nothing = spark.createDataFrame([], "item_id string")
+    cuts = [datetime(2021, 1, 10), datetime(2021, 1, 20)]
+    folds = _rolling(rows, cuts, nothing)
+    return [sorted(map(tuple, fold.relevant.collect())) for fold in folds]
+
+
+def test_pairs_with_their_first_time_are_asked_what_raw_rows_are(spark, rows_of):
+    raw = pd.DataFrame(purchases(), columns=["user_id", "item_id", "timestamp"])
+    times = raw.groupby(["user_id", "item_id"])["timestamp"].agg(["min", "max"]).reset_index()
+    pairs = [tuple(row) for row in times.itertuples(index=False)]
+    schema = "user_id string, item_id string"
+    columns = f"{schema}, first_timestamp timestamp_ntz, timestamp timestamp_ntz"
+    known = rows_of(pairs, columns)
+    bare = rows_of([(u, i, last) for u, i, _, last in pairs], f"{schema}, timestamp timestamp_ntz")
+    whole = rows_of(purchases(), f"{schema}, timestamp timestamp_ntz")
+    assert folds_of(known, spark) == folds_of(whole, spark) != folds_of(bare, spark)
+    assert [rows.is_once for rows in (whole, bare, known)] == [False, True, False]
+    assert known.counts["n_rows"] == known.counts["n_pairs"] == len(pairs)
+    assert known.counts["n_duplicates"] == 0
+    assert (known.first_at, known.began_at) == (times["max"].min(), times["min"].min())
+
+
+def test_a_first_time_may_be_missing_but_not_wrong(rows_of):
+    given = [
+        ("u", "a", "2021-01-02", "2021-01-03"),
+        ("u", "b", None, "2021-01-03"),
+        ("u", "c", " ", "2021-01-03"),
+        ("u", "d", "2021-01-04", "2021-01-03"),
+        ("u", "e", "long ago", "2021-01-03"),
+    ]
+    schema = "user_id string, item_id string, first_timestamp string, timestamp string"
+    rows = rows_of(given, schema)
+    assert list(rows.counts["invalid"].values()) == [2]
+    assert "first_timestamp" in next(iter(rows.counts["invalid"]))
+    assert sorted(row.item_id for row in rows.frame.collect()) == ["a", "a", "b", "c"]
+
+
+def test_pairs_of_the_test_that_began_in_training_are_not_new(rows_of):
+    from sparkperso.recommend.benchmark.setting import begun_later
+
+    schema = "user_id string, item_id string, first_timestamp string, timestamp string"
+    given = [("u", "old", "2021-01-01", "2021-02-01"), ("u", "new", "2021-02-01", "2021-02-02")]
+    rows, cut = rows_of(given, schema), datetime(2021, 1, 15)
+    assert {row.item_id for row in begun_later(rows, cut).collect()} == {"new"}
+    assert rows.first_at == datetime(2021, 2, 1)
+    without = rows_of(
+        [(u, i, last) for u, i, _, last in given], schema.replace("first_timestamp string, ", "")
+    )
+    assert {row.item_id for row in begun_later(without, cut).collect()} == {"old", "new"}
 
 
 def test_rows_that_cannot_be_used_are_refused(rows_of):

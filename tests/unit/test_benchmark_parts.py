@@ -88,7 +88,7 @@ def test_neighbours_in_blocks_need_a_small_catalogue():
     assert tried(asked, n_items=2000) == tried(asked)
     found, left_out = tried(asked, engine=blocks, n_items=2000)
     assert set(models(found)) == {"popularity"}
-    assert "by the engine blocks" in left_out["item_knn"]
+    assert "in blocks on up to 1,000 (recommend.max_item_pairs)" in left_out["item_knn"]
 
 
 def test_opinions_are_tried_as_binary_and_as_strength():

@@ -10,6 +10,7 @@ STATUS = {
     "SparkpersoError": 1,
     "JobError": 1,
     "WriteConflictError": 1,
+    "TrackingError": 1,
     "UsageError": 2,
     "ConfigError": 2,
 }

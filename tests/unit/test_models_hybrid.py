@@ -64,7 +64,7 @@ def test_the_score_is_the_sum_of_weighted_parts_over_their_spreads():
     for place, part in enumerate(model.parts):
         scores = part.scores(users).astype(float)
         known = np.where(np.isfinite(scores), scores, 0)
-        spread = known.std(axis=1)
+        spread = np.array([np.std([*row[np.isfinite(row)]] or [0]) for row in scores])
         weights = np.where(users.lengths == 0, *([w[place] for w in ((0, 0, 1), (0.5, 0.2, 0.3))]))
         expected += weights[:, None] * known / np.where(spread > 0, spread, 1)[:, None]
     found = model.scores(users)
@@ -94,5 +94,27 @@ def test_the_weights_of_a_bucket_touch_no_other():
 
 
 def test_spread_is_that_of_what_the_model_says():
-    scores = np.array([[1.0, 3.0, -np.inf, -np.inf], [2, 2, 2, 2], [-np.inf] * 4], np.float32)
-    assert spreads(scores) == pytest.approx([np.std([1, 3, 0, 0]), 1, 1])
+    nothing = -np.inf
+    scores = np.array([[1.0, 3.0, nothing, nothing], [2, 2, 2, 2], [nothing] * 4], np.float32)
+    assert spreads(scores) == pytest.approx([1, 1, 1])
+    assert spreads(np.array([[1.0, 5.0, nothing, 3.0]])) == pytest.approx([np.std([1, 5, 3])])
+    # What more a model is silent about changes nothing.
+    silent = np.full((3, 90), nothing, np.float32)
+    assert spreads(np.hstack([scores * 7, silent])) == pytest.approx(spreads(scores * 7))
+
+
+def test_scores_that_differ_by_rounding_do_not_differ():
+    close = np.float32(2.0) * (1 + np.array([[0, 2e-7, -1e-7]]))
+    assert spreads(close.astype(np.float32)).tolist() == [1.0]
+
+
+def test_what_comes_of_popularity_is_named_by_its_scope():
+    params = blend([EASE, PopularityParams(scope="country")], (0, 1), (0.5, 0.5))
+    users, model = fitted(params)
+    explain = model.explainer(users)
+    cold = [n for n, own in enumerate(users.attributes) if users.lengths[n] == 0]
+    names = {users.attributes[n]: set(explain(n, np.arange(3)).named) for n in cold}
+    assert names[("country=FR",)] == {"popular:country:FR"}
+    assert names[()] == {"popular:global"}
+    alone = fitted(ContentParams())[1].explainer(users)(cold[0], np.arange(3))
+    assert set(alone.named) == {"profile"}

@@ -10,7 +10,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import EaseParams, HybridParams, PopularityParams
-from sparkperso.recommend.blending import blend_sums, choose_weights, weight_grid
+from sparkperso.recommend.blending import (
+    GROUPS,
+    blend_sums,
+    choose_weights,
+    cross_fitted_mean,
+    weight_grid,
+)
 from sparkperso.recommend.histories import BUCKETS
 from sparkperso.recommend.judging import Answers
 from sparkperso.recommend.models import fit_model
@@ -60,6 +66,12 @@ def half_right():
     return Given((useless(4).kept + 0.6 * helped).astype(np.float32))
 
 
+def summed(parts, grid):
+    """Sums over all groups of users."""
+    users, sums = blend_sums(parts, EXAM, grid)
+    return users.sum(axis=0), sums.sum(axis=0)
+
+
 @pytest.mark.parametrize(("parts", "steps"), [(1, 5), (2, 5), (3, 4), (5, 5)])
 def test_the_grid_holds_every_weighting_once(parts, steps):
     grid = weight_grid(parts, steps)
@@ -72,7 +84,7 @@ def test_the_grid_holds_every_weighting_once(parts, steps):
 def test_a_part_that_is_always_right_gets_all_weight():
     grid = weight_grid(3, 4)
     parts = [useless(1), RIGHT, useless(2)]
-    users, sums = blend_sums(parts, EXAM, grid)
+    users, sums = summed(parts, grid)
     assert sums[:, grid[:, 1] == 1].ravel() == pytest.approx(users)
     for weights in choose_weights(users, sums, grid, 1).values():
         assert np.argmax(weights) == 1
@@ -81,7 +93,7 @@ def test_a_part_that_is_always_right_gets_all_weight():
 
 def test_a_blend_is_never_worse_where_it_was_learned_than_its_best_part():
     grid = weight_grid(2, 5)
-    users, sums = blend_sums([half_right(), useless()], EXAM, grid)
+    users, sums = summed([half_right(), useless()], grid)
     weights = choose_weights(users, sums, grid, 1)
     places = [grid.tolist().index(list(w)) for w in weights.values()]
     alone = grid[:, 0].argmax()
@@ -95,7 +107,7 @@ def test_a_weighting_is_worth_what_the_fitted_blend_will_be(weights):
     catalogue = coloured_catalogue(N_ITEMS)
     candidates = (EaseParams(reg_param=2.0), PopularityParams())
     parts = [fit_model(params, USERS, catalogue) for params in candidates]
-    users, sums = blend_sums(parts, EXAM, np.array([weights]))
+    users, sums = summed(parts, np.array([weights]))
     params = HybridParams(parts=candidates, weights=dict.fromkeys(BUCKETS, weights))
     judged = EXAM.judge(HybridModel(parts, weight_table(params)))
     assert judged.users.tolist() == users.tolist()
@@ -118,3 +130,38 @@ def test_a_bucket_of_few_users_takes_what_is_best_for_all_with_a_history():
 def test_of_equal_weightings_the_first_is_chosen():
     grid, users = weight_grid(2, 2), np.array([9, 9, 9, 9])
     assert set(choose_weights(users, np.ones((4, 3)), grid, 1).values()) == {(0.0, 1.0)}
+
+
+def learned_here(users, sums, grid, min_users):
+    """What weights are worth to the very users that they were learned on."""
+    weights = choose_weights(users.sum(axis=0), sums.sum(axis=0), grid, min_users)
+    places = [grid.tolist().index(list(w)) for w in weights.values()]
+    total = sum(sums[:, n, places[n]].sum() for n in range(1, len(BUCKETS)))
+    return total / users[:, 1:].sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_weights_are_judged_by_the_users_that_they_were_learned_on(seed):
+    grid = weight_grid(3, 5)
+    users, sums = blend_sums([useless(seed), useless(seed + 20), half_right()], EXAM, grid)
+    assert users.shape == (GROUPS, len(BUCKETS))
+    assert users.sum() == (EXAM.answers.counts > 0).sum()
+    # Of the weights that are best for all, each group loses by those that are best for the others.
+    assert cross_fitted_mean(users, sums, grid, 1) <= learned_here(users, sums, grid, 1) + 1e-12
+
+
+def test_among_useless_parts_a_blend_is_not_taken_for_better():
+    rng, grid = np.random.default_rng(8), weight_grid(4, 5)
+    users = np.full((GROUPS, len(BUCKETS)), 40)
+    sums = 40 * 0.1 + rng.normal(0, 0.3, (GROUPS, len(BUCKETS), len(grid)))
+    alone = sums[:, 1:, :].sum(axis=(0, 1)) / users[:, 1:].sum()
+    flattered = learned_here(users, sums, grid, 1)
+    assert flattered > alone.mean() + 2 * alone.std()
+    assert abs(cross_fitted_mean(users, sums, grid, 1) - alone.mean()) < 2 * alone.std()
+
+
+def test_a_blend_is_worth_what_its_best_part_is_where_one_is_always_right():
+    grid = weight_grid(2, 2)
+    users, sums = blend_sums([useless(1), RIGHT], EXAM, grid)
+    assert cross_fitted_mean(users, sums, grid, 1) == pytest.approx(1)
+    assert cross_fitted_mean(0 * users, 0 * sums, grid, 1) == 0

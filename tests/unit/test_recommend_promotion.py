@@ -105,6 +105,14 @@ def test_a_champion_that_came_after_the_training_refuses():
     assert "comparison with no champion" in the_one(failed(alone, "1"), "champion")
 
 
+def test_a_champion_that_cannot_be_fitted_any_more_refuses_with_the_reason():
+    lost = document(test__gains__champion=None)
+    lost["test"]["left_out"] = {"champion": "12,000 items; it is fitted on up to 10,000"}
+    text = the_one(failed(lost), "champion")
+    assert "12,000 items" in text
+    assert "raise the bound" in text
+
+
 def test_without_a_champion_then_and_now_there_is_none_to_beat():
     alone = document(test__gains__champion=None)
     alone["test"]["champion_version"] = None

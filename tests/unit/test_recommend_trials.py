@@ -15,7 +15,13 @@ from sparkperso.recommend.explicit import try_rating
 from sparkperso.recommend.judging import Answers
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.trials import Examined, Watch, try_candidate
-from sparkperso.testing.models import SIDE, checkerboard, coloured_catalogue, left_out
+from sparkperso.testing.models import (
+    SIDE,
+    checkerboard,
+    coloured_catalogue,
+    left_out,
+    random_users,
+)
 
 BOARD = checkerboard()
 TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
@@ -60,7 +66,7 @@ def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
 class Scripted:
     """An exam that finds, look after look, these figures."""
 
-    k = 3
+    k = n_items = 3
 
     def __init__(self, figures):
         self.figures = iter(figures)
@@ -92,13 +98,13 @@ def test_a_fit_stops_after_patience_and_the_best_iteration_is_known(
     figures, patience, stopped, best
 ):
     watch, iteration = looked(figures, patience, 10)
-    assert (iteration, watch.best) == (stopped, best)
+    assert (iteration, watch.best.iteration) == (stopped, best)
 
 
 @pytest.mark.parametrize("last", [1, 3])
 def test_the_last_iteration_is_looked_at_whatever_its_number(last):
     watch, _ = looked([0.1, 0.2][: (last + 1) // 2], 1, last)
-    assert watch.best == last
+    assert watch.best.iteration == last
 
 
 def test_a_watch_that_never_looked_knows_nothing():
@@ -112,6 +118,22 @@ def test_patience_ends_a_fit_that_has_found_everything():
     assert max(patient["curve"]) == patient["iterations"] + 2 < 40
     assert patient["ndcg_at_3"] == stubborn["ndcg_at_3"] == 1
     assert stubborn["curve"] == {}
+
+
+def test_all_figures_of_a_fit_that_was_stopped_are_of_its_best_look():
+    rng = np.random.default_rng(5)
+    users = random_users(5, 60)
+    right = csr_matrix((rng.random((60, users.n_items)) < 0.2).astype(np.float32))
+    answers = Answers(right, np.diff(right.indptr).astype(np.int64))
+    exam = Examined(users, answers, np.ones(users.n_items, dtype=bool), 3)
+    params, shop = AlsParams(rank=8, reg_param=0.01, max_iter=40), coloured_catalogue(users.n_items)
+    stopped = try_candidate(params, exam, shop, FitSetting(), 1)
+    best = params.model_copy(update={"max_iter": stopped["iterations"]})
+    alone = try_candidate(best, exam, shop, FitSetting(), None)
+    assert max(stopped["curve"]) > stopped["iterations"]
+    figures = set(alone) - {*TIMES, "curve", "iterations"}
+    assert {name: stopped[name] for name in figures} == {name: alone[name] for name in figures}
+    assert {"map_at_3", "coverage_at_3", "train_ndcg_at_3"} <= figures
 
 
 def movielens():

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socket import socket
+from threading import Thread
 
 import pytest
 from matplotlib.figure import Figure
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from sparkperso.config import load_settings
-from sparkperso.errors import JobError
+from sparkperso.errors import JobError, TrackingError
 from sparkperso.tracking import open_tracking
 
 
@@ -78,3 +83,115 @@ def test_a_file_store_is_refused():
     settings = load_settings(assignments=["tracking.uri=./mlruns"])
     with pytest.raises(JobError, match="sqlite:///FILE"):
         open_tracking(settings)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Returns answer(status, text): tracking on a server that answers everything like that."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    kept = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # by this name the library calls it
+            status, text = kept["answer"]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *parts):
+            pass
+
+    found = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=found.serve_forever, args=[0.02], daemon=True).start()
+
+    def answer(status, text=""):
+        kept["answer"] = status, text
+        uri = f"http://127.0.0.1:{found.server_port}"
+        return open_tracking(load_settings(assignments=[f"tracking.uri={uri}"]))
+
+    yield answer
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def nobody_there(monkeypatch):
+    """Tracking on a port that nobody listens on."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+    return open_tracking(load_settings(assignments=[f"tracking.uri={uri}"]))
+
+
+def test_only_an_answer_that_there_is_none_means_none(tracking, server):
+    assert tracking.by_alias("nothing", "champion") is None
+    for code in ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"):
+        found = server(404, json.dumps({"error_code": code, "message": "no"}))
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            assert found.by_alias("als", "champion") is None
+        else:
+            with pytest.raises(TrackingError, match=code):
+                found.by_alias("als", "champion")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(500, "down"), (404, "<html>no such page"), (404, '{"detail": "Not Found"}'), (200, "hello")],
+)
+def test_any_other_answer_is_an_error(server, status, text):
+    with pytest.raises(TrackingError, match=r"tracking\.uri"):
+        server(status, text).by_alias("als", "champion")
+
+
+def test_a_bad_request_about_an_alias_that_is_there_is_an_error(tracking, monkeypatch):
+    with tracking.run("train", "als") as run:
+        version = tracking.register("strict", run.run_id, {})
+    tracking.set_alias("strict", "champion", version)
+
+    def refuse(name, alias):
+        raise MlflowException("no", error_code=INVALID_PARAMETER_VALUE)
+
+    monkeypatch.setattr(tracking.client, "get_model_version_by_alias", refuse)
+    assert tracking.by_alias("strict", "other") is None
+    with pytest.raises(TrackingError):
+        tracking.by_alias("strict", "champion")
+
+
+def test_a_server_that_is_down_ends_every_call_with_one_paragraph(nobody_there):
+    calls = {
+        "by_alias": lambda: nobody_there.by_alias("als", "champion"),
+        "set_alias": lambda: nobody_there.set_alias("als", "champion", "1"),
+        "register": lambda: nobody_there.register("als", "0" * 32, {}),
+        "tag_version": lambda: nobody_there.tag_version("als", "1", {"a": 1}),
+        "run": lambda: nobody_there.run("search", "one").__enter__(),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TrackingError, match="Connection refused") as error:
+            call()
+        assert error.value.exit_status == 1, name
+        assert "HTTPConnectionPool" not in str(error.value), name
+
+
+def test_a_file_that_is_no_database_is_named_as_the_cause(tmp_path):
+    (tmp_path / "bad.db").write_bytes(b"no database at all" * 100)
+    uri = f"sqlite:///{tmp_path / 'bad.db'}"
+    with pytest.raises(TrackingError, match="not a database"):
+        open_tracking(load_settings(assignments=[f"tracking.uri={uri}"])).by_alias("a", "b")
+
+
+def test_what_went_wrong_first_is_raised_when_the_server_is_gone_too(tracking, monkeypatch):
+    def gone(*parts):
+        raise MlflowException("gone")
+
+    def fail(name, what):
+        with tracking.run("search", name) as run:
+            monkeypatch.setattr(run.client, "set_terminated", gone)
+            if what:
+                raise what
+
+    with pytest.raises(ValueError, match="first"):
+        fail("broken", ValueError("first"))
+    with pytest.raises(TrackingError, match="gone"):
+        fail("fine", None)

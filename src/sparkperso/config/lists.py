@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -77,6 +77,9 @@ class ListsConfig(Section):
     """Popular items per segment of gold/segments (`segment:<id>`) too."""
     popular_min_events: int = Field(default=100, ge=1)
     """Countries and segments with fewer counted events get no list of their own."""
+    without_champion: Literal["keep", "popularity"] = "keep"
+    """What becomes of personal lists while no version is champion: those of the last champion stay
+    (popularity's only where there are none), or all become popularity's."""
     exact_items: int = Field(default=20_000, ge=0)
     """Largest catalogue whose similar items are found by comparing every pair; above, a graph is
     searched."""

@@ -12,18 +12,11 @@ from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.model_tables import ITEM_FACTORS, ITEM_INDEX, MODEL_ARRAYS, read_registered
 from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.selection import hidden_items, make_selection, without_items
 from sparkperso.jobs.step import Step
-from sparkperso.jobs.train_recommender import (
-    EVENTS,
-    INTERACTIONS,
-    ITEM_FACTORS,
-    ITEM_INDEX,
-    ITEMS,
-    MODEL,
-    MODEL_ARRAYS,
-)
+from sparkperso.jobs.train_recommender import EVENTS, INTERACTIONS, ITEMS, MODEL
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
@@ -39,6 +32,8 @@ from sparkperso.recommend.tasks import fit_in_tasks
 from sparkperso.tracking import ModelVersion
 
 SEGMENTS = "gold/segments"
+POPULARITY = "popularity"
+"""Strategy and model version of lists, and places, that popularity fills."""
 RECOMMENDATIONS, POPULAR, SIMILAR = (
     "gold/recommendations",
     "gold/popular_items",
@@ -47,23 +42,49 @@ RECOMMENDATIONS, POPULAR, SIMILAR = (
 
 
 def build_recommendations(job: Job) -> Summary:
-    """Writes the lists, each table in one commit; without a champion they are popularity's."""
-    config = job.settings.recommend
-    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
+    """Writes the lists, each table in one commit.
+
+    Without a champion `recommend.lists.without_champion` says what becomes of personal lists.
+    Raises TrackingError, before anything is written, when the registry does not say who is
+    champion.
+    """
     version = job.tracking.by_alias(MODEL, "champion")
+    params, hidden = popularity_params(job, version), hidden_items(job)
+    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
+    keeps = version is None and has_lists_to_keep(job)
+    if keeps:
+        job.say(
+            "There is no champion: the lists of the last one stay as they are "
+            "(recommend.lists.without_champion)"
+        )
+    else:
+        write_lists(job, events, version, params)
+    write_popular(job, without_items(events, hidden), params)
+    write_similar(job, version, hidden)
+    return summarise(job, params, keeps)
+
+
+def has_lists_to_keep(job: Job) -> bool:
+    """Says whether a champion's lists stand in gold/recommendations, and are to stay there."""
+    if job.settings.recommend.lists.without_champion == "popularity":
+        return False
+    lists = job.lake.ref(RECOMMENDATIONS).read()
+    return not lists.where(F.col("model_version") != POPULARITY).isEmpty()
+
+
+def write_lists(
+    job: Job, events: DataFrame, version: ModelVersion | None, params: PopularityParams
+) -> None:
+    """Writes a list for every user: the champion's, or popularity's without one."""
     index = item_index(job, version)
-    catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
+    catalogue = load_catalogue(index, job.read(ITEMS), job.settings.recommend.max_driver_items)
     attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
     profiles = everyone(job, events, index, attributes).persist()
-    lister, named = make_lister(job, profiles, catalogue, version)
+    lister, named = make_lister(job, profiles, catalogue, (version, params))
     now = F.lit(datetime.now(timezone.utc).isoformat()).cast("timestamp")
     rows = build_lists(profiles, lister, named)
     job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
     profiles.unpersist()
-    params, hidden = popularity_params(job), hidden_items(job)
-    write_popular(job, without_items(events, hidden), params)
-    write_similar(job, version, hidden)
-    return summarise(job, params)
 
 
 def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
@@ -75,7 +96,7 @@ def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
         items = job.read(INTERACTIONS).select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
         known = job.lake.ref(ITEM_INDEX).read()
         return known.unionByName(new_index_rows(known, items, ITEM_ID, "item_index"))
-    return job.read(ITEM_INDEX).where(F.col("item_index") < version.document["n_items"])
+    return read_registered(job, version, ITEM_INDEX)
 
 
 def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
@@ -88,16 +109,19 @@ def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFram
 
 
 def make_lister(
-    job: Job, profiles: DataFrame, catalogue: Catalogue, version: ModelVersion | None
+    job: Job,
+    profiles: DataFrame,
+    catalogue: Catalogue,
+    by: tuple[ModelVersion | None, PopularityParams],
 ) -> tuple[Lister, str]:
     """Returns what lists are made with, and the model version that they carry."""
-    config = job.settings.recommend
-    setting = FitSetting(config.seed)
-    popular = {"popularity": popularity_params(job)}
-    fallback = fit_in_tasks(profiles, popular, catalogue, setting)["popularity"]
+    version, params = by
+    setting = FitSetting(job.settings.recommend.seed)
+    fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
     select = make_selection(job, catalogue)
     if version is None:
-        return Lister(fallback, "popularity", catalogue, select, fallback), "popularity"
+        plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
+        return plain, POPULARITY
     named = read_champion(job, version)
     lister = Lister(named.model, named.strategy, catalogue, select, fallback, is_explained=True)
     return lister, named.version
@@ -105,20 +129,18 @@ def make_lister(
 
 def read_champion(job: Job, version: ModelVersion) -> Named:
     """Returns the champion's model from its arrays."""
-    of_version = F.col("model_version") == version.document["model_version"]
-    rows = job.read(MODEL_ARRAYS).where(of_version).collect()
+    rows = read_registered(job, version, MODEL_ARRAYS).collect()
     arrays = from_rows((row["name"], row["block"], bytes(row["data"])) for row in rows)
     model = load_model(parse_params(version.document["params"]), arrays)
     return Named(model, version.document["strategy"], version.version)
 
 
-def popularity_params(job: Job) -> PopularityParams:
-    """Returns the popularity that did best on the latest folds, else the plain one."""
-    for alias in ("champion", "candidate"):
-        version = job.tracking.by_alias(MODEL, alias)
-        if version is not None:
-            return PopularityParams.model_validate(version.document["popularity"])
-    return PopularityParams()
+def popularity_params(job: Job, champion: ModelVersion | None) -> PopularityParams:
+    """Returns the champion's tuned popularity, else the candidate's, else the plain one."""
+    version = champion or job.tracking.by_alias(MODEL, "candidate")
+    if version is None:
+        return PopularityParams()
+    return PopularityParams.model_validate(version.document["popularity"])
 
 
 def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None:
@@ -130,25 +152,31 @@ def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None
 
 
 def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> None:
-    """Writes every item's neighbours by the champion's factors; without factors there are none."""
-    if version is None or ITEM_FACTORS not in version.document["tables"]:
+    """Writes every item's neighbours by the champion's factors; a champion without any has none.
+
+    Without a champion they stay as they are.
+    """
+    if version is None:
+        job.writer(SIMILAR).create()
+        return
+    if ITEM_FACTORS not in version.document["tables"]:
         job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
         return
     config = job.settings.recommend
-    of_version = F.col("model_version") == version.document["model_version"]
-    factors = job.read(ITEM_FACTORS).where(of_version)
+    factors = read_registered(job, version, ITEM_FACTORS)
     rows = similar_items(factors, config.lists, config.max_driver_items, hidden)
     job.writer(SIMILAR).overwrite(rows)
 
 
-def summarise(job: Job, params: PopularityParams) -> Summary:
-    """Returns the figures to print."""
+def summarise(job: Job, params: PopularityParams, keeps: bool) -> Summary:
+    """Returns the figures to print; `keeps` says whether personal lists stayed as they were."""
     lists = job.lake.ref(RECOMMENDATIONS).read()
     by_strategy = lists.groupBy("strategy").agg(F.count_distinct(USER_ID).alias("users"))
     users: dict[str, Any] = {
         f"users with {row.strategy}": row.users for row in by_strategy.orderBy("strategy").collect()
     }
     return {
+        **({"champion": "none, its last lists stay"} if keeps else {}),
         **users,
         "rows": lists.count(),
         "popular": window_text(params),

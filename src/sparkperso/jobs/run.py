@@ -61,7 +61,8 @@ def require_no_gate(outcomes: Mapping[str, Outcome]) -> None:
         raise QualityGateError(
             "Every quality gate should be passed",
             f"The run is complete, but a gate of {', '.join(refused)} said no (lines marked !)",
-            "The tables hold the best that was allowed: an earlier champion's lists, or popularity",
+            "The tables hold the best that was allowed: an earlier champion's lists, or, where "
+            "there are none, popularity's",
         )
 
 

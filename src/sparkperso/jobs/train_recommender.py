@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso import __version__
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config import config_hash
 from sparkperso.config.models import parse_params
 from sparkperso.errors import JobError
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.jobs.model_tables import (
+    ITEM_FACTORS,
+    ITEM_INDEX,
+    MODEL_ARRAYS,
+    USER_FACTORS,
+    digest_of,
+    model_rows,
+    write_once,
+)
 from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.step import Step
 from sparkperso.recommend.catalogue import Catalogue
@@ -24,7 +34,7 @@ from sparkperso.recommend.indexes import new_index_rows
 from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import item_factor_frame, user_factor_frame
 from sparkperso.recommend.profiles import UserAttributes, load_catalogue
-from sparkperso.recommend.storage import to_rows
+from sparkperso.recommend.storage import Row, to_rows
 from sparkperso.recommend.training import (
     CHAMPION,
     PLAIN,
@@ -38,9 +48,7 @@ from sparkperso.recommend.training import (
 
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
-MODEL_ARRAYS = "gold/model_arrays"
-USER_INDEX, ITEM_INDEX = "gold/user_index", "gold/item_index"
-USER_FACTORS, ITEM_FACTORS = "gold/als_user_factors", "gold/als_item_factors"
+USER_INDEX = "gold/user_index"
 
 
 def train_recommender(job: Job) -> Summary:
@@ -50,8 +58,9 @@ def train_recommender(job: Job) -> Summary:
     require_enough(inputs.interactions, config.minimum)
     catalogue = load_catalogue(inputs.item_index, job.read(ITEMS), config.max_driver_items)
     slots = job.spark.sparkContext.defaultParallelism
+    known = facts(job)
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
-        run.set_tags(facts(job))
+        run.set_tags(known)
         fits = fitter(job, inputs, catalogue)
         run.set_tags({"engine": fits.engine.name, "engine_reason": fits.engine.reason})
         trainer = Trainer(config, fits, slots, run, job.say)
@@ -59,12 +68,9 @@ def train_recommender(job: Job) -> Summary:
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})
         run.log_metrics(test_metrics(trained))
-        document = {
-            **trained.as_dict(),
-            **facts(job),
-            "engine": fits.engine.name,
-            **write_model(job, trained, inputs, catalogue),
-        }
+        known["engine"] = fits.engine.name
+        document = {**trained.as_dict(), **known}
+        document |= write_model(job, trained, known, (inputs, catalogue))
         document["config"] = config.model_dump(mode="json")
         version = job.tracking.register(MODEL, run.run_id, document)
     job.tracking.set_alias(MODEL, "candidate", version)
@@ -129,15 +135,18 @@ def extend_index(job: Job, table: str, interactions: DataFrame, id_column: str) 
     return job.lake.ref(table).read()
 
 
-def write_model(job: Job, trained: Trained, inputs: Inputs, catalogue: Catalogue) -> dict[str, Any]:
+def write_model(
+    job: Job, trained: Trained, known: Mapping[str, Any], given: tuple[Inputs, Catalogue]
+) -> dict[str, Any]:
     """Writes the model's arrays, and ALS's factors, under a new model version.
 
-    Returns where they are, for the document.
+    Returns where they are and a digest of them, for the document; `known` says what they depend on
+    besides the models' settings.
     """
-    settings = trained.winner.params.model_dump(mode="json")
-    facts_text = json.dumps([facts(job), settings], sort_keys=True)
-    model_version = hashlib.sha256(facts_text.encode()).hexdigest()[:12]
+    inputs, catalogue = given
     arrays = list(to_rows(trained.model.arrays()))
+    settings = {name: trained.as_dict()[name] for name in ("params", "best")}
+    model_version = version_of({**known, **settings}, arrays, catalogue)
     frames = {
         MODEL_ARRAYS: job.spark.createDataFrame(arrays, "name string, block int, data binary")
     }
@@ -146,20 +155,47 @@ def write_model(job: Job, trained: Trained, inputs: Inputs, catalogue: Catalogue
         frames[ITEM_FACTORS] = item_factor_frame(job.spark, trained.als, catalogue)
         frames[USER_FACTORS] = user_factor_frame(profiles, trained.als)
     for table in (MODEL_ARRAYS, ITEM_FACTORS, USER_FACTORS):
-        writer = job.writer(table)
-        writer.create()
         if table in frames:
-            rows = frames[table].select(F.lit(model_version).alias("model_version"), "*")
-            writer.overwrite(rows, where=f"model_version = '{model_version}'")
-    versions = {table: job.lake.ref(table).version() for table in frames}
-    return {"model_version": model_version, "n_items": len(catalogue), "tables": versions}
+            write_once(job, table, model_version, frames[table])
+        else:
+            job.writer(table).create()
+    n_items = len(catalogue)
+    versions = {t: job.lake.ref(t).version() for t in (*frames, ITEM_INDEX)}
+    digests = {
+        t: digest_of(model_rows(job.lake.ref(t).read(v), t, model_version, n_items))
+        for t, v in versions.items()
+    }
+    return {
+        "model_version": model_version,
+        "n_items": n_items,
+        "tables": versions,
+        "digests": digests,
+    }
+
+
+def version_of(basis: Mapping[str, Any], arrays: Iterable[Row], catalogue: Catalogue) -> str:
+    """Returns the model version: a hash of what was trained on and with, and of what came of it.
+
+    The arrays and the items' ids are hashed too, so that no two models of different content share
+    a version whatever `basis` does not name.
+    """
+    text = json.dumps(basis, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode())
+    for name, block, data in arrays:
+        digest.update(f"\n{name} {block} {len(data)}\n".encode())
+        digest.update(data)
+    digest.update("\n".join(catalogue.ids).encode())
+    return digest.hexdigest()[:12]
 
 
 def facts(job: Job) -> dict[str, Any]:
-    """Returns what the model depends on: as-of, input versions, configuration."""
-    versions = {f"input {table}": job.lake.inputs[table] for table in (EVENTS, INTERACTIONS)}
-    hashed = config_hash(job.settings.recommend)
-    return {"as_of": job.as_of.isoformat(), "config_hash": hashed, **versions}
+    """Returns what the model depends on: as-of, versions of inputs and code, configuration."""
+    return {
+        "as_of": job.as_of.isoformat(),
+        "config_hash": config_hash(job.settings.recommend),
+        "sparkperso": __version__,
+        **{f"input {table}": version for table, version in sorted(job.lake.inputs.items())},
+    }
 
 
 def test_metrics(trained: Trained) -> dict[str, float]:
@@ -175,9 +211,11 @@ def summarise(trained: Trained, version: str) -> Summary:
     """Returns the figures to print."""
     test = trained.test
     metric = test.metric.replace("ndcg_at_", "nDCG@")
+    left_out = {**trained.found.tuned.left_out, **trained.not_tested}
     return {
         "candidates": len(trained.found.tuned.tried),
         "winner": trained.winner.name,
+        **({"left out": ", ".join(left_out)} if left_out else {}),
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
         **{f"gain over {name}": str(test.gains[name]) for name in shown(test.gains)},
         "version": version,

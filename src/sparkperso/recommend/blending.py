@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TypeAlias
+from zlib import crc32
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from sparkperso.recommend.trials import Examined
 
 DEPTH = 100
 """Best items of each part that a blend chooses from while weights are learned."""
-
+GROUPS = 5
+"""Users are in one of so many groups, by a hash of their id: the same in every fold."""
 
 BlendSums: TypeAlias = tuple[Ints, Floats]
-"""Judged users per bucket, and Σ nDCG of each weighting (buckets × weightings)."""
+"""Judged users (groups × buckets), and Σ nDCG of each weighting (groups × buckets × weightings)."""
 
 
 def weight_grid(n_parts: int, steps: int) -> Floats:
@@ -30,18 +32,27 @@ def weight_grid(n_parts: int, steps: int) -> Floats:
 
 
 def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> BlendSums:
-    """Returns judged users per bucket, and Σ nDCG of each weighting (buckets × weightings)."""
+    """Returns how many users are judged on a fold, and what each weighting is worth to them."""
     judged = np.flatnonzero(exam.answers.counts > 0)
     asked = exam.users.take(judged)
-    sums = np.zeros((len(BUCKETS), len(grid)))
+    n_cells = GROUPS * len(BUCKETS)
+    sums = np.zeros((n_cells, len(grid)))
     start = 0
     for block in blocks_of(asked):
         answers = exam.answers.take(judged[start : start + len(block)])
         start += len(block)
         for place, lists in enumerate(_blends(parts, block, exam, grid)):
             values = user_values(lists, answers)["ndcg"]
-            sums[:, place] += np.bincount(block.buckets, values, len(BUCKETS))
-    return np.bincount(asked.buckets, minlength=len(BUCKETS)), sums
+            sums[:, place] += np.bincount(_cells(block), values, n_cells)
+    users = np.bincount(_cells(asked), minlength=n_cells)
+    shape = (GROUPS, len(BUCKETS))
+    return users.reshape(shape), sums.reshape(*shape, len(grid))
+
+
+def _cells(users: Histories) -> Ints:
+    """Returns the place of each user's group and bucket."""
+    groups = np.array([crc32(str(user).encode()) % GROUPS for user in users.ids], dtype=np.int64)
+    return groups * len(BUCKETS) + users.buckets
 
 
 def _blends(
@@ -89,3 +100,18 @@ def choose_weights(
         best = grid[int(np.argmax(sums[place]))] if enough else overall
         chosen[bucket] = tuple(float(w) for w in best)
     return chosen
+
+
+def cross_fitted_mean(users: Ints, sums: Floats, grid: Floats, min_users: int) -> float:
+    """Returns the mean nDCG over users with a history, no user judged by weights learned on them.
+
+    The weights of each group are those that `choose_weights` learns on all others, so that a blend
+    is not flattered beside its parts, which learn no weights. `users` and `sums` are BlendSums.
+    """
+    places = {weights: place for place, weights in enumerate(map(tuple, grid.tolist()))}
+    total = 0.0
+    for own_users, own in zip(users, sums, strict=True):
+        learned = choose_weights(users.sum(0) - own_users, sums.sum(0) - own, grid, min_users)
+        chosen = [places[weights] for weights in learned.values()]
+        total += own[range(1, len(BUCKETS)), chosen[1:]].sum()
+    return float(total / max(users[:, 1:].sum(), 1))

@@ -48,7 +48,8 @@ def check_gain(document: Document, baseline: str) -> Check:
 def check_champion(document: Document, champion: str | None) -> Check:
     """Asks for a gain over the champion; `champion` is its version now, None without one.
 
-    A comparison with any other version proves nothing about this one: the check fails.
+    A comparison with any other version proves nothing about this one: the check fails. So it does
+    where the champion could not be fitted beside the candidate.
     """
     compared = value_at(document, "test", "champion_version")
     compared = None if compared is None else str(compared)
@@ -58,6 +59,11 @@ def check_champion(document: Document, champion: str | None) -> Check:
         return Check(CHAMPION, False, found, wanted)
     if champion is None:
         return Check(CHAMPION, True, "no champion", "a gain over the champion where there is one")
+    left_out = document["test"].get("left_out", {})
+    if CHAMPION in left_out:
+        found = f"no comparison, since it cannot be fitted any more: {left_out[CHAMPION]}"
+        wanted = "a gain over it: raise the bound and train again, or take the alias from it"
+        return Check(CHAMPION, False, found, wanted)
     return check_gain(document, CHAMPION)
 
 

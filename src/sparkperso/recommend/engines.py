@@ -12,17 +12,18 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.models import AlsParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
+from sparkperso.errors import JobError
 from sparkperso.recommend.across import Across
 from sparkperso.recommend.blocks import fit_als_blocks
 from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.failures import FAILURES, obstacle, reason_of
 from sparkperso.recommend.histories import Singles
 from sparkperso.recommend.mllib import MllibSetting, fit_mllib
-from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.models.prior import WithPrior
-from sparkperso.recommend.tasks import fit_in_tasks
+from sparkperso.recommend.tasks import try_fit_in_tasks
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,53 @@ class Fitter:
     def fit(self, profiles: DataFrame, candidates: Mapping[str, Any]) -> dict[str, Fitted]:
         """Returns the fitted models by name. A blend's parts are fitted once each.
 
-        Raises JobError for a model that its engine cannot fit.
+        Raises JobError when one of them cannot be fitted.
+        """
+        fitted, left_out = self.try_fit(profiles, candidates)
+        if left_out:
+            raise JobError(
+                f"{', '.join(candidates)} should be fitted",
+                "; ".join(f"{name}: {why}" for name, why in left_out.items()),
+                "Change the bound that is named, or the model's settings",
+            )
+        return fitted
+
+    def try_fit(
+        self, profiles: DataFrame, candidates: Mapping[str, Any]
+    ) -> tuple[dict[str, Fitted], dict[str, str]]:
+        """Returns the models that can be fitted by name, and why the others cannot.
+
+        A blend's parts are fitted once each; it lacks none of them.
         """
         distinct = {str(part): part for p in candidates.values() for part in parts_of(p)}
-        require_possible(distinct.values(), len(self.catalogue), self.setting)
-        whole = {key: p for key, p in distinct.items() if self.engine.is_whole(p)}
-        fitted = fit_in_tasks(profiles, whole, self.catalogue, self.setting)
-        fitted |= {k: self.fit_frame(profiles, p) for k, p in distinct.items() if k not in whole}
-        return {name: _assembled(params, fitted) for name, params in candidates.items()}
+        left_out = {key: why for key, part in distinct.items() if (why := self.obstacle(part))}
+        whole = {k: p for k, p in distinct.items() if k not in left_out and self._is_whole(p)}
+        fitted, failed = try_fit_in_tasks(profiles, whole, self.catalogue, self.setting)
+        left_out |= failed
+        for key in distinct.keys() - whole.keys() - left_out.keys():
+            try:
+                fitted[key] = self.fit_frame(profiles, distinct[key])
+            except FAILURES as error:
+                left_out[key] = reason_of(error)
+        reasons = {name: _first_failure(p, left_out) for name, p in candidates.items()}
+        models = {n: _assembled(p, fitted) for n, p in candidates.items() if reasons[n] is None}
+        return models, {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def obstacle(self, params: Any) -> str | None:
+        """Returns why a model, or a part of a blend, is not to be fitted; None where no bound is.
+
+        Known before any work.
+        """
+        n_items, bound = len(self.catalogue), self.setting.max_item_pairs
+        found = {
+            str(part): why
+            for part in parts_of(params)
+            if (why := obstacle(part, n_items, bound, self._is_whole(part)))
+        }
+        return _first_failure(params, found)
+
+    def _is_whole(self, params: Any) -> bool:
+        return self.engine.is_whole(params)
 
     def fit_frame(self, profiles: DataFrame, params: Any) -> Fitted:
         """Returns a model fitted by Spark jobs, the pairs staying in their partitions."""
@@ -113,6 +153,15 @@ def valued(profiles: DataFrame, values: str) -> DataFrame:
         return profiles
     ones = F.transform("strengths", lambda s: F.when(s > 0, 1.0).otherwise(0.0).cast("float"))
     return profiles.withColumn("strengths", ones)
+
+
+def _first_failure(params: Any, left_out: Mapping[str, str]) -> str | None:
+    """Returns why a model is left out, a blend by the name of its part; None when it is not."""
+    for part in parts_of(params):
+        if str(part) in left_out:
+            why = left_out[str(part)]
+            return why if part is params else f"its part {part.model}: {why}"
+    return None
 
 
 def _assembled(params: Any, fitted: Mapping[str, Fitted]) -> Fitted:

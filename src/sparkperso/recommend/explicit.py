@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.columns import ITEM_ID, USER_ID
 from sparkperso.config.models import ExplicitParams
+from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.histories import flat
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 from sparkperso.recommend.split import Fold, latest_ratings
@@ -34,14 +35,24 @@ def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
 
 
 def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, chunks: int) -> Work:
-    """Returns the work that tries every `chunks`-th candidate on a fold's ratings."""
+    """Returns the work that tries every `chunks`-th candidate on a fold's ratings.
+
+    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    """
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         ordered = table.sort_by(USER_ID)
         taught = read_ratings(ordered, "items", "ratings", n_items)
         asked = read_ratings(ordered, "asked", "answers", n_items)
+
+        def attempt(params: ExplicitParams) -> dict[str, Any]:
+            try:
+                return dict(try_rating(params, taught, asked, seed))
+            except FAILURES as error:
+                return {"failure": reason_of(error)}
+
         return [
-            {"candidate": n, "fold": fold, **try_rating(candidates[n], taught, asked, seed)}
+            {"candidate": n, "fold": fold, **attempt(candidates[n])}
             for n in range(chunk, len(candidates), chunks)
         ]
 

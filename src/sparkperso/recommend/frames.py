@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from sparkperso.recommend.blending import BlendSums, blend_sums
+from sparkperso.recommend.blending import GROUPS, BlendSums, blend_sums
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.histories import BUCKETS, Floats
@@ -62,8 +62,9 @@ def blend_in_frames(parts: Sequence[Any], exam: Exam, fitter: Fitter, grid: Floa
     asked = exam.profiles.where(F.col("n_relevant") > 0)
     rows = asked.mapInArrow(_blended(held, grid), "document string").collect()
     found = [json.loads(document) for document in sorted(row["document"] for row in rows)]
-    users = sum((np.array(f["users"]) for f in found), np.zeros(len(BUCKETS), np.int64))
-    sums = sum((np.array(f["sums"]) for f in found), np.zeros((len(BUCKETS), len(grid))))
+    shape = (GROUPS, len(BUCKETS))
+    users = sum((np.array(f["users"]) for f in found), np.zeros(shape, np.int64))
+    sums = sum((np.array(f["sums"]) for f in found), np.zeros((*shape, len(grid))))
     return users, sums
 
 

@@ -16,7 +16,6 @@ from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.histories import read_histories
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import Fitted
-from sparkperso.recommend.popularity import GLOBAL
 from sparkperso.recommend.scoring import INPUT, Lister, list_frame
 
 
@@ -32,8 +31,9 @@ class Named:
 def build_lists(profiles: DataFrame, lister: Lister, version: str) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason, model_version for every profile.
 
-    reason is `because:<item of the history>:<percent of what adds to the score>`, or
-    `popular:<scope>` where no item of the history has a part in the score.
+    reason is `because:<item of the history>:<percent of what adds to the score>`, or what the score
+    comes from where no item of the history adds to it: `popular:<scope>`, the scope being that of
+    the popularity that gave it, or `profile`. `lister` explains.
     """
     percent = F.round(F.col("reason_share") * 100).cast("int").cast("string")
     because = F.concat(F.lit("because:"), "reason_item", F.lit(":"), percent)
@@ -44,7 +44,7 @@ def build_lists(profiles: DataFrame, lister: Lister, version: str) -> DataFrame:
         ITEM_ID,
         SCORE,
         "strategy",
-        F.coalesce(because, F.lit(f"popular:{GLOBAL}")).alias("reason"),
+        F.coalesce(because, "basis").alias("reason"),
         F.when(is_own, F.lit(version))
         .otherwise(F.lit(lister.fallback_strategy))
         .alias("model_version"),

@@ -13,8 +13,7 @@ from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import InteractionsConfig
 from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
-
-GLOBAL = "global"
+from sparkperso.recommend.models.popularity import GLOBAL
 
 
 def popular_items(

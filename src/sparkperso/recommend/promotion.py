@@ -85,8 +85,9 @@ def require_accepted(decision: Decision, candidate: str) -> None:
     raise QualityGateError(
         f"The candidate, {candidate}, should pass all {len(decision.checks)} checks of promotion",
         f"{len(decision.failed)} failed: {decision.reasons}",
-        "The champion stays; without one, lists are popularity's. More or newer events, another "
-        "search space (recommend.search) or other floors (recommend.promotion) may help",
+        "The champion stays; without one, lists stay as they are, or are popularity's where there "
+        "are none. More or newer events, another search space (recommend.search) or other floors "
+        "(recommend.promotion) may help",
     )
 
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
 
 DECIMALS = 6
+UNNAMED = "model"
+"""The basis of a score to which nothing that is told apart adds."""
 LISTS = (
     f"{USER_ID} string, {RANK} int, {ITEM_ID} string, {SCORE} double, strategy string, "
-    "reason_item string, reason_share double"
+    "reason_item string, reason_share double, basis string"
 )
 INPUT = [USER_ID, "items", "strengths", "ages", "attributes"]
 
@@ -47,15 +49,18 @@ class Lister:
     fills: Literal["short", "cold"] = "short"
     """Whose lists the fallback fills: all short ones, or those of users without a history."""
     is_explained: bool = False
-    """Whether to say which item of the history has the largest part in each score."""
+    """Whether to say which item of the history has the largest part in each score, and what it
+    comes from where none has: model and fallback must be fitted models then."""
 
 
 def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
-    """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share.
+    """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share, basis.
 
     Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
-    the user's history that adds most to the score, reason_share its part of all that adds to it;
-    null without explanation, or where no item of the history adds anything.
+    the user's history that adds most to the score, reason_share its part of all that adds to it.
+    Where no item of the history adds anything, both are null, and basis names what adds most
+    (`popular:<scope>`, `profile`), or `model` where nothing that is told apart does. All three are
+    null without explanation.
     """
     held = profiles.sparkSession.sparkContext.broadcast(lister)
     return profiles.select(*INPUT).mapInArrow(_lists_of(held), LISTS)
@@ -81,7 +86,7 @@ def make_lists(lister: Lister, users: Histories) -> pa.Table:
     filled, is_own = _fill(lister, users, best)
     rows, places = np.nonzero(filled.items >= 0)
     items = filled.items[rows, places]
-    reasons, shares = _reasons(lister, users, best) if lister.is_explained else (None, None)
+    why = _reasons(lister, users, filled, is_own) if lister.is_explained else None
     ids = lister.catalogue.ids
     strategies = np.where(is_own[rows, places], lister.strategy, lister.fallback_strategy)
     return pa.table(
@@ -91,8 +96,7 @@ def make_lists(lister: Lister, users: Histories) -> pa.Table:
             ITEM_ID: pa.array(ids[items], pa.string()),
             SCORE: pa.array(np.round(filled.scores[rows, places], DECIMALS) + 0.0, pa.float64()),
             "strategy": pa.array(strategies.astype(object), pa.string()),
-            "reason_item": _named(reasons, ids, rows, places),
-            "reason_share": _shares(shares, rows, places),
+            **_columns(why, ids, rows, places),
         }
     )
 
@@ -117,22 +121,51 @@ def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndar
     return Lists(items, scores), own
 
 
-def _reasons(lister: Lister, users: Histories, best: Lists) -> tuple[Ints, Floats]:
-    """Returns, per user and place, the position of the item that adds most, and its share."""
-    reasons = np.full(best.items.shape, -1, dtype=np.int64)
-    shares = np.full(best.items.shape, np.nan)
-    if not isinstance(lister.model, Fitted):
+@dataclass(frozen=True)
+class Reasons:
+    """Why users × places are listed."""
+
+    items: Ints
+    """Position of the item of the history that adds most; -1: none adds anything."""
+    shares: Floats
+    """Its part of all that adds to the score; NaN without one."""
+    basis: np.ndarray
+    """What adds most where no item of the history does; None beside an item."""
+
+
+def _reasons(lister: Lister, users: Histories, lists: Lists, is_own: np.ndarray) -> Reasons:
+    """Returns the reasons of the model's own places, and of those that the fallback filled."""
+    shape = lists.items.shape
+    why = Reasons(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, None, dtype=object))
+    listed = lists.items >= 0
+    for model, places in ((lister.model, listed & is_own), (lister.fallback, listed & ~is_own)):
+        start = 0
+        for block in blocks_of(users):
+            part = slice(start, start + len(block))
+            if places[part].any():
+                own = Reasons(why.items[part], why.shares[part], why.basis[part])
+                _explain(_explained(lister, model), block, lists.items[part], places[part], own)
+            start += len(block)
+    return why
+
+
+def _explained(lister: Lister, model: Scorer | None) -> Fitted:
+    if not isinstance(model, Fitted):
         raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
-    start = 0
-    for block in blocks_of(users):
-        explain = lister.model.explainer(block)
-        for row in np.flatnonzero(block.lengths > 0).tolist():
-            places = np.flatnonzero(best.items[start + row] >= 0)
-            found = explain(row, best.items[start + row, places])
-            items, share = _largest(found, block.liked(row))
-            reasons[start + row, places], shares[start + row, places] = items, share
-        start += len(block)
-    return reasons, shares
+    return model
+
+
+def _explain(
+    model: Fitted, block: Histories, items: Ints, places: np.ndarray, why: Reasons
+) -> None:
+    """Fills in the reasons of some places of a block of users."""
+    explain = model.explainer(block)
+    for row in np.flatnonzero(places.any(axis=1)).tolist():
+        at = np.flatnonzero(places[row])
+        found = explain(row, items[row, at])
+        why.items[row, at], why.shares[row, at] = _largest(found, block.liked(row))
+        bare = why.items[row, at] < 0
+        why.basis[row, at[bare]] = _basis(found)[bare]
 
 
 def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
@@ -141,23 +174,39 @@ def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
     Of equal contributions the first; rounded, so that it is the same one everywhere. The share is
     of all that adds to the score: what takes away from it would make it more than the whole.
     """
+    n = found.contributions.shape[1]
+    if not len(liked):
+        return np.full(n, -1), np.full(n, np.nan)
     largest = np.round(found.contributions, DECIMALS).argmax(axis=0)
-    added = found.contributions[largest, np.arange(len(largest))]
+    added = found.contributions[largest, np.arange(n)]
     total = np.maximum(found.base, 0) + np.maximum(found.contributions, 0).sum(axis=0)
     tells = added > 0
-    share = np.divide(added, total, out=np.full(len(added), np.nan), where=tells)
+    share = np.divide(added, total, out=np.full(n, np.nan), where=tells)
     return np.where(tells, liked[largest], -1), share
 
 
-def _named(reasons: Ints | None, ids: np.ndarray, rows: Ints, places: Ints) -> pa.Array:
-    if reasons is None:
-        return pa.nulls(len(rows), pa.string())
-    found = reasons[rows, places]
-    return pa.array([ids[item] if item >= 0 else None for item in found], pa.string())
+def _basis(found: Explanation) -> np.ndarray:
+    """Returns, per item, the name of what adds most to its score; of equal ones the first."""
+    names = np.array([*found.named, UNNAMED], dtype=object)
+    nothing = np.zeros(found.contributions.shape[1])
+    parts = np.round([*found.named.values(), nothing], DECIMALS + 6)
+    largest = parts.argmax(axis=0)
+    return np.where(parts.max(axis=0) > 0, names[largest], UNNAMED)
 
 
-def _shares(shares: Floats | None, rows: Ints, places: Ints) -> pa.Array:
-    if shares is None:
-        return pa.nulls(len(rows), pa.float64())
-    found = np.round(shares[rows, places], DECIMALS)
-    return pa.array(found, pa.float64(), from_pandas=True)
+def _columns(why: Reasons | None, ids: np.ndarray, rows: Ints, places: Ints) -> dict[str, pa.Array]:
+    """Returns reason_item, reason_share and basis of the listed places."""
+    n, text = len(rows), pa.string()
+    if why is None:
+        return {
+            "reason_item": pa.nulls(n, text),
+            "reason_share": pa.nulls(n, pa.float64()),
+            "basis": pa.nulls(n, text),
+        }
+    items = [ids[item] if item >= 0 else None for item in why.items[rows, places]]
+    shares = np.round(why.shares[rows, places], DECIMALS)
+    return {
+        "reason_item": pa.array(items, text),
+        "reason_share": pa.array(shares, pa.float64(), from_pandas=True),
+        "basis": pa.array(why.basis[rows, places], text),
+    }

@@ -11,12 +11,18 @@ from pyspark import Broadcast
 
 from sparkperso.config.models import HybridParams
 from sparkperso.config.recommend import HybridConfig
-from sparkperso.recommend.blending import BlendSums, choose_weights, weight_grid
+from sparkperso.errors import JobError
+from sparkperso.recommend.blending import (
+    BlendSums,
+    choose_weights,
+    cross_fitted_mean,
+    weight_grid,
+)
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
+from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.frames import blend_in_frames, try_in_frames
 from sparkperso.recommend.histories import Floats
-from sparkperso.recommend.models import require_possible
 from sparkperso.recommend.pictures import comparison_figure, fit_figures
 from sparkperso.recommend.tasks import (
     Shared,
@@ -57,16 +63,19 @@ class Search:
     metric: str
     fitter: Fitter
     _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    _failed: dict[int, str] = field(default_factory=dict)
 
     def run(self, candidates: Sequence[Any]) -> list[Tried]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
-        Without `drop_below` all folds are asked in one Spark job, else one after the other. Raises
-        JobError for a candidate that the catalogue is too large for.
+        Without `drop_below` all folds are asked in one Spark job, else one after the other. What
+        cannot be fitted has a `failure` instead of figures; bounds are named before any work.
         """
-        require_possible(candidates, len(self.fitter.catalogue), self.fitter.setting)
         self._found = {place: [] for place in range(len(candidates))}
-        alive = list(self._found)
+        self._failed = {p: why for p in self._found if (why := self.fitter.obstacle(candidates[p]))}
+        for place, why in self._failed.items():
+            self.say(f"{_name(place, candidates[place])} is left out: {why}")
+        alive = [place for place in self._found if place not in self._failed]
         rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()
         for folds in rounds:
             self._ask(candidates, alive, list(folds))
@@ -74,10 +83,14 @@ class Search:
         tried = [self._tried(place, params) for place, params in enumerate(candidates)]
         for one in tried:
             self._record(one)
-        self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
+        self._draw([one for one in tried if one.failure is None])
+        return tried
+
+    def _draw(self, tried: Sequence[Tried]) -> None:
+        if tried:
+            self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
         for figure, name in fit_figures(tried, self.metric):
             self.recorder.log_figure(figure, name)
-        return tried
 
     def _one_by_one(self) -> list[range]:
         return [range(n, n + 1) for n in range(len(self.exams))]
@@ -88,8 +101,7 @@ class Search:
         for place in alive:
             if place not in whole:
                 for fold in folds:
-                    document = try_in_frames(candidates[place], self.exams[fold], self.fitter)
-                    self._found[place].append({**document, "fold": fold})
+                    self._keep(place, fold, self._attempt(candidates[place], fold))
 
     def _ask_tasks(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
         if not places:
@@ -99,10 +111,24 @@ class Search:
         frames = {fold: self.exams[fold].profiles for fold in folds}
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
         for document in in_tasks(frames, chunks, work):
-            self._found[places[document["candidate"]]].append(document)
+            self._keep(places[document["candidate"]], document["fold"], document)
+
+    def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
+        try:
+            return dict(try_in_frames(params, self.exams[fold], self.fitter))
+        except FAILURES as error:
+            return {"failure": reason_of(error)}
+
+    def _keep(self, place: int, fold: int, document: dict[str, Any]) -> None:
+        if "failure" in document:
+            why = f"{document['failure']} (on {self.exams[fold].fold.name})"
+            self._failed.setdefault(place, why)
+        else:
+            self._found[place].append({**document, "fold": fold})
 
     def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
         """Returns the candidates that may still win among those of their model."""
+        alive = [place for place in alive if place not in self._failed]
         if self.plan.drop_below is None:
             return alive
         means = {
@@ -116,19 +142,22 @@ class Search:
         return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
 
     def _tried(self, place: int, params: Any) -> Tried:
+        name, failure = _name(place, params), self._failed.get(place)
+        if failure is not None:
+            return Tried(name, params, (), failure=failure)
         documents = sorted(self._found[place], key=lambda d: d["fold"])
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
         figures = ("candidate", "fold", "curve", "iterations")
         folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
-        name, is_dropped = f"{params.model}_{place + 1}", len(folds) < len(self.exams)
+        is_dropped = len(folds) < len(self.exams)
         return Tried(name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents))
 
     def _record(self, tried: Tried) -> None:
         with self.recorder.child(tried.name) as run:
             run.log_params({"strategy": tried.params.model, **tried.params.model_dump()})
-            run.set_tags({"dropped": tried.is_dropped})
+            run.set_tags({"dropped": tried.is_dropped, "left_out": tried.failure or "no"})
             for number, metrics in enumerate(tried.folds, 1):
                 run.log_metrics(metrics, step=number)
             for number, curve in enumerate(tried.curves, 1):
@@ -136,7 +165,14 @@ class Search:
                     name = f"fold_{number}_{self.metric}_by_iteration"
                     run.log_metrics({name: value}, step=int(iteration))
             run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
-        self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
+        if tried.failure is None:
+            self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
+        elif tried.failure != self.fitter.obstacle(tried.params):
+            self.say(f"{tried.name} is left out: {tried.failure}")
+
+
+def _name(place: int, params: Any) -> str:
+    return f"{params.model}_{place + 1}"
 
 
 def learn_blend(
@@ -146,20 +182,20 @@ def learn_blend(
     fitter: Fitter,
     config: HybridConfig,
 ) -> tuple[HybridParams, float]:
-    """Returns the blend whose weights ranked best on the folds, and its mean nDCG there.
+    """Returns the blend whose weights ranked best on the folds, and what such a blend is worth.
 
-    The mean is over users with a history. A bucket of histories with fewer than `min_bucket_users`
-    judged users shares the weights that are best for all.
+    That is `blending.cross_fitted_mean`, which may be held against the mean of a part. A bucket of
+    histories with fewer than `min_bucket_users` judged users shares the weights that are best for
+    all. Raises JobError when the parts cannot be fitted beside each other.
     """
     grid = weight_grid(len(parts), config.steps)
     found = _blend_sums(exams, shared, parts, fitter, grid)
     users = np.sum([users for users, _ in found], axis=0)
     sums = np.sum([np.round(sums, 9) for _, sums in found], axis=0)
-    weights = choose_weights(users, sums, grid, config.min_bucket_users)
-    places = {tuple(row): place for place, row in enumerate(grid.tolist())}
-    total = sum(sums[n, places[w]] for n, w in enumerate(weights.values()) if n)
-    mean = total / max(users[1:].sum(), 1)
-    return HybridParams(parts=tuple(parts), weights=weights), round(float(mean), DECIMALS)
+    enough = config.min_bucket_users
+    weights = choose_weights(users.sum(axis=0), sums.sum(axis=0), grid, enough)
+    mean = cross_fitted_mean(users, sums, grid, enough)
+    return HybridParams(parts=tuple(parts), weights=weights), round(mean, DECIMALS)
 
 
 def _blend_sums(
@@ -174,5 +210,8 @@ def _blend_sums(
         return [blend_in_frames(parts, exam, fitter, grid) for exam in exams]
     asked = {fold: exam.profiles for fold, exam in enumerate(exams)}
     found = in_tasks(asked, 1, blend_work(shared, parts, grid))
+    failed = [document["failure"] for document in found if "failure" in document]
+    if failed:
+        raise JobError("A blend's parts should be fitted beside each other in one task", failed[0])
     found.sort(key=lambda document: document["fold"])
     return [(np.array(d["users"]), np.array(d["sums"])) for d in found]

@@ -18,8 +18,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
+from sparkperso.errors import JobError
 from sparkperso.recommend.blending import blend_sums
 from sparkperso.recommend.catalogue import Catalogue
+from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.histories import flat, read_histories
 from sparkperso.recommend.judging import Answers
 from sparkperso.recommend.models import fit_model, load_model
@@ -31,6 +33,14 @@ from sparkperso.threads import one_thread
 if TYPE_CHECKING:
     from pyspark import Broadcast, SparkContext
 
+FITS = (
+    ("model", pa.string()),
+    ("name", pa.string()),
+    ("block", pa.int32()),
+    ("data", pa.binary()),
+    ("failure", pa.string()),
+)
+FIT_SCHEMA = ", ".join(f"{name} {'int' if name == 'block' else kind}" for name, kind in FITS)
 Work = Callable[[int, int, pa.Table], list[Any]]
 """(fold, chunk, rows of the fold) → documents to send back."""
 
@@ -70,17 +80,23 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
 def trial_work(
     shared: Broadcast[Shared], candidates: Sequence[Any], chunks: int, patience: int | None
 ) -> Work:
-    """Returns the work that tries every `chunks`-th candidate on a fold."""
+    """Returns the work that tries every `chunks`-th candidate on a fold.
+
+    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    """
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         held = shared.value
         exam = read_exam(table, fold, held)
+
+        def attempt(params: Any) -> dict[str, Any]:
+            try:
+                return try_candidate(params, exam, held.catalogue, held.setting, patience)
+            except FAILURES as error:
+                return {"failure": reason_of(error)}
+
         return [
-            {
-                "candidate": place,
-                "fold": fold,
-                **try_candidate(candidates[place], exam, held.catalogue, held.setting, patience),
-            }
+            {"candidate": place, "fold": fold, **attempt(candidates[place])}
             for place in range(chunk, len(candidates), chunks)
         ]
 
@@ -88,12 +104,18 @@ def trial_work(
 
 
 def blend_work(shared: Broadcast[Shared], parts: Sequence[Any], grid: np.ndarray[Any, Any]) -> Work:
-    """Returns the work that asks a fold how each weighting of the parts would have done."""
+    """Returns the work that asks a fold how each weighting of the parts would have done.
+
+    Its document holds `failure` where the parts cannot be fitted beside each other.
+    """
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         held = shared.value
         exam = read_exam(table, fold, held)
-        fitted = [fit_model(p, exam.training, held.catalogue, held.setting) for p in parts]
+        try:
+            fitted = [fit_model(p, exam.training, held.catalogue, held.setting) for p in parts]
+        except FAILURES as error:
+            return [{"fold": fold, "failure": reason_of(error)}]
         users, sums = blend_sums(fitted, exam, grid)
         return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
 
@@ -118,10 +140,21 @@ def fit_in_tasks(
 ) -> dict[str, Fitted]:
     """Returns models fitted on all profiles with a history, each by a task of its own.
 
-    Their arrays (item-sized) come to the driver.
+    Their arrays (item-sized) come to the driver. Raises JobError when one cannot be fitted.
     """
+    fitted, failed = try_fit_in_tasks(profiles, candidates, catalogue, setting)
+    if failed:
+        why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise JobError(f"{', '.join(candidates)} should be fitted", why)
+    return fitted
+
+
+def try_fit_in_tasks(
+    profiles: DataFrame, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> tuple[dict[str, Fitted], dict[str, str]]:
+    """Returns the models that can be fitted, as `fit_in_tasks`, and why the others cannot."""
     if not candidates:
-        return {}
+        return {}, {}
     spark = profiles.sparkSession
     held, names = spark.sparkContext.broadcast(catalogue), list(candidates)
     params = dict(candidates)
@@ -130,27 +163,27 @@ def fit_in_tasks(
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         name = key[0].as_py()
         users = read_histories(table, len(held.value))
-        with one_thread():
-            model = fit_model(params[name], users, held.value, setting)
-        columns = list(zip(*to_rows(model.arrays()), strict=True))
-        return pa.table(
-            {
-                "model": pa.array([name] * len(columns[0]), pa.string()),
-                "name": pa.array(columns[0], pa.string()),
-                "block": pa.array(columns[1], pa.int32()),
-                "data": pa.array(columns[2], pa.binary()),
-            }
-        )
+        rows: list[tuple[Any, ...]]
+        try:
+            with one_thread():
+                model = fit_model(params[name], users, held.value, setting)
+            rows = [(name, *row, None) for row in to_rows(model.arrays())]
+        except FAILURES as error:
+            rows = [(name, None, None, None, reason_of(error))]
+        columns = zip(FITS, zip(*rows, strict=True), strict=True)
+        return pa.table({n: pa.array(values, kind) for (n, kind), values in columns})
 
     copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
     taught = profiles.where(F.size("items") > 0).select("*", copies)
     grouped = taught.repartition(len(names), "model").groupBy("model")
-    rows = grouped.applyInArrow(task, "model string, name string, block int, data binary").collect()
+    rows = grouped.applyInArrow(task, FIT_SCHEMA).collect()
+    failed = {r["model"]: r["failure"] for r in rows if r["failure"] is not None}
     own = {
         n: [(r["name"], r["block"], bytes(r["data"])) for r in rows if r["model"] == n]
         for n in names
+        if n not in failed
     }
-    return {name: load_model(params[name], from_rows(own[name])) for name in names}
+    return {name: load_model(params[name], from_rows(own[name])) for name in own}, failed
 
 
 def idle_threads(context: SparkContext, n_tasks: int) -> int:

@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, USER_ID
-from sparkperso.config.models import HybridParams, PopularityParams
+from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import MinimumConfig, RecommendConfig
-from sparkperso.errors import QualityGateError
+from sparkperso.errors import JobError, QualityGateError
 from sparkperso.recommend.comparison import Comparison, compare
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam
@@ -22,7 +22,7 @@ from sparkperso.recommend.profiles import Attributes, profile_frame
 from sparkperso.recommend.space import draw
 from sparkperso.recommend.split import latest_ratings, make_folds
 from sparkperso.recommend.tried import Tried
-from sparkperso.recommend.tuning import Bench, Tuned, tune, tune_ratings
+from sparkperso.recommend.tuning import SPACE, Bench, Tuned, tune, tune_ratings
 from sparkperso.recorder import RunRecorder
 
 PLAIN, TUNED, CHAMPION = "popularity", "popularity_tuned", "champion"
@@ -48,6 +48,8 @@ class Trained:
     found: Found
     test: Comparison
     champion_version: str | None
+    not_tested: Mapping[str, str]
+    """Contender → why it could not be fitted for the test."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what a registered version says about its training."""
@@ -60,7 +62,12 @@ class Trained:
             "popularity": best["popularity"].params.model_dump(mode="json"),
             "explicit": explicit
             and {"params": explicit.params.model_dump(), "mean": explicit.mean},
-            "test": {**self.test.as_dict(), "champion_version": self.champion_version},
+            "left_out": self.found.tuned.left_out,
+            "test": {
+                **self.test.as_dict(),
+                "champion_version": self.champion_version,
+                "left_out": dict(self.not_tested),
+            },
         }
 
 
@@ -90,7 +97,9 @@ class Trainer:
     def train(self, inputs: Inputs) -> Trained:
         """Returns the best candidate of the folds, tested once, refitted on everything.
 
-        Raises QualityGateError when there is too little to train on or to test with.
+        A model that cannot be fitted is left out, by name, wherever that shows. Raises
+        QualityGateError when there is too little to train on or to test with, JobError when no
+        model can be fitted.
         """
         require_enough(inputs.interactions, self.config.minimum)
         parts = (self.config.interactions, self.config.split, inputs.as_of)
@@ -102,17 +111,24 @@ class Trainer:
         found = self._search(bench, exams, inputs)
         for exam in exams:
             exam.release()
-        winner, comparison = self._test(bench, test, found.tuned, inputs.champion)
+        self.say("testing the best of each model on the held-out part")
+        contenders = self._contenders(found.tuned, inputs.champion)
+        models, not_tested = self.fitter.try_fit(test.profiles, contenders)
+        self._say_left_out(not_tested, "the test")
+        ranked = [one for one in found.tuned.ranked(bench.metric) if self._name(one) in models]
+        winner, refitted = self._refit(ranked, found.tuned, inputs)
+        comparison = self._compare(models, winner, test)
         test.release()
-        self.say(f"refitting {winner.name} on everything up to as-of")
-        wanted = {"winner": winner.params}
-        if "als_implicit" in found.tuned.best:
-            # Without a prior: the factors are for similar items, and for others to use.
-            als = found.tuned.best["als_implicit"].params
-            wanted["als"] = als.model_copy(update={"prior_half_life_days": None})
-        models = self.fitter.fit(everybody(inputs), wanted)
         version = inputs.champion[0] if inputs.champion else None
-        return Trained(models["winner"], models.get("als"), winner, found, comparison, version)
+        return Trained(
+            refitted["winner"],
+            refitted.get("als"),
+            winner,
+            found,
+            comparison,
+            version,
+            not_tested,
+        )
 
     def _bench(self, inputs: Inputs) -> Bench:
         return Bench(
@@ -137,29 +153,44 @@ class Trainer:
         ratings = self.config.search.explicit
         if not ratings or latest_ratings(inputs.events).isEmpty():
             return Found(tuned, None)
-        return Found(tuned, tune_ratings(bench, exams, ratings))
+        explicit = tune_ratings(bench, exams, ratings)
+        return Found(tuned, explicit if explicit.failure is None else None)
 
-    def _test(
-        self, bench: Bench, test: Exam, tuned: Tuned, champion: tuple[str, Any] | None
-    ) -> tuple[Tried, Comparison]:
-        """Asks the best of each model about the unseen part.
-
-        A blend that is not better there than its best part gives way to it.
-        """
-        self.say("testing the best of each model on the held-out part")
+    def _contenders(self, tuned: Tuned, champion: tuple[str, Any] | None) -> dict[str, Any]:
+        """Returns what the test is asked about: the best of each model, baselines, the champion."""
         contenders = {name: one.params for name, one in tuned.best.items() if name != "hybrid"}
         contenders |= {PLAIN: PopularityParams(), TUNED: tuned.best["popularity"].params}
         contenders |= {n: one.params for n, one in tuned.best.items() if n == "hybrid"}
-        contenders |= {CHAMPION: champion[1]} if champion else {}
-        models = self.fitter.fit(test.profiles, contenders)
-        first, *others = tuned.ranked(bench.metric)
-        comparison = self._compare(models, first, test)
-        if isinstance(first.params, HybridParams) and others:
-            part = others[0]
-            if comparison.gains[self._name(part)].mean <= 0:
-                self.say(f"the hybrid is no better than {part.name} on the test: {part.name} it is")
-                return part, self._compare(models, part, test)
-        return first, comparison
+        return contenders | ({CHAMPION: champion[1]} if champion else {})
+
+    def _refit(
+        self, ranked: list[Tried], tuned: Tuned, inputs: Inputs
+    ) -> tuple[Tried, dict[str, Fitted]]:
+        """Returns the best of the folds that can be fitted on everything, and what was fitted.
+
+        The test has no say in it.
+        """
+        profiles = everybody(inputs)
+        for one in ranked:
+            self.say(f"refitting {one.name} on everything up to as-of")
+            wanted = {"winner": one.params}
+            if "als_implicit" in tuned.best:
+                # Without a prior: the factors are for similar items, and for others to use.
+                als = tuned.best["als_implicit"].params
+                wanted["als"] = als.model_copy(update={"prior_half_life_days": None})
+            models, left_out = self.fitter.try_fit(profiles, wanted)
+            self._say_left_out(left_out, "the refit")
+            if "winner" in models:
+                return one, models
+        raise JobError(
+            "One of the models that were tried should be fitted on everything",
+            "None could be",
+            SPACE,
+        )
+
+    def _say_left_out(self, left_out: Mapping[str, str], where: str) -> None:
+        for name, why in left_out.items():
+            self.say(f"{name} is left out of {where}: {why}")
 
     def _compare(self, models: Mapping[str, Fitted], winner: Tried, test: Exam) -> Comparison:
         resampling = (self.config.bootstrap, self.config.seed)

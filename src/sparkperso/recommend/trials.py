@@ -64,26 +64,53 @@ class Examined:
         return round(float(judged.sums["ndcg"].sum() / max(judged.users.sum(), 1)), 6)
 
 
+@dataclass(frozen=True)
+class Look:
+    """A model on a fold, and what it is worth there: all figures are of this one model."""
+
+    model: Fitted
+    metrics: dict[str, float]
+    fit_seconds: float
+    """Seconds that fitting this model took, without looks at earlier ones."""
+    score_seconds: float
+    iteration: int | None = None
+    """After how many iterations, where it was looked at while it was fitted."""
+
+    @classmethod
+    def at(
+        cls, exam: Examined, model: Fitted, fit_seconds: float, iteration: int | None = None
+    ) -> Look:
+        """Returns what the model is worth on the fold."""
+        start = perf_counter()
+        metrics = exam.judge(model).means(exam.k, exam.n_items)
+        return cls(model, metrics, fit_seconds, perf_counter() - start, iteration)
+
+
 class Watch:
     """Follows the validation metric over iterations, and says when more of them are of no use."""
 
     def __init__(self, exam: Examined, patience: int, last: int) -> None:
         self.exam, self.patience, self.last = exam, patience, last
         self.curve: dict[int, float] = {}
+        self.best: Look | None = None
+        """The look with the largest metric; the first of equal ones."""
+        self._start, self._seconds = perf_counter(), 0.0
 
     def __call__(self, iteration: int, model: Fitted) -> bool:
-        """Notes the metric; returns False when it has not grown for `patience` looks."""
+        """Looks at the model; returns False when the metric has not grown for `patience` looks.
+
+        The model is kept while no later one is better: it must not change afterwards.
+        """
         if iteration % WATCH_EVERY and iteration != self.last:
             return True
-        judged = self.exam.judge(model)
-        self.curve[iteration] = judged.means(self.exam.k, 1)[f"ndcg_at_{self.exam.k}"]
-        best = max(self.curve, key=lambda n: (self.curve[n], -n))
-        return iteration - best < self.patience * WATCH_EVERY
-
-    @property
-    def best(self) -> int | None:
-        """Number of iterations with the largest metric; the smallest of equal ones."""
-        return max(self.curve, key=lambda n: (self.curve[n], -n)) if self.curve else None
+        fit_seconds = perf_counter() - self._start - self._seconds
+        look = Look.at(self.exam, model, fit_seconds, iteration)
+        self._seconds += look.score_seconds
+        metric = f"ndcg_at_{self.exam.k}"
+        self.curve[iteration] = look.metrics[metric]
+        if self.best is None or look.metrics[metric] > self.best.metrics[metric]:
+            self.best = look
+        return iteration - (self.best.iteration or 0) < self.patience * WATCH_EVERY
 
 
 def peak_rss_mb() -> float:
@@ -96,23 +123,21 @@ def try_candidate(
 ) -> dict[str, Any]:
     """Returns what came of one candidate: metrics, fit_seconds, score_seconds, peak_rss_mb, curve.
 
-    With `patience`, iterative models stop when the metric has not grown for so many looks, and
-    `iterations` is the number that did best.
+    With `patience`, iterative models stop when the metric has not grown for so many looks; then all
+    figures are those of the look that did best, `iterations` its number of iterations.
     """
     last = getattr(params, "max_iter", None)
     watch = Watch(exam, patience, last) if patience and last else None
     start = perf_counter()
     model = fit_model(params, exam.training, catalogue, replace(setting, watch=watch))
-    fitted = perf_counter()
-    metrics = exam.judge(model).means(exam.k, exam.n_items)
-    if watch and watch.best:
-        metrics[f"ndcg_at_{exam.k}"] = max(watch.curve[watch.best], metrics[f"ndcg_at_{exam.k}"])
+    fit_seconds = perf_counter() - start
+    look = (watch and watch.best) or Look.at(exam, model, fit_seconds)
     return {
-        **metrics,
-        f"train_ndcg_at_{exam.k}": exam.recall_of_training(model),
-        "fit_seconds": fitted - start,
-        "score_seconds": perf_counter() - fitted,
+        **look.metrics,
+        f"train_ndcg_at_{exam.k}": exam.recall_of_training(look.model),
+        "fit_seconds": look.fit_seconds,
+        "score_seconds": look.score_seconds,
         "peak_rss_mb": peak_rss_mb(),
         "curve": watch.curve if watch else {},
-        "iterations": watch.best if watch else None,
+        "iterations": look.iteration,
     }

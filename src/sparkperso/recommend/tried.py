@@ -22,6 +22,8 @@ class Tried:
     """Whether it was given up before the last fold."""
     curves: tuple[Mapping[str, float], ...] = ()
     """Per fold: iteration → validation metric, where iterations were watched."""
+    failure: str | None = None
+    """Why it could not be fitted, on all folds or one of them; it has no figures then."""
 
     @property
     def mean(self) -> Metrics:

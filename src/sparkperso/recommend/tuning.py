@@ -8,17 +8,21 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from sparkperso.config.models import ExplicitParams
+from sparkperso.config.models import ExplicitParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
+from sparkperso.errors import JobError
 from sparkperso.recommend.engines import Fitter
 from sparkperso.recommend.exam import Exam, prepare_exam
 from sparkperso.recommend.explicit import rating_frame, rating_work
+from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.profiles import Attributes
 from sparkperso.recommend.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.split import Fold
 from sparkperso.recommend.tasks import Shared, chunks_for, in_tasks
 from sparkperso.recommend.tried import Tried, best_of
 from sparkperso.recorder import NullRecorder, RunRecorder
+
+SPACE = "Change the bounds that are named, or recommend.search.space"
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,21 @@ class Tuned:
     best: Mapping[str, Tried]
     """Model → its best candidate; with `blend`, the hybrid of the best too."""
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Candidate → why it could not be fitted."""
+        return {one.name: one.failure for one in self.tried if one.failure is not None}
+
     def ranked(self, metric: str) -> list[Tried]:
         """Returns the best of each model and the blend, best first."""
         return sorted(self.best.values(), key=lambda one: -one.mean[metric])
 
 
 def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: bool) -> Tuned:
-    """Returns the best candidate of each model, and with `blend` the hybrid of the best."""
+    """Returns the best candidate of each model, and with `blend` the hybrid of the best.
+
+    What cannot be fitted is left out, by name; raises JobError when nothing else is left.
+    """
     config = bench.config.search
     allowed = {number: exam.allowed for number, exam in enumerate(exams)}
     held = Shared(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
@@ -70,27 +82,47 @@ def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: 
     search = Search(exams, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter)
     tried = search.run(candidates)
     best = best_by_model(tried, bench.metric)
+    if not best:
+        why = "; ".join(f"{one.name}: {one.failure}" for one in tried)
+        raise JobError("At least one candidate should be fitted", why, SPACE)
     hybrid = blend_of(bench, exams, shared, best) if blend else None
     shared.unpersist()
-    return Tuned(tuple(tried), best | ({"hybrid": hybrid} if hybrid else {}))
+    if hybrid is None:
+        return Tuned(tuple(tried), best)
+    if hybrid.failure is not None:
+        return Tuned((*tried, hybrid), best)
+    return Tuned(tuple(tried), {**best, "hybrid": hybrid})
 
 
 def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
-    """Returns model → its best candidate, models in the order of their first candidates."""
-    models = dict.fromkeys(one.params.model for one in tried)
-    return {m: best_of([t for t in tried if t.params.model == m], metric) for m in models}
+    """Returns model → its best candidate, models in the order of their first candidates.
+
+    A model of which no candidate could be fitted is not among them.
+    """
+    fitted = [one for one in tried if one.failure is None]
+    models = dict.fromkeys(one.params.model for one in fitted)
+    return {m: best_of([t for t in fitted if t.params.model == m], metric) for m in models}
 
 
 def blend_of(
     bench: Bench, exams: Sequence[Exam], shared: Any, best: Mapping[str, Tried]
 ) -> Tried | None:
-    """Returns the blend of the best models; None with fewer than two."""
+    """Returns the blend of the best models, or why it cannot be fitted; None with fewer than two.
+
+    Its figure is cross-fitted (`search.learn_blend`), so that it may be ranked among its parts.
+    """
     config = bench.config.search.hybrid
     ranked = sorted(best.values(), key=lambda one: -one.mean[bench.metric])[: config.max_parts]
     if not config.enabled or len(ranked) < 2:
         return None
     parts = [one.params for one in ranked]
-    params, mean = learn_blend(exams, shared, parts, bench.fitter, config)
+    try:
+        params, mean = learn_blend(exams, shared, parts, bench.fitter, config)
+    except FAILURES as error:
+        bench.say(f"hybrid is left out: {reason_of(error)}")
+        return Tried(
+            "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
+        )
     bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {mean:.4f}")
     with bench.recorder.child("hybrid") as run:
         run.log_params({"strategy": "hybrid", **params.model_dump()})
@@ -101,12 +133,22 @@ def blend_of(
 def tune_ratings(
     bench: Bench, exams: Sequence[Exam], candidates: Sequence[ExplicitParams]
 ) -> Tried:
-    """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings."""
+    """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
+
+    One that cannot be fitted is left out, by name; when none can, it is the first, with its
+    failure.
+    """
     found = ask_ratings(bench, [exam.fold for exam in exams], candidates)
-    tried = [
-        Tried(f"als_explicit_{n + 1}", p, tuple(d for d in found if d["candidate"] == n))
-        for n, p in enumerate(candidates)
+    every = [
+        _rated(n, params, [d for d in found if d["candidate"] == n])
+        for n, params in enumerate(candidates)
     ]
+    for one in every:
+        if one.failure is not None:
+            bench.say(f"{one.name} is left out: {one.failure}")
+    tried = [one for one in every if one.failure is None]
+    if not tried:
+        return every[0]
     for one in tried:
         bench.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
         with bench.recorder.child(one.name) as run:
@@ -115,10 +157,20 @@ def tune_ratings(
     return min(tried, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
 
 
+def _rated(place: int, params: ExplicitParams, found: Sequence[dict[str, Any]]) -> Tried:
+    name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in found if "failure" in d]
+    if failed:
+        return Tried(name, params, (), failure=failed[0])
+    return Tried(name, params, tuple(found))
+
+
 def ask_ratings(
     bench: Bench, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
 ) -> list[dict[str, Any]]:
-    """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold."""
+    """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold.
+
+    Or `failure`, why it cannot be fitted.
+    """
     chunks = chunks_for(len(candidates), len(folds), bench.slots)
     frames = {n: rating_frame(fold, bench.item_index) for n, fold in enumerate(folds)}
     n_items = len(bench.fitter.catalogue)

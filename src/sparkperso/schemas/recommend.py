@@ -101,7 +101,8 @@ RECOMMENDATIONS = TableSpec(
         required(
             "reason",
             "string",
-            "because:<item the user has>:<percent of the score it adds>, or popular:<scope>",
+            "because:<item the user has>:<percent of the score it adds>, popular:<scope> by whose "
+            "popularity, profile by users with the same attributes, or model",
         ),
         required(
             "model_version",

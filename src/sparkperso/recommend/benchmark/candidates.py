@@ -9,13 +9,12 @@ from typing import Any
 
 from sparkperso.config.models import (
     PARAMS,
-    EaseParams,
     ExplicitParams,
-    KnnParams,
     PopularityParams,
 )
 from sparkperso.config.recommend import SearchConfig
 from sparkperso.errors import UsageError
+from sparkperso.recommend import failures
 from sparkperso.recommend.engines import Engine
 from sparkperso.recommend.space import draw, grid
 
@@ -89,12 +88,8 @@ def obstacle(params: Any, given: Given) -> str | None:
     """Returns why a candidate cannot be tried on these data; None when it can."""
     if params.model == "content" and not given.has_items:
         return "nothing is known of the items: give --items"
-    in_blocks = isinstance(params, KnnParams) and not given.engine.is_whole(params)
-    if (in_blocks or isinstance(params, EaseParams)) and given.n_items > given.max_item_pairs:
-        limit = f"{given.max_item_pairs:,} (recommend.max_item_pairs)"
-        where = f" by the engine {given.engine.name}" if in_blocks else ""
-        return f"{given.n_items:,} items; it is fitted{where} on up to {limit}"
-    return None
+    is_whole = given.engine.is_whole(params)
+    return failures.obstacle(params, given.n_items, given.max_item_pairs, is_whole)
 
 
 def _wanted(names: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def title(split: Mapping[str, Any], k: int) -> str:
 def notes(document: Mapping[str, Any]) -> list[str]:
     """Returns what the reader should know beside the table, one line each."""
     split = document["split"]
-    lines = [dropped(f"--{part}", split[part]) for part in ("train", "test")]
+    lines = list(split["warnings"])
+    lines += [dropped(f"--{part}", split[part]) for part in ("train", "test")]
     lines.append(
         f"{split['n_cold_users']:,} of {split['n_test_users']:,} users and "
         f"{split['n_cold_items']:,} of {split['test']['n_items']:,} items of the test are not in "

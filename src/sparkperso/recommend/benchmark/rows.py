@@ -16,6 +16,7 @@ from sparkperso.errors import JobError
 
 EPOCH = datetime(1970, 1, 1)
 RATING = "rating"
+FIRST, BEGAN = "first_timestamp", "began"
 NUMBER = r"^\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*$"
 REASONS = {
     USER_ID: "user_id is missing",
@@ -23,6 +24,7 @@ REASONS = {
     RATING: "rating is not a number",
     TIMESTAMP: "timestamp cannot be read",
 }
+BAD_FIRST = "first_timestamp cannot be read, or is after timestamp"
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,21 @@ class Rows:
     """The rows of one part that count."""
 
     frame: DataFrame
-    """user_id, item_id (text), rating (double), timestamp (1970 where there is none); kept in
-    memory until `release`."""
+    """user_id, item_id (text), rating (double), timestamp (1970 where there is none), began; kept
+    in memory until `release`. A row with an earlier first_timestamp stands there once more, at
+    that time and with `began`: the pair was known from then on."""
     counts: dict[str, Any]
     """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
     n_without_preference (pairs), first_at and last_at (ISO text, None without times)."""
     has_times: bool
     """Whether rows say when."""
+    has_firsts: bool
+    """Whether there is a first_timestamp beside it."""
+    began_at: datetime
+    """The earliest of all times, first ones too."""
     first_at: datetime
     last_at: datetime
-    """Naive UTC; 1970 without times."""
+    """The earliest and the latest timestamp, naive UTC; 1970 without times."""
     rating_kinds: int
     """Distinct ratings above 0, counted up to about 5 %."""
     rating_range: tuple[float, float]
@@ -48,7 +55,16 @@ class Rows:
     @property
     def is_timed(self) -> bool:
         """Whether times tell rows apart."""
-        return self.has_times and self.first_at < self.last_at
+        return self.has_times and self.began_at < self.last_at
+
+    @property
+    def is_once(self) -> bool:
+        """Whether no pair repeats though rows have times, and none says when it began.
+
+        So it is where rows are pairs with the time of their last event: what happened to a pair
+        before is lost then.
+        """
+        return self.is_timed and not self.has_firsts and not self.counts["n_duplicates"]
 
     def release(self) -> None:
         """Lets go of what is kept in memory."""
@@ -59,26 +75,63 @@ def read_rows(given: DataFrame, name: str) -> Rows:
     """Returns the rows of `given` that count; `name` is how messages call it (`--train`).
 
     Needs user_id and item_id, in any case and of any type; rating is 1 when there is no such
-    column. Raises JobError when a column is missing, or when no row counts.
+    column. A first_timestamp says when a row's pair began, a null one that nothing is known of it.
+    Raises JobError when a column is missing, or when no row counts.
     """
     require_columns(given, (USER_ID, ITEM_ID), name)
     columns = {column.lower(): column for column in given.columns}
     timed = (
         TIMESTAMP in columns and not given.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
     )
+    has_firsts = timed and FIRST in columns
     marked = given.select(
         text_id(given, columns[USER_ID]).alias(USER_ID),
         text_id(given, columns[ITEM_ID]).alias(ITEM_ID),
         _rating(columns).alias(RATING),
         (moment(given, columns[TIMESTAMP]) if timed else time_literal()).alias(TIMESTAMP),
+        *(_firsts(given, columns[FIRST]) if has_firsts else _no_firsts()),
     )
-    reason = F.coalesce(*(F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items()))
+    missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
+    reason = F.coalesce(*missing, F.when(_is_bad_first(), F.lit(BAD_FIRST)))
     marked = marked.withColumn("reason", reason)
     invalid = {row["reason"]: row["count"] for row in marked.groupBy("reason").count().collect()}
     n_valid = invalid.pop(None, 0)
     require_some(n_valid, invalid, name)
-    good = marked.where(F.col("reason").isNull()).drop("reason")
-    return _described(good.persist(StorageLevel.MEMORY_AND_DISK), n_valid, invalid, timed)
+    good = marked.where(F.col("reason").isNull()).drop("reason", "gives_first")
+    frame = _with_beginnings(good).persist(StorageLevel.MEMORY_AND_DISK)
+    return _described(frame, n_valid, invalid, (timed, has_firsts))
+
+
+def _with_beginnings(good: DataFrame) -> DataFrame:
+    """Returns each row, and once more at its first_timestamp where that is earlier."""
+    times = F.array(F.struct(F.col(TIMESTAMP).alias("at"), F.lit(False).alias("began")))
+    first = F.array(F.struct(F.col(FIRST).alias("at"), F.lit(True).alias("began")))
+    both = F.when(F.col(FIRST) < F.col(TIMESTAMP), F.concat(times, first)).otherwise(times)
+    rows = good.select(USER_ID, ITEM_ID, RATING, F.explode(both).alias("time"))
+    return rows.select(
+        USER_ID,
+        ITEM_ID,
+        RATING,
+        F.col("time.at").alias(TIMESTAMP),
+        F.col("time.began").alias(BEGAN),
+    )
+
+
+def _firsts(given: DataFrame, name: str) -> tuple[Column, Column]:
+    """Returns first_timestamp, and whether the row gives one."""
+    text = F.trim(F.col(f"`{name}`").cast("string"))
+    is_given = F.coalesce(text != "", F.lit(False))
+    return moment(given, name).alias(FIRST), is_given.alias("gives_first")
+
+
+def _no_firsts() -> tuple[Column, Column]:
+    return F.lit(None).cast("timestamp").alias(FIRST), F.lit(False).alias("gives_first")
+
+
+def _is_bad_first() -> Column:
+    """Says whether a row gives a first_timestamp that is none, or one after its timestamp."""
+    is_later = F.coalesce(F.col(FIRST) > F.col(TIMESTAMP), F.lit(True))
+    return F.col("gives_first") & is_later
 
 
 def require_columns(given: DataFrame, names: tuple[str, ...], name: str) -> None:
@@ -168,21 +221,30 @@ def _rating(columns: dict[str, str]) -> Column:
     return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
 
 
-def _described(good: DataFrame, n_valid: int, invalid: dict[str, int], timed: bool) -> Rows:
+def _described(
+    good: DataFrame,
+    n_valid: int,
+    invalid: dict[str, int],
+    times: tuple[bool, bool],
+) -> Rows:
+    timed, has_firsts = times
     pairs = pairs_of(good).agg(
         F.count(F.lit(1)).alias("n"), F.count_if(F.col("strength") <= 0).alias("unloved")
     )
     found = good.agg(
         F.count_distinct(USER_ID).alias("n_users"),
         F.count_distinct(ITEM_ID).alias("n_items"),
-        F.unix_micros(F.min(TIMESTAMP)).alias("first"),
+        F.unix_micros(F.min(F.when(~F.col(BEGAN), F.col(TIMESTAMP)))).alias("first"),
         F.unix_micros(F.max(TIMESTAMP)).alias("last"),
+        F.unix_micros(F.min(TIMESTAMP)).alias("began"),
         F.approx_count_distinct(F.when(F.col(RATING) > 0, F.col(RATING))).alias("kinds"),
         F.min(RATING).alias("low"),
         F.max(RATING).alias("high"),
     )
     row = found.crossJoin(pairs).collect()[0]
-    first, last = (EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
+    began, first, last = (
+        EPOCH + timedelta(microseconds=row[name]) for name in ("began", "first", "last")
+    )
     counts = {
         "n_rows": n_valid + sum(invalid.values()),
         "invalid": dict(sorted(invalid.items())),
@@ -194,4 +256,5 @@ def _described(good: DataFrame, n_valid: int, invalid: dict[str, int], timed: bo
         "first_at": first.isoformat() if timed else None,
         "last_at": last.isoformat() if timed else None,
     }
-    return Rows(good, counts, timed, first, last, row["kinds"], (row["low"], row["high"]))
+    kinds, ratings = row["kinds"], (row["low"], row["high"])
+    return Rows(good, counts, timed, has_firsts, began, first, last, kinds, ratings)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparkperso.config.recommend import RecommendConfig
-from sparkperso.errors import UsageError
+from sparkperso.errors import JobError, UsageError
 from sparkperso.recommend.benchmark import report, rivals
 from sparkperso.recommend.benchmark.candidates import (
     EXPLICIT,
@@ -25,6 +25,7 @@ from sparkperso.recommend.benchmark.contest import (
     plain_popularity,
 )
 from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
+from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.profiles import attributes_at
 from sparkperso.recommend.tasks import Shared
 from sparkperso.recommend.tried import Tried
@@ -88,9 +89,19 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError("At least one model should be left to try", why, "Mend --models")
     blend = asked.wants(HYBRID)
-    best = dict(tune(bench, ready.exams, found, blend=blend).best) if found else {}
+    best = {}
+    if found:
+        searched = tune(bench, ready.exams, found, blend=blend)
+        best, left = dict(searched.best), searched.tried
+        left_out |= {
+            t.params.model: t.failure for t in left if t.failure and t.params.model not in best
+        }
     if with_ratings:
-        best[EXPLICIT] = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
+        rated_best = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
+        if rated_best.failure is None:
+            best[EXPLICIT] = rated_best
+        else:
+            left_out[EXPLICIT] = rated_best.failure
     if asked.with_implicit:
         bench.say("tuning the library implicit")
         best |= rivals.tune_rivals(ready.exams, shared(ready), config.seed)
@@ -100,7 +111,10 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
 def contested(
     ready: Ready, tried: Mapping[str, Tried], asked: Asked, keep: Keep
 ) -> list[tuple[str, Result]]:
-    """Returns what came of each contender on the test."""
+    """Returns what came of each contender on the test.
+
+    One that cannot be fitted on the whole training part is left out, and noted in the split.
+    """
     popular = tried.get("popularity")
     known = attributes_at(ready.bench.attributes, ready.test.fold.training.as_of)
     profiles = asked_profiles(ready.test, ready.test_users, known).persist()
@@ -112,20 +126,31 @@ def contested(
     contest = Contest(ready.bench, ready.test, profiles, keep, fallback)
     found = []
     for name, one in tried.items():
-        if name == EXPLICIT:
-            found.append((name, rated(ready, one)))
-        elif name in rivals.GRIDS:
-            training = rivals.in_driver(ready.test, shared(ready), -1).training
-            found.append((name, rivals.enter_rival(contest, one.params, training, seed(ready))))
-        elif asked.wants(name):
-            found.append((name, contest.enter(name, one.params)))
+        if name in (EXPLICIT, *rivals.GRIDS) or asked.wants(name):
+            try:
+                found.append((name, entered(contest, ready, one)))
+            except FAILURES as error:
+                ready.split["left_out"][name] = reason_of(error)
     profiles.unpersist()
     return found
 
 
+def entered(contest: Contest, ready: Ready, one: Tried) -> Result:
+    """Returns what came of one contender; raises one of FAILURES when it cannot be fitted."""
+    name = one.params.model
+    if name == EXPLICIT:
+        return rated(ready, one)
+    if name in rivals.GRIDS:
+        training = rivals.in_driver(ready.test, shared(ready), -1).training
+        return rivals.enter_rival(contest, one.params, training, seed(ready))
+    return contest.enter(name, one.params)
+
+
 def rated(ready: Ready, tried: Tried) -> Result:
-    """Returns the errors of explicit ALS on the test's ratings."""
+    """Returns the errors of explicit ALS on the test's ratings; raises JobError without a fit."""
     figures = ask_ratings(ready.bench, [ready.test.fold], [tried.params])[0]
+    if "failure" in figures:
+        raise JobError("als_explicit should be fitted", figures["failure"])
     metrics = {name: figures[name] for name in ("rmse", "mae", "dropped_share")}
     return Result(metrics, figures["fit_seconds"], figures["score_seconds"], figures["peak_rss_mb"])
 

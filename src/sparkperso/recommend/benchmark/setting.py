@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import ITEM_ID, USER_ID
+from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.errors import JobError, UsageError
 from sparkperso.recommend.benchmark.attributes import describe
 from sparkperso.recommend.benchmark.candidates import Given, looks_explicit
 from sparkperso.recommend.benchmark.items import number_items, read_items
 from sparkperso.recommend.benchmark.parts import cut_training, make_fold
-from sparkperso.recommend.benchmark.rows import Rows, read_rows, require_columns
+from sparkperso.recommend.benchmark.rows import (
+    FIRST,
+    Rows,
+    read_rows,
+    require_columns,
+    time_literal,
+)
 from sparkperso.recommend.engines import make_fitter
 from sparkperso.recommend.exam import Exam
 from sparkperso.recommend.profiles import load_catalogue
@@ -70,7 +77,11 @@ def make_ready(
     listed = items.select(ITEM_ID)
     bench = make_bench(train, items, attributes, (config, k, say))
     say(f"engine {bench.fitter.engine.name}: {bench.fitter.engine.reason}")
-    exam = bench.exam(make_fold("test", train.frame, test.frame, train.last_at, listed))
+    warnings = [warning(train)] if train.is_once else []
+    for line in warnings:
+        say(line)
+    later = begun_later(test, train.last_at)
+    exam = bench.exam(make_fold("test", train.frame, later, train.last_at, listed))
     cuts = cut_training(train, listed)
     exams = tuple(bench.exam(fold) for fold in cuts.folds)
     judged = [one.judged_users.count() for one in exams]
@@ -80,11 +91,33 @@ def make_ready(
         "test": test.counts,
         "items": item_counts,
         "users": users,
+        "warnings": warnings,
         **test_counts(train, test, exam, listed),
         "validation": {**cuts.document, "n_judged_users": judged},
     }
     carried = given(bench, train, cuts.is_rolling, frames.items is not None)
     return Ready(bench, carried, exams, exam, users_of(test), split)
+
+
+def warning(train: Rows) -> str:
+    """Returns what to know about training rows in which no pair repeats."""
+    return (
+        f"No pair of user and item repeats in the {train.counts['n_rows']:,} rows of --train. If a "
+        "row is a pair at the time of its last event, what was there before a cut and again after "
+        "it counts as new in the folds, and misleads them: give all events, or the time of each "
+        f"pair's first one as {FIRST}"
+    )
+
+
+def begun_later(test: Rows, when: datetime) -> DataFrame:
+    """Returns the rows of the test without pairs that began by `when`: they are not new.
+
+    Only a first_timestamp tells: without one, all rows.
+    """
+    if not test.has_firsts:
+        return test.frame
+    known = test.frame.where(F.col(TIMESTAMP) <= time_literal(when)).select(USER_ID, ITEM_ID)
+    return test.frame.join(known.distinct(), [USER_ID, ITEM_ID], how="left_anti")
 
 
 def make_bench(

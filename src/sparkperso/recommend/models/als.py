@@ -66,7 +66,7 @@ class AlsModel:
             matrix[np.diag_indices_from(matrix)] += params.reg_param * max(len(own), 1)
             asked = self.item_factors[items].astype(np.float64)
             weighted = own * (1 + confidence)[:, None]
-            return Explanation(np.zeros(len(items)), weighted @ np.linalg.solve(matrix, asked.T))
+            return Explanation({}, weighted @ np.linalg.solve(matrix, asked.T))
 
         return explain
 

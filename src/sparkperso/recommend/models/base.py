@@ -20,10 +20,16 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Explanation:
     """Why some items have their scores, for one user: base + Σ contributions = score."""
 
-    base: Floats
-    """Per item: what does not come from the user's history."""
+    named: Mapping[str, Floats]
+    """What does not come from the user's history, per item, by where it comes from:
+    `popular:<scope>`, or `profile`, what users with the same attributes like."""
     contributions: Floats
     """Items of the history (in order of the user's likes) × items asked about."""
+
+    @property
+    def base(self) -> Floats:
+        """Per item: all that does not come from the user's history."""
+        return sum(self.named.values(), np.zeros(self.contributions.shape[1]))
 
 
 Explainer = Callable[[int, Ints], Explanation]

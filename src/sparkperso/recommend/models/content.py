@@ -23,6 +23,8 @@ from sparkperso.recommend.models.base import (
 from sparkperso.recommend.models.prior import load_prior, with_prior
 
 MAX_TERMS = 20_000
+PROFILE = "profile"
+"""Where the part of a score comes from that users with the same attributes give."""
 PRICE_BUCKETS = 10
 
 
@@ -51,7 +53,7 @@ class ContentModel:
         return nothing_where_zero(product.astype(np.float32))
 
     def explainer(self, users: Histories) -> Explainer:
-        """Returns the attributes' part as base, and what each liked item adds."""
+        """Returns the attributes' part as `profile`, and what each liked item adds."""
         declared, known = self._declared(users)
 
         def explain(row: int, items: Ints) -> Explanation:
@@ -59,7 +61,7 @@ class ContentModel:
             asked = self.vectors[items].astype(np.float64)
             own = self.vectors[users.liked(row)].astype(np.float64)
             base = np.asarray(asked @ declared[row]) / size
-            return Explanation(base, (own @ asked.T).toarray() / size)
+            return Explanation({PROFILE: base}, (own @ asked.T).toarray() / size)
 
         return explain
 

@@ -12,6 +12,9 @@ from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.histories import BUCKETS, Floats, Histories, Ints, Singles
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
 
+TINY = 1e-6
+"""Differences below this share of the largest score are those of rounding."""
+
 
 @dataclass(frozen=True)
 class HybridModel:
@@ -46,13 +49,15 @@ class HybridModel:
         inner = [part.explainer(users) for part in self.parts]
 
         def explain(row: int, items: Ints) -> Explanation:
-            base, total = np.zeros(len(items)), np.zeros((int(users.lengths[row]), len(items)))
+            total = np.zeros((int(users.lengths[row]), len(items)))
+            named: dict[str, Floats] = {}
             for place in np.flatnonzero(shares[row]):
                 found = inner[place](row, items)
                 share = shares[row, place] * finite[place][row, items]
-                base += found.base * share
+                for name, part in found.named.items():
+                    named[name] = named.get(name, 0.0) + part * share
                 total += found.contributions * share
-            return Explanation(base, total)
+            return Explanation(named, total)
 
         return explain
 
@@ -67,13 +72,18 @@ class HybridModel:
 
 
 def spreads(scores: Singles) -> Floats:
-    """Returns the standard deviation of each row's finite scores; 1 where there is none.
+    """Returns the standard deviation of each row's finite scores; 1 where they do not differ.
 
-    In 64 bits and one row at a time, so that it does not depend on the block.
+    What a model says nothing about is no score of 0: it has no part in it. In 64 bits and one row
+    at a time, so that it does not depend on the block.
     """
-    finite = np.where(np.isfinite(scores), scores, 0).astype(np.float64)
-    spread: Floats = finite.std(axis=1)
-    return np.where(spread > 0, spread, 1.0)
+    says = np.isfinite(scores)
+    finite = np.where(says, scores, 0).astype(np.float64)
+    n = np.maximum(says.sum(axis=1), 1)
+    apart = np.where(says, finite - (finite.sum(axis=1) / n)[:, None], 0)
+    spread: Floats = np.sqrt((apart**2).sum(axis=1) / n)
+    # Equal but for the last digits of 32 bits is equal.
+    return np.where(spread > TINY * np.abs(finite).max(axis=1, initial=0), spread, 1.0)
 
 
 def fit(

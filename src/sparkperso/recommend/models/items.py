@@ -29,7 +29,7 @@ class ItemItemModel:
 
         def explain(row: int, items: Ints) -> Explanation:
             rows = self.weights[np.ix_(users.liked(row), items)]
-            return Explanation(np.zeros(len(items)), dense(rows).astype(np.float64))
+            return Explanation({}, dense(rows).astype(np.float64))
 
         return explain
 

@@ -22,6 +22,14 @@ from sparkperso.recommend.models.prior import column_sums
 SMOOTHING = 100.0
 """Pairs of all users that are added to those of a scope, so that small scopes lean on all."""
 
+GLOBAL = "global"
+"""The scope of everybody."""
+
+
+def popular_in(scope: str) -> str:
+    """Returns `popular:<scope>` of a scope's attribute: `country=GB` is country:GB, '' global."""
+    return f"popular:{scope.replace('=', ':', 1) or GLOBAL}"
+
 
 @dataclass(frozen=True)
 class PopularityModel:
@@ -37,12 +45,13 @@ class PopularityModel:
         return nothing_where_zero(self.shares[self._rows(users)])
 
     def explainer(self, users: Histories) -> Explainer:
-        """Returns the whole score as base: no item of the history has a part in it."""
+        """Returns the whole score as `popular:<scope>`: no item of the history has a part in it."""
         rows = self._rows(users)
 
         def explain(row: int, items: Ints) -> Explanation:
             base = self.shares[rows[row], items].astype(np.float64)
-            return Explanation(base, np.zeros((int(users.lengths[row]), len(items))))
+            name = popular_in(self.scopes[rows[row]])
+            return Explanation({name: base}, np.zeros((int(users.lengths[row]), len(items))))
 
         return explain
 

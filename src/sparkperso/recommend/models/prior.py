@@ -35,7 +35,8 @@ class WithPrior:
 
         def explain(row: int, items: Ints) -> Explanation:
             found, prior = inner(row, items), self.prior[items].astype(np.float64)
-            return Explanation(found.base * prior, found.contributions * prior)
+            named = {name: part * prior for name, part in found.named.items()}
+            return Explanation(named, found.contributions * prior)
 
         return explain
 
