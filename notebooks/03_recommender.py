@@ -21,8 +21,8 @@ suite.run("train-recommender")
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC A gate that says no comes back under `gate`: the old champion stays, and without one the
-# MAGIC lists are popularity's.
+# MAGIC A gate that says no comes back under `gate`: the old champion stays; without one the
+# MAGIC lists stay as they are, or are popularity's where there are none.
 
 # COMMAND ----------
 

@@ -242,12 +242,11 @@ class Lake:
             return TableRef(self.spark, spec, place, by_path=False)
         return TableRef(self.spark, spec, f"{_absolute(self.config.root)}/{name}", by_path=True)
 
-    def read(self, name: str, version: int | None = None) -> DataFrame:
-        """Returns a table at a version, or at that which it has now; noted as an input."""
+    def read(self, name: str) -> DataFrame:
+        """Returns a table at the version that it has now, noted as an input."""
         ref = self.ref(name)
-        if version is not None:
-            self.inputs[name] = version
-        return ref.read(self.inputs.setdefault(name, ref.version()))
+        version = self.inputs.setdefault(name, ref.version())
+        return ref.read(version)
 
     def writer(self, name: str) -> TableWriter:
         """Returns the writer of a table, noted as an output."""

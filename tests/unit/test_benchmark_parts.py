@@ -14,7 +14,10 @@ from sparkperso.recommend.benchmark.candidates import (
     looks_explicit,
     parse_models,
 )
+from sparkperso.recommend.benchmark.run import failures_of
 from sparkperso.recommend.engines import Engine
+from sparkperso.recommend.tried import Tried
+from sparkperso.recommend.tuning import Tuned
 
 SEARCH = SearchConfig(
     space=(
@@ -149,3 +152,11 @@ def test_without_the_library_there_is_one_paragraph(monkeypatch):
     with pytest.raises(UsageError, match="not installed") as caught:
         rivals.require_implicit()
     assert caught.value.exit_status == 2
+
+
+def test_a_model_is_left_out_where_none_of_its_candidates_could_be_fitted():
+    def one(model, failure):
+        return Tried(model, type("P", (), {"model": model})(), (), failure=failure)
+
+    tried = (one("ease", None), one("ease", "too large"), one("item_knn", "no memory"))
+    assert failures_of(Tuned(tried, {"ease": tried[0]})) == {"item_knn": "no memory"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams, EaseParams, KnnParams, PopularityParams
 from sparkperso.errors import ConfigError
 from sparkperso.recommend.space import grid, sample
@@ -110,3 +111,15 @@ def test_a_grid_has_no_ranges_and_says_what_to_do():
 def test_a_range_that_is_none_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"A range in recommend\.search\.space.*Found"):
         sample([{"model": "ease", "reg_param": wrong}], 3, 1)
+
+
+def test_a_space_that_cannot_be_tried_ends_run_before_its_first_step():
+    from sparkperso.jobs.context import Job
+    from sparkperso.jobs.run import run_steps
+
+    for space in ("[{model: eas}]", "[{model: ease, reg_param: {low: 1, high: 2}}]"):
+        settings = load_settings(assignments=[f"recommend.search.space={space}"])
+        lines = []
+        with pytest.raises(ConfigError, match=r"recommend\.search\.space"):
+            run_steps(Job("run", settings, None, say=lines.append))
+        assert lines == []

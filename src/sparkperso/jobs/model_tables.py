@@ -58,10 +58,11 @@ def read_registered(job: Job, version: ModelVersion, table: str) -> DataFrame:
     pinned, digest = document["tables"].get(table), document.get("digests", {}).get(table)
     newest = job.lake.ref(table).version()
     found = "There is no such table"
+    numbers = list(dict.fromkeys(n for n in (pinned, newest) if n is not None))
     # Without a digest, as older code registered, nothing vouches for another than the pinned.
-    for number in [pinned or newest] if digest is None else dict.fromkeys([pinned, newest]):
+    for number in numbers if digest else numbers[:1]:
         try:
-            rows = model_rows(job.lake.read(table, number), table, named, n_items)
+            rows = model_rows(job.lake.ref(table).read(number), table, named, n_items)
             if digest_of(rows) == digest or digest is None:
                 return rows
             found = f"At Delta version {number} they are others"

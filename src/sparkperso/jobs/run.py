@@ -41,8 +41,12 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     """Carries out the steps in one Spark session and returns what came of each.
 
     A step whose inputs and configuration are those of its last successful run is left out.
-    A failure stops the run; what the steps before it wrote stays, and is not done again.
+    A failure stops the run; what the steps before it wrote stays, and is not done again. Raises
+    ConfigError, before the first step, for settings that one of them cannot work with.
     """
+    for step in steps:
+        if step.check:
+            step.check(job.settings)
     progress = Progress(len(steps))
     outcomes = {}
     for number, step in enumerate(steps, start=1):

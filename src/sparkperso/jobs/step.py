@@ -12,7 +12,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from sparkperso.config import config_hash
+from sparkperso.config import Settings, config_hash
 from sparkperso.errors import QualityGateError
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.schemas import TABLES
@@ -29,6 +29,8 @@ class Step:
     outputs: tuple[str, ...] = ()
     conf: tuple[str, ...] = ()
     """Folders of conf/ whose files count beside the settings."""
+    check: Callable[[Settings], object] | None = None
+    """Raises ConfigError for settings that the step cannot work with: before any work."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ class Outcome:
 def carry_out(step: Step, job: Job) -> Outcome:
     """Runs the step and records it; a failure is recorded, then raised again.
 
-    A run with the option `dry_run` leaves no record.
+    A run with the option `dry_run` leaves no record. Raises ConfigError, before any work, for
+    settings that the step cannot work with.
     """
+    if step.check:
+        step.check(job.settings)
     fingerprint = fingerprint_of(step, job)
     started = datetime.now(timezone.utc)
     status = "done"

@@ -42,6 +42,7 @@ from sparkperso.recommend.training import (
     Inputs,
     Trained,
     Trainer,
+    candidates,
     everybody,
     require_enough,
 )
@@ -233,6 +234,7 @@ STEP = Step(
     name="train-recommender",
     action=train_recommender,
     inputs=(EVENTS, INTERACTIONS, ITEMS),
+    check=lambda settings: candidates(settings.recommend),
     outputs=(USER_INDEX, ITEM_INDEX, MODEL_ARRAYS, USER_FACTORS, ITEM_FACTORS),
 )
 

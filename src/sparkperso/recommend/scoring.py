@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DECIMALS = 6
 UNNAMED = "model"
-"""The basis of a score to which nothing that is told apart adds."""
+"""The basis of a score to which nothing that has a name adds."""
 LISTS = (
     f"{USER_ID} string, {RANK} int, {ITEM_ID} string, {SCORE} double, strategy string, "
     "reason_item string, reason_share double, basis string"
@@ -59,7 +59,7 @@ def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
     the user's history that adds most to the score, reason_share its part of all that adds to it.
     Where no item of the history adds anything, both are null, and basis names what adds most
-    (`popular:<scope>`, `profile`), or `model` where nothing that is told apart does. All three are
+    (`popular:<scope>`, `profile`), or is `model` where nothing that has a name does. All three are
     null without explanation.
     """
     held = profiles.sparkSession.sparkContext.broadcast(lister)

@@ -142,14 +142,11 @@ class Trainer:
             self.recorder,
         )
 
-    def candidates(self) -> list[Any]:
-        """Returns what the configuration asks to try; plain popularity first."""
-        search = self.config.search
-        drawn = draw(search, search.space, self.config.seed)
-        return list(dict.fromkeys([PopularityParams(), *drawn]))
-
     def _search(self, bench: Bench, exams: list[Exam], inputs: Inputs) -> Found:
-        tuned = tune(bench, exams, self.candidates(), blend=True)
+        tuned = tune(bench, exams, candidates(self.config), blend=True)
+        if "popularity" not in tuned.best:
+            why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
+            raise JobError("Popularity, the baseline, should be fitted", why, SPACE)
         ratings = self.config.search.explicit
         if not ratings or latest_ratings(inputs.events).isEmpty():
             return Found(tuned, None)
@@ -199,6 +196,12 @@ class Trainer:
     def _name(self, tried: Tried) -> str:
         """Returns the name that a contender has in the test."""
         return TUNED if tried.params.model == "popularity" else str(tried.params.model)
+
+
+def candidates(config: RecommendConfig) -> list[Any]:
+    """Returns what the configuration asks to try, plain popularity first; raises ConfigError."""
+    drawn = draw(config.search, config.search.space, config.seed)
+    return list(dict.fromkeys([PopularityParams(), *drawn]))
 
 
 def everybody(inputs: Inputs) -> DataFrame:

@@ -101,8 +101,8 @@ RECOMMENDATIONS = TableSpec(
         required(
             "reason",
             "string",
-            "because:<item the user has>:<percent of the score it adds>, popular:<scope> by whose "
-            "popularity, profile by users with the same attributes, or model",
+            "because:<item the user has>:<percent of the score it adds>; where none adds to it, "
+            "popular:<scope>, profile (users with the same attributes) or model",
         ),
         required(
             "model_version",

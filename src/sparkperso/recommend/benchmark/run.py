@@ -29,7 +29,7 @@ from sparkperso.recommend.failures import FAILURES, reason_of
 from sparkperso.recommend.profiles import attributes_at
 from sparkperso.recommend.tasks import Shared
 from sparkperso.recommend.tried import Tried
-from sparkperso.recommend.tuning import ask_ratings, tune, tune_ratings
+from sparkperso.recommend.tuning import Tuned, ask_ratings, tune, tune_ratings
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def run_benchmark(
 def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
     """Returns the best candidate of each model, also of those that only the hybrid needs.
 
-    Notes in the split what was left out. Raises UsageError when nothing is left.
+    Notes in the split what was left out, and says it before any work where it is known then. Raises
+    UsageError when nothing is left, JobError when nothing can be fitted.
     """
     bench, config = ready.bench, ready.bench.config
     found, left_out = candidates(config.search, config.seed, asked.models, ready.given)
@@ -88,24 +89,29 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
     if not found and not with_ratings:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError("At least one model should be left to try", why, "Mend --models")
-    blend = asked.wants(HYBRID)
-    best = {}
+    for name, why in left_out.items():
+        bench.say(f"{name} is left out: {why}")
+    best: dict[str, Tried] = {}
     if found:
-        searched = tune(bench, ready.exams, found, blend=blend)
-        best, left = dict(searched.best), searched.tried
-        left_out |= {
-            t.params.model: t.failure for t in left if t.failure and t.params.model not in best
-        }
+        searched = tune(bench, ready.exams, found, blend=asked.wants(HYBRID))
+        best = dict(searched.best)
+        left_out |= failures_of(searched)
     if with_ratings:
-        rated_best = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
-        if rated_best.failure is None:
-            best[EXPLICIT] = rated_best
+        rating = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
+        if rating.failure is None:
+            best[EXPLICIT] = rating
         else:
-            left_out[EXPLICIT] = rated_best.failure
+            left_out[EXPLICIT] = rating.failure
     if asked.with_implicit:
         bench.say("tuning the library implicit")
         best |= rivals.tune_rivals(ready.exams, shared(ready), config.seed)
     return best
+
+
+def failures_of(searched: Tuned) -> dict[str, str]:
+    """Returns model → why no candidate of it could be fitted."""
+    models = {one.params.model: one.failure for one in searched.tried if one.failure is not None}
+    return {model: why for model, why in models.items() if model not in searched.best}
 
 
 def contested(
