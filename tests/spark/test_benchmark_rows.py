@@ -126,7 +126,10 @@ def folds_of(rows, spark):
 def test_pairs_with_their_first_time_are_asked_what_raw_rows_are(spark, rows_of):
     raw = pd.DataFrame(purchases(), columns=["user_id", "item_id", "timestamp"])
     times = raw.groupby(["user_id", "item_id"])["timestamp"].agg(["min", "max"]).reset_index()
-    pairs = [tuple(row) for row in times.itertuples(index=False)]
+    pairs = [
+        (user, item, first.to_pydatetime(), last.to_pydatetime())
+        for user, item, first, last in times.itertuples(index=False)
+    ]
     schema = "user_id string, item_id string"
     columns = f"{schema}, first_timestamp timestamp_ntz, timestamp timestamp_ntz"
     known = rows_of(pairs, columns)
