@@ -70,9 +70,10 @@ def test_of_several_starts_the_least_cost_stays():
     points, plan = blobs(), KMeansSegmentation(name="t", features=["a", "b", "c"])
     single = [cost(points, best_centres(points, plan, 12, seed, 1)) for seed in range(10)]
     assert max(single) > 1.15 * min(single), "the starts do not differ"
-    ours = cost(points, best_centres(points, plan, 12, 42, SegmentsConfig().num_seeds))
+    starts = SegmentsConfig().num_seeds
+    ours = [cost(points, best_centres(points, plan, 12, seed, starts)) for seed in range(10)]
     peer = KMeans(12, n_init=10, random_state=0).fit(points).inertia_
-    assert ours <= min(*single, peer) * 1.0001
+    assert max(ours) <= min(*single, peer) * 1.0001
 
 
 def test_there_are_no_more_centres_than_different_points():
