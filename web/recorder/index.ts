@@ -1,5 +1,5 @@
 /**
- * The recorder's bundle: rrweb, with every input masked, and what is written sent in parts.
+ * The recorder's bundle: rrweb, and of what it writes that which may leave the page, sent in parts.
  *
  * A part is text: JSON of rrweb's events, with times in milliseconds since the recording's start.
  * Short times and rounded numbers keep the collector's scanner, which reads every text for card
@@ -11,18 +11,20 @@ import type { SendPart } from "../src/recording";
 import { randomId } from "../src/session";
 import type { Stop } from "../src/types";
 import { Parts } from "./parts";
-import { maskInput, maskText } from "./mask";
+import { maskInput } from "./mask";
+import { scrub } from "./scrub";
 
 const SEND_MS = 3000;
 
 window.sparkpersoRecorder = (send: SendPart): Stop => {
   const parts = new Parts(randomId(), send, () => stop());
   const stopRecording = record({
-    emit: (event) => parts.add(event),
+    emit: (event) => {
+      const safe = scrub(event, (id) => record.mirror.getNode(id));
+      if (safe) parts.add(safe);
+    },
     maskAllInputs: true,
     maskInputFn: maskInput,
-    maskTextSelector: "*",
-    maskTextFn: maskText,
     blockSelector: "[data-norecord],iframe",
     slimDOMOptions: "all",
     sampling: { mousemove: 100, scroll: 200 },

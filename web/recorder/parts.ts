@@ -1,20 +1,12 @@
 /** A recording's events, cut into parts that the collector takes. */
 
-import { bare } from "../src/address";
 import type { SendPart } from "../src/recording";
+import type { Recorded } from "./scrub";
 
 /** Characters of a part: three bytes each at the worst, within the collector's 1 MB. */
 const PART = 250_000;
 /** Parts that may wait while the network is away; then the recording ends, since a gap spoils it. */
 const MOST = 20;
-
-interface Timed {
-  type: number;
-  timestamp: number;
-  data: unknown;
-}
-/** rrweb's event that names the page. */
-const META = 4;
 
 export class Parts {
   private events: object[] = [];
@@ -29,11 +21,9 @@ export class Parts {
     private readonly giveUp: () => void,
   ) {}
 
-  add(event: Timed): void {
+  add(event: Recorded): void {
     this.started ||= event.timestamp;
-    const { href, ...rest } = (event.type === META ? event.data : {}) as { href?: string };
-    const data = href ? { ...rest, href: bare(href) } : event.data;
-    this.events.push({ ...event, data, timestamp: event.timestamp - this.started });
+    this.events.push({ ...event, timestamp: event.timestamp - this.started });
   }
 
   /** Sends what came since the last call, in order; what fails is sent first the next time. */

@@ -1,5 +1,7 @@
 /** Addresses without what may be personal: no query, no fragment; campaigns are read out of them. */
 
+import { cut } from "./text";
+
 const CAMPAIGN = ["source", "medium", "campaign", "term", "content"];
 
 /** The address without user, query and fragment; "" for none and for a `javascript:` or `mailto:`. */
@@ -18,7 +20,7 @@ export function campaign(address: string): Record<string, string> {
   const query = new URL(address, location.href).searchParams;
   for (const name of CAMPAIGN) {
     const value = query.get(`utm_${name}`);
-    if (value) found[`utm_${name}`] = value.slice(0, 200);
+    if (value) found[`utm_${name}`] = cut(value, 200);
   }
   return found;
 }

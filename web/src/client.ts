@@ -2,18 +2,22 @@
 
 import { bare, campaign, deviceType } from "./address";
 import { Consent } from "./consent";
+import { fitted } from "./details";
 import { skipLayer, tellLayer } from "./layer";
 import { Queue } from "./queue";
 import { Recording } from "./recording";
 import { Sender } from "./sender";
 import { forgetSession, ownId, randomId, touchSession } from "./session";
-import { read, remove, write } from "./store";
+import { read, remove, watch, write } from "./store";
+import { jsonOf, warn } from "./text";
 import { startTrackers, type Trackers } from "./trackers";
 import { Transport, type Outcome } from "./transport";
 import type { Details, Json, Options, Purpose, Purposes, SentEvent } from "./types";
 
 /** So many waiting events are sent at once. */
 const MANY = 20;
+/** An event's further fields: a page that gives them means them. */
+const FIELDS = ["event_id", "timestamp", "user_id", "anonymous_id", "session_id", "channel"];
 
 export class Client {
   private readonly consent: Consent;
@@ -21,6 +25,9 @@ export class Client {
   private readonly sender: Sender;
   private readonly recording: Recording;
   private trackers: Trackers | null = null;
+  /** The decision that trackers and recording follow. */
+  private followed = "";
+  private channel: BroadcastChannel | null = null;
   private page = bare(location.href);
   private referrer = document.referrer && bare(document.referrer);
 
@@ -35,7 +42,10 @@ export class Client {
     addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") this.leave();
+      else this.follow();
     });
+    addEventListener("pageshow", () => this.follow());
+    this.listenToTabs();
     if (!this.consent.isAnyAllowed) this.countVisit();
     this.apply();
   }
@@ -44,6 +54,7 @@ export class Client {
   track = (type: string, details: Details = {}): void => {
     if (!this.consent.isAllowed("analytics")) return;
     const event = this.eventOf(type, details);
+    if (!event) return;
     const waiting = this.queue.add(event);
     tellLayer(type, event);
     if (waiting >= MANY) void this.flush();
@@ -65,9 +76,9 @@ export class Client {
   /** Keeps a person's decision; what they did not name is refused. Holds at once. */
   decide(purposes: Purposes, method = "banner"): void {
     this.consent.decide(purposes, method);
-    this.apply();
+    this.follow();
     tellLayer("consent", this.consent.decision ?? {});
-    dispatchEvent(new Event("sparkperso:consent"));
+    this.channel?.postMessage(this.consent.last);
     this.sender.hurry();
   }
 
@@ -84,10 +95,33 @@ export class Client {
     return this.sender.flush();
   }
 
+  /** Other tabs decide too. What storage does not carry from tab to tab, a channel does. */
+  private listenToTabs(): void {
+    watch("consent", () => this.follow());
+    try {
+      this.channel = new BroadcastChannel("sparkperso");
+    } catch {
+      return; // An old browser.
+    }
+    this.channel.onmessage = ({ data }) => {
+      this.consent.hear(data);
+      this.follow();
+    };
+  }
+
+  /** Follows the decision, which may have been made in another tab; nothing when it is the same. */
+  private follow(): void {
+    const last = JSON.stringify(this.consent.last);
+    if (last === this.followed) return;
+    this.apply();
+    dispatchEvent(new Event("sparkperso:consent"));
+  }
+
   /** Starts and stops what the decision allows and forbids. */
   private apply(): void {
+    this.followed = JSON.stringify(this.consent.last);
     if (!this.consent.isAllowed("analytics")) this.stopTracking();
-    else this.trackers ??= startTrackers(this.options, this.track, () => this.arrive());
+    else this.trackers ??= startTrackers(this.options, this.track, (isSentOn) => this.arrive(isSentOn));
     if (this.consent.isAllowed("recording")) this.recording.start();
     else this.recording.stop();
     if (!this.consent.isAnyAllowed) this.reset();
@@ -101,16 +135,31 @@ export class Client {
     if (this.consent.decision) skipLayer();
   }
 
-  private eventOf(type: string, { metadata = {}, ...fields }: Details): SentEvent {
+  /** The event, or null for what JSON does not have: it would stop all that waits behind it. */
+  private eventOf(type: string, details: Details): SentEvent | null {
+    try {
+      return JSON.parse(jsonOf(this.draft(type, details))) as SentEvent;
+    } catch (error) {
+      warn(`"${type}" should be made of JSON's values: ${String(error)}`);
+      return null;
+    }
+  }
+
+  private draft(type: string, details: Details): SentEvent {
+    const given = Object.entries(details ?? {});
+    const isField = ([name, value]: [string, unknown]) => FIELDS.includes(name) && typeof value === "string";
+    const fields = Object.fromEntries(given.filter(isField));
+    const { metadata = {}, ...fit } = fitted(Object.fromEntries(given.filter((one) => !isField(one))));
     const user = read<string>("user");
     const session = touchSession(campaign(location.href).utm_campaign);
     return {
       event_id: randomId(),
-      event_type: type,
+      event_type: String(type),
       timestamp: new Date().toISOString(),
       session_id: session.id,
       ...(user && { user_id: user }),
       ...(this.consent.decision ? {} : { anonymous_id: ownId() }),
+      ...fit,
       ...fields,
       context: {
         page_url: this.page,
@@ -123,9 +172,11 @@ export class Client {
     };
   }
 
-  private arrive(): void {
+  /** A page that only sent on to another has referred nobody. */
+  private arrive(isSentOn: boolean): void {
     const page = bare(location.href);
-    if (page !== this.page) [this.referrer, this.page] = [this.page, page];
+    if (page !== this.page && !isSentOn) this.referrer = this.page;
+    this.page = page;
   }
 
   private leave(): void {
@@ -134,8 +185,8 @@ export class Client {
   }
 
   private async sendRecording(metadata: Record<string, Json>): Promise<Outcome> {
-    if (!this.consent.isAllowed("recording")) return "never";
-    return this.sender.sendApart(this.eventOf("session_recording", { metadata }));
+    const event = this.consent.isAllowed("recording") && this.eventOf("session_recording", { metadata });
+    return event ? this.sender.sendApart(event) : "fault";
   }
 
   /** A visit begins where somebody comes from elsewhere. */

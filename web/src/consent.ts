@@ -1,6 +1,6 @@
 /** What a person decided, kept without any id; what the browser objects to. */
 
-import { read, write } from "./store";
+import { read, remove, write } from "./store";
 import { PURPOSES, type Options, type Purpose, type Purposes } from "./types";
 
 export interface Decision {
@@ -8,12 +8,18 @@ export interface Decision {
   policy_version: string;
   region?: string;
   method: string;
+  /** ISO 8601: of two decisions the later one holds, in whatever order they arrive. */
+  decided_at?: string;
 }
 
 interface Kept extends Decision {
-  /** The collector does not know it yet. */
+  /** It takes something back, or may: the collector has to hear of it though nothing is granted. */
   isNew: boolean;
 }
+
+const NAME = "consent";
+/** `decided_at` of the decision that the collector has. Its own entry: noting it overwrites no decision. */
+const TOLD = "told";
 
 /** Global Privacy Control or Do Not Track. */
 export function hasOptedOut(): boolean {
@@ -21,13 +27,9 @@ export function hasOptedOut(): boolean {
   return browser.globalPrivacyControl === true || browser.doNotTrack === "1";
 }
 
+/** Each question reads the storage anew: another tab may have decided meanwhile. */
 export class Consent {
-  private kept: Kept | null;
-
-  constructor(private readonly options: Options) {
-    const kept = read<Kept>("consent");
-    this.kept = kept?.policy_version === this.version ? kept : null;
-  }
+  constructor(private readonly options: Options) {}
 
   get version(): string {
     return this.options.policyVersion ?? "1";
@@ -38,12 +40,13 @@ export class Consent {
     return this.kept;
   }
 
-  /** A no is a no everywhere; recordings are asked for everywhere. */
+  /** A no is a no everywhere, and on every version of the policy; recordings are asked for everywhere. */
   isAllowed(purpose: Purpose): boolean {
     const regime = this.options.consent ?? "opt-in";
-    const decided = this.kept?.purposes[purpose];
-    if (decided === false || (regime === "opt-out" && hasOptedOut())) return false;
-    return decided === true || (regime !== "opt-in" && purpose !== "recording");
+    if (this.last?.purposes[purpose] === false) return false;
+    if (regime === "opt-out" && hasOptedOut()) return false;
+    const isGranted = this.kept?.purposes[purpose] === true;
+    return isGranted || (regime !== "opt-in" && purpose !== "recording");
   }
 
   get isAnyAllowed(): boolean {
@@ -52,30 +55,58 @@ export class Consent {
 
   /** Keeps a decision. The collector hears of it unless it would only hear of somebody it does not know. */
   decide(purposes: Purposes, method: string): void {
-    const wasKnown = this.isAnyAllowed;
+    const { last, options } = this;
     const all = Object.fromEntries(PURPOSES.map((name) => [name, purposes[name] === true]));
-    const region = this.options.region;
-    const decision = { purposes: all, policy_version: this.version, method, ...(region && { region }) };
-    const isGranted = Object.values(all).includes(true);
-    this.keep({ ...decision, isNew: wasKnown || isGranted || this.kept?.isNew === true });
+    // Later than the last one, though the clock was set back since.
+    const time = Math.max(Date.now(), timeOf(last) + 1);
+    const isNew = this.isAnyAllowed || this.news !== null || isYes(all);
+    const place = options.region ? { region: options.region } : {};
+    const decided_at = new Date(time).toISOString();
+    this.keep({ purposes: all, policy_version: this.version, method, ...place, decided_at, isNew });
   }
 
-  /** The decision that the collector has to be told. */
+  /** The decision that the collector has to hear. */
   get news(): Decision | null {
-    if (!this.kept?.isNew) return null;
-    const { isNew: _, ...decision } = this.kept;
+    const { kept } = this;
+    if (!kept || !(kept.isNew || isYes(kept.purposes)) || read(TOLD) === keyOf(kept)) return null;
+    const { isNew: _, ...decision } = kept;
     return decision;
   }
 
-  /** Notes that the collector has `decision`, unless another was made since. */
+  /** Notes that the collector has `decision`. */
   told(decision: Decision): void {
-    if (this.kept && JSON.stringify(this.news) === JSON.stringify(decision)) {
-      this.keep({ ...this.kept, isNew: false });
-    }
+    write(TOLD, keyOf(decision));
   }
 
+  /** Notes that the collector does not know the decision any more: its cookie is gone, say. */
+  untold(): void {
+    remove(TOLD);
+  }
+
+  /** Takes over what another tab decided, if it is later than what is known here. */
+  hear(other: Kept): void {
+    const isLater = timeOf(other) - timeOf(this.last);
+    if (isLater > 0 || (isLater === 0 && !isYes(other.purposes))) this.keep(other);
+  }
+
+  /** The last decision, on whatever version of the policy. */
+  get last(): Kept | null {
+    return read<Kept>(NAME);
+  }
+
+  private get kept(): Kept | null {
+    const { last } = this;
+    return last?.policy_version === this.version ? last : null;
+  }
+
+  /** A decision outweighs the events that fill the storage. */
   private keep(kept: Kept): void {
-    this.kept = kept;
-    write("consent", kept);
+    if (write(NAME, kept)) return;
+    remove("queue");
+    write(NAME, kept);
   }
 }
+
+const isYes = (purposes: Purposes) => Object.values(purposes).includes(true);
+const keyOf = (decision: Decision) => decision.decided_at ?? "";
+const timeOf = (decision: Decision | null) => Date.parse(decision?.decided_at ?? "") || 0;

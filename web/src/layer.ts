@@ -1,8 +1,9 @@
 /** The data layer, `window.dataLayer`: what a tag manager pushes comes in, what was tracked goes out. */
 
-import type { Details, Json, Stop, Track } from "./types";
+import { fitted, isEntry, numberOf, type Entry } from "./details";
+import type { Details, Stop, Track } from "./types";
+import { wrap } from "./wrap";
 
-type Entry = Record<string, unknown>;
 declare global {
   interface Window {
     dataLayer?: unknown[];
@@ -33,6 +34,7 @@ export function skipLayer(): void {
 /** Reads what was pushed before, each entry once, and what will be. */
 export function readLayer(track: Track, more: Record<string, string> = {}): Stop {
   const layer = (window.dataLayer ??= []);
+  if (!Array.isArray(layer)) return () => {};
   const types = new Map(Object.entries({ ...TYPES, ...more }));
   const take = (entry: unknown) => {
     for (const [type, details] of eventsOf(entry, types)) track(type, details);
@@ -40,54 +42,52 @@ export function readLayer(track: Track, more: Record<string, string> = {}): Stop
   const unread = layer.slice(done);
   skipLayer();
   unread.forEach(take);
-  // A tag manager may have put its own push here: it is called, and given back, as it was.
-  const push = layer.push;
-  layer.push = (...entries: unknown[]) => {
-    const length = push.apply(layer, entries);
+  return wrap(layer, "push", (entries) => {
     skipLayer();
     entries.forEach(take);
-    return length;
-  };
-  return () => {
-    layer.push = push;
-  };
+  });
 }
 
-/** Tells a tag manager: `{event: "sparkperso.click", sparkperso: {…}}`. */
+/** Tells a tag manager: `{event: "sparkperso.click", sparkperso: {…}}`. Its faults are not ours. */
 export function tellLayer(name: string, content: object): void {
-  (window.dataLayer ??= []).push({ event: OWN + name, sparkperso: content });
+  try {
+    (window.dataLayer ??= []).push({ event: OWN + name, sparkperso: content });
+  } catch {
+    // No array, or a tag manager that failed.
+  }
 }
 
 /** The events of one entry: one per item of GA4's `ecommerce.items`, else one. */
 export function eventsOf(entry: unknown, types: Map<string, string>): [string, Details][] {
   const type = isEntry(entry) ? types.get(String(entry.event)) : undefined;
   if (!isEntry(entry) || !type) return [];
-  const shop = isEntry(entry.ecommerce) ? entry.ecommerce : null;
-  const items = shop && Array.isArray(shop.items) ? shop.items.filter(isEntry) : [];
-  if (items.length) return items.map((item) => [type, ofItem(item, shop as Entry)]);
-  const { event: _, ecommerce: __, metadata, item_id, value, currency, ...rest } = entry;
-  const own = isEntry(metadata) ? metadata : plain(rest);
-  return [[type, details(item_id, value, currency, own)]];
+  const { event: _, ecommerce, metadata, ...rest } = entry;
+  const shop = isEntry(ecommerce) ? ecommerce : {};
+  const { items, transaction_id, ...order } = shop;
+  // A list that PHP wrote may have come as an object: {0: …, 2: …}.
+  const bought = Object.values((items ?? {}) as object).filter(isEntry);
+  const more = transaction_id === undefined ? {} : { order_id: transaction_id };
+  if (bought.length) {
+    return bought.map((item) => [type, ofItem(item, order.currency, more)]);
+  }
+  const own = { ...plain(order), ...plain(rest), ...more };
+  return [[type, fitted(isEntry(metadata) ? { ...fitting(own), metadata } : own)]];
 }
 
 /** An item's value is its price times its quantity: a purchase is one event per line. */
-function ofItem(item: Entry, shop: Entry): Details {
-  const { item_id, price, quantity, ...rest } = item;
-  const count = typeof quantity === "number" ? quantity : 1;
-  const value = typeof price === "number" ? Math.round(price * count * 100) / 100 : undefined;
-  const order = shop.transaction_id === undefined ? {} : { order_id: shop.transaction_id };
-  const metadata = { ...plain(rest), quantity: count, ...order };
-  return details(item_id, value, item.currency ?? shop.currency, metadata);
+function ofItem(item: Entry, currency: unknown, order: Entry): Details {
+  const { item_id, price, quantity = 1, ...rest } = item;
+  const [each, count] = [numberOf(price), numberOf(quantity)];
+  const isKnown = each !== undefined && count !== undefined;
+  const value = isKnown ? Math.round(each * count * 100) / 100 : undefined;
+  // A price that cannot be read is kept as it came.
+  const left = isKnown || price === undefined ? {} : { price };
+  const metadata = { ...plain(rest), ...left, quantity: count ?? quantity, ...order };
+  return fitted({ item_id, value, currency: item.currency ?? currency, metadata });
 }
 
-function details(item: unknown, value: unknown, currency: unknown, metadata: Entry): Details {
-  return {
-    ...((typeof item === "string" || typeof item === "number") && { item_id: String(item) }),
-    ...(typeof value === "number" && { value }),
-    ...(typeof currency === "string" && { currency }),
-    metadata: metadata as Record<string, Json>,
-  };
-}
+/** The typed fields alone: an entry that brings its metadata says itself what belongs there. */
+const fitting = ({ item_id, value, currency }: Entry): Entry => ({ item_id, value, currency });
 
 /** What of an entry is text, number or truth value: the rest may be elements and functions. */
 function plain(entry: Entry): Entry {
@@ -95,8 +95,4 @@ function plain(entry: Entry): Entry {
   return Object.fromEntries(
     Object.entries(entry).filter(([name, value]) => isPlain(value) && !name.startsWith("gtm.")),
   );
-}
-
-function isEntry(value: unknown): value is Entry {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -11,32 +11,27 @@ const MOST = 1000;
  * what two tabs send both, ingest counts as a duplicate.
  */
 export class Queue {
-  /** Events that storage did not take. */
-  private memory: SentEvent[] = [];
-
   all(): SentEvent[] {
-    return [...(read<SentEvent[]>(NAME) ?? []), ...this.memory];
+    return read<SentEvent[]>(NAME) ?? [];
   }
 
   /** Adds an event, and says how many wait. Beyond a thousand the oldest go: a storage has its end. */
   add(event: SentEvent): number {
-    const stored = [...(read<SentEvent[]>(NAME) ?? []), event].slice(-MOST);
-    if (write(NAME, stored)) return stored.length + this.memory.length;
-    this.memory = [...this.memory, event].slice(-MOST);
-    return this.memory.length;
+    return this.keep([...this.all(), event].slice(-MOST));
   }
 
   drop(events: SentEvent[]): void {
     const gone = new Set(events.map((event) => event.event_id));
-    const stays = (event: SentEvent) => !gone.has(event.event_id);
-    this.memory = this.memory.filter(stays);
-    const stored = (read<SentEvent[]>(NAME) ?? []).filter(stays);
-    if (stored.length) write(NAME, stored);
-    else remove(NAME);
+    this.keep(this.all().filter((event) => !gone.has(event.event_id)));
   }
 
   clear(): void {
-    this.memory = [];
     remove(NAME);
+  }
+
+  private keep(events: SentEvent[]): number {
+    if (events.length) write(NAME, events);
+    else remove(NAME);
+    return events.length;
   }
 }

@@ -15,6 +15,7 @@ declare global {
 
 export class Recording {
   private isWanted = false;
+  private isLoading = false;
   private stopRecorder: Stop | null = null;
 
   constructor(
@@ -25,9 +26,12 @@ export class Recording {
   start(): void {
     this.isWanted = true;
     if (window.sparkpersoRecorder) return this.run();
+    if (this.isLoading) return;
+    this.isLoading = true;
     const script = document.createElement("script");
     script.src = this.bundle;
     script.onload = () => this.run();
+    script.onerror = () => (this.isLoading = false);
     document.head.append(script);
   }
 

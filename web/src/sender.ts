@@ -4,15 +4,23 @@ import type { Consent } from "./consent";
 import type { Queue } from "./queue";
 import { forgetId, knownId } from "./session";
 import { read } from "./store";
-import type { Outcome, Transport } from "./transport";
-import type { SentEvent } from "./types";
+import { warn } from "./text";
+import type { Answer, Outcome, Result, Transport } from "./transport";
+import type { Purpose, SentEvent } from "./types";
 
 const BATCH = 50;
+const NO_COOKIE =
+  "the collector does not know this browser, though its visitor agreed: its cookie does not come back. " +
+  "The collector should be a subdomain of the page's site. Events wait in the browser.";
 
 export class Sender {
   private batch = BATCH;
   private isSending = false;
   private telling: Promise<boolean> | null = null;
+  /** The decision was sent once more, since the collector did not know it, and no event was taken since. */
+  private hasRetold = false;
+  /** The collector has taken events of this page: what a beacon brings it will take too. */
+  private isKnown = false;
 
   constructor(
     private readonly consent: Consent,
@@ -22,11 +30,10 @@ export class Sender {
 
   /** Sends all that waits, unless the network is away or the last failure was just now. */
   async flush(): Promise<void> {
-    const isAway = Date.now() < this.transport.notBefore || navigator.onLine === false;
-    if (this.isSending || isAway) return;
+    if (this.isSending || this.transport.isPaused || navigator.onLine === false) return;
     this.isSending = true;
     try {
-      if (await this.tell()) while (await this.sendBatch());
+      while ((await this.tell()) && (await this.sendBatch()));
     } finally {
       this.isSending = false;
     }
@@ -38,15 +45,25 @@ export class Sender {
     void this.flush();
   }
 
-  /** Hands what waits to the browser, which sends it though the page goes. */
+  /**
+   * Hands what waits to the browser, which sends it though the page goes. Nobody hears the answer:
+   * until the collector has taken events of this page, they stay too, and count once by their ids.
+   */
   leave(): void {
-    if (!this.consent.news) this.queue.drop(this.transport.beacon(this.queue.all()));
+    if (this.consent.news || !this.consent.isAllowed("analytics")) return;
+    const handed = this.transport.beacon(this.queue.all());
+    if (this.isKnown) this.queue.drop(handed);
   }
 
   /** Sends one event past the queue: recordings are too long for storage. */
   async sendApart(event: SentEvent): Promise<Outcome> {
-    if (!(await this.tell())) return "again";
-    return this.transport.post("/v1/events", { events: [event] });
+    if (this.transport.isPaused || !(await this.tell())) return "again";
+    const answer = await this.transport.post("/v1/events", { events: [event] });
+    if (answer.results.some((result) => this.isForgotten(result))) {
+      if (this.retell()) return "again";
+      return "fault";
+    }
+    return answer.outcome;
   }
 
   /** Counts a visit, of nobody. */
@@ -66,27 +83,80 @@ export class Sender {
     const user = read<string>("user");
     const id = knownId();
     const person = { ...(user && { user_id: user }), ...(id && { anonymous_id: id }) };
-    const outcome = await this.transport.post("/v1/consent", { ...news, ...person });
-    if (outcome !== "again") {
-      this.consent.told(news);
-      // From a yes on, the cookie that came with the answer is the browser's id.
-      forgetId();
+    const { outcome, status } = await this.transport.post("/v1/consent", { ...news, ...person });
+    if (outcome !== "taken") {
+      if (outcome === "fault") this.transport.pause();
+      if (status) warn(`the collector does not take the decision (status ${status}); it is sent again.`);
+      return false;
     }
-    return outcome === "taken" && !this.consent.news;
+    this.consent.told(news);
+    if (!this.hasRetold) this.transport.arrived();
+    // From a yes on, the cookie that came with the answer is the browser's id.
+    forgetId();
+    return !this.consent.news;
   }
 
-  /** Sends the oldest events; says whether to go on. */
+  /** Sends the oldest events; says whether to go on. Another tab may have withdrawn meanwhile. */
   private async sendBatch(): Promise<boolean> {
+    if (!this.consent.isAllowed("analytics")) this.queue.clear();
     const events = this.queue.all().slice(0, this.batch);
     if (!events.length || this.consent.news) return false;
-    const outcome = await this.transport.post("/v1/events", { events });
-    if (outcome === "again") return false;
-    if (outcome === "shorter" && events.length > 1) {
+    return this.settle(events, await this.transport.post("/v1/events", { events }));
+  }
+
+  /** Takes off the queue what was answered for good; says whether to go on. */
+  private settle(events: SentEvent[], { outcome, status, results }: Answer): boolean {
+    if (outcome === "again") {
+      if (status >= 300 && status < 500) warn(`the collector answers ${status}. Events wait in the browser.`);
+      return false;
+    }
+    if (results.length === events.length) return this.judge(events, results);
+    if (outcome === "taken") {
+      warn("no collector answers at its address. Events wait in the browser.");
+      this.transport.pause();
+      return false;
+    }
+    // The request is at fault: its halves are sent until the event that is, is found.
+    if (events.length > 1) {
       this.batch = Math.ceil(events.length / 2);
       return true;
     }
-    this.batch = BATCH;
-    this.queue.drop(events);
+    return this.judge(events, [{ status: "invalid", problem: `status ${status}` }]);
+  }
+
+  private judge(events: SentEvent[], results: Result[]): boolean {
+    const isForgotten = results.map((result) => this.isForgotten(result));
+    const isLost = isForgotten.includes(true);
+    const isNobody = results.some(({ reason }) => reason === "no_person");
+    const isAgain = isLost && this.retell();
+    this.queue.drop(isAgain || isNobody ? events.filter((_, place) => !isForgotten[place]) : events);
+    for (const [place, { problem }] of results.entries()) {
+      if (problem && !isForgotten[place]) warn(`the collector does not take an event: ${problem}`);
+    }
+    if (isAgain) return true;
+    if (isNobody) {
+      warn(NO_COOKIE);
+      this.transport.pause();
+      return false;
+    }
+    this.isKnown = true;
+    this.transport.arrived();
+    if (!isLost) this.hasRetold = false;
+    this.batch = Math.min(BATCH, this.batch * 2);
+    return true;
+  }
+
+  /** Says whether the collector lacks a yes that was given: the cookie that stands for it is gone. */
+  private isForgotten({ status, reason, purpose }: Result): boolean {
+    const isGiven = this.consent.decision?.purposes[purpose as Purpose] === true;
+    return reason === "no_person" || (status === "refused" && isGiven);
+  }
+
+  /** Has the decision sent once more, and its cookie made anew; false when that has just not helped. */
+  private retell(): boolean {
+    if (this.hasRetold || !this.consent.decision) return false;
+    this.hasRetold = true;
+    this.consent.untold();
     return true;
   }
 }

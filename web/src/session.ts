@@ -21,37 +21,32 @@ export function randomId(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-let session: Session | null = null;
-let own: string | null = null;
-
 /** The browser's id of a site that need not ask; in the form of the collector's own. */
 export function ownId(): string {
-  own = read<string>("id") ?? own ?? `a-${randomId()}`;
-  write("id", own);
-  return own;
+  const id = knownId() ?? `a-${randomId()}`;
+  write("id", id);
+  return id;
 }
 
 /** The same, if there is one. */
 export function knownId(): string | null {
-  return read<string>("id") ?? own;
+  return read<string>("id");
 }
 
 /** The collector's cookie stands for it now, or its person does not want it. */
 export function forgetId(): void {
-  own = null;
   remove("id");
 }
 
 /** The session, a new one after thirty idle minutes. Asked for after consent only. */
 export function touchSession(campaign?: string, now = Date.now()): Session {
-  const known = read<Session>("session") ?? session;
+  const known = read<Session>("session");
   const isAlive = known !== null && now - known.at < IDLE_MS;
-  session = { ...(isAlive ? known : { id: randomId() }), at: now, ...(campaign && { campaign }) };
+  const session = { ...(isAlive ? known : { id: randomId() }), at: now, ...(campaign && { campaign }) };
   write("session", session);
   return session;
 }
 
 export function forgetSession(): void {
-  session = null;
   remove("session");
 }

@@ -9,29 +9,37 @@ import { ScrollDepth } from "./track/scroll";
 import type { Options, Stop, Track } from "./types";
 
 export interface Trackers {
-  /** Reports the time on the page, which may be about to go. */
+  /** Sends what is known of the page, which may be about to go: its view, and the time on it. */
   leave(): void;
   stop: Stop;
 }
 
-/** `arrive` is called at each new page of a single-page application, before its page view. */
-export function startTrackers(options: Options, track: Track, arrive: () => void): Trackers {
+/**
+ * `arrive` is called at each new page of a single-page application, before its page view, with true for
+ * one that only sent on to another.
+ */
+export function startTrackers(options: Options, track: Track, arrive: (isSentOn: boolean) => void): Trackers {
   const { dataLayerEvents, track: wanted = {} } = options;
   const dwell = new Dwell(track);
   const scroll = new ScrollDepth(track);
   const leave = () => {
     if (wanted.dwell !== false) dwell.report();
   };
-  const begin = () => {
-    arrive();
+  const begin = (isSentOn: boolean) => {
+    arrive(isSentOn);
     scroll.reset();
   };
   const stops: Stop[] = [];
-  if (wanted.page !== false) stops.push(watchPages(track, leave, begin));
+  const pages = wanted.page !== false ? watchPages(track, leave, begin) : null;
+  if (pages) stops.push(pages.stop);
   if (wanted.click !== false) stops.push(watchClicks(track));
   if (wanted.scroll !== false) stops.push(scroll.start());
   if (wanted.dwell !== false) stops.push(dwell.start());
   if (wanted.form !== false) stops.push(watchForms(track));
   stops.push(readLayer(track, dataLayerEvents));
-  return { leave, stop: () => stops.forEach((stop) => stop()) };
+  const leavePage = () => {
+    pages?.settle();
+    leave();
+  };
+  return { leave: leavePage, stop: () => stops.forEach((stop) => stop()) };
 }

@@ -1,11 +1,31 @@
 /** Requests to the collector, and how long to wait after one that failed. */
 
+import { jsonOf } from "./text";
 import type { SentEvent } from "./types";
 
-/** What became of a request: taken, to be sent again, too long, or never to be taken. */
-export type Outcome = "taken" | "again" | "shorter" | "never";
+/**
+ * What became of a request: taken; at fault itself, so that it will never be taken as it is; or to be
+ * sent again, which holds for all else. A wrong key, an origin that is not allowed or an address where
+ * nobody is are put right some day, and the events are still there.
+ */
+export type Outcome = "taken" | "fault" | "again";
+
+/** What the collector says of one event. */
+export interface Result {
+  status?: string;
+  reason?: string;
+  purpose?: string;
+  problem?: string;
+}
+export interface Answer {
+  outcome: Outcome;
+  status: number;
+  /** One per event; none in the answer of another server. */
+  results: Result[];
+}
 
 const LONGEST_MS = 60_000;
+const LONGEST_ASKED_MS = 3_600_000;
 /** Browsers refuse a beacon above 64 KiB. */
 const BEACON_BYTES = 60_000;
 const TIMEOUT_MS = 15_000;
@@ -20,32 +40,44 @@ export class Transport {
     private readonly key: string,
   ) {}
 
-  /** POSTs; after a failure that may pass, `notBefore` doubles from a second to a minute, with jitter. */
-  async post(path: string, body: object): Promise<Outcome> {
-    let retryAfter = 0;
+  get isPaused(): boolean {
+    return Date.now() < this.notBefore;
+  }
+
+  /** POSTs; after an answer that asks for it to be sent again there is a pause. */
+  async post(path: string, body: object): Promise<Answer> {
     try {
       const answer = await this.fetch(path, body);
       const outcome = outcomeOf(answer.status);
-      if (outcome !== "again") {
-        this.failures = 0;
-        return outcome;
-      }
-      retryAfter = Number(answer.headers.get("Retry-After")) || 0;
+      if (outcome === "again") this.pause(Number(answer.headers.get("Retry-After")));
+      const { results } = (await answer.json().catch(() => null)) ?? {};
+      return { outcome, status: answer.status, results: Array.isArray(results) ? results : [] };
     } catch {
       // No network, or no answer in time.
+      this.pause();
+      return { outcome: "again", status: 0, results: [] };
     }
-    const pause = Math.min(1000 * 2 ** this.failures++, LONGEST_MS) * (0.5 + Math.random() / 2);
-    this.notBefore = Date.now() + Math.max(pause, retryAfter * 1000);
-    return "again";
+  }
+
+  /** What was sent is where it should be: the next pause is a short one again. */
+  arrived(): void {
+    this.failures = 0;
+  }
+
+  /** A pause doubles from a second to a minute, with chance in it, and are never shorter than was asked. */
+  pause(retryAfter = 0): void {
+    const own = Math.min(1000 * 2 ** this.failures++, LONGEST_MS) * (0.5 + Math.random() / 2);
+    const asked = Math.min((retryAfter || 0) * 1000, LONGEST_ASKED_MS);
+    this.notBefore = Date.now() + Math.max(own, asked);
   }
 
   /** Hands events to the browser, which sends them after the page is gone; gives back those that fit. */
   beacon(events: SentEvent[]): SentEvent[] {
     const some = events.slice(0, fitting(events));
+    if (!some.length || navigator.onLine === false) return [];
     const url = `${this.endpoint}/v1/events?writeKey=${encodeURIComponent(this.key)}`;
-    const body = new Blob([JSON.stringify({ events: some })], { type: "text/plain" });
-    const isTaken = some.length > 0 && navigator.onLine !== false && navigator.sendBeacon?.(url, body);
-    return isTaken ? some : [];
+    const body = new Blob([jsonOf({ events: some, sent_at: now() })], { type: "text/plain" });
+    return navigator.sendBeacon?.(url, body) ? some : [];
   }
 
   private async fetch(path: string, body: object): Promise<Response> {
@@ -55,7 +87,8 @@ export class Transport {
       return await fetch(this.endpoint + path, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ ...body, writeKey: this.key }),
+        // The collector takes the error of this browser's clock from it.
+        body: jsonOf({ ...body, sent_at: now(), writeKey: this.key }),
         credentials: "include",
         // A decision must arrive though the page is left right after it.
         keepalive: path === "/v1/consent",
@@ -68,18 +101,19 @@ export class Transport {
 }
 
 export function outcomeOf(status: number): Outcome {
-  if (status < 300) return "taken";
-  if (status === 413) return "shorter";
-  return status === 408 || status === 429 || status >= 500 ? "again" : "never";
+  if (status >= 200 && status < 300) return "taken";
+  return [400, 413, 415, 422].includes(status) ? "fault" : "again";
 }
+
+const now = () => new Date().toISOString();
 
 /** How many of the first events fit into a beacon. */
 function fitting(events: SentEvent[]): number {
-  let bytes = 20;
+  let bytes = 60;
   const over = events.findIndex((event) => (bytes += byteLength(event) + 1) > BEACON_BYTES);
   return over < 0 ? events.length : over;
 }
 
 function byteLength(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
+  return new TextEncoder().encode(jsonOf(value)).length;
 }

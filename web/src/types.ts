@@ -27,6 +27,8 @@ export interface Details {
   value?: number;
   currency?: string;
   metadata?: Record<string, Json>;
+  /** ISO 8601; now, when it is not given. */
+  timestamp?: string;
 }
 
 export interface Options {

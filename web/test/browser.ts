@@ -1,28 +1,54 @@
 /** As much of a browser as the parts without a page need: storage, address, network. */
 
+import { remove } from "../src/store";
+
 export interface Sent {
   url: string;
   body: { events?: { event_id: string }[] } & Record<string, unknown>;
 }
+type Judge = (event: { event_id: string; event_type: string }) => object;
 
 class Store {
   private readonly entries = new Map<string, string>();
   isFull = false;
-  getItem = (name: string) => this.entries.get(name) ?? null;
-  removeItem = (name: string) => void this.entries.delete(name);
+  isForbidden = false;
+  getItem = (name: string) => {
+    this.allow();
+    return this.entries.get(name) ?? null;
+  };
+  removeItem = (name: string) => {
+    this.allow();
+    this.entries.delete(name);
+  };
   keys = () => [...this.entries.keys()];
   setItem(name: string, value: string): void {
+    this.allow();
     if (this.isFull) throw new Error("QuotaExceededError");
     this.entries.set(name, value);
   }
+  private allow(): void {
+    if (this.isForbidden) throw new Error("SecurityError");
+  }
 }
 
-/** A new browser with nothing stored; `answer` is the network's status, or null for none. */
+/**
+ * A new browser with nothing stored. `answer` is the network's status, or null for none; with 200 the
+ * collector judges each event, and takes it unless `judge` says otherwise.
+ */
 export function browser() {
   const store = new Store();
   const sent: Sent[] = [];
   const beacons: { url: string; body: Blob }[] = [];
-  const state = { answer: 200 as number | null, retryAfter: "", optedOut: false };
+  const accept: Judge = () => ({ status: "accepted" });
+  const state = {
+    answer: 200 as number | null,
+    retryAfter: "",
+    optedOut: false,
+    judge: accept,
+    /** The answer to a body's text, before its events are looked at. */
+    look: (_: string): number | null => null,
+  };
+  const warnings: string[] = [];
   const values = {
     localStorage: store,
     location: new URL("https://shop.example/item/1?utm_source=news&email=a@b.example#top"),
@@ -36,15 +62,20 @@ export function browser() {
     },
     fetch: async (url: string, { body }: { body: string }) => {
       if (state.answer === null) throw new TypeError("Failed to fetch");
-      sent.push({ url, body: JSON.parse(body) });
+      const said = JSON.parse(body);
+      sent.push({ url, body: said });
+      const results = said.events?.map(state.judge);
+      const status = state.look(body) ?? state.answer;
       const headers = { "Retry-After": state.retryAfter };
-      return new Response(null, { status: state.answer, headers });
+      return new Response(status === 200 ? JSON.stringify({ results }) : null, { status, headers });
     },
+    console: { ...console, warn: (text: string) => warnings.push(text) },
   };
   for (const [name, value] of Object.entries(values)) {
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
-  return { store, sent, beacons, state };
+  remove("consent", "told", "queue", "session", "id", "user");
+  return { store, sent, beacons, state, warnings };
 }
 
 let last = 0;

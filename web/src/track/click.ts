@@ -1,11 +1,15 @@
 /** Clicks on what can be clicked: links, buttons, and what a page marks with `data-track`. */
 
 import { bare } from "../address";
+import { cut } from "../text";
 import type { Details, Stop, Track } from "../types";
 
 const CLICKABLE = "a[href],button,[role=button],input[type=submit],summary,[data-track]";
 /** Nothing inside is read. */
 export const PRIVATE = "[data-private]";
+/** Text that a person typed or chose, or that no person sees. */
+const UNREAD = `${PRIVATE},[contenteditable]:not([contenteditable=false]),textarea,select,script,style`;
+const LONGEST = 80;
 
 export function watchClicks(track: Track): Stop {
   const listen = (event: Event) => {
@@ -18,14 +22,25 @@ export function watchClicks(track: Track): Stop {
 
 /** Its name (`data-track`), tag, id, text, and where it leads; of an input no value. */
 export function describe(target: Element): Details {
-  const isPrivate = target.closest(PRIVATE) !== null;
-  const text = isPrivate ? "" : (target.textContent ?? "").replace(/\s+/g, " ").trim().slice(0, 80);
-  const href = target instanceof HTMLAnchorElement ? bare(target.href) : "";
   const name = target.getAttribute("data-track") ?? "";
   const tag = target.tagName.toLowerCase();
+  if (target.closest(PRIVATE)) return { metadata: { ...(name && { name }), tag } };
+  const href = target instanceof HTMLAnchorElement ? bare(target.href) : "";
+  const text = textOf(target);
   const known = Object.entries({ name, tag, id: target.id, text, href }).filter(([, value]) => value);
   const item = itemOf(target);
   return { metadata: Object.fromEntries(known), ...(item && { item_id: item }) };
+}
+
+/** The first words of an element, without what is private inside it. */
+function textOf(target: Element): string {
+  const walker = document.createTreeWalker(target, NodeFilter.SHOW_TEXT);
+  let text = "";
+  while (text.trim().length <= LONGEST && walker.nextNode()) {
+    const { parentElement, nodeValue } = walker.currentNode;
+    if (!parentElement?.closest(UNREAD)) text = `${text}${nodeValue}`.replace(/\s+/g, " ");
+  }
+  return cut(text.trim(), LONGEST);
 }
 
 /** The nearest `data-item-id` around an element. */
