@@ -262,3 +262,13 @@ def test_one_senders_nonsense_delays_no_other_withdrawal(shop):
     with pytest.raises(Problem, match="site"):
         shop(EVENT, key=PAGE)
     assert statuses(shop(consent(analytics=False), key=PAGE)) == ["accepted"]
+
+
+def test_an_event_of_nobody_says_so_since_its_browser_may_have_lost_the_cookie(shop):
+    nobody = {name: EVENT[name] for name in ("event_type", "timestamp")}
+    known = FACTS._replace(anonymous_id="a-" + "0" * 32)
+    assert [r.get("reason") for r in shop(nobody, EVENT | {"event_type": ""})] == [
+        "no_person",
+        None,
+    ]
+    assert shop(nobody, facts=known)[0].get("reason") != "no_person"

@@ -31,6 +31,10 @@ Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
 CONSENT, RECORDING = "consent", "session_recording"
 
 
+class _NoPerson(Invalid):
+    """An event of nobody: its sender may have lost the cookie, and can have another."""
+
+
 @dataclass(slots=True)
 class _Taken:
     """What one request brings to the sinks."""
@@ -71,7 +75,8 @@ class Pipeline:
 
         A result's `status` is `accepted` (with a `warning` where ingest is sure to keep the event
         in quarantine), `refused` (its person did not agree to `purpose`) or `invalid` (`problem`
-        says why). Raises a Problem: 429 or 503, and then nothing is accepted.
+        says why; `reason` is `no_person` where nobody is named, as when a browser has lost its
+        cookie). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
         self._admit(events, key, facts)
         taken = _Taken()
@@ -129,6 +134,8 @@ class Pipeline:
             check_consent(event["metadata"])
             kept = [self._keep(part, key, facts, taken) for part in decisions_within(event, key)]
             return kept[0]
+        except _NoPerson as error:
+            return {"status": "invalid", "reason": "no_person", "problem": str(error)}
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
 
@@ -192,7 +199,7 @@ def _complete(event: Event, key: SiteKey, facts: Facts) -> Event:
     if "anonymous_id" not in event and facts.anonymous_id:
         event["anonymous_id"] = facts.anonymous_id
     if "user_id" not in event and "anonymous_id" not in event:
-        raise Invalid("user_id or anonymous_id is missing")
+        raise _NoPerson("user_id or anonymous_id is missing")
     return event
 
 
