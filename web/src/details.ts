@@ -15,21 +15,18 @@ export function fitted(given: Entry): Details {
     if (fit !== undefined) continue;
     delete fields[name];
     const unfit = given[name];
-    if (unfit !== "" && unfit != null && !(name in others)) others[name] = unfit;
+    if (unfit !== "" && unfit != null) others[name in others ? `raw_${name}` : name] = unfit;
   }
   return { ...fields, metadata: others as Record<string, Json> };
 }
 
 /**
- * A number, or a text that is one: `15`, `15.00`, `1,234.50`, and with a comma for the decimals
- * `15,00`, `1.234,50`. `1,234` may be either, and is no number.
+ * A number, or a text that is one, with a point for its decimals, as in the collector's own routes: a
+ * comma is a thousand's in one country and a decimal's in another, and `1,299` no number here.
  */
 export function numberOf(value: unknown): number | undefined {
-  let text = String(value).trim();
-  if (/^-?(\d+|\d{1,3}(\.\d{3})+),\d{1,2}$/.test(text)) text = text.replace(/\./g, "").replace(",", ".");
-  else if (/^-?\d{1,3}(,\d{3})+\.\d+$/.test(text)) text = text.replace(/,/g, "");
-  const isText = typeof value === "string" && /^-?\d+(\.\d+)?$/.test(text);
-  const number = typeof value === "number" ? value : isText ? Number(text) : NaN;
+  const isText = typeof value === "string" && /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(value);
+  const number = typeof value === "number" ? value : isText ? Number(value) : NaN;
   return isFinite(number) ? number : undefined;
 }
 
