@@ -3,6 +3,7 @@
 import * as CookieConsent from "vanilla-cookieconsent";
 import "vanilla-cookieconsent/dist/cookieconsent.css";
 import "./banner.css";
+import { read, remove, write } from "../src/store";
 import { PURPOSES, type Purpose, type Purposes } from "../src/types";
 import { TEXTS, type Texts } from "./texts";
 
@@ -13,22 +14,24 @@ export interface BannerOptions {
   texts?: Partial<Texts>;
 }
 
-const MEMORY = "sparkperso.banner";
+/** What the library remembers, in the browser's storage under the SDK's prefix. */
+const MEMORY = "banner";
 const script = document.currentScript as HTMLScriptElement | null;
 const styles = loadStyles();
 let method = "banner";
 
 const banner = {
   async run({ policyUrl, texts }: BannerOptions = {}): Promise<void> {
-    const sdk = window.sparkperso;
-    const decided = sdk.consent.get();
+    await Promise.all([sdkStarted(), styles]);
+    const decided = window.sparkperso.consent.get();
     // What the library remembers is good for as long as the SDK's decision.
-    if (!decided) localStorage.removeItem(MEMORY);
-    await styles;
+    if (!decided) remove(MEMORY);
+    addEventListener("sparkperso:consent", followOthers);
+    addEventListener("keydown", letTabPass, true);
     await CookieConsent.run({
       autoShow: !decided,
       disablePageInteraction: false,
-      cookie: { name: MEMORY, useLocalStorage: true },
+      cookie: { name: `sparkperso.${MEMORY}`, useLocalStorage: true },
       guiOptions: {
         consentModal: { layout: "box inline", position: "bottom left", equalWeightButtons: true },
         preferencesModal: { layout: "box", equalWeightButtons: true },
@@ -40,6 +43,10 @@ const banner = {
       },
       onFirstConsent: keep,
       onChange: keep,
+      onModalReady: ({ modalName, modal }) => {
+        // The page beside it can be used: it is not modal, whatever the library writes on it.
+        if (modalName === "consentModal") modal.setAttribute("aria-modal", "false");
+      },
     });
     if (decided) adopt(decided);
   },
@@ -54,6 +61,28 @@ const banner = {
     method = "banner";
   },
 };
+
+/** Resolves once the SDK has been started by its tag or by the page. */
+function sdkStarted(): Promise<void> {
+  return new Promise((done) => {
+    if (window.sparkperso?.isStarted) done();
+    else addEventListener("sparkperso:ready", () => done(), { once: true });
+  });
+}
+
+/** The library keeps the keyboard inside the banner while the mouse is free: Tab leads on, as it does elsewhere. */
+function letTabPass(event: KeyboardEvent): void {
+  const isInBanner = event.target instanceof Element && event.target.closest("#cc-main .cm") !== null;
+  if (event.key === "Tab" && isInBanner) event.stopPropagation();
+}
+
+/** Another tab decided: there is nothing to ask here any more. */
+function followOthers(): void {
+  const decided = window.sparkperso.consent.get();
+  if (!decided) return;
+  adopt(decided);
+  CookieConsent.hide();
+}
 
 function categories(): Record<string, CookieConsent.Category> {
   const enabled = (name: Purpose) => ({ enabled: window.sparkperso.consent.isAllowed(name) });
@@ -78,8 +107,7 @@ function give(purposes: Purposes): void {
 function keep(): void {
   const accepted = new Set(CookieConsent.getUserPreferences().acceptedCategories);
   give(Object.fromEntries(PURPOSES.map((name) => [name, accepted.has(name)])));
-  const memory = JSON.parse(localStorage.getItem(MEMORY) ?? "{}") as object;
-  localStorage.setItem(MEMORY, JSON.stringify({ ...memory, consentId: "none" }));
+  write(MEMORY, { ...read<object>(MEMORY), consentId: "none" });
 }
 
 function translation(texts: Texts, policyUrl?: string): CookieConsent.Translation {
@@ -131,9 +159,9 @@ function loadStyles(): Promise<unknown> {
   return loaded;
 }
 
-window.sparkpersoBanner = banner;
-if (script?.dataset.policyUrl !== undefined) {
-  const run = () => void banner.run({ policyUrl: script.dataset.policyUrl ?? "" });
-  if (window.sparkperso) run();
-  else addEventListener("sparkperso:ready", run, { once: true });
+// Two tags show one banner.
+if (!window.sparkpersoBanner) {
+  window.sparkpersoBanner = banner;
+  const policyUrl = script?.dataset.policyUrl;
+  if (policyUrl !== undefined) void banner.run({ policyUrl });
 }

@@ -9,8 +9,24 @@ export interface BasketLine {
 
 const NAME = "shop.basket";
 
+/** What the page keeps where storage is forbidden. */
+let memory = "{}";
+
 function stored(): Record<string, number> {
-  return JSON.parse(sessionStorage.getItem(NAME) ?? "{}") as Record<string, number>;
+  try {
+    return JSON.parse(sessionStorage.getItem(NAME) ?? memory) as Record<string, number>;
+  } catch {
+    return JSON.parse(memory) as Record<string, number>;
+  }
+}
+
+function store(basket: Record<string, number>): void {
+  memory = JSON.stringify(basket);
+  try {
+    sessionStorage.setItem(NAME, memory);
+  } catch {
+    // It lasts as long as the page.
+  }
 }
 
 export function lines(): BasketLine[] {
@@ -24,9 +40,9 @@ export function change(id: string, by: number): void {
   const basket = stored();
   basket[id] = (basket[id] ?? 0) + by;
   if (basket[id] <= 0) delete basket[id];
-  sessionStorage.setItem(NAME, JSON.stringify(basket));
+  store(basket);
 }
 
-export const empty = () => sessionStorage.removeItem(NAME);
+export const empty = () => store({});
 export const count = () => lines().reduce((sum, line) => sum + line.quantity, 0);
 export const total = () => lines().reduce((sum, { product, quantity }) => sum + product.price * quantity, 0);

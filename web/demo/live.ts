@@ -86,5 +86,10 @@ async function look(): Promise<void> {
   setTimeout(() => void look(), PAUSE_MS);
 }
 
-if (location.search === "?drawer") document.body.classList.add("drawer");
+if (location.search === "?drawer") {
+  document.body.classList.add("drawer");
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") parent.postMessage("drawer:close", location.origin);
+  });
+}
 void look();

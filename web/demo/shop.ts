@@ -2,11 +2,14 @@
 
 import "./style.css";
 import { change, count, empty, lines } from "./basket";
+import { watchDrawer } from "./drawer";
 import { tell } from "./layer";
 import { byId } from "./products";
 import { basket, checkout, home, item, search, thanks, type View } from "./views";
 
 const main = document.querySelector("main") as HTMLElement;
+/** The address whose page is shown. */
+let shown = "";
 
 function view(): View {
   const path = location.pathname.replace(/^\/demo\/?/, "");
@@ -21,17 +24,15 @@ function view(): View {
 /** Shows the address's page, and tells the data layer of a product or a search. */
 function show(): void {
   const { title, html } = view();
+  shown = location.href;
   document.title = title;
   main.innerHTML = html;
   scrollTo(0, 0);
   showCount();
   const product = byId(location.pathname.replace("/demo/item/", ""));
   const query = new URLSearchParams(location.search).get("q");
-  // The page view comes first: the SDK sends it once the address has changed.
-  setTimeout(() => {
-    if (product) tell("view_item", [{ product, quantity: 1 }]);
-    if (query) (window.dataLayer ??= []).push({ event: "search", query });
-  }, 10);
+  if (product) tell("view_item", [{ product, quantity: 1 }]);
+  if (query) (window.dataLayer ??= []).push({ event: "search", query });
 }
 
 function showCount(): void {
@@ -81,10 +82,7 @@ document.addEventListener("submit", (event) => {
   if (form.id === "search" && sought) go(`/demo/search?q=${encodeURIComponent(String(sought))}`);
 });
 
-addEventListener("popstate", show);
-document.querySelector("[data-live]")?.addEventListener("click", () => {
-  const drawer = document.querySelector("#drawer") as HTMLElement;
-  if (!drawer.firstElementChild) drawer.innerHTML = '<iframe src="/demo/live?drawer" title="What was received"></iframe>';
-  drawer.toggleAttribute("hidden");
-});
+// "Back" may have closed the drawer alone.
+addEventListener("popstate", () => location.href !== shown && show());
+watchDrawer();
 show();
