@@ -2,85 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 
 import httpx
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from tests.chromium import click, decide, eventually, films, lines, running_browser
 
-from sparkperso.collect.web import BUILT
 from sparkperso.testing.collector import running_collector
 
 SECRETS = ("Ada Lovelace", "ada@example.org", "4111 1111 1111 1111", "12 St James's Square")
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # The banner does not show itself to robots.
-    *("--disable-blink-features=AutomationControlled", "--window-size=1200,900"),
-)
 
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory):
-    if not (BUILT / "sdk" / "sparkperso.js").is_file():
-        pytest.fail("The browser's files are not built: install node and npm, then run: make web")
     with running_collector(tmp_path_factory.mktemp("demo"), "--demo") as running:
         yield running
 
 
 @pytest.fixture
 def browser(tmp_path):
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in programs:
-        pytest.fail("This test needs a browser: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(programs[1]))
-    yield driver
-    driver.quit()
-
-
-def eventually(question, seconds=15.0):
-    """Returns the first true answer; fails with the last one when there is none in time."""
-    end = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < end, answer
-        time.sleep(0.1)
-    return answer
-
-
-def decide(browser, role):
-    """Presses a button of the banner, once it has come to rest and until it is gone."""
-
-    def is_gone():
-        if not browser.execute_script("return window.sparkperso?.consent.get() ?? null"):
-            for button in browser.find_elements(By.CSS_SELECTOR, f"#cc-main [data-role={role}]"):
-                browser.execute_script("arguments[0].click()", button)
-            return False
-        return True
-
-    eventually(is_gone)
-
-
-def click(browser, selector):
-    element = eventually(lambda: browser.find_elements(By.CSS_SELECTOR, selector))[0]
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
-
-
-def lines(collector, folder=""):
-    return [json.loads(line) for line in collector.lines(folder)]
-
-
-def films(collector):
-    """Returns the text of all recordings."""
-    return "".join(line["metadata"]["text"] for line in lines(collector, "recordings"))
+    with running_browser(tmp_path / "profile") as driver:
+        yield driver
 
 
 def kinds(collector):
@@ -211,4 +155,59 @@ def test_where_people_are_not_asked_first_they_are_seen_until_they_object(collec
     mine = {"event_type": "consent", "anonymous_id": view["anonymous_id"]}
     eventually(lambda: [line for line in lines(collector) if mine.items() <= line.items()])
     kept = browser.execute_script("return Object.keys(localStorage)")
-    assert (kept, browser.get_cookies()) == (["sparkperso.consent"], [])
+    assert (sorted(kept), browser.get_cookies()) == (["sparkperso.consent", "sparkperso.told"], [])
+
+
+def test_the_banner_leaves_the_page_to_mouse_and_keyboard_and_has_its_font(collector, browser):
+    browser.get(f"{collector.url}/demo/")
+    banner = eventually(lambda: browser.find_elements(By.CSS_SELECTOR, "#cc-main .cm"))[0]
+    eventually(banner.is_displayed)
+    assert banner.get_attribute("aria-modal") == "false"
+    fonts = {
+        browser.execute_script("return getComputedStyle(arguments[0]).fontFamily", element)
+        for element in browser.find_elements(By.CSS_SELECTOR, "body, #cc-main .cm, #cc-main button")
+    }
+    assert len(fonts) == 1
+    stops = browser.find_elements(By.CSS_SELECTOR, "#cc-main .cm button, #cc-main .cm a")
+    browser.execute_script("arguments[0].focus()", stops[-1])
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    is_inside = "return document.activeElement.closest('#cc-main') !== null"
+    assert not browser.execute_script(is_inside)
+    click(browser, "a[data-track=product_card]")
+    assert "/demo/item/" in browser.current_url
+    browser.execute_script("sparkpersoBanner.preferences()")
+    dialog = eventually(lambda: browser.find_elements(By.CSS_SELECTOR, "#cc-main .pm"))[0]
+    assert dialog.get_attribute("aria-modal") == "true"
+
+
+def test_the_drawer_closes_everywhere_on_a_phone(collector, browser):
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(f"{collector.url}/demo/item/lamp-arc")
+    decide(browser, "necessary")
+    drawer = browser.find_element(By.ID, "drawer")
+    before = browser.current_url
+
+    def escape_inside():
+        browser.switch_to.frame(drawer.find_element(By.TAG_NAME, "iframe"))
+        browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+        browser.switch_to.default_content()
+
+    def tap_beside():
+        browser.execute_script("document.elementFromPoint(4, 400).click()")
+
+    def escape():
+        browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+
+    ways = (
+        *(lambda: click(browser, "[data-close]"), escape, escape_inside, tap_beside),
+        *(browser.back, lambda: click(browser, "[data-live]")),
+    )
+    for close in ways:
+        click(browser, "[data-live]")
+        eventually(drawer.is_displayed)
+        eventually(lambda: browser.execute_script("return history.state?.drawer"))
+        close()
+        eventually(lambda: not drawer.is_displayed())
+        eventually(lambda: browser.execute_script("return !history.state?.drawer"))
+    assert browser.current_url == before

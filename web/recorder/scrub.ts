@@ -61,6 +61,7 @@ const SAID = words("alt title placeholder aria-label label");
 const PICTURES = words("img video audio source image");
 /** What stands inside these a person wrote or chose; what stands on them is the page's. */
 const CONTROLS = words("input textarea select option optgroup");
+const FRAMES = words("IFRAME FRAME");
 const BUTTONS = words("button submit reset");
 const EDITABLE =
   "[contenteditable]:not([contenteditable=false]),[role=textbox],[role=searchbox],textarea,select";
@@ -122,7 +123,12 @@ function mutation(data: Fields, nodeOf: NodeOf): Fields {
     const type = element?.getAttribute("type") ?? "";
     return { id: change.id, attributes: kept(tag, type, change.attributes, placeOf(node)) };
   });
-  const adds = (data.adds as { parentId: number; node: Written }[]).map((added) => ({
+  // rrweb takes in what a frame has loaded, though frames are left out.
+  const inPage = (data.adds as { parentId: number; node: Written }[]).filter(({ parentId }) => {
+    const parent = nodeOf(parentId);
+    return parent && isOfPage(parent) && !(parent instanceof Element && FRAMES.has(parent.tagName));
+  });
+  const adds = inPage.map((added) => ({
     ...picked(added, ["parentId", "nextId", "previousId"]),
     node: written(added.node, placeOf(nodeOf(added.parentId))),
   }));
@@ -131,10 +137,12 @@ function mutation(data: Fields, nodeOf: NodeOf): Fields {
 
 /** The place of what is inside a node. One that is not in the page any more tells nothing of it. */
 function placeOf(node: Node | null): Place {
-  if (!node?.isConnected) return NOWHERE;
+  if (!node?.isConnected || !isOfPage(node)) return NOWHERE;
   const tag = node instanceof Element ? node.tagName.toLowerCase() : "";
   return { isPrivate: isWithin(node, PRIVATE), isTyped: isWithin(node, EDITABLE), tag };
 }
+
+const isOfPage = (node: Node) => (node.ownerDocument ?? node) === document;
 
 /** Looks upwards, and out of shadow roots. */
 function isWithin(node: Node, selector: string): boolean {

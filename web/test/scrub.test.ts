@@ -6,6 +6,7 @@ import { browser } from "./browser";
 /** As much of a page's nodes as the recorder asks of them. */
 class FakeElement {
   isConnected = true;
+  ownerDocument = globalThis.document;
   constructor(
     readonly tagName: string,
     private readonly selectors: string[] = [],
@@ -18,7 +19,7 @@ class FakeElement {
 
 beforeEach(() => {
   browser();
-  Object.assign(globalThis, { Element: FakeElement, ShadowRoot: class {} });
+  Object.assign(globalThis, { Element: FakeElement, ShadowRoot: class {}, document: {} });
 });
 
 const none = () => null;
@@ -119,9 +120,11 @@ test("changes of a page are held to the same: attributes, texts, and what is add
   const nodes: Record<number, unknown> = {
     1: new FakeElement("A"),
     2: new FakeElement("SPAN", [], secret),
-    3: { isConnected: true, parentNode: new FakeElement("P", ["[role=textbox]"]) },
+    3: { parentNode: new FakeElement("P", ["[role=textbox]"]) },
     4: new FakeElement("INPUT", [], null, "hidden"),
-    5: { isConnected: true, parentNode: new FakeElement("P") },
+    5: { parentNode: new FakeElement("P") },
+    6: new FakeElement("IFRAME"),
+    7: Object.assign(new FakeElement("P"), { ownerDocument: {} }),
   };
   const safe = step(
     {
@@ -136,6 +139,8 @@ test("changes of a page are held to the same: attributes, texts, and what is add
       adds: [
         { parentId: 2, nextId: null, node: text("Anna") },
         { parentId: 1, nextId: null, node: element("img", { alt: "Lamp", "data-u": "Anna" }) },
+        { parentId: 6, nextId: null, node: text("Anna"), isAttachIframe: true },
+        { parentId: 7, nextId: null, node: text("Anna in a frame") },
       ],
       removes: [{ parentId: 1, id: 7 }],
     },
@@ -145,6 +150,7 @@ test("changes of a page are held to the same: attributes, texts, and what is add
   assert.deepEqual((safe.attributes as object[])[0], { id: 1, attributes: { class: "on", title: null } });
   assert.deepEqual((safe.texts as { value: string }[]).map(({ value }) => value), ["••••", "Lamps", "••••"]);
   assert.match(JSON.stringify(safe.adds), /"alt":"Lamp"/);
+  assert.equal((safe.adds as object[]).length, 2, "nothing of a frame");
 });
 
 test("inputs give nothing away, inside data-private not even whether a box is ticked", () => {
