@@ -12,12 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from sparkperso.collect.clock import corrected
 from sparkperso.collect.facts import now
 from sparkperso.collect.pipeline import Result
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.service import Service, headers_of
 
-WRAPPERS = frozenset({"events", "writeKey"})
+WRAPPERS = frozenset({"events", "writeKey", "sent_at"})
 
 
 class PostEvents:
@@ -44,7 +45,9 @@ class PostEvents:
         body = await service.bodies.json(headers, receive)
         site = service.site_of(scope, headers, body)
         events, is_batch = split(body, service.config.limits.max_events)
-        results = await service.pipeline.take(events, site, service.facts_of(scope, headers))
+        facts = service.facts_of(scope, headers)
+        events = in_our_time(events, body.get("sent_at"), facts.received_at)
+        results = await service.pipeline.take(events, site, facts)
         return batch_answer(results) if is_batch else single_answer(results[0])
 
 
@@ -68,7 +71,7 @@ def split(body: Any, max_events: int) -> tuple[list[Any], bool]:
     if not isinstance(body, dict):
         raise Problem(422, "invalid", 'The body should be an event or {"events": [...]}.')
     if "events" not in body:
-        return [{name: value for name, value in body.items() if name != "writeKey"}], False
+        return [{name: value for name, value in body.items() if name not in WRAPPERS}], False
     events = body["events"]
     if not isinstance(events, list) or not events or not body.keys() <= WRAPPERS:
         raise Problem(422, "invalid", "'events' should be a list of events, and stand alone.")
@@ -76,6 +79,21 @@ def split(body: Any, max_events: int) -> tuple[list[Any], bool]:
         detail = f"A batch should have {max_events} events at most; this one has {len(events)}."
         raise Problem(413, "too_many_events", detail)
     return events, True
+
+
+def in_our_time(events: Sequence[Any], sent_at: Any, received_at: str) -> Sequence[Any]:
+    """Returns the events with their times less the error of the sender's clock (`clock.corrected`).
+
+    `sent_at` is when the request was sent, by that clock; without it the times are taken as said.
+    """
+    if sent_at is None:
+        return events
+    return [
+        {**event, "timestamp": corrected(event["timestamp"], sent_at, received_at)}
+        if isinstance(event, dict) and "timestamp" in event
+        else event
+        for event in events
+    ]
 
 
 def single_answer(result: Result) -> Result:

@@ -95,7 +95,11 @@ def _schemas() -> dict[str, Any]:
         "Batch": {
             "type": "object",
             "required": ["events"],
-            "properties": {"events": {"type": "array", "minItems": 1}, "writeKey": text},
+            "properties": {
+                "events": {"type": "array", "minItems": 1},
+                "sent_at": event["timestamp"],
+                "writeKey": text,
+            },
         },
         "Problem": {
             "type": "object",

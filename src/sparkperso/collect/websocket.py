@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sparkperso.collect.body import parse
 from sparkperso.collect.deadlines import Deadlines
-from sparkperso.collect.events import split
+from sparkperso.collect.events import in_our_time, split
 from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.limits import Places
 from sparkperso.collect.patience import CROWDED
@@ -75,7 +75,9 @@ async def _answer(
         if isinstance(body, dict):
             name = body.pop("id", None)
         events, _ = split(body, service.config.limits.max_events)
-        results = await service.pipeline.take(events, site, service.facts(socket))
+        facts = service.facts(socket)
+        events = in_our_time(events, body.get("sent_at"), facts.received_at)
+        results = await service.pipeline.take(events, site, facts)
     except Problem as problem:
         service.metrics.problems.labels(problem.code).inc()
         return {"id": name, "problem": problem.body()}
