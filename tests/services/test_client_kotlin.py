@@ -58,7 +58,7 @@ def test_what_is_tracked_arrives_once_each(jar, collector):
     assert (sent.stats["accepted"], sent.stats["failures"], len(set(sent.ids))) == (250, 0, 250)
     first = lines[0]
     assert (first["item_id"], first["channel"]) == ("A-0", "mobile")
-    assert first["metadata"] == {"number": 0, "text": '"ü" 😀\n\0', "list": [1.5, None]}
+    assert first["metadata"] == {"number": 0, "text": '"ü" 😀\ufffd\n\0', "list": [1.5, None]}
 
 
 def test_events_wait_in_their_file_until_the_collector_is_there(jar, tmp_path):

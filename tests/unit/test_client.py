@@ -29,6 +29,10 @@ def delivery(queue, **options):
     return Delivery(queue, Options(**options), Stats())
 
 
+def taken(batch):
+    return json.dumps({"results": [{"status": "accepted"}] * len(batch.numbers)}).encode()
+
+
 def fill(queue, count):
     for _ in range(count):
         assert queue.put(LINE)
@@ -53,13 +57,37 @@ def test_an_event_gets_its_id_and_time_when_it_is_made():
         {"user_id": "u", "colour": "red"},
         {"user_id": "u", "metadata": {"a": float("nan")}},
         {"user_id": "u", "metadata": {"a": object()}},
-        {"user_id": "u", "metadata": {"a": "\ud800"}},
         {"user_id": "u", "timestamp": datetime(2026, 6, 1)},
     ],
 )
 def test_what_can_be_no_event_is_told_at_once(fields):
     with pytest.raises(UsageError):
         new_event("click", fields)
+
+
+def test_half_a_character_loses_no_event():
+    halves = {"a": "x\ud83d", "b": "\udc00x", "whole": "😀", "joined": "\ud83d\ude00"}
+    line = new_event("click", {"user_id": "u", "metadata": halves})[1]
+    repaired = {"a": "x\ufffd", "b": "\ufffdx", "whole": "😀", "joined": "😀"}
+    assert json.loads(line.decode())["metadata"] == repaired
+
+
+def test_a_batch_says_when_it_was_sent(queue):
+    fill(queue, 1)
+    before = datetime.now(timezone.utc)
+    body = json.loads(delivery(queue).batch().body)
+    sent_at = datetime.fromisoformat(body["sent_at"].replace("Z", "+00:00"))
+    assert before <= sent_at <= datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b'{"results":[]}', b'{"results":[{}]}'])
+def test_only_a_collectors_word_for_each_event_takes_them_off_the_queue(queue, answer):
+    fill(queue, 3)
+    sender = delivery(queue)
+    for status in (200, 201, 202, 204):
+        sender.answered(sender.batch(), status, {}, answer)
+        assert len(queue) == 3
+        assert sender.pause() > 0
 
 
 def test_a_queue_outlives_its_process_in_order(tmp_path):
@@ -95,7 +123,7 @@ def test_a_body_at_fault_is_halved_until_the_event_is_found(queue):
         batch = sender.batch()
         sizes.append(len(batch.numbers))
         is_bad = 37 in batch.numbers
-        sender.answered(batch, 413 if is_bad else 200, {}, b"")
+        sender.answered(batch, 413 if is_bad else 200, {}, taken(batch))
     assert sizes[:3] == [100, 50, 25]
     assert len(sizes) < 25
     assert (sender._stats.accepted, sender._stats.invalid) == (99, 1)
@@ -113,7 +141,8 @@ def test_other_failures_keep_all_events_and_pause(queue, status):
     assert len(queue) == 5
     sender.answered(sender.batch(), status, {"Retry-After": "30"}, b"")
     assert 29 < sender.pause() <= 30
-    sender.answered(sender.batch(), 200, {}, b"")
+    batch = sender.batch()
+    sender.answered(batch, 200, {}, taken(batch))
     assert (sender.pause(), len(queue)) == (0, 0)
 
 

@@ -9,7 +9,7 @@ fun main(arguments: Array<String>) {
     val options = Options(flushMillis = 100, firstPauseMillis = 100, longestPauseMillis = 400)
     val client = Client(url, key, queue, options)
     repeat(count.toInt()) { number ->
-        val metadata = mapOf("number" to number, "text" to "\"ü\" 😀\n\u0000", "list" to listOf(1.5, null))
+        val metadata = mapOf("number" to number, "text" to "\"ü\" 😀\uD83D\n\u0000", "list" to listOf(1.5, null))
         println(client.track("item_view", user, metadata = metadata, fields = mapOf("item_id" to "A-$number")))
     }
     client.close(if (queue == null) 20_000 else 2_000)

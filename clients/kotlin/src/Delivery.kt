@@ -77,14 +77,17 @@ internal class Delivery(
     fun sendOne() {
         val lines = queue.head(most, options.batchBytes)
         try {
-            answered(lines.size, http.post(lines.joinToString(",", "{\"events\":[", "]}")))
+            // The collector takes the error of this device's clock from sent_at.
+            val start = "{\"sent_at\":${System.currentTimeMillis()},\"events\":["
+            answered(lines.size, http.post(lines.joinToString(",", start, "]}")))
         } catch (error: IOException) {
             failed(error.toString(), 0)
         }
     }
 
     private fun answered(count: Int, answer: Answer) {
-        val isRead = answer.status == OK || answer.status == NONE_TAKEN && "\"results\"" in answer.body
+        // A proxy's page with 200 is no collector's word: the events stay.
+        val isRead = answer.status in setOf(OK, NONE_TAKEN) && "\"results\"" in answer.body
         when {
             isRead -> done(count, answer)
             answer.status !in AT_FAULT -> failed("status ${answer.status}", answer.retryAfterMillis)

@@ -39,18 +39,24 @@ internal object Json {
 
     private fun appendText(out: StringBuilder, text: CharSequence) {
         out.append('"')
-        for (char in text) {
+        text.forEachIndexed { place, char ->
             when {
                 char == '"' || char == '\\' -> out.append('\\').append(char)
-                char < ' ' || char.isSurrogate() && !hasOnlyPairs(text) ->
-                    out.append("\\u%04x".format(if (char < ' ') char.code else 0xFFFD))
+                char < ' ' -> out.append("\\u%04x".format(char.code))
+                isLoneHalf(text, place) -> out.append('\uFFFD')
                 else -> out.append(char)
             }
         }
         out.append('"')
     }
 
-    /** Says whether the text is well formed; a lone half of a pair has no UTF-8. */
-    private fun hasOnlyPairs(text: CharSequence): Boolean =
-        Charsets.UTF_8.newEncoder().canEncode(text)
+    /** Says whether a place holds half a character without its other half, which no UTF-8 has. */
+    private fun isLoneHalf(text: CharSequence, place: Int): Boolean {
+        val char = text[place]
+        return when {
+            char.isHighSurrogate() -> text.getOrNull(place + 1)?.isLowSurrogate() != true
+            char.isLowSurrogate() -> text.getOrNull(place - 1)?.isHighSurrogate() != true
+            else -> false
+        }
+    }
 }

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -42,7 +43,10 @@ class Delivery:
     def batch(self) -> Batch:
         """Returns what to send now, while something waits."""
         rows = self._queue.head(self._most, self._options.batch_bytes)
-        body = b'{"events":[' + b",".join(line for _, line in rows) + b"]}"
+        # The collector takes the error of this machine's clock from it.
+        sent_at = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z").encode()
+        events = b",".join(line for _, line in rows)
+        body = b'{"sent_at":"' + sent_at + b'","events":[' + events + b"]}"
         headers = {"Content-Type": "application/json"}
         if len(body) >= PACK_FROM:
             body = gzip.compress(body, 5)
@@ -56,12 +60,17 @@ class Delivery:
     def answered(
         self, batch: Batch, status: int, headers: Mapping[str, str], content: bytes
     ) -> None:
-        """Takes note of an answer; `headers` must not care for case."""
-        if status == 200:
-            self._most = min(self._options.batch_events, self._most * 2)
-            self._done(batch, _results(content))
-        elif status == 422 and _results(content):
-            self._done(batch, _results(content))
+        """Takes note of an answer; `headers` must not care for case.
+
+        Only a collector's own word takes events off the queue: its results, or its no to a request
+        that is at fault. Whatever else answers, a proxy's page with 200 too, keeps them.
+        """
+        results = _results(content)
+        is_judged = len(results) == len(batch.numbers)
+        if status in (200, 422) and is_judged:
+            if status == 200:
+                self._most = min(self._options.batch_events, self._most * 2)
+            self._done(batch, results)
         elif status in SPLIT and len(batch.numbers) > 1:
             self._most = len(batch.numbers) // 2
         elif status in SPLIT:

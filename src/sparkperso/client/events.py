@@ -14,6 +14,7 @@ from sparkperso.event import EVENT_FIELDS
 def new_event(event_type: str, fields: dict[str, Any]) -> tuple[str, bytes]:
     """Returns an event's id and its JSON. Id and time are set now: sent twice, it counts once.
 
+    Half a character, as careless slices leave it, becomes U+FFFD: no UTF-8 has one.
     `timestamp` may be a datetime with its time zone. Raises UsageError for an event without a
     person, with unknown fields, or with values that JSON does not have.
     """
@@ -43,6 +44,6 @@ def _iso(time: Any) -> Any:
 def _json(event: dict[str, Any]) -> bytes:
     try:
         text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
     except (TypeError, ValueError) as error:
         raise UsageError("An event should be made of JSON's values", str(error)) from None

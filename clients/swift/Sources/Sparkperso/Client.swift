@@ -82,7 +82,7 @@ public actor Client {
             dropped += 1
             return id
         }
-        waiting.append(try JSONSerialization.data(withJSONObject: event))
+        waiting.append(try JSONSerialization.data(withJSONObject: Self.repaired(event)))
         save()
         return id
     }
@@ -108,16 +108,21 @@ public actor Client {
         request.httpMethod = "POST"
         request.setValue(authorization, forHTTPHeaderField: "Authorization")
         request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        // The collector takes the error of this device's clock from sent_at.
+        let sentAt = Int64(Date().timeIntervalSince1970 * 1000)
         request.httpBody =
-            Data("{\"events\":[".utf8) + Data(lines.joined(separator: Data(",".utf8))) + Data("]}".utf8)
-        guard let (_, response) = try? await session.data(for: request),
+            Data("{\"sent_at\":\(sentAt),\"events\":[".utf8) + Data(lines.joined(separator: Data(",".utf8))) + Data("]}".utf8)
+        guard let (body, response) = try? await session.data(for: request),
             let answer = response as? HTTPURLResponse
         else {
             pause(asked: 0)
             return false
         }
         let isAtFault = Self.atFault.contains(answer.statusCode)
-        if answer.statusCode == 200 || (isAtFault && lines.count == 1) {
+        // A proxy's page with 200 is no collector's word: the events stay.
+        let isRead = body.range(of: Data("\"results\"".utf8)) != nil
+        let isJudged = isRead && [200, 422].contains(answer.statusCode)
+        if isJudged || (isAtFault && lines.count == 1) {
             waiting.removeFirst(lines.count)
             most = min(options.batchEvents, most * 2)
             failures = 0
@@ -130,6 +135,16 @@ public actor Client {
         }
         pause(asked: answer.value(forHTTPHeaderField: "Retry-After").flatMap(Double.init) ?? 0)
         return false
+    }
+
+    /// Half a character, as an NSString may hold it, becomes U+FFFD: no UTF-8 has one.
+    private static func repaired(_ value: Any) -> Any {
+        switch value {
+        case let text as String: return String(decoding: Array(text.utf16), as: UTF16.self)
+        case let object as [String: Any]: return object.mapValues(repaired)
+        case let list as [Any]: return list.map(repaired)
+        default: return value
+        }
     }
 
     private func pause(asked: Double) {
