@@ -81,13 +81,13 @@ def split(body: Any, max_events: int) -> tuple[list[Any], bool]:
     return events, True
 
 
-def in_our_time(events: Sequence[Any], sent_at: Any, received_at: str) -> Sequence[Any]:
+def in_our_time(events: Sequence[Any], sent_at: Any, received_at: str) -> list[Any]:
     """Returns the events with their times less the error of the sender's clock (`clock.corrected`).
 
     `sent_at` is when the request was sent, by that clock; without it the times are taken as said.
     """
     if sent_at is None:
-        return events
+        return list(events)
     return [
         {**event, "timestamp": corrected(event["timestamp"], sent_at, received_at)}
         if isinstance(event, dict) and "timestamp" in event
