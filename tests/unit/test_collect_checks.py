@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.times import INSTANTS, NONE, WALL
 
 from sparkperso.collect.checks import Invalid, check_event
 from sparkperso.config.collect import LimitsConfig
@@ -33,12 +34,19 @@ def test_times_are_taken_in_one_form(sent, taken):
     assert checked(timestamp=sent)["timestamp"] == taken
 
 
+@pytest.mark.parametrize(("sent", "meant"), INSTANTS)
+def test_times_are_those_of_the_grammar(sent, meant):
+    day, time = meant.split()
+    assert (
+        checked(timestamp=sent)["timestamp"] == f"{day}T{time + ('' if '.' in time else '.'):0<15}Z"
+    )
+
+
 @pytest.mark.parametrize(
     "sent",
     [
-        None, "", "yesterday", "2026-06-01T10:00:00", "2026-06-01", "2026-13-01T10:00:00Z",
-        "2026-W23-1T10:00:00Z", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z", -1, 1e300, True,
-        "2026-06-01T10:00:00+99:00", "٢٠٢٦-06-01T10:00:00Z", {"$date": 1}, "2026-06-01T25:00:00Z",
+        *NONE, *(text for text, _ in WALL), None, "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z",
+        -1, 1e300, True, {"$date": 1}, 99, 20260601, 0,
     ],
 )  # fmt: skip
 def test_other_times_are_not(sent):

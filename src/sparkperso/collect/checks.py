@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from sparkperso.collect.facts import iso
@@ -17,15 +17,14 @@ from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, with_rest
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.consent import PURPOSES
 from sparkperso.event import EVENT_FIELDS
+from sparkperso.times import read_time
 
 KNOWN = frozenset(EVENT_FIELDS)
 NAMED = ("event_id", "user_id", "anonymous_id", "event_type")
 """Who did what: an event in which one of these is no text is invalid."""
 PARTS = ("metadata", "context")
 FIRST, LAST = "1970", "2200"
-ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:?\d\d)", re.ASCII
-)
+PLAIN = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?[Zz]", re.ASCII)
 
 
 class Invalid(Exception):
@@ -87,14 +86,15 @@ def _text(name: str, value: Any) -> str:
 
 
 def time_of(value: Any) -> str:
-    """Returns a time of ISO 8601 with its offset, or of epoch milliseconds, in UTC."""
+    """Returns a time of docs/times.md in UTC. Most come with seconds and Z: nothing to reckon."""
     try:
-        text = _utc(value) if isinstance(value, str) else iso(_of_epoch(value))
+        found = PLAIN.fullmatch(value) if isinstance(value, str) else None
+        text = _plain(*found.groups()) if found else iso(read_time(value))
         if FIRST <= text < LAST:
             return text
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         pass
-    expected = "timestamp should be ISO 8601 with an offset or Z, or epoch milliseconds"
+    expected = "timestamp should be ISO 8601 with an offset or Z, or a number since 1970 (s to ns)"
     raise Invalid(f"{expected}, from 1970 to 2199: {shown(value)}")
 
 
@@ -106,24 +106,9 @@ def check_time(name: str, value: Any) -> str:
         raise Invalid(str(error).replace("timestamp", name, 1)) from None
 
 
-def _utc(text: str) -> str:
-    """Returns a time with microseconds and Z. Most come with Z, and need no reckoning."""
-    found = ISO.fullmatch(text)
-    if found is None:
-        raise ValueError("not ISO 8601")
-    day, time, digits, offset = found.groups()
-    moment = datetime.fromisoformat(f"{day}T{time}")
-    micros = f"{digits or '':0<6.6}"
-    if offset in "Zz":
-        return f"{day}T{time}.{micros}Z"
-    zone = datetime.fromisoformat(f"2000-01-01T00:00:00{offset[:3]}:{offset[-2:]}").tzinfo
-    return iso(moment.replace(tzinfo=zone, microsecond=int(micros)))
-
-
-def _of_epoch(value: Any) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("no time")
-    return datetime.fromtimestamp(value / 1000, timezone.utc)
+def _plain(day: str, time: str, digits: str | None) -> str:
+    datetime.fromisoformat(f"{day}T{time}")
+    return f"{day}T{time}.{digits or '':0<6.6}Z"
 
 
 def check_tree(tree: Any, path: str, levels: int) -> None:

@@ -77,7 +77,10 @@ def _schemas() -> dict[str, Any]:
     text = {"type": "string", "minLength": 1, "maxLength": 512}
     event = dict.fromkeys(TEXT_FIELDS, text) | {
         "channel": {"type": "string", "description": ", ".join(CHANNELS)},
-        "timestamp": {"type": ["string", "integer"], "description": "ISO 8601 or epoch ms"},
+        "timestamp": {
+            "type": ["string", "number"],
+            "description": "ISO 8601 with an offset, or a number since 1970 in s, ms, µs or ns",
+        },
         "value": {"description": "A number, which may be text; what is none goes to metadata"},
         "schema_version": {"type": ["integer", "string"]},
         "metadata": OBJECT,

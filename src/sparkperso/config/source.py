@@ -77,7 +77,7 @@ class SourceConfig(Section):
     channel: Channel = "web"
     """Channel of events that name none."""
     time_zone: str = "UTC"
-    """Zone of times without an offset."""
+    """Zone of times without an offset (docs/times.md)."""
     time_formats: tuple[str, ...] = ()
     """Spark patterns to try where times are text but not ISO 8601; one fits a whole input."""
     historical: bool = False

@@ -21,6 +21,7 @@ from sparkperso.config.source import (
 from sparkperso.errors import ConfigError
 from sparkperso.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
+from sparkperso.texts import plain_text
 
 KEPT = ("_payload", "_record_id", "_file", "_malformed")
 REFUSED = "_refused"
@@ -79,10 +80,14 @@ def _assembled(mapped: DataFrame, parts: dict[str, dict[str, Column]]) -> DataFr
 
 def _parts(records: DataFrame, source: SourceConfig, group: str) -> dict[str, Column]:
     return {
-        key: _checked(records, key, expression, source).cast("string")
+        key: _as_text(records, _checked(records, key, expression, source))
         for key, expression in source.columns.items()
         if key.startswith(f"{group}.")
     }
+
+
+def _as_text(records: DataFrame, value: Column) -> Column:
+    return plain_text(value, records.select(value.alias("_value")).schema["_value"].dataType)
 
 
 def _with_nulls(records: DataFrame, source: SourceConfig) -> DataFrame:

@@ -14,6 +14,7 @@ from sparkperso.ingest.countries import standardise_country
 from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.times import event_time
 from sparkperso.schemas.events import CONTEXT
+from sparkperso.texts import plain_text
 
 METADATA = "map<string,string>"
 CARRIED = (
@@ -45,7 +46,7 @@ def standardise_events(
     events = mapped.withColumnRenamed("_malformed", "is_malformed").select(
         *CARRIED,
         *extra,
-        *(_text(name, source).alias(name) for name in TEXT_FIELDS),
+        *(_text(name, kinds[name], source).alias(name) for name in TEXT_FIELDS),
         event_time(time, kinds["timestamp"], source.time_zone, formats).alias("timestamp"),
         _number("value", kinds["value"]).alias("value"),
         _metadata(kinds["metadata"]).alias("metadata"),
@@ -68,8 +69,8 @@ def snake_case(text: Column) -> Column:
     return F.nullif(F.btrim(words, F.lit("_")), F.lit(""))
 
 
-def _text(name: str, source: SourceConfig) -> Column:
-    text = _filled(F.col(name))
+def _text(name: str, kind: T.DataType, source: SourceConfig) -> Column:
+    text = _filled(plain_text(F.col(name), kind))
     if name == "channel":
         return F.coalesce(F.lower(text), F.lit(source.channel))
     if name == "event_type":

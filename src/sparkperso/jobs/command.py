@@ -14,6 +14,7 @@ from sparkperso.errors import JobError, UsageError
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step, carry_out
 from sparkperso.session import build_session
+from sparkperso.times import read_time
 
 
 def run_step(step: Step, arguments: dict[str, Any]) -> None:
@@ -36,14 +37,14 @@ def open_job(name: str, arguments: dict[str, Any]) -> Job:
 
 
 def parse_as_of(text: str | None) -> datetime | None:
-    """Returns an ISO 8601 time as naive UTC; a time without offset is UTC. Raises UsageError."""
+    """Returns a time of docs/times.md as naive UTC; without offset it is UTC. Raises UsageError."""
     if text is None:
         return None
     try:
-        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise UsageError("--as-of takes an ISO 8601 time", f"Found '{text}'") from None
-    return when.astimezone(timezone.utc).replace(tzinfo=None) if when.tzinfo else when
+        return read_time(text, timezone.utc).replace(tzinfo=None)
+    except ValueError as error:
+        found = f"Found '{text}': {error}"
+        raise UsageError("--as-of takes an ISO 8601 time", found, "See docs/times.md") from None
 
 
 def require_writable(settings: Settings) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.errors import JobError
+from sparkperso.texts import plain_text
+from sparkperso.timestamps import timestamp_of
 
 EPOCH = datetime(1970, 1, 1)
 RATING = "rating"
 FIRST, BEGAN = "first_timestamp", "began"
-NUMBER = r"^\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*$"
 REASONS = {
     USER_ID: "user_id is missing",
     ITEM_ID: "item_id is missing",
@@ -154,7 +154,7 @@ def require_some(n_valid: int, invalid: dict[str, int], name: str) -> None:
     raise JobError(
         f"{name} should hold at least one row with user_id, item_id and a rating that is a number",
         f"There is none: {dropped}" if dropped else "It is empty",
-        "Mend the file; times are ISO 8601 text, seconds or milliseconds since 1970, or timestamps",
+        "Fix the file; times are ISO 8601 text, numbers since 1970, or timestamps (docs/times.md)",
     )
 
 
@@ -171,42 +171,16 @@ def pairs_of(rows: DataFrame) -> DataFrame:
 
 def text_id(frame: DataFrame, name: str) -> Column:
     """Returns ids as text, null where there is none; 17.0 of a column of floats is '17'."""
-    column, kind = F.col(f"`{name}`"), frame.schema[name].dataType
-    text = column.cast("string")
-    if isinstance(kind, (T.FloatType, T.DoubleType)):
-        whole = column.try_cast("decimal(38,0)")
-        text = F.when(whole.cast("double") == column, whole.cast("string")).otherwise(text)
-        text = F.when(~F.isnan(column), text)
-    return F.nullif(text, F.lit(""))
+    return F.nullif(plain_text(F.col(f"`{name}`"), frame.schema[name].dataType), F.lit(""))
 
 
 def moment(frame: DataFrame, name: str) -> Column:
-    """Returns times as timestamps, null where they cannot be read.
+    """Returns times as timestamps, null where they cannot be read: the grammar of docs/times.md.
 
-    Numbers, and text that is one, count since 1970: seconds below 1e11, then milliseconds (below
-    1e14), microseconds (below 1e17) and nanoseconds. Other text is ISO 8601, UTC without offset.
+    Times without offset are UTC. Numbers too small for a time are seconds here, since a counter
+    tells what came first as well.
     """
-    column, kind = F.col(f"`{name}`"), frame.schema[name].dataType
-    if isinstance(kind, T.StringType):
-        return F.when(column.rlike(NUMBER), since_epoch(F.trim(column))).otherwise(
-            column.try_cast("timestamp")
-        )
-    if isinstance(kind, T.NumericType):
-        return since_epoch(column)
-    return column.cast("timestamp")
-
-
-def since_epoch(column: Column) -> Column:
-    """Returns the timestamp of a number since 1970, its unit told by its size."""
-    number = column.try_cast("double")
-    size = F.abs(number)
-    micros = (
-        F.when(size < 1e11, number * 1e6)
-        .when(size < 1e14, number * 1e3)
-        .when(size < 1e17, number)
-        .otherwise(number / 1e3)
-    )
-    return F.timestamp_micros(F.round(micros).try_cast("long"))
+    return timestamp_of(F.col(f"`{name}`"), frame.schema[name].dataType, smallest=0)
 
 
 def time_literal(when: datetime = EPOCH) -> Column:
