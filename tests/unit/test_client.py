@@ -102,6 +102,15 @@ def test_a_queue_outlives_its_process_in_order(tmp_path):
     second.close()
 
 
+def test_nobody_else_may_read_a_queue(tmp_path):
+    path = tmp_path / "queue"
+    path.touch(0o644)
+    queue = Queue(path, 10)
+    fill(queue, 1)
+    assert {found.stat().st_mode & 0o077 for found in tmp_path.glob("queue*")} == {0}
+    queue.close()
+
+
 def test_batches_are_bounded_by_number_and_size(queue):
     fill(queue, 50)
     assert len(delivery(queue, batch_events=20).batch().numbers) == 20

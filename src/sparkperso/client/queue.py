@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from sparkperso.errors import UsageError
 
+MEMORY, OWN_FILE = ":memory:", 0o600
 TABLE = "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"
 
 
@@ -18,8 +21,8 @@ class Queue:
     def __init__(self, path: Path | str | None, most: int) -> None:
         self._most, self._lock = most, threading.Lock()
         try:
-            self._db = _open(str(path) if path else ":memory:")
-        except sqlite3.Error as error:
+            self._db = _open(str(path) if path else MEMORY)
+        except (sqlite3.Error, OSError) as error:
             raise UsageError(
                 f"'{path}' should be the file of one client's queue",
                 f"It cannot be used: {error}",
@@ -76,7 +79,14 @@ class Queue:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    """Returns the database, locked against other processes: two would send everything twice."""
+    """Returns the database, locked against other processes: two would send everything twice.
+
+    What waits in it is what people did: nobody but the process's own account may read the file.
+    """
+    if path != MEMORY:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWN_FILE))
+        with suppress(PermissionError):  # another account's, which lets this one write
+            os.chmod(path, OWN_FILE)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
