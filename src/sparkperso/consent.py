@@ -44,6 +44,20 @@ Decisions = Mapping[str, Decision]
 """Purpose → decision of one identifier."""
 
 
+def after(decisions: Decisions, said: Mapping[str, bool], decided_at: str) -> Decisions:
+    """Returns what one identifier has decided after one more decision: purpose → yes or no.
+
+    A no always holds; a yes that comes late, from a queue or a retry, undoes no later no.
+    """
+    found = dict(decisions)
+    for purpose, is_granted in said.items():
+        before = found.get(purpose)
+        if before is None or not is_granted or decided_at > before.decided_at:
+            latest = decided_at if before is None else max(decided_at, before.decided_at)
+            found[purpose] = Decision(is_granted, latest)
+    return found
+
+
 def decision_of(user: Decisions, browser: Decisions, purpose: str) -> bool | None:
     """Returns what a person decided, by their user id and by their browser's (anonymous) id.
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
+import time
 from dataclasses import replace
 
 import pytest
 
 from sparkperso.collect.consent_store import ConsentStore
-from sparkperso.collect.facts import Facts
+from sparkperso.collect.facts import Facts, facts_of
 from sparkperso.collect.guard import Guard
 from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.lane import Lane
 from sparkperso.collect.limits import Rates
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.pipeline import Pipeline
 from sparkperso.collect.problems import Problem, busy
 from sparkperso.config import load_named, load_settings
 from sparkperso.config.collect import LimitsConfig
+from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.consent import after
 from sparkperso.privacy import Pseudonyms, load_keys
 
 PAGE = SiteKey("shop", "required", "web", ())
@@ -69,7 +75,7 @@ def statuses(results):
 def test_nothing_is_kept_before_a_yes_and_nothing_after_a_no(shop):
     assert shop(EVENT) == [{"status": "refused", "reason": "no_consent", "purpose": "analytics"}]
     assert shop.events.lines == []
-    assert statuses(shop(consent(analytics=True), EVENT)) == ["accepted", "refused"]
+    shop(consent(analytics=True))
     assert statuses(shop(EVENT, EVENT | {"event_type": "session_recording"})) == [
         *("accepted", "refused")
     ]
@@ -272,3 +278,264 @@ def test_an_event_of_nobody_says_so_since_its_browser_may_have_lost_the_cookie(s
         None,
     ]
     assert shop(nobody, facts=known)[0].get("reason") != "no_person"
+
+
+HOSTILE = ["a@b.de ", "4 ", "%25", "４１ ", "a [at] b.de "]
+
+
+def cpu_seconds(work):
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_bounds_and_consent_come_before_the_search_for_personal_values(shop, unit):
+    """A megabyte that is not kept costs as good as nothing."""
+    long = EVENT | {"metadata": {"note": "😀" + unit * (1_000_000 // len(unit.encode()))}}
+    film = long | {"event_type": "session_recording"}
+
+    def send():
+        assert statuses(shop(long, key=ASSUMED)) == ["invalid"]
+        assert statuses(shop(film)) == ["refused"]  # as long as a recording may be
+
+    assert cpu_seconds(send) < 0.5
+    for event in (long, film):
+        assert statuses(shop(event | {"metadata": {"a": [{}] * 20_000}}, key=ASSUMED)) == [
+            "invalid"
+        ]
+
+
+def nested(levels):
+    return json.loads("[" * levels + "]" * levels)
+
+
+@pytest.mark.parametrize(
+    "field", ["metadata", "context", "timestamp", "value", "event_type", "strange"]
+)
+def test_an_event_that_is_nested_too_deeply_is_invalid_wherever_it_is(shop, field):
+    assert statuses(shop(EVENT | {field: {"a": nested(900)}}, key=ASSUMED)) == ["invalid"]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_twice_the_text_takes_twice_the_time_on_the_whole_way(shop, unit):
+    def film(size):
+        text = "😀" + unit * (size // len(unit.encode()))
+        return EVENT | {"event_type": "session_recording", "metadata": {"text": text}}
+
+    once, twice = (
+        min(cpu_seconds(lambda size=size: shop(film(size), key=ASSUMED)) for _ in range(2))
+        for size in (50_000, 100_000)
+    )
+    assert twice < 3 * once + 0.05
+    assert len(shop.recordings.lines) == 4
+
+
+def test_a_heavy_event_holds_up_nobody_and_the_lane_has_an_end(shop):
+    film = EVENT | {"event_type": "session_recording", "metadata": {"text": "a@b.de " * 100_000}}
+
+    async def both():
+        heavy = asyncio.create_task(shop.pipeline.take([film], ASSUMED, FACTS))
+        served = 0
+        while not heavy.done():
+            assert statuses(await shop.pipeline.take([EVENT], ASSUMED, FACTS)) == ["accepted"]
+            await asyncio.sleep(0)
+            served += 1
+        return served, await heavy
+
+    served, results = asyncio.run(both())
+    assert served > 5
+    assert statuses(results) == ["accepted"]
+    assert shop.recordings.lines[0]["metadata"]["text"] == "[email] " * 100_000
+    assert shop.recordings.lines[0]["collected"]["masked"] == 100_000
+
+    async def many():
+        lane = Lane(max_waiting=100)
+        first = asyncio.create_task(lane.run(lambda: time.sleep(0.05), 90))
+        await asyncio.sleep(0)
+        with pytest.raises(Problem, match="waits to be searched"):
+            await lane.run(list, 20)
+        await first
+        return await lane.run(list, 200)
+
+    assert asyncio.run(many()) == []
+
+
+def test_a_no_in_a_heavy_request_holds_at_once(shop):
+    shop(consent(analytics=True, recording=True))
+    film = EVENT | {"event_type": "session_recording", "metadata": {"text": "a@b.de " * 50_000}}
+
+    async def both():
+        heavy = asyncio.create_task(
+            shop.pipeline.take([film, consent(analytics=False)], SITE, FACTS)
+        )
+        await asyncio.sleep(0)
+        assert not heavy.done()
+        return await shop.pipeline.take([EVENT], SITE, FACTS), await heavy
+
+    light, heavy = asyncio.run(both())
+    assert (statuses(light), statuses(heavy)) == (["refused"], ["accepted", "accepted"])
+
+
+def test_a_consent_event_carries_nothing_but_the_decision(shop):
+    event = EVENT | {
+        "event_type": "consent", "event_id": "e", "anonymous_id": "a", "session_id": "s",
+        "item_id": "i", "value": 9.5, "currency": "EUR", "channel": "web",
+        "metadata": {
+            "purposes": {"analytics": False}, "policy_version": "2", "region": "DE",
+            "method": "banner", "viewed": ["p1", "p2"], "email": "ada@example.org",
+        },
+        "context": {"page_url": "https://shop.example/s", "country": "DE", "device_type": "mobile"},
+    }  # fmt: skip
+    shop(event, event | {"metadata": event["metadata"] | {"method": "x" * 65, "region": {"a": 1}}})
+    line, other = shop.events.lines
+    assert line.keys() == {
+        *EVENT,
+        "event_id",
+        "anonymous_id",
+        "channel",
+        "metadata",
+        "context",
+        "collected",
+    }
+    assert line["metadata"] == {
+        "purposes": {"analytics": False}, "policy_version": "2", "region": "DE", "method": "banner",
+    }  # fmt: skip
+    assert line["context"] == {"country": "DE"}
+    assert other["metadata"] == {"purposes": {"analytics": False}, "policy_version": "2"}
+
+
+def decision(second, **purposes):
+    return consent(**purposes) | {"timestamp": f"2026-06-01T10:00:00.{second}00Z"}
+
+
+def test_decisions_of_a_batch_hold_for_what_follows_and_for_nothing_before(shop):
+    yes, no, again = (
+        decision(1, analytics=True), decision(2, analytics=False), decision(3, analytics=True)
+    )  # fmt: skip
+    click = EVENT
+    assert statuses(shop(click, yes, click, no, click, again, click)) == [
+        "refused", "accepted", "accepted", "accepted", "refused", "accepted", "accepted",
+    ]  # fmt: skip
+    assert statuses(shop(click)) == ["accepted"]
+    arrived = [line["collected"]["received_at"] for line in shop.events.lines[:5]]
+    assert arrived == sorted(arrived)
+    assert arrived[0] < arrived[2] < arrived[3]  # so that ingest judges alike
+    assert statuses(shop(no, click)) == ["accepted", "refused"]
+
+
+def test_a_late_yes_of_a_batch_undoes_no_later_no(shop):
+    shop(decision(5, analytics=False))
+    assert statuses(shop(decision(4, analytics=True), EVENT)) == ["accepted", "refused"]
+    assert statuses(shop(decision(6, analytics=True), EVENT)) == ["accepted", "accepted"]
+
+
+def test_a_yes_whose_request_was_not_stored_holds_for_nothing_later(shop):
+    shop.events.is_full = True
+    with pytest.raises(Problem, match="full"):
+        shop(consent(analytics=True), EVENT)
+    shop.events.is_full = False
+    assert statuses(shop(EVENT)) == ["refused"]
+
+
+def test_decisions_of_a_batch_add_up_as_stored_ones_do(tmp_path):
+    chosen = random.Random(3)
+    store = ConsentStore(tmp_path / "c.sqlite")
+    for round_, count in itertools.product(range(40), (1, 4, 9)):
+        subject, found = f"{round_}-{count}", {}
+        for _ in range(count):
+            said = {p: chosen.random() < 0.5 for p in chosen.sample(["analytics", "marketing"], 1)}
+            at = f"2026-06-01T10:00:0{chosen.randrange(4)}.000000Z"
+            store.put_all("shop", [("user_id", subject, said, at)])
+            found = after(found, said, at)
+        assert store.get("shop", "user_id", subject) == found
+
+
+@pytest.fixture
+def california(shop):
+    """The shop under a policy that asks for a yes in Germany and California, and nowhere else."""
+    policy = ConsentConfig(
+        opt_in_regions=("DE", "US-CA"), opt_out_regions=("US",), default="opt_out"
+    )
+    guard = shop.pipeline._guard
+    shop.pipeline._guard = Guard(guard.pseudonyms, policy, guard.decisions)
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("context", "status", "region"),
+    [
+        ({"country": "US", "region": "US-CA"}, "refused", None),
+        ({"country": "US", "region": "CA"}, "refused", None),
+        ({"region": "us-ca"}, "refused", None),
+        ({"country": "US", "region": "US-NY"}, "accepted", "US-NY"),
+        ({"country": "US", "region": "DE-BE"}, "accepted", "US"),
+        ({"country": "de"}, "refused", None),
+        ({"country": "UK"}, "accepted", "GB"),
+        ({"country": "nowhere", "region": ["DE"]}, "accepted", None),
+        ({}, "accepted", None),
+    ],
+)  # fmt: skip
+def test_an_event_says_where_it_happened_in_each_sdks_shape(california, context, status, region):
+    nowhere = FACTS._replace(region=None)
+    assert statuses(california(EVENT | {"context": context}, facts=nowhere)) == [status]
+    assert [line["collected"]["region"] for line in california.events.lines] == (
+        [region] if status == "accepted" else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "context", "status"),
+    [
+        ("US", {}, "accepted"),
+        ("US", {"country": "US", "region": "US-CA"}, "refused"),
+        ("DE", {"country": "US"}, "refused"),
+        ("US", {"country": "DE"}, "accepted"),  # the proxy knows
+        (None, {"country": "US"}, "accepted"),
+        (None, {"country": "DE"}, "refused"),
+    ],
+)
+def test_a_proxys_word_goes_first_and_the_strictest_region_holds(
+    california, region, context, status
+):
+    facts = FACTS._replace(region=region, has_region_header=True)
+    assert statuses(california(EVENT | {"context": context}, facts=facts)) == [status]
+
+
+def test_behind_a_proxy_that_does_not_know_an_event_makes_nothing_less_strict(shop):
+    unknown = FACTS._replace(region=None, has_region_header=True)
+    abroad = EVENT | {"context": {"country": "US"}}
+    assert statuses(shop(abroad, facts=unknown)) == ["refused"]
+    assert statuses(shop(abroad, facts=unknown._replace(has_region_header=False))) == ["accepted"]
+    headers = {b"cf-ipcountry": b"XX"}
+    assert facts_of(headers, b"cf-ipcountry", None).region is None
+    assert facts_of(headers, b"cf-ipcountry", None).has_region_header
+    assert facts_of({b"cf-ipcountry": b"us-ca"}, b"cf-ipcountry", None).region == "US-CA"
+    assert not facts_of(headers, None, None).has_region_header
+
+
+def test_ids_of_items_and_orders_that_look_like_cards_stay_apart(shop):
+    cards = ["4111111111111111", "5555555555554444", "30569309025904"]
+    for card in cards:
+        shop(
+            EVENT | {"item_id": card, "metadata": {"order_id": int(card), "note": card}},
+            key=ASSUMED,
+        )
+    assert [line["item_id"] for line in shop.events.lines] == cards
+    assert [line["metadata"]["order_id"] for line in shop.events.lines] == [int(c) for c in cards]
+    assert {line["metadata"]["note"] for line in shop.events.lines} == {"[card]"}
+
+
+def test_personal_names_and_traits_reach_no_sink(shop):
+    traits = {
+        "name": "Ada",
+        "address": {"city": "Köln"},
+        "dateOfBirth": "1990-01-01",
+        "plan": "pro",
+    }
+    for kind in ("page_view", "identify", "group", "alias"):
+        metadata = {"traits": traits, "mobile": "+49 30 1", "form": {"first name": "Ada"}}
+        shop(EVENT | {"event_type": kind, "metadata": metadata}, key=ASSUMED)
+    text = json.dumps(shop.events.lines, ensure_ascii=False)
+    assert not any(word in text for word in ("Ada", "Köln", "1990", "+49"))
+    assert [line["metadata"]["traits"]["plan"] for line in shop.events.lines] == ["pro"] * 4

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from heapq import nsmallest
 from typing import Any
+
+import orjson
 
 from sparkperso.collect.facts import iso
 from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, with_rest
@@ -23,6 +26,12 @@ KNOWN = frozenset(EVENT_FIELDS)
 NAMED = ("event_id", "user_id", "anonymous_id", "event_type")
 """Who did what: an event in which one of these is no text is invalid."""
 PARTS = ("metadata", "context")
+RECORDING = "session_recording"
+CONSENT_FIELDS = frozenset((*NAMED, "timestamp", "channel", "schema_version"))
+CONSENT_METADATA = ("policy_version", "region", "method", "decided_at")
+CONSENT_CONTEXT = ("country", "region")
+MAX_SHORT = 64
+"""Characters of what a decision says of its policy, region and way."""
 FIRST, LAST = "1970", "2200"
 PLAIN = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?[Zz]", re.ASCII)
 
@@ -31,12 +40,33 @@ class Invalid(Exception):
     """An event that is not taken; the text says what was expected and what was found."""
 
 
+def check_size(raw: Any, limits: LimitsConfig) -> bytes:
+    """Returns an event as JSON; raises Invalid for one that is too long or nested too deeply.
+
+    It comes before all else, since it costs least.
+    """
+    is_recording = isinstance(raw, dict) and raw.get("event_type") == RECORDING
+    try:
+        data = orjson.dumps(raw)
+    except TypeError as error:
+        raise Invalid(f"an event should be JSON that is not nested too deeply: {error}") from None
+    check_length(data, is_recording, limits)
+    return data
+
+
+def check_length(data: bytes, is_recording: bool, limits: LimitsConfig) -> None:
+    """Raises Invalid for an event whose JSON has more bytes than its type may have."""
+    most = limits.max_recording_bytes if is_recording else limits.max_event_bytes
+    if len(data) > most:
+        raise Invalid(f"an event of this type should have {most} bytes at most: {len(data)}")
+
+
 def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     """Returns the event with times and identifiers in one form; raises Invalid."""
     if not isinstance(raw, dict):
         raise Invalid(f"an event should be an object, not {_kind(raw)}")
     if not raw.keys() <= KNOWN:
-        strange = sorted(raw.keys() - KNOWN)
+        strange = nsmallest(3, raw.keys() - KNOWN)
         raise Invalid(f"unknown fields {shown(strange)}: what is your own belongs into metadata")
     event = {name: value for name, value in raw.items() if value is not None}
     if "event_type" not in event:
@@ -48,8 +78,9 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     for name in PARTS:
         event[name] = _part(event, name)
     _fit(event)
+    room = limits.max_values
     for name in PARTS:
-        check_tree(event[name], name, limits.max_depth)
+        room = check_tree(event[name], name, limits.max_depth, room)
     return event
 
 
@@ -111,16 +142,23 @@ def _plain(day: str, time: str, digits: str | None) -> str:
     return f"{day}T{time}.{digits or '':0<6.6}Z"
 
 
-def check_tree(tree: Any, path: str, levels: int) -> None:
-    """Raises Invalid for numbers that are not finite and for nesting deeper than `levels`."""
+def check_tree(tree: Any, path: str, levels: int, room: int) -> int:
+    """Returns how many of `room` values are left for the rest of the event.
+
+    Raises Invalid for more values, for numbers that are not finite, and for nesting deeper than
+    `levels`.
+    """
     if not levels:
         raise Invalid(f"{path} is nested too deeply")
-    values = tree.values() if isinstance(tree, dict) else tree
-    for value in values:
+    room -= len(tree)
+    if room < 0:
+        raise Invalid(f"{path} has too many values")
+    for value in tree.values() if isinstance(tree, dict) else tree:
         if isinstance(value, dict | list):
-            check_tree(value, path, levels - 1)
+            room = check_tree(value, path, levels - 1, room)
         elif isinstance(value, float) and not math.isfinite(value):
             raise Invalid(f"{path} should hold finite numbers only")
+    return room
 
 
 def check_consent(metadata: Mapping[str, Any]) -> None:
@@ -131,6 +169,27 @@ def check_consent(metadata: Mapping[str, Any]) -> None:
     if not said.keys() <= set(PURPOSES):
         strange = shown(sorted(said.keys() - set(PURPOSES)))
         raise Invalid(f"purposes are {', '.join(PURPOSES)}, not {strange}")
+
+
+def consent_alone(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a consent event with nothing but what a decision has: who, when, where and what.
+
+    It is kept whatever its person decided, and so must carry no tracking data along.
+    """
+    own = {name: value for name, value in event.items() if name in CONSENT_FIELDS}
+    metadata = _short(event["metadata"], CONSENT_METADATA)
+    own["metadata"] = {"purposes": event["metadata"]["purposes"], **metadata}
+    own["context"] = _short(event["context"], CONSENT_CONTEXT)
+    return own
+
+
+def _short(part: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    found = {name: part[name] for name in names if name in part}
+    return {
+        name: value
+        for name, value in found.items()
+        if type(value) is int or (isinstance(value, str) and len(value) <= MAX_SHORT)
+    }
 
 
 def shown(value: Any) -> str:

@@ -11,10 +11,29 @@ from typing import Any
 
 import orjson
 
-from sparkperso.collect.checks import Invalid, check_consent, check_event
-from sparkperso.collect.facts import Facts
-from sparkperso.collect.guard import PERSONS, Event, Guard, decisions_within
+from sparkperso.collect.checks import (
+    RECORDING,
+    Invalid,
+    check_consent,
+    check_event,
+    check_length,
+    check_size,
+    consent_alone,
+)
+from sparkperso.collect.facts import Facts, later
+from sparkperso.collect.guard import (
+    PERSONS,
+    Event,
+    Guard,
+    Pending,
+    Places,
+    Said,
+    decisions_within,
+    places_of,
+    said_by,
+)
 from sparkperso.collect.keys import SiteKey
+from sparkperso.collect.lane import Lane
 from sparkperso.collect.limits import Rates
 from sparkperso.collect.metrics import Metrics
 from sparkperso.collect.plan_check import PlanCheck
@@ -22,13 +41,35 @@ from sparkperso.collect.problems import Problem
 from sparkperso.collect.sinks.base import Line, Sink
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.consent import OPTIONAL
-from sparkperso.privacy import PersonalFields
+from sparkperso.consent import NECESSARY, OPTIONAL
+from sparkperso.privacy import PersonalFields, may_hold
 
 log = logging.getLogger("sparkperso.collect")
 Result = dict[str, Any]
 Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
-CONSENT, RECORDING = "consent", "session_recording"
+CONSENT = "consent"
+
+
+HEAVY_BYTES = 32_768
+"""Bytes of JSON that are searched for personal values between other requests; more are searched in
+a lane of their own, for at worst a microsecond each."""
+LONG_BYTES = 4_096
+"""An event of this length counts as searched: it may have thousands of values."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An event that may be kept, before what is personal within it is taken out."""
+
+    event: Event
+    purpose: str
+    facts: Facts
+    places: Places
+    may_hold: bool
+    """Whether it can hold an e-mail address or a card number."""
+    size: int
+    """Bytes of JSON that will be looked at one by one."""
+    masked: int = 0
 
 
 class _NoPerson(Invalid):
@@ -41,7 +82,12 @@ class _Taken:
 
     events: list[Line] = field(default_factory=list)
     recordings: list[Line] = field(default_factory=list)
-    consents: list[Event] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    pending: Pending = field(default_factory=dict)
+
+
+Judged = Result | list[_Kept]
+"""What became of an event that is not kept, or what is kept of it."""
 
 
 class Pipeline:
@@ -67,6 +113,7 @@ class Pipeline:
         self._metrics, self._rates = metrics, Rates(limits)
         self._events, self._recordings = events, recordings
         self._plan_check = plan_check or PlanCheck(plan)
+        self._lane = Lane()
         self.watchers: list[Watcher] = []
         """Called with what was kept of each request, once it is durable."""
 
@@ -80,7 +127,10 @@ class Pipeline:
         """
         self._admit(events, key, facts)
         taken = _Taken()
-        results = [self._take_one(raw, key, facts, taken) for raw in events]
+        judged = self._judge_all(events, key, facts, taken)
+        # A no holds at once, whatever becomes of its request.
+        self._guard.record(taken.said, key, only=False)
+        results = await self._finish_all(judged, key, taken)
         await self._store(taken, key)
         self._count(events, results, key)
         self._show(key, taken, results)
@@ -102,59 +152,107 @@ class Pipeline:
             self._rates.take_events(key, facts.sender, len(events) - len(said))
         except Problem:
             taken = _Taken()
-            for raw in said:
-                self._take_one(raw, key, facts, taken)
-            self._guard.record(taken.consents, key, only=False)
+            self._judge_all(said, key, facts, taken)
+            self._guard.record(taken.said, key, only=False)
             raise
 
     async def _store(self, taken: _Taken, key: SiteKey) -> None:
-        """Stores what was taken. A no holds at once, a yes when its proof is durable."""
-        self._guard.record(taken.consents, key, only=False)
+        """Stores what was taken. A yes holds for other requests when its proof is durable."""
         started = time.perf_counter()
         if taken.events:
             await self._events.put(taken.events)
         if taken.recordings:
             await self._recordings.put(taken.recordings)
         self._metrics.seconds.observe(time.perf_counter() - started)
-        self._guard.record(taken.consents, key, only=True)
+        self._guard.record(taken.said, key, only=True)
 
     def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
         """Returns purpose → what a person decided, whose identifiers are given as they are sent."""
         names = {name: person[name] for name in PERSONS if name in person}
         event = {**names, "metadata": {}, "context": {}}
-        self._guard.protect(event, self._personal.get(CONSENT, self._personal_of_all))
-        event, _ = self._guard.mask(event)
+        self._guard.identify(event, self._fields_of(CONSENT))
         return {purpose: self._guard.decision(event, purpose, key) for purpose in OPTIONAL}
 
-    def _take_one(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
+    def _fields_of(self, kind: str) -> PersonalFields:
+        return self._personal.get(kind, self._personal_of_all)
+
+    def _judge_all(
+        self, events: Sequence[Any], key: SiteKey, facts: Facts, taken: _Taken
+    ) -> list[Judged]:
+        """Returns what may be kept, in order: a decision holds for what follows in its request."""
+        return [self._judge(raw, key, later(facts, len(taken.said)), taken) for raw in events]
+
+    def _judge(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Judged:
+        """Bounds come first, then consent; what costs more is left for what is kept."""
         try:
+            data = check_size(raw, self._limits)
             event = _complete(check_event(raw, self._limits), key, facts)
-            if event["event_type"] != CONSENT:
-                return self._keep(event, key, facts, taken)
-            check_consent(event["metadata"])
-            kept = [self._keep(part, key, facts, taken) for part in decisions_within(event, key)]
-            return kept[0]
+            if event["event_type"] == CONSENT:
+                check_consent(event["metadata"])
+                event = consent_alone(event)
+                return [
+                    self._decide(part, key, facts, taken) for part in decisions_within(event, key)
+                ]
         except _NoPerson as error:
             return {"status": "invalid", "reason": "no_person", "problem": str(error)}
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
+        kept = self._kept(event, facts, data)
+        decision = self._guard.decision(event, kept.purpose, key, taken.pending)
+        if self._guard.is_allowed(kept.purpose, key, facts, kept.places, decision):
+            return [kept]
+        return {"status": "refused", "reason": "no_consent", "purpose": kept.purpose}
 
-    def _keep(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> Result:
-        kind = event["event_type"]
-        purpose = self._plan.purpose_of(kind)
-        self._guard.protect(event, self._personal.get(kind, self._personal_of_all))
-        event, masked = self._guard.mask(event)
-        if not self._guard.is_allowed(event, purpose, key, facts):
-            return {"status": "refused", "reason": "no_consent", "purpose": purpose}
+    def _kept(self, event: Event, facts: Facts, data: bytes) -> _Kept:
+        """Returns an event whose person is named as in the stored decisions."""
+        kind, is_odd = event["event_type"], may_hold(data)
+        masked = self._guard.identify(event, self._fields_of(kind), is_odd)
+        size = len(data) if is_odd or len(data) > LONG_BYTES else 0
+        places = places_of(event, facts)
+        return _Kept(event, self._plan.purpose_of(kind), facts, places, is_odd, size, masked)
+
+    def _decide(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> _Kept:
+        """Returns a consent event, and lets it hold for what follows."""
+        facts = later(facts, 1)
+        kept = self._kept(event, facts, orjson.dumps(event))
+        kept.purpose = NECESSARY
+        said = said_by(kept.event, facts.received_at)
+        self._guard.add(said, key, taken.pending)
+        taken.said.append(said)
+        return kept
+
+    async def _finish_all(
+        self, judged: Sequence[Judged], key: SiteKey, taken: _Taken
+    ) -> list[Result]:
+        size = sum(kept.size for one in judged if isinstance(one, list) for kept in one)
+
+        def finish() -> list[Result]:
+            return [
+                self._finish_parts(one, key, taken) if isinstance(one, list) else one
+                for one in judged
+            ]
+
+        return finish() if size <= HEAVY_BYTES else await self._lane.run(finish, size)
+
+    def _finish_parts(self, parts: Sequence[_Kept], key: SiteKey, taken: _Taken) -> Result:
+        first, *_ = [self._finish(kept, key, taken) for kept in parts]
+        return first
+
+    def _finish(self, kept: _Kept, key: SiteKey, taken: _Taken) -> Result:
+        """Takes out what is personal, and makes the event's line."""
+        event, kind = kept.event, kept.event["event_type"]
+        event, masked = self._guard.clean(event, self._fields_of(kind), kept.may_hold)
+        masked += kept.masked
         if masked:
             self._metrics.masked.labels(key.site).inc(masked)
         if "event_id" not in event:
             event["event_id"] = _identity(event)
-        event["collected"] = self._collected(key, facts, purpose, masked)
+        event["collected"] = self._collected(key, kept, masked)
         line = orjson.dumps(event)
-        self._check_length(line, kind == RECORDING)
-        if kind == CONSENT:
-            taken.consents.append(event)
+        try:
+            check_length(line, kind == RECORDING, self._limits)
+        except Invalid as error:
+            return {"status": "invalid", "problem": str(error)}
         (taken.recordings if kind == RECORDING else taken.events).append((_person(event), line))
         return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
 
@@ -168,21 +266,15 @@ class Pipeline:
         self._metrics.warnings.labels(key.site, refusal.code).inc()
         return {"warning": f"{refusal.message}; it is kept in quarantine"}
 
-    def _check_length(self, line: bytes, is_recording: bool) -> None:
-        limits = self._limits
-        most = limits.max_recording_bytes if is_recording else limits.max_event_bytes
-        if len(line) > most:
-            raise Invalid(f"an event of this type should have {most} bytes at most: {len(line)}")
-
-    def _collected(self, key: SiteKey, facts: Facts, purpose: str, masked: int) -> Event:
+    def _collected(self, key: SiteKey, kept: _Kept, masked: int) -> Event:
         """Returns what the collector adds: ingest checks consent again by it."""
         return {
-            "received_at": facts.received_at,
+            "received_at": kept.facts.received_at,
             "site": key.site,
             "basis": key.basis,
-            "purpose": purpose,
-            "region": facts.region,
-            "opted_out": facts.opted_out,
+            "purpose": kept.purpose,
+            "region": self._guard.strictest(kept.places),
+            "opted_out": kept.facts.opted_out,
             "masked": masked,
             "key_id": self._guard.pseudonyms.key_id,
         }

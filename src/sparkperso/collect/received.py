@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from sparkperso.collect.checks import RECORDING
 from sparkperso.collect.keys import SiteKey
-from sparkperso.collect.pipeline import RECORDING, Result
+from sparkperso.collect.pipeline import Result
 
 SITE = "demo"
 MOST_LINES, MOST_PARTS = 500, 400

@@ -55,6 +55,8 @@ class LimitsConfig(Section):
     """Bytes of an event of type session_recording."""
     max_depth: int = Field(default=16, ge=2, le=64)
     """Levels of nesting within metadata or context."""
+    max_values: int = Field(default=10_000, ge=1)
+    """Keys and elements of lists in metadata and context of one event, at all levels."""
     body_seconds: float = Field(default=10.0, gt=0)
     """Time in which the headers of a request must have come, and then its body, answered or not;
     and in which a client must read on what it is sent."""

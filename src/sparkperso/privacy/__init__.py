@@ -5,7 +5,7 @@ from sparkperso.privacy.keys import load_keys
 from sparkperso.privacy.kinds import personal_kind
 from sparkperso.privacy.mask import mask, mask_identifier, mask_tree
 from sparkperso.privacy.pseudonyms import Pseudonyms
-from sparkperso.privacy.scan import Finding, may_hold, scan
+from sparkperso.privacy.scan import Finding, may_find, may_hold, scan
 
 __all__ = [
     "Finding",
@@ -15,6 +15,7 @@ __all__ = [
     "mask",
     "mask_identifier",
     "mask_tree",
+    "may_find",
     "may_hold",
     "personal_kind",
     "pseudonym_of",

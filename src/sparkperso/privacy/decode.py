@@ -42,8 +42,8 @@ TOKEN = re.compile(
     r"| {0,2}[\[({<] {0,2}(?P<word>at|dot) {0,2}[\])}>] {0,2}",
     re.IGNORECASE,
 )
-SIGNS = frozenset("%&\\[({<")
-"""Characters that every token has."""
+SIGN = re.compile(r"[%&\\\[({<]")
+"""Every token has one of them."""
 ODD_PERCENT = re.compile(
     rb"%(?:25)*(?:[uU]|40|2[368]|3[0-9]|5[bBcC]|6[1-9a-fA-F]|7[0-9aAbB]|[dD][89aAbB]|[eEfF][0-9a-fA-F])"
 )
@@ -96,7 +96,7 @@ def may_decode(text: bytes) -> bool:
 def decoded(text: str) -> Plain:
     """Returns a text made plain. The time is linear in the text."""
     text = folded(text)
-    if not any(sign in text for sign in SIGNS):
+    if SIGN.search(text) is None:
         return Plain(text)
     rounds = []
     for _ in range(MAX_ROUNDS):

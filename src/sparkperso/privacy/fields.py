@@ -23,6 +23,7 @@ PARTS = ("metadata", "context")
 PLAN_PARTS = ("metadata", "traits")
 MAX_KNOWN = 4096
 """Names whose meaning is kept in memory; a stranger may send any number of them."""
+INNER = frozenset({dict, list})
 CLEAR, PERSONAL, UNKNOWN = "clear", "personal", "unknown"
 OF_TRAITS, JOINED = "traits", "joined"
 
@@ -49,6 +50,7 @@ class PersonalFields:
         self._public = frozenset(map(compact, public)) - self._names
         self._identifiers = tuple(name for name in self._tree if name not in PARTS)
         self._in_tree = frozenset(_names_in(self._tree))
+        self._plain: set[str] = set()
         self._known: dict[str, tuple[str, str, bool]] = {}
 
     def pseudonymise_identifiers(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
@@ -57,15 +59,28 @@ class PersonalFields:
             if event.get(name) is not None:
                 event[name] = pseudonym_of(name, event[name], pseudonyms)
 
-    def pseudonymise(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
-        """Replaces all personal fields in place, where set. Lists and objects go by their JSON."""
+    def pseudonymise(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> int:
+        """Replaces all personal fields in place, where set. Lists and objects go by their JSON.
+
+        Returns how many values of metadata and context were replaced.
+        """
         self.pseudonymise_identifiers(event, pseudonyms)
-        walk = _Walk(self, pseudonyms)
+        is_of_person = event.get("event_type") in TRAIT_EVENTS
+        walk: _Walk | None = None
         for part in PARTS:
             node = event.get(part)
-            if node and isinstance(node, dict):
-                are_traits = part == "metadata" and event.get("event_type") in TRAIT_EVENTS
-                walk.through(node, self._tree.get(part, {}), are_traits, is_top=True)
+            if not isinstance(node, dict) or (not is_of_person and self._is_plain(node)):
+                continue
+            walk = walk or _Walk(self, pseudonyms)
+            are_traits = is_of_person and part == "metadata"
+            walk.through(node, self._tree.get(part, {}), are_traits, is_top=True)
+        return walk.count if walk else 0
+
+    def _is_plain(self, node: dict[str, Any]) -> bool:
+        """Says whether an object has names that say nothing, and no object or list: nearly all."""
+        if not node.keys() <= self._plain:
+            return False
+        return INNER.isdisjoint(map(type, node.values()))
 
     def meaning(self, name: str) -> tuple[str, str, bool]:
         """Returns a name without spelling, what it says of its value, and whether that is nothing.
@@ -79,6 +94,8 @@ class PersonalFields:
             found = short, says, says not in (PERSONAL, OF_TRAITS) and short not in self._in_tree
             if len(self._known) < MAX_KNOWN and len(name) <= MAX_NAME:
                 self._known[name] = found
+                if found[2]:
+                    self._plain.add(name)
         return found
 
     def _meaning(self, name: str, short: str) -> str:
@@ -99,7 +116,7 @@ class _Walk:
     """One way through the metadata or context of one event."""
 
     def __init__(self, fields: PersonalFields, pseudonyms: Pseudonyms) -> None:
-        self._meaning, self._pseudonyms = fields.meaning, pseudonyms
+        self._meaning, self._pseudonyms, self.count = fields.meaning, pseudonyms, 0
 
     def through(
         self, node: dict[str, Any], tree: Tree, are_traits: bool, is_top: bool = False
@@ -116,7 +133,7 @@ class _Walk:
                 are_traits and (means == UNKNOWN or (means == JOINED and not is_top))
             )
             if means == PERSONAL or below == {} or (is_unknown and _is_scalar(value)):
-                node[name] = pseudonym_of(name, value, self._pseudonyms)
+                node[name] = self._pseudonym(name, value)
             elif isinstance(value, dict):
                 self.through(value, below or {}, inside)
             elif isinstance(value, list):
@@ -131,7 +148,11 @@ class _Walk:
             elif isinstance(value, list):
                 self._through_list(name, value, are_traits, is_unknown)
             elif is_unknown and value is not None and not isinstance(value, bool):
-                values[place] = pseudonym_of(name, value, self._pseudonyms)
+                values[place] = self._pseudonym(name, value)
+
+    def _pseudonym(self, name: str, value: Any) -> str:
+        self.count += 1
+        return pseudonym_of(name, value, self._pseudonyms)
 
 
 def pseudonymise_fields(

@@ -10,7 +10,7 @@ from sparkperso.privacy.cards import is_card
 from sparkperso.privacy.kinds import KIND_OF_NAME, USER
 from sparkperso.privacy.names import compact, is_identifier
 from sparkperso.privacy.pseudonyms import SHAPE
-from sparkperso.privacy.scan import scan
+from sparkperso.privacy.scan import may_find, scan
 
 Hide = Callable[[str, str], str]
 SHORTEST = 6
@@ -68,7 +68,7 @@ class _Tree:
         return self._number(value, name)
 
     def _text(self, text: str, name: str) -> str:
-        if len(text) < SHORTEST or (len(text) > 40 and SHAPE.fullmatch(text)):
+        if len(text) < SHORTEST or not may_find(text) or SHAPE.fullmatch(text):
             return text
         is_id = bool(name) and is_identifier(name)
         if is_id and WHOLE.fullmatch(text) and compact(name) not in PERSON_NAMES:
@@ -78,9 +78,9 @@ class _Tree:
         return self._hide(name, text) if count and is_id and self._hide else masked
 
     def _object(self, node: dict[str, Any]) -> dict[str, Any]:
-        texts = {key: mask(key) for key in node}
-        if not any(count for _, count in texts.values()):
+        if not any(map(may_find, node)):
             return {key: self.masked(inner, key) for key, inner in node.items()}
+        texts = {key: mask(key) for key in node}
         taken = {key for key, (_, count) in texts.items() if not count}
         numbers: dict[str, int] = {}
         masked = {}

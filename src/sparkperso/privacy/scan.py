@@ -47,6 +47,10 @@ POWER = re.compile(r"(?<![0-9.])[0-9]\.[0-9]{13,18}[eE]\+?1[0-9](?![0-9])")
 UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"
 )
+ANYTHING = re.compile(
+    rf"[@%&\\\[({{<]|[^\x00-\x7f]|[0-9][0-9{MARK}{BLANK}]{{{MIN_DIGITS - 2},}}[0-9]"
+)
+"""An address, a long number, or what may be one in disguise."""
 ESCAPE_BYTES = re.compile(rb"%[0-9A-Fa-f]{2}")
 LINE_BREAKS = re.compile(rb"\\[nrt]")
 KINDS = bytes.maketrans(b"123456789AT({<)}>", b"000000000at[[[]]]")
@@ -78,8 +82,15 @@ def _kinds(text: bytes) -> bytes:
     return text.translate(KINDS, SEPARATORS)
 
 
+def may_find(text: str) -> bool:
+    """Says whether `scan` may find something in a text; False is certain, and quick."""
+    return ANYTHING.search(text) is not None
+
+
 def scan(text: str) -> list[Finding]:
     """Returns the e-mail addresses and card numbers of a text, in order, none within another."""
+    if not may_find(text):
+        return []
     plain = decoded(text)
     emails = list(_emails(plain.text)) if "@" in plain.text else []
     has_card = LONG_RUN in _kinds(plain.text.encode("utf-8", "surrogatepass"))
