@@ -68,12 +68,11 @@ def facts_of(
 
 
 def later(facts: Facts, steps: int) -> Facts:
-    """Returns the facts of an event before which `steps` decisions stand in its request.
+    """Returns the facts `steps` microseconds later.
 
-    It arrived a microsecond after each, so that ingest, too, judges it by them.
+    A decision, and what follows it in its request, arrives after what stands before it, so that
+    ingest judges each event by the decisions before it.
     """
-    if not steps:
-        return facts
     arrived = datetime.fromisoformat(f"{facts.received_at[:-1]}+00:00")
     return facts._replace(received_at=iso(arrived + timedelta(microseconds=steps)))
 

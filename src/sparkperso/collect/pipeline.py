@@ -180,7 +180,12 @@ class Pipeline:
         self, events: Sequence[Any], key: SiteKey, facts: Facts, taken: _Taken
     ) -> list[Judged]:
         """Returns what may be kept, in order: a decision holds for what follows in its request."""
-        return [self._judge(raw, key, later(facts, len(taken.said)), taken) for raw in events]
+        judged: list[Judged] = []
+        for raw in events:
+            is_later = judged and isinstance(raw, dict) and raw.get("event_type") == CONSENT
+            facts = later(facts, 1) if is_later else facts
+            judged.append(self._judge(raw, key, facts, taken))
+        return judged
 
     def _judge(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Judged:
         """Bounds come first, then consent; what costs more is left for what is kept."""
@@ -213,7 +218,6 @@ class Pipeline:
 
     def _decide(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> _Kept:
         """Returns a consent event, and lets it hold for what follows."""
-        facts = later(facts, 1)
         kept = self._kept(event, facts, orjson.dumps(event))
         kept.purpose = NECESSARY
         said = said_by(kept.event, facts.received_at)
