@@ -39,13 +39,22 @@ export class Client {
     this.recording = new Recording(bundle, (metadata) => this.sendRecording(metadata));
     setInterval(() => void this.flush(), flushSeconds * 1000);
     addEventListener("online", () => this.sender.hurry());
-    addEventListener("pagehide", () => this.leave());
+    addEventListener("pagehide", () => {
+      this.leave();
+      // An open channel keeps some browsers from going back to the page as it was left.
+      this.channel?.close();
+      this.channel = null;
+    });
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") this.leave();
       else this.follow();
     });
-    addEventListener("pageshow", () => this.follow());
-    this.listenToTabs();
+    addEventListener("pageshow", () => {
+      this.openChannel();
+      this.follow();
+    });
+    watch("consent", () => this.follow());
+    this.openChannel();
     if (!this.consent.isAnyAllowed) this.countVisit();
     this.apply();
   }
@@ -96,15 +105,11 @@ export class Client {
   }
 
   /** Other tabs decide too. What storage does not carry from tab to tab, a channel does. */
-  private listenToTabs(): void {
-    watch("consent", () => this.follow());
-    try {
-      this.channel = new BroadcastChannel("sparkperso");
-    } catch {
-      return; // An old browser.
-    }
+  private openChannel(): void {
+    if (this.channel || typeof BroadcastChannel === "undefined") return;
+    this.channel = new BroadcastChannel("sparkperso");
     this.channel.onmessage = ({ data }) => {
-      this.consent.hear(data);
+      if (data) this.consent.hear(data);
       this.follow();
     };
   }

@@ -1,6 +1,6 @@
 /** Sends what waits: the decision first, since the collector gives its cookie for it, then events. */
 
-import type { Consent } from "./consent";
+import { hasOptedOut, type Consent } from "./consent";
 import type { Queue } from "./queue";
 import { forgetId, knownId } from "./session";
 import { read } from "./store";
@@ -146,10 +146,13 @@ export class Sender {
     return true;
   }
 
-  /** Says whether the collector lacks a yes that was given: the cookie that stands for it is gone. */
+  /**
+   * Says whether the collector lacks a yes that was given: the cookie that stands for it is gone. What it
+   * refuses since the browser objects, it does not lack.
+   */
   private isForgotten({ status, reason, purpose }: Result): boolean {
     const isGiven = this.consent.decision?.purposes[purpose as Purpose] === true;
-    return reason === "no_person" || (status === "refused" && isGiven);
+    return reason === "no_person" || (status === "refused" && isGiven && !hasOptedOut());
   }
 
   /** Has the decision sent once more, and its cookie made anew; false when that has just not helped. */

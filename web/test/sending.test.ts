@@ -206,6 +206,13 @@ test("a yes that the collector does not have is sent again; a no that it has for
   page.state.judge = () => ({ status: "refused", reason: "no_consent", purpose: "personalisation" });
   await sender.flush();
   assert.deepEqual(page.sent.map(({ url }) => url.split("/").pop()), ["events"], "never agreed to");
+  page.sent.length = 0;
+  sender = new Sender(consent, queue, transport);
+  page.state.optedOut = true;
+  queue.add(event());
+  page.state.judge = () => ({ status: "refused", reason: "no_consent", purpose: "analytics" });
+  await sender.flush();
+  assert.deepEqual(page.sent.map(({ url }) => url.split("/").pop()), ["events"], "the browser objects");
 });
 
 test("where the cookie never comes back events wait, and the console says why, once", async () => {
