@@ -106,8 +106,11 @@ export class Client {
 
   /** Other tabs decide too. What storage does not carry from tab to tab, a channel does. */
   private openChannel(): void {
-    if (this.channel || typeof BroadcastChannel === "undefined") return;
-    this.channel = new BroadcastChannel("sparkperso");
+    try {
+      this.channel ??= new BroadcastChannel("sparkperso");
+    } catch {
+      return; // An old browser, or one that forbids it as it forbids storage.
+    }
     this.channel.onmessage = ({ data }) => {
       if (data) this.consent.hear(data);
       this.follow();
