@@ -30,6 +30,13 @@ def test_events_keep_the_time_when_the_collector_took_them(lake, spool, ingest):
     assert ingest()["skipped files"] == 1
 
 
+def test_rejected_records_of_a_collector_stop_nothing_and_wait_in_quarantine(lake, spool, ingest):
+    clicks = [line(n) for n in range(7)]
+    spool("a", [*clicks, *(line(n, event_type="wheel_spun") for n in range(7, 10))])
+    summary = ingest()
+    assert [summary[k] for k in ("received", "valid", "quarantined")] == [10, 7, 3]
+
+
 def test_a_line_without_time_of_arrival_was_received_by_the_run(lake, spool, ingest):
     spool("20260601T100010-a-1", [line(1, {"received_at": None})])
     before = datetime.now()

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import datetime
+from unittest.mock import Mock
+
 import pytest
 
+from sparkperso.config import load_named
+from sparkperso.config.ingest import IngestConfig
+from sparkperso.config.source import SourceConfig
+from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import JobError, QualityGateError, UsageError
+from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.counts import Intake, require_few_rejected, require_records
 from sparkperso.ingest.files import SourceFile, format_of, resolve_path
+from sparkperso.ingest.parse import Rulebook
+from sparkperso.jobs.ingest_events import Run
 from sparkperso.spellings import country_codes
 
 INTAKE = Intake(
@@ -75,3 +86,25 @@ def test_countries_are_known_by_name_code_and_alias(name, code):
 
 def test_what_is_no_country_is_in_no_table():
     assert "UNSPECIFIED" not in country_codes({})
+
+
+@pytest.mark.parametrize(("source", "stops"), [("events", True), ("collector", False)])
+def test_what_anybody_may_write_to_has_no_gate(source, stops):
+    book = Rulebook(
+        load_named("sources", source, SourceConfig),
+        load_named("tracking_plans", "default", TrackingPlan),
+        IngestConfig(),
+    )
+    batch = Batch((), (), 0, "", source)
+    run = Run(Mock(), book, batch, datetime(2026, 6, 1))
+    intake = Intake(10, 0, 3, {"unknown_type": 3}, {"unknown_type": "wheel_spun"})
+    with pytest.raises(QualityGateError) if stops else nullcontext():
+        run.accept(intake)
+
+
+def test_how_many_may_be_bad_takes_no_file_in_again():
+    source = load_named("sources", "events", SourceConfig)
+    plan = load_named("tracking_plans", "default", TrackingPlan)
+    other = source.model_copy(update={"max_rejected_share": 1.0})
+    config = IngestConfig()
+    assert rules_hash(Rulebook(source, plan, config)) == rules_hash(Rulebook(other, plan, config))

@@ -27,7 +27,8 @@ class IngestConfig(Section):
     """How events are checked and taken in."""
 
     max_rejected_share: float = Field(default=0.2, ge=0, le=1)
-    """A run that rejects a larger share of its records stops before silver is touched (exit 3)."""
+    """A run that rejects a larger share of its records stops before silver is touched (exit 3);
+    a source may say otherwise. A stream has no such bound."""
     tracking_plan: str = "default"
     """Name of conf/tracking_plans/<name>.yaml: the event types and what each must carry."""
     max_future_minutes: int = Field(default=10, ge=0)

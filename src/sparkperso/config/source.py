@@ -80,6 +80,9 @@ class SourceConfig(Section):
     """Zone of times without an offset (docs/times.md)."""
     time_formats: tuple[str, ...] = ()
     """Spark patterns to try where times are text but not ISO 8601; one fits a whole input."""
+    max_rejected_share: float | None = Field(default=None, ge=0, le=1)
+    """Takes the place of ingest.max_rejected_share. 1 is for what anybody may write to: rejected
+    records wait in silver/quarantine and hold nothing else up."""
     historical: bool = False
     """Switches off the checks of event time against arrival time."""
     consent: str = Field(pattern=r"^(required|assumed: .+)$")

@@ -38,7 +38,8 @@ class Batch:
 def rules_hash(book: Rulebook) -> str:
     """Returns a hash of all that decides what becomes of a record, not of how many may be bad."""
     config = book.config.model_copy(update={"max_rejected_share": 0.0})
-    return config_hash(book.source, book.plan, config)
+    source = book.source.model_copy(update={"max_rejected_share": None})
+    return config_hash(source, book.plan, config)
 
 
 def plan_batch(files: Sequence[SourceFile], book: Rulebook, ledger: DataFrame) -> Batch:

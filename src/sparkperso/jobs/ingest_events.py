@@ -131,8 +131,10 @@ class Run:
 
     def accept(self, intake: Intake) -> None:
         """Raises an error when the batch must not go on to silver."""
-        source = self.book.source.name
-        require_few_rejected(intake, self.book.config.max_rejected_share, source)
+        source, limit = self.book.source, self.book.config.max_rejected_share
+        if source.max_rejected_share is not None:
+            limit = source.max_rejected_share
+        require_few_rejected(intake, limit, source.name)
 
     def write_items(self, events: DataFrame) -> None:
         """Writes what new events say about items."""
