@@ -5,13 +5,12 @@ Whoever compares with columns of silver spells in the same way, or compares with
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
 DEVICES = ("mobile", "desktop", "tablet")
 """The kinds of devices that features count."""
-NO_WORD = re.compile(r"[\W_]+")
 
 
 def country_codes(aliases: Mapping[str, str]) -> dict[str, str]:
@@ -20,8 +19,12 @@ def country_codes(aliases: Mapping[str, str]) -> dict[str, str]:
 
 
 def snake_case(text: str) -> str:
-    """Returns `text` in lower case with `_` for every run of other characters; maybe empty."""
-    return NO_WORD.sub("_", text.lower()).strip("_")
+    """Returns `text` in lower case with `_` for every run of what is no word; maybe empty.
+
+    Words are of letters, marks (of Hindi's vowels, for one) and numbers of any alphabet.
+    """
+    words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower())
+    return "_".join(words.split())
 
 
 @lru_cache(maxsize=1)

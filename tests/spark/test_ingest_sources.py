@@ -251,12 +251,12 @@ def test_a_good_event_comes_through_standardised(classify, folder):
 def test_events_of_parquet_may_have_structs_and_typed_columns(spark, classify, folder):
     typed = spark.sql(
         "SELECT 'u' user_id, timestamp'2026-06-30 10:00:00Z' timestamp, 'click' event_type, "
-        "struct('Home Decor' AS category, 3 AS n) metadata, struct('FR' AS country) context, "
+        "struct('घर की सजावट' AS category, 3 AS n) metadata, struct('FR' AS country) context, "
         "2 value"
     )
     typed.write.parquet(str(folder / "part"))
     [row] = valid_events(classify("events")).collect()
-    assert (row["metadata"], row["value"]) == ({"category": "home_decor", "n": "3"}, 2.0)
+    assert (row["metadata"], row["value"]) == ({"category": "घर_की_सजावट", "n": "3"}, 2.0)
     assert row["context"]["country"] == "FR"
 
 

@@ -1,8 +1,8 @@
 """What ingest is sure to refuse, said when it arrives: a sender learns it from the answer.
 
 The event is accepted all the same: quarantine keeps it, and it comes back by replay-quarantine
-once the tracking plan has its type. Said is only what holds whatever else ingest is configured to
-check; tests/spark holds both against each other.
+once the tracking plan has its type. Said is only what the plan and the bounds of ingest make sure,
+whatever else its rules check.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def standardise_events(
 
 def snake_case(text: Column) -> Column:
     """Returns `text` in lower case with `_` for every run of other characters; null when empty."""
-    words = F.regexp_replace(F.lower(text), r"[^\p{L}\p{N}]+", "_")
+    words = F.regexp_replace(F.lower(text), r"[^\p{L}\p{M}\p{N}]+", "_")
     return F.nullif(F.btrim(words, F.lit("_")), F.lit(""))
 
 

@@ -89,7 +89,7 @@ def _optional(own: dict[str, str], name: str, kind: str) -> Column:
 
 def _word(token: Column) -> Column:
     """Returns `name=value` as one word, which no splitting of texts takes apart."""
-    return F.regexp_replace(F.lower(token), r"[^\p{L}\p{N}]+", "_")
+    return F.regexp_replace(F.lower(token), r"[^\p{L}\p{M}\p{N}]+", "_")
 
 
 def _once(pairs: Column) -> Column:
