@@ -11,6 +11,9 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from tests.spool import line
 
+from sparkperso.collect.plan_check import PlanCheck
+from sparkperso.config import load_named
+from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import UsageError
 from sparkperso.jobs import ingest_events
 
@@ -70,3 +73,39 @@ def test_odd_lines_are_quarantined_and_tables_stay_text(lake, spool, ingest):
         assert DeltaTable(f"{lake.config.root}/{table}").to_pyarrow_table().to_pylist()
     codes = lake.ref("silver/quarantine").read().selectExpr("reasons[0].code").collect()
     assert sorted(code for (code,) in codes) == ["malformed"] * 5 + ["too_large"]
+
+
+FORESEEN = [
+    ({"event_type": "größe_gewählt"}, "unknown_type"),
+    ({"event_type": "item_view"}, "missing"),
+    ({"event_type": "alias", "metadata": {"previous_id": None}}, "missing"),
+    ({"event_type": "purchase", "value": -1}, "out_of_range"),
+    ({"event_type": "scroll", "metadata": {"depth": "101"}}, "out_of_range"),
+    ({"event_type": "scroll", "metadata": {"depth": "far"}}, "wrong_type"),
+    ({"timestamp": "2026-06-01T10:11:00.000000Z"}, "future"),
+    ({"timestamp": "2023-06-01T10:00:00.000000Z"}, "too_old"),
+    ({"metadata": {str(n): n for n in range(101)}}, "too_large"),
+    ({"user_id": " "}, "missing"),
+    ({"user_id": "[object Object]"}, "wrong_type"),
+    ({}, None),
+    ({"event_type": "CLICK"}, None),
+    ({"event_type": "purchase", "value": 0}, None),
+    ({"event_type": "scroll", "metadata": {"depth": "5d"}}, None),
+    ({"timestamp": "2026-06-01T10:09:00.000000Z"}, None),
+    ({"user_id": " ", "anonymous_id": "a"}, None),
+]
+
+
+def test_what_the_collector_says_of_an_event_is_what_ingest_does(lake, spool, ingest):
+    lines = [line(n, timestamp="2026-06-01T10:00:00.000000Z") for n in range(len(FORESEEN))]
+    events = [{**one, **changes} for one, (changes, _) in zip(lines, FORESEEN, strict=True)]
+    check = PlanCheck(load_named("tracking_plans", "default", TrackingPlan))
+    said = [check.refusal({"context": {}, **e}, e["collected"]["received_at"]) for e in events]
+    codes = [refusal and refusal.code for refusal in said]
+    assert codes == [code for _, code in FORESEEN]
+    spool("a", events)
+    ingest("ingest.max_rejected_share=1")
+    found = lake.ref("silver/quarantine").read()
+    kept = found.selectExpr("get_json_object(payload, '$.event_id')", "reasons[0].code").collect()
+    wanted = [(f"e{n}", code) for n, code in enumerate(codes) if code]
+    assert sorted(map(tuple, kept)) == sorted(wanted)

@@ -2,7 +2,7 @@
 
 The event is accepted all the same: quarantine keeps it, and it comes back by replay-quarantine
 once the tracking plan has its type. Said is only what the plan and the bounds of ingest make sure,
-whatever else its rules check.
+whatever else its rules check; a test holds both against each other.
 """
 
 from __future__ import annotations
