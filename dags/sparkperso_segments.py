@@ -1,15 +1,17 @@
 """Features and segments anew, on a schedule. For Airflow 3; docs/segments.md says how to use it.
 
-SPARKPERSO_COMMAND  how the command is called: `sparkperso`, or a path to it
-SPARKPERSO_OPTIONS  what goes with it: `--env cluster --lake s3a://bucket/lake`
+SPARKPERSO_COMMAND  how the command is called: `sparkperso`, a path to it, or to a script around it
+SPARKPERSO_OPTIONS  what goes with it: `--lake /srv/shop/lake` (an absolute folder, or a URI)
 SPARKPERSO_SCHEDULE when it runs: `@weekly`, `@daily`, or a cron expression (UTC)
 """
 
 import os
 import shlex
+import subprocess
 from datetime import timedelta
 
 import pendulum
+import yaml
 from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import DAG, task
@@ -21,12 +23,36 @@ FINAL = {2: "the command or its configuration is wrong", 3: "a quality gate said
 
 
 def carry_out(name: str) -> None:
-    """Runs a command; what trying again would not mend fails at once."""
-    status = SubprocessHook().run_command([*COMMAND, name, *OPTIONS]).exit_code
+    """Runs a command; what trying again would not change fails at once."""
+    require_lasting_places()
+    require_done(name, SubprocessHook().run_command([*COMMAND, name, *OPTIONS]).exit_code)
+
+
+def require_done(name: str, status: int) -> None:
+    """Fails the task when a command did, by its exit status."""
     if status in FINAL:
         raise AirflowFailException(f"{name} ended with {status}: {FINAL[status]}")
     if status:
         raise AirflowException(f"{name} ended with {status}")
+
+
+def require_lasting_places() -> None:
+    """Fails the task when it would write into its own folder, which Airflow removes with it."""
+    line = [*COMMAND, "config", "show", *OPTIONS]
+    shown = subprocess.run(line, capture_output=True, text=True, check=False)
+    require_done(f"config show ({shown.stderr.strip()})", shown.returncode)
+    settings = yaml.safe_load(shown.stdout)
+    lake, tracking = settings["lake"], settings["tracking"]["uri"] or ""
+    places = {"lake.root": lake["root"]} if not lake["catalog"] else {}
+    if tracking.startswith("sqlite:///"):
+        places["tracking.uri"] = tracking.removeprefix("sqlite:///")
+    for name, place in places.items():
+        if "://" not in place and not os.path.isabs(place):
+            raise AirflowFailException(
+                f"{name} should be an absolute folder or a URI. Found '{place}', relative to the "
+                "task's folder, which is removed when it ends. Set it in SPARKPERSO_OPTIONS, such "
+                "as --lake /srv/shop/lake."
+            )
 
 
 with DAG(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,37 @@ class Pipeline:
     conf_dir: Path
     sample: Path
     outcomes: dict
+    reads: dict
+    """Step → tables that Spark was made to read meanwhile."""
+
+
+@contextmanager
+def recorded_reads(root):
+    """Gives step → tables of a lake whose files Spark is asked for, whoever asks."""
+    from pyspark.sql.readwriter import DataFrameReader
+
+    from sparkperso.jobs import step as steps
+
+    reads, current = {}, []
+    load, carry_out = DataFrameReader.load, steps._carry_out
+
+    def noted_load(self, path=None, *args, **options):
+        if current and str(path).startswith(f"{root}/"):
+            reads[current[0]].add(str(path).removeprefix(f"{root}/"))
+        return load(self, path, *args, **options)
+
+    def noted_step(step, job):
+        current[:] = [step.name]
+        reads.setdefault(step.name, set())
+        try:
+            return carry_out(step, job)
+        finally:
+            current.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DataFrameReader, "load", noted_load)
+        patch.setattr(steps, "_carry_out", noted_step)
+        yield reads
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +92,9 @@ def run_pipeline(spark, sample_file, small_conf):
         assignments = overridden(TEST_PROPERTIES, SMALL_SEARCH, set)
         settings = load_settings(conf_dir=small_conf, assignments=assignments, lake=str(root))
         options = {"source": "online_retail", "path": str(sample_file)}
-        outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))
-        return Pipeline(root, small_conf, sample_file, outcomes)
+        with recorded_reads(root) as reads:
+            outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))
+        return Pipeline(root, small_conf, sample_file, outcomes, reads)
 
     return run
 

@@ -10,8 +10,10 @@ from importlib import import_module
 import click
 
 from sparkperso import __version__
+from sparkperso.causes import cause_of
 from sparkperso.errors import SparkpersoError
 from sparkperso.job_commands import JOB_COMMANDS
+from sparkperso.terminal import visible
 
 # Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
 LOOKS = {
@@ -71,7 +73,8 @@ def run_cli(arguments: Sequence[str]) -> int:
     except SparkpersoError as error:
         return _fail(str(error), error.exit_status, "--debug" in arguments)
     except Exception as error:
-        return _fail(_paragraph(error), 1, "--debug" in arguments)
+        where = "An error that nobody foresaw (--debug shows where it arose)"
+        return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
     return 0
 
 
@@ -89,18 +92,8 @@ def exit_with(status: int) -> None:
 def _fail(message: str, status: int, debug: bool = False) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(f"sparkperso: {message}", err=True)
+    click.echo(f"sparkperso: {visible(message)}", err=True)
     return status
-
-
-def _paragraph(error: Exception) -> str:
-    """Returns the first telling line of an error that nobody foresaw, and where to see more."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0] if lines else "no message"
-    return (
-        f"The command failed: {type(error).__name__}: {first} "
-        "Run it again with --debug to see the traceback."
-    )
 
 
 if __name__ == "__main__":

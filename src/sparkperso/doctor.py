@@ -116,7 +116,7 @@ def _lake(settings: Settings) -> tuple[str, str]:
         raise JobError(
             "The lake's folder should be writable",
             f"{there}: {error.strerror}",
-            "Choose another with --lake, or mend its permissions",
+            "Choose another with --lake, or fix what is named",
         ) from None
     return "ok", str(root) if there == root else f"{root} (will be made)"
 

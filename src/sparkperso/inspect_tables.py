@@ -14,6 +14,7 @@ from sparkperso.config import Settings
 from sparkperso.errors import UsageError
 from sparkperso.options import with_settings
 from sparkperso.schemas import TABLES, TableSpec
+from sparkperso.terminal import literal, visible
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -141,9 +142,7 @@ def select(
     try:
         return _rows(QueryBuilder().register("this", found).execute(sql))
     except Exception as error:
-        raise UsageError(
-            f"This should be SQL on the columns of {table}: {sql}", _one_line(str(error))
-        ) from None
+        raise UsageError(f"{table} should answer {sql}", _one_line(str(error))) from None
 
 
 def _rows(reader: Any) -> list[dict[str, Any]]:
@@ -178,9 +177,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*(rows[0] if rows else ()), box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(literal(name))
     for row in rows:
-        table.add_row(*map(_cell, row.values()))
+        table.add_row(*(literal(_cell(value)) for value in row.values()))
     if rows:
         Console(width=None if sys.stdout.isatty() else 160).print(table)
 
@@ -189,7 +190,7 @@ def _print_records(rows: list[dict[str, Any]]) -> None:
     width = max(map(len, rows[0]))
     for row in rows:
         for name, value in row.items():
-            click.echo(f"{name:<{width}}  {_cell(value)}")
+            click.echo(visible(f"{name:<{width}}  {_cell(value)}"))
         click.echo()
 
 

@@ -21,6 +21,12 @@ from sparkperso.java import require_java
 
 SCALA = "2.13"
 COMPLETE = "COMPLETE"
+DELTA_JAR = (
+    "Give spark-submit the jar of its Spark (for Spark 4.2 "
+    f"--packages io.delta:delta-spark_4.2_{SCALA}:4.4.0), or let the package bring its own "
+    "(--set spark.manage_jars=true, after 'make setup')"
+)
+"""What to do without Delta's jar."""
 
 
 def coordinates() -> list[str]:
@@ -117,8 +123,9 @@ def _run_ivy(ivy: Path, wanted: Sequence[str]) -> None:
     if answer.returncode != 0:
         raise JobError(
             f"Ivy was to resolve {', '.join(wanted)}",
-            "It failed: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
-            "Check the network and the repositories that Ivy may use, then run 'make setup' again",
+            "It ended with: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
+            "Run 'make setup' again when that is put right; Ivy asks the repositories of its "
+            "settings (spark.jars.ivySettings, HTTP_PROXY), by default Maven Central",
         )
 
 

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import TIMESTAMP, USER_ID
+from sparkperso.literals import instant
 from sparkperso.spellings import country_codes
 
 BIRTH_YEAR, COUNTRY = "birth_year", "country"
@@ -37,7 +38,6 @@ SPELLINGS = {
     "countryname": COUNTRY,
 }
 """What clients call the facts, in small letters alone → fact."""
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 FIRST_YEAR = 1900
 """Years of birth before it are taken for mistakes."""
 STRINGS = "map<string,string>"
@@ -138,12 +138,6 @@ class Persons:
     def _known(self, as_of: datetime) -> DataFrame:
         is_known = F.col(USER_ID).isNotNull() & (F.col(TIMESTAMP) <= instant(as_of))
         return self.events.where(is_known)
-
-
-def instant(when: datetime) -> Column:
-    """Returns a time as a literal that no time zone changes; without a zone it is UTC."""
-    known = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    return F.timestamp_micros(F.lit((known - EPOCH) // timedelta(microseconds=1)).cast("bigint"))
 
 
 def _ranked(entries: Column, rank: int) -> Column:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
 from sparkperso.config import Settings
-from sparkperso.jars import require_jars
+from sparkperso.errors import UsageError
+from sparkperso.jars import DELTA_JAR, require_jars
 from sparkperso.java import require_java
 
 DELTA = {
@@ -23,6 +25,10 @@ DELTA = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
 }
 
+TIME_ZONE = "spark.sql.session.timeZone"
+RESULTS = ("spark.sql.ansi.enabled", "spark.sql.legacy.parquet.nanosAsLong")
+"""Properties, beside the time zone, that decide what a job finds."""
+
 
 def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     """Returns the session that `settings.spark` describes, or the platform's where one runs.
@@ -30,7 +36,7 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder.
     Raises UsageError when Java or the jars are missing.
     """
-    _use_utc()
+    _set_zone("UTC")
     builder = SparkSession.builder.appName(settings.spark.app_name)
     for key, value in properties(settings).items():
         builder = builder.config(key, value)
@@ -40,12 +46,54 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     with _jvm_output(debug):
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN" if debug else "ERROR")
+    require_delta(session)
     return session
 
 
-def _use_utc() -> None:
+def require_delta(session: SparkSession) -> None:
+    """Raises UsageError when a session has no Delta Lake; Spark itself only warns of that."""
+    found = session.sparkContext._jvm.io.delta.tables.DeltaTable  # type: ignore[union-attr]
+    if isinstance(found, JavaPackage):
+        raise UsageError(
+            "Spark needs the jar of Delta Lake",
+            "The session cannot load io.delta.tables.DeltaTable: no such jar is on its class path",
+            DELTA_JAR,
+        )
+
+
+@contextmanager
+def settled(spark: SparkSession, settings: Settings) -> Iterator[None]:
+    """Holds what results depend on inside the block, and gives it back as it was.
+
+    The session of a notebook is somebody's own: it may be in another time zone, or answer an
+    overflow with null. Session and process are in UTC inside the block, and the session has the
+    properties RESULTS as they are configured.
+    """
+    configured = settings.spark.conf
+    wanted = {name: _text(configured[name]) for name in RESULTS if name in configured}
+    wanted |= {TIME_ZONE: "UTC"}
+    former = {name: spark.conf.get(name, None) for name in wanted}
+    zone = os.environ.get("TZ")
+    _set_zone("UTC")
+    try:
+        for name, value in wanted.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        _set_zone(zone)
+        for name, before in former.items():
+            if before is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, before)
+
+
+def _set_zone(zone: str | None) -> None:
     """PySpark reads and gives naive times in the process's zone, whatever the session's is."""
-    os.environ["TZ"] = "UTC"
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
     time.tzset()
 
 

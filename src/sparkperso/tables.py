@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from delta.exceptions import (
-    ConcurrentAppendException,
-    ConcurrentDeleteDeleteException,
-    ConcurrentDeleteReadException,
-    ConcurrentWriteException,
-    DeltaConcurrentModificationException,
-)
-from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from sparkperso.config.platform import LakeConfig
-from sparkperso.errors import JobError, WriteConflictError
+from sparkperso.errors import JobError, UsageError, WriteConflictError
+from sparkperso.jars import DELTA_JAR
 from sparkperso.schemas import TABLES, TableSpec
+
+try:
+    from delta.exceptions import (
+        ConcurrentAppendException,
+        ConcurrentDeleteDeleteException,
+        ConcurrentDeleteReadException,
+        ConcurrentWriteException,
+        DeltaConcurrentModificationException,
+    )
+    from delta.tables import DeltaTable
+except ModuleNotFoundError as missing:
+    raise UsageError(
+        "Jobs need Delta Lake: its jar, which holds its Python package too",
+        f"There is {str(missing)[0].lower()}{str(missing)[1:]}",
+        DELTA_JAR,
+    ) from missing
 
 # Delta's Python classes have no base of their own, unlike Java's.
 CONFLICTS = (
@@ -44,14 +53,31 @@ class Txn:
     version: int = 0
 
 
+@dataclass
+class Notes:
+    """Which tables a job read, at which version it first did, and which it wrote."""
+
+    inputs: dict[str, int | None] = field(default_factory=dict)
+    outputs: dict[str, int | None] = field(default_factory=dict)
+
+    def read(self, ref: TableRef, version: int | None) -> int | None:
+        """Notes that a table is read, unless it is the job's own; returns the version to read."""
+        name = ref.spec.name
+        if name in self.inputs or name in self.outputs:
+            return version
+        self.inputs[name] = ref.version() if version is None else version
+        return self.inputs[name]
+
+
 @dataclass(frozen=True)
 class TableRef:
-    """Reads one table."""
+    """Reads one table; what `Lake.ref` gives notes every reading."""
 
     spark: SparkSession
     spec: TableSpec
     place: str
     by_path: bool
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
 
     def exists(self) -> bool:
         """Says whether the table has been created."""
@@ -61,6 +87,7 @@ class TableRef:
 
     def read(self, version: int | None = None) -> DataFrame:
         """Returns the table, or its `version`; before its first write, an empty frame."""
+        version = self.notes.read(self, version)
         if not self.exists():
             return self.spark.createDataFrame([], self.spec.struct())
         reader = self.spark.read.format("delta")
@@ -92,6 +119,7 @@ class TableRef:
 
         Commits that change rows, such as new pseudonyms, are passed over.
         """
+        self.notes.read(self, None)
         reader = self.spark.readStream.format("delta").option("skipChangeCommits", "true")
         reader = reader.options(**options)
         return reader.load(self.place) if self.by_path else reader.table(self.place)
@@ -120,10 +148,13 @@ class TableWriter:
         """
         self._save(rows, "overwrite", txn, {"replaceWhere": where} if where else {})
 
-    def merge(self, rows: DataFrame, update: bool = True, txn: Txn | None = None) -> None:
-        """Inserts rows whose key is new and, unless `update` is off, updates the others.
+    def merge(
+        self, rows: DataFrame, update: Sequence[str] | None = None, txn: Txn | None = None
+    ) -> None:
+        """Inserts rows whose key is new and updates those whose key is known, in one commit.
 
-        `rows` must hold each key once.
+        Of those, all columns are set or, where `update` names some, these alone. `rows` must hold
+        each key once. Files without such a key stay as they are.
         """
         spec = self.ref.spec
         rows = conform(rows, spec)
@@ -133,8 +164,11 @@ class TableWriter:
         session = self.ref.spark.newSession() if txn else self.ref.spark
         table = replace(self.ref, spark=session).delta()
         merge = table.alias("old").merge(rows.alias("new"), condition)
-        merge = merge.whenMatchedUpdateAll() if update else merge
-        with _transaction(session, txn):
+        if update is None:
+            merge = merge.whenMatchedUpdateAll()
+        else:
+            merge = merge.whenMatchedUpdate(set={name: f"new.`{name}`" for name in update})
+        with _transaction(session, txn), _conflicts_named(spec):
             merge.whenNotMatchedInsertAll().execute()
 
     def update(self, source: DataFrame, condition: Column, values: Mapping[str, Column]) -> None:
@@ -143,7 +177,8 @@ class TableWriter:
         No row may meet two. Files without such a row stay as they are.
         """
         merge = self.ref.delta().alias("old").merge(source.alias("new"), condition)
-        merge.whenMatchedUpdate(set=dict(values)).execute()
+        with _conflicts_named(self.ref.spec):
+            merge.whenMatchedUpdate(set=dict(values)).execute()
 
     def compact(self) -> None:
         """Puts small files together; those that are large enough stay as they are."""
@@ -186,17 +221,11 @@ class TableWriter:
         writer = rows.write.format("delta").mode(mode).options(**options)
         if txn:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
-        try:
+        with _conflicts_named(self.ref.spec):
             if self.ref.by_path:
                 writer.save(self.ref.place)
             else:
                 writer.saveAsTable(self.ref.place)
-        except CONFLICTS:
-            raise WriteConflictError(
-                f"One run at a time should write the same rows of {self.ref.spec.name}",
-                "Another run wrote some of them while this one did",
-                "Run this one again when the other is done",
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -231,32 +260,41 @@ class Lake:
 
     spark: SparkSession
     config: LakeConfig
-    inputs: dict[str, int | None] = field(default_factory=dict)
-    outputs: dict[str, int | None] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def inputs(self) -> Mapping[str, int | None]:
+        """Returns the tables that were read, with the version at which they first were."""
+        return self.notes.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, int | None]:
+        """Returns the tables that were written."""
+        return self.notes.outputs
 
     def ref(self, name: str) -> TableRef:
-        """Returns the reader of `<layer>/<table>`."""
+        """Returns the reader of `<layer>/<table>`; what it reads is noted as an input."""
         spec = TABLES[name]
         if self.config.catalog:
-            place = f"{self.config.catalog}.{name.replace('/', '.')}"
-            return TableRef(self.spark, spec, place, by_path=False)
-        return TableRef(self.spark, spec, f"{_absolute(self.config.root)}/{name}", by_path=True)
+            layer, table = name.split("/")
+            place = f"{self.config.catalog}.{self.config.schema_of(layer)}.{table}"
+            return TableRef(self.spark, spec, place, by_path=False, notes=self.notes)
+        place = f"{_absolute(self.config.root)}/{name}"
+        return TableRef(self.spark, spec, place, by_path=True, notes=self.notes)
 
     def read(self, name: str) -> DataFrame:
-        """Returns a table at the version that it has now, noted as an input."""
-        ref = self.ref(name)
-        version = self.inputs.setdefault(name, ref.version())
-        return ref.read(version)
+        """Returns a table at the version at which it was first read, by now or before."""
+        return self.ref(name).read(self.inputs.get(name))
 
     def writer(self, name: str) -> TableWriter:
         """Returns the writer of a table, noted as an output."""
-        self.outputs[name] = None
+        self.notes.outputs[name] = None
         return TableWriter(self.ref(name))
 
     def forget(self) -> None:
         """Starts the notes of inputs and outputs anew."""
-        self.inputs.clear()
-        self.outputs.clear()
+        self.notes.inputs.clear()
+        self.notes.outputs.clear()
 
 
 def _absolute(root: str) -> str:
@@ -284,6 +322,18 @@ def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:
 
 def _types(schema: T.StructType) -> dict[str, str]:
     return {f.name: f.dataType.simpleString() for f in schema}
+
+
+@contextmanager
+def _conflicts_named(spec: TableSpec) -> Iterator[None]:
+    try:
+        yield
+    except CONFLICTS:
+        raise WriteConflictError(
+            f"One run at a time should write the same rows of {spec.name}",
+            "Another run wrote some of them while this one did",
+            "Run this one again when the other is done",
+        ) from None
 
 
 @contextmanager

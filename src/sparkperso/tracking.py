@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
+from sparkperso.artifacts import follow_lake
 from sparkperso.config import Settings
 from sparkperso.errors import JobError, SparkpersoError, TrackingError
 
@@ -32,6 +33,7 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 MODEL_FILE = "model/model.json"
+SIGNED_FILE = "model/MLmodel"
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
 """What a registry answers about an alias that a model does not have; also about a bad name."""
@@ -124,6 +126,8 @@ class Tracking:
     client: MlflowClient
     artifact_root: str | None
     prefix: str
+    model_schema: str | None = None
+    """`<catalog>.<schema>` of the models in Unity Catalog; None: the registry has one level."""
 
     @contextmanager
     def run(self, experiment: str, name: str) -> Iterator[MlflowRun]:
@@ -139,6 +143,8 @@ class Tracking:
         Returns the version. No pickle is stored: loading a model must not run code.
         """
         self.client.log_dict(run_id, dict(document), MODEL_FILE)
+        if self.model_schema:
+            self.client.log_text(run_id, _signed(run_id), SIGNED_FILE)
         full = self.model_name(name)
         try:
             self.client.create_registered_model(full)
@@ -179,8 +185,12 @@ class Tracking:
             self.client.set_model_version_tag(self.model_name(name), version, key, str(value))
 
     def model_name(self, name: str) -> str:
-        """Returns the registered name, `<last part of prefix>-<name>`."""
-        return f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
+        """Returns the registered name: `<last part of prefix>-<name>`.
+
+        In Unity Catalog it is `<catalog>.<schema>.<last part of prefix>_<name>`.
+        """
+        plain = f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
+        return f"{self.model_schema}.{plain.replace('-', '_')}" if self.model_schema else plain
 
     @as_tracking_error()
     def _describe(self, name: str, found: Any) -> ModelVersion:
@@ -199,21 +209,38 @@ class Tracking:
 
 @as_tracking_error()
 def open_tracking(settings: Settings) -> Tracking:
-    """Returns the tracking that the settings name; makes the folder of a SQLite file."""
+    """Returns the tracking that the settings name; makes the folder of a SQLite file.
+
+    Artifacts of the lake's own database are looked for where the lake is now.
+    """
     uri = settings.tracking_uri
+    root = settings.artifact_root
+    if root and "://" not in root:
+        root = Path(root).resolve().as_uri()
     if uri.startswith("sqlite:///"):
         path = Path(uri.removeprefix("sqlite:///")).resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
+        if root:
+            follow_lake(path, root)
         uri = f"sqlite:///{path}"
     elif "://" not in uri and uri != "databricks":
         raise JobError(
             "tracking.uri should be sqlite:///FILE, a server's address or 'databricks'",
             f"Found '{uri}'",
         )
-    root = settings.artifact_root
-    if root and "://" not in root:
-        root = Path(root).resolve().as_uri()
-    return Tracking(MlflowClient(uri, uri), root, settings.tracking.experiment_prefix)
+    client = MlflowClient(uri, settings.tracking.registry_uri or uri)
+    return Tracking(client, root, settings.tracking.experiment_prefix, settings.model_schema)
+
+
+def _signed(run_id: str) -> str:
+    """MLflow's own description of a model: Unity Catalog takes none without a signature."""
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    user, result = Schema([ColSpec("string", "user_id")]), Schema([ColSpec("string", "result")])
+    signature = ModelSignature(inputs=user, outputs=result)
+    text: str = Model(artifact_path="model", run_id=run_id, signature=signature).to_yaml()
+    return text
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from sparkperso.artifacts import follow_lake
 from sparkperso.config import Settings
 from sparkperso.errors import UsageError
 from sparkperso.options import with_settings
@@ -45,6 +46,7 @@ def server_line(settings: Settings, host: str, port: int) -> list[str]:
         )
     root = settings.artifact_root or ""
     root = root if "://" in root else Path(root).resolve().as_uri()
+    follow_lake(database, root)
     return [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
         *("--host", host, "--port", str(port)),

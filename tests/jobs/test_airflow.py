@@ -77,3 +77,18 @@ def test_what_a_gate_refuses_is_not_tried_again(airflow):
     ran = airflow("dags", "test", DAG, SPARKPERSO_COMMAND="bash -c 'exit 3'")
     assert "a quality gate said no" in ran.stdout + ran.stderr
     assert "up_for_retry" not in (ran.stdout + ran.stderr).lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("", "lake.root"),
+        ("--lake here/lake", "lake.root"),
+        ("--lake /srv/lake --set tracking.uri=sqlite:///runs.db", "tracking.uri"),
+    ],
+)
+def test_places_in_the_tasks_own_folder_are_refused(airflow, options, named):
+    command = shlex.join([sys.executable, "-m", "sparkperso.cli"])
+    ran = airflow("dags", "test", DAG, SPARKPERSO_COMMAND=command, SPARKPERSO_OPTIONS=options)
+    assert f"{named} should be an absolute folder or a URI" in ran.stdout + ran.stderr
+    assert "up_for_retry" not in (ran.stdout + ran.stderr).lower()

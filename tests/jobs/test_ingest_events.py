@@ -92,7 +92,7 @@ def test_too_many_rejected_records_stop_the_run_before_silver(ingest, sizes, lak
     assert sizes() == dict(zip(TABLES, (10, 5, 5, 1), strict=True))
 
 
-@pytest.mark.parametrize("step", ["append_quarantine", "update_items", "close"])
+@pytest.mark.parametrize("step", ["append_quarantine", "changed_items", "close"])
 def test_an_interrupted_run_started_again_comes_to_the_same(
     ingest, sizes, folder, monkeypatch, step
 ):
@@ -121,6 +121,36 @@ def test_only_new_files_of_a_folder_are_taken_in(ingest, sizes, lake, folder):
     assert (summary["files"], summary["skipped files"]) == (1, 1)
     assert (summary["received"], summary["valid"], summary["duplicates"]) == (4, 3, 1)
     assert sizes()["silver/events"] == 6
+
+
+def test_a_batch_touches_the_items_that_it_tells_something_new_about(ingest, lake, folder):
+    folder.mkdir()
+    lines = [event(n, item_id=item) for n, item in enumerate("ab")]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ingest()
+    stocked = lake.ref("silver/items").read()
+    stocked = stocked.withColumns(
+        {
+            "title": F.lit("Loaded"),
+            "tags": F.array(F.lit("new")),
+            "attributes": F.create_map(F.lit("in_stock"), F.lit("3")),
+        }
+    )
+    lake.writer("silver/items").overwrite(stocked)
+    version = lake.ref("silver/items").version()
+
+    (folder / "b.jsonl").write_text(json.dumps(event(5, item_id="a")))
+    ingest()
+    assert lake.ref("silver/items").version() == version  # nothing new: nothing written
+    told = event(6, item_id="a", metadata={"category": "toys"})
+    (folder / "c.jsonl").write_text("\n".join(map(json.dumps, [told, event(7, item_id="c")])))
+    ingest()
+    rows = {row.item_id: row for row in lake.ref("silver/items").read().collect()}
+    kept = {"title": "Loaded", "tags": ["new"], "attributes": {"in_stock": "3"}}
+    for item, category in (("a", "toys"), ("b", None)):
+        assert {name: rows[item][name] for name in kept} == kept
+        assert rows[item].category == category
+    assert (rows["c"].title, rows["c"].tags, rows["c"].attributes) == (None, [], {})
 
 
 def test_a_new_rule_takes_files_in_again_but_not_into_bronze(ingest, sizes, lake, folder):

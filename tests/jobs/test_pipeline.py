@@ -7,6 +7,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
+from sparkperso.jobs.step import BOOKS
 from sparkperso.schemas import TABLES
 from sparkperso.tables import Lake
 
@@ -93,6 +94,17 @@ def test_rules_hold_for_those_they_name_and_small_segments_are_not_shown(tables)
 def test_codes_that_are_no_product_are_no_item(tables):
     codes = ["POST", "D", "M", "DOT", "BANK CHARGES", "C2"]
     assert tables("silver/items").where(F.col("item_id").isin(codes)).count() == 0
+
+
+def test_every_table_that_a_step_reads_or_writes_is_in_its_lineage(pipeline, tables):
+    edges = {}
+    for row in tables("ops/lineage").collect():
+        edges.setdefault(row.job, {}).setdefault(row.table_name, set()).add(row.direction)
+    for step, read in pipeline.reads.items():
+        assert read & TABLES.keys() - set(BOOKS) <= edges.get(step, {}).keys()
+    assert edges["build-segments"]["gold/segment_history"] == {"input", "output"}
+    assert edges["ingest-events"]["ops/ingested_files"] >= {"input"}
+    assert edges["build-recommendations"]["silver/items"] == {"input"}
 
 
 def test_running_again_adds_nothing(pipeline, run_pipeline, tables):

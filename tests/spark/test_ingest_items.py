@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from sparkperso.ingest.items import update_items
+from sparkperso.ingest.items import changed_items, update_items
 from sparkperso.schemas import TABLES
 
 SCHEMA = "item_id string, timestamp timestamp, metadata map<string,string>"
@@ -43,3 +43,29 @@ def test_any_order_of_batches_gives_the_same_items(spark, none_yet, order):
 def test_the_result_has_the_tables_columns(spark, none_yet):
     items = update_items(spark.createDataFrame(BATCHES[0], SCHEMA), none_yet)
     assert set(items.columns) == set(TABLES["silver/items"].column_names)
+
+
+LOADED = ("i", "Loaded", "books", ["new"], 3.0, {"in_stock": "3"}, day(1), (None, None, None))
+
+
+@pytest.fixture
+def catalogue(spark):
+    """Items that somebody loaded: facts without a time, tags and attributes."""
+    rows = [LOADED, ("k", *LOADED[1:])]
+    return spark.createDataFrame(rows, TABLES["silver/items"].struct())
+
+
+def test_events_change_what_they_tell_and_nothing_else(spark, catalogue):
+    events = spark.createDataFrame([("i", day(2), {"title": "Seen"})], SCHEMA)
+    rows = {row.item_id: row for row in update_items(events, catalogue).collect()}
+    i, k = rows["i"], rows["k"]
+    assert (i.title, i.category, i.price, i.first_seen_at) == ("Seen", "books", 3.0, day(1))
+    for row in (i, k):
+        assert (row.tags, row.attributes) == (["new"], {"in_stock": "3"})
+    assert (k.title, k.seen_at.title) == ("Loaded", None)
+    assert [row.item_id for row in changed_items(events, catalogue).collect()] == ["i"]
+
+
+def test_events_that_tell_nothing_new_change_no_item(spark, catalogue):
+    nothing = spark.createDataFrame([("i", day(2), {}), (None, day(3), {})], SCHEMA)
+    assert changed_items(nothing, catalogue).isEmpty()

@@ -32,3 +32,26 @@ def test_naive_times_are_utc_in_any_zone():
     )
     assert "datetime.datetime(2026, 7, 1, 12, 0)" in answer.stdout
     assert "2026-07-01 12:00:00" in answer.stdout
+
+
+BARE = """
+import sys
+from sparkperso.config import load_settings
+from sparkperso.errors import UsageError
+from sparkperso.session import build_session
+
+settings = load_settings("cluster", assignments=["spark.master=local[1]"])
+try:
+    build_session(settings)
+except UsageError as error:
+    print(error)
+"""
+
+
+def test_a_session_without_deltas_jar_is_refused_by_its_name():
+    """--env cluster leaves the jars to spark-submit; the settings name Delta's classes anyway."""
+    answer = subprocess.run(
+        [sys.executable, "-c", BARE], capture_output=True, text=True, check=True
+    )
+    assert "Spark needs the jar of Delta Lake" in answer.stdout
+    assert "--packages io.delta:delta-spark_4.2_2.13:4.4.0" in answer.stdout

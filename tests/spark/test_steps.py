@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from sparkperso import __version__
+from sparkperso.config.platform import LakeConfig
 from sparkperso.errors import JobError, QualityGateError
+from sparkperso.job_commands import JOB_COMMANDS
+from sparkperso.jobs import build_segments
+from sparkperso.jobs import step as steps
+from sparkperso.jobs.code import code_version, modules
+from sparkperso.jobs.notebook import options_of
+from sparkperso.jobs.run import run_steps
 from sparkperso.jobs.step import Step, carry_out, is_up_to_date
 from sparkperso.schemas import TABLES
+from sparkperso.tables import TableWriter
+from sparkperso.testing.frames import events_frame
 
 TABLE = "ops/data_quality"
 
@@ -48,6 +60,70 @@ def test_a_step_is_repeated_only_when_its_input_has_changed(job, make_job):
 def test_a_step_is_repeated_when_its_configuration_has_changed(job, make_job):
     carry_out(STEP, job)
     assert not is_up_to_date(STEP, make_job("copy", set=["features.session_gap_minutes=5"]))
+
+
+def test_a_step_is_repeated_when_the_code_has_changed(job, make_job, monkeypatch):
+    carry_out(STEP, job)
+    monkeypatch.setattr(steps, "code_version", lambda: "0.1.0 of other modules")
+    assert not is_up_to_date(STEP, make_job("copy"))
+
+
+def test_a_step_done_by_its_own_command_is_not_done_again_by_run(job, make_job):
+    given = options_of(JOB_COMMANDS["build-segments"], {"pictures": "folder", "force": True})
+    step = replace(STEP, side_options=build_segments.STEP.side_options)
+    own = make_job("copy", **given)
+    carry_out(step, own)
+    assert is_up_to_date(step, make_job("copy"))
+    lake = own.settings.lake.root
+    elsewhere = make_job("copy", set=["spark.driver_memory=3g"])
+    assert is_up_to_date(step, replace(elsewhere, settings=relative(elsewhere.settings, lake)))
+    assert not is_up_to_date(step, make_job("copy", as_of=datetime(2020, 1, 1)))
+    assert not is_up_to_date(step, make_job("copy", other="given"))
+
+
+def relative(settings, root):
+    """The same lake under another name."""
+    return settings.model_copy(update={"lake": LakeConfig(root=os.path.relpath(root))})
+
+
+def test_a_run_looks_back_from_one_time_while_a_stream_goes_on(make_job):
+    seen = []
+
+    def arrive(job, day):
+        event = {"user_id": "u", "timestamp": datetime(2026, 1, day)}
+        job.lake.writer("silver/events").append(events_frame(job.spark, [event]))
+
+    def look(job):
+        seen.append(job.as_of)
+        arrive(job, 10 + len(seen))
+        return {}
+
+    def take_in(job):
+        arrive(job, 1)
+        return {}
+
+    looks = [Step(f"look-{n}", look, inputs=("silver/events",)) for n in range(2)]
+    run_steps(make_job("run"), (Step("ingest-events", take_in), *looks))
+    assert seen == [datetime(2026, 1, 1)] * 2
+
+
+def test_the_code_version_changes_with_any_module(tmp_path):
+    (tmp_path / "part").mkdir()
+    for name in ("a.py", "part/b.py", "part/c.txt"):
+        (tmp_path / name).write_text("")
+    assert sorted(name for name, _ in modules(tmp_path)) == ["a.py", "part/b.py"]
+    assert code_version().startswith(f"{__version__} ")
+
+
+def test_what_a_job_reads_is_noted_once_and_what_it_wrote_is_no_input(job):
+    job.lake.ref(TABLE).read()
+    job.writer("silver/items").create()
+    job.lake.ref("silver/items").read()
+    first = job.lake.ref(TABLE).version()
+    TableWriter(job.lake.ref(TABLE)).append(quality_rows(job, 1))
+    assert (job.lake.inputs, list(job.lake.outputs)) == ({TABLE: first}, ["silver/items"])
+    assert job.read(TABLE).count() == 1
+    assert job.lake.ref(TABLE).read().count() == 2
 
 
 def test_the_lineage_names_versions_of_inputs_and_outputs(job):

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sparkperso.config import load_settings
 from sparkperso.job_commands import JOB_COMMANDS
 from sparkperso.jobs.run import STEPS
 from sparkperso.schemas import TABLES
+from sparkperso.tables import Lake
 
 ROOT = Path(__file__).parents[2]
+LAYERS = {name.split("/")[0] for name in TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,22 @@ def test_the_lists_are_made_even_when_the_gate_says_no(tasks):
 def test_every_layer_has_its_schema_in_the_catalog(bundle):
     schemas = {schema["name"] for schema in bundle["resources"]["schemas"].values()}
     assert schemas == {name.split("/")[0] for name in TABLES}
+
+
+def test_every_task_is_told_what_the_schemas_are_called(bundle):
+    """Databricks gives schemas of a target in development a prefix."""
+    wanted = {f"lake.schemas.{name}=${{resources.schemas.{name}.name}}" for name in LAYERS}
+    assert set(bundle["resources"]["schemas"]) == LAYERS
+    for job in bundle["resources"]["jobs"].values():
+        for task in job["tasks"]:
+            assert wanted <= set(task["spark_python_task"]["parameters"])
+
+
+def test_tables_are_where_the_parameters_say():
+    assignments = ["lake.catalog=dev", "lake.schemas.gold=dev_me_gold"]
+    lake = Lake(None, load_settings("databricks", assignments=assignments).lake)
+    places = [lake.ref(name).place for name in ("gold/segments", "silver/items")]
+    assert places == ["dev.dev_me_gold.segments", "dev.silver.items"]
 
 
 def test_there_are_three_targets_and_one_default(bundle):

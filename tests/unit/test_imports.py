@@ -55,3 +55,14 @@ def test_no_job_names_this_machine():
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "conf").rglob("*.yaml")]:
         text = path.read_text()
         assert not [place for place in machine_paths() if place in text], path
+
+
+def test_tables_are_read_and_written_in_one_place():
+    """So that every reading is in the lineage; a stream's own state is no table of the lake."""
+    marks = ('format("delta")', "DeltaTable.forPath", "DeltaTable.forName", "TableRef(")
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(mark in path.read_text() for mark in marks)
+    }
+    assert found == {"tables.py"}

@@ -115,3 +115,12 @@ def test_a_table_that_was_not_written_yet_names_its_job(tables):
 )
 def test_sizes(n, text):
     assert _size(n) == text
+
+
+def test_rows_are_shown_letter_for_letter(tmp_path, capsys):
+    titles = ["[new] Lamp", "[/s]", ":bell:", "esc\x1b[2J"]
+    table = pa.table({"item_id": [str(n) for n in range(4)], "title": titles})
+    write_deltalake(str(tmp_path / "silver" / "items"), table)
+    assert run_cli(["tables", "show", "silver/items", "--lake", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert all(title in out for title in [*titles[:3], "esc\\x1b[2J"])

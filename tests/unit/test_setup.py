@@ -87,6 +87,20 @@ def test_the_lock_holds_what_the_package_asks_for():
     assert names <= locked
 
 
+def test_the_extra_takes_the_pair_of_spark_and_delta_whose_jar_can_be_had():
+    """pip reads the extra alone; the lock and the jars' cache hold the same pair."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extra = project["project"]["optional-dependencies"]["spark"]
+    lock = (ROOT / "requirements.lock").read_text()
+    assert all(re.fullmatch(r"[a-z-]+==[0-9.]+", one) for one in extra)
+    assert all(f"\n{one} \\\n" in lock for one in extra)
+    spark, delta = (one.split("==")[1] for one in extra)
+    wanted = f"io.delta:delta-spark_{spark.rpartition('.')[0]}_2.13:{delta}"
+    for path in ("README.md", "conf/cluster/platform.yaml", "src/sparkperso/jars.py"):
+        text = (ROOT / path).read_text().replace("{SCALA}", "2.13")
+        assert wanted in text, path
+
+
 def test_every_target_has_one_line_of_help():
     text = (ROOT / "Makefile").read_text()
     targets = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socket import socket
@@ -16,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from sparkperso.config import load_settings
-from sparkperso.errors import JobError, TrackingError
+from sparkperso.errors import ConfigError, JobError, TrackingError
 from sparkperso.tracking import open_tracking
 
 
@@ -195,3 +197,79 @@ def test_what_went_wrong_first_is_raised_when_the_server_is_gone_too(tracking, m
         fail("broken", ValueError("first"))
     with pytest.raises(TrackingError, match="gone"):
         fail("fine", None)
+
+
+def champion_in(root, alias="champion", document=None):
+    """Registers a version with a picture in the lake, under an alias."""
+    tracking = open_tracking(load_settings(lake=str(root)))
+    with tracking.run("train", "a run") as run:
+        run.log_dict({"a": 1}, "facts.json")
+        version = tracking.register("recommender", run.run_id, document or {"k": 3})
+    tracking.set_alias("recommender", alias, version)
+    return run.run_id
+
+
+@pytest.mark.parametrize("name", ["moved", "a lake, 100% ours", "Größe"])
+def test_a_lake_that_was_moved_reads_and_writes_where_it_is(tmp_path, name):
+    old, new = tmp_path / "lake", tmp_path / name
+    champion_in(old, document={"k": 7})
+    shutil.copytree(old, new)
+    champion_in(old, document={"k": 8})
+    shutil.rmtree(old)
+    tracking = open_tracking(load_settings(lake=str(new)))
+    champion = tracking.by_alias("recommender", "champion")
+    assert champion.document == {"k": 7}
+    names = {file.path for file in tracking.client.list_artifacts(champion.run_id)}
+    assert names == {"model", "facts.json"}
+    run_id = champion_in(new, "candidate")
+    assert tracking.by_alias("recommender", "candidate").document == {"k": 3}
+    assert list((new / "_mlflow" / "artifacts").rglob(f"{run_id}/artifacts/facts.json"))
+    assert not old.exists()
+    # Nothing in the database names the old place.
+    assert old.as_uri().encode() not in (new / "_mlflow" / "mlflow.db").read_bytes()
+
+
+def test_a_copy_leaves_the_lake_that_it_was_made_of_alone(tmp_path):
+    old, new = tmp_path / "lake", tmp_path / "lake-2"
+    champion_in(old)
+    shutil.copytree(old, new)
+    for root in (new, old, new):
+        tracking = open_tracking(load_settings(lake=str(root)))
+        champion = tracking.by_alias("recommender", "champion")
+        assert tracking.client.get_run(champion.run_id).info.artifact_uri.startswith(
+            f"{root.as_uri()}/"
+        )
+
+
+def test_a_place_of_artifacts_that_was_configured_stays(tmp_path):
+    elsewhere = [f"tracking.artifact_root={tmp_path / 'elsewhere'}"]
+    settings = load_settings(lake=str(tmp_path / "lake"), assignments=elsewhere)
+    with open_tracking(settings).run("train", "one") as run:
+        run.log_dict({}, "facts.json")
+    again = open_tracking(load_settings(lake=str(tmp_path / "lake")))
+    place = again.client.get_run(run.run_id).info.artifact_uri
+    assert place.startswith((tmp_path / "elsewhere").as_uri())
+
+
+def test_unity_catalog_gets_names_of_three_levels_and_a_signature(tmp_path):
+    from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
+
+    databricks = load_settings("databricks", assignments=["lake.schemas.gold=dev_me_gold"])
+    assert databricks.tracking.registry_uri == "databricks-uc"
+    settings = load_settings(lake=str(tmp_path))
+    tracking = replace(open_tracking(settings), model_schema=databricks.model_schema)
+    assert (
+        tracking.model_name("segments-behaviour")
+        == "main.dev_me_gold.sparkperso_segments_behaviour"
+    )
+    with tracking.run("train", "uc") as run:
+        tracking.register("recommender", run.run_id, {"k": 3})
+    folder = tracking.client.download_artifacts(run.run_id, "model")
+    # The very check that Unity Catalog's client makes before it registers.
+    UcModelRegistryStore._validate_model_signature(None, folder)
+
+
+def test_a_registry_in_unity_catalog_needs_the_tables_in_one_too():
+    settings = load_settings(assignments=["tracking.registry_uri=databricks-uc"])
+    with pytest.raises(ConfigError, match=r"lake\.catalog should name"):
+        _ = settings.model_schema

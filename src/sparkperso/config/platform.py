@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from sparkperso.config.section import Section
+
+Layer = Literal["bronze", "silver", "gold", "ops"]
 
 
 class LakeConfig(Section):
@@ -13,7 +17,13 @@ class LakeConfig(Section):
     root: str = "lake"
     """Folder or URI that holds `<layer>/<table>`; relative to the working folder."""
     catalog: str | None = None
-    """When set, tables are `<catalog>.<layer>.<table>` instead (Unity Catalog, Hive)."""
+    """When set, tables are `<catalog>.<schema>.<table>` instead (Unity Catalog, Hive)."""
+    schemas: dict[Layer, str] = Field(default_factory=dict)
+    """Layer → schema of the catalog; one that is not named is called as its layer."""
+
+    def schema_of(self, layer: str) -> str:
+        """Returns the schema of the catalog that holds a layer's tables."""
+        return {str(name): schema for name, schema in self.schemas.items()}.get(layer, layer)
 
 
 class SparkConfig(Section):
@@ -37,6 +47,9 @@ class TrackingConfig(Section):
 
     uri: str | None = None
     """Tracking URI; None means `sqlite:///<lake.root>/_mlflow/mlflow.db`."""
+    registry_uri: str | None = None
+    """Registry of models; None means that of `uri`. `databricks-uc` is Unity Catalog, where models
+    are `<lake.catalog>.<schema of gold>.<name>`."""
     artifact_root: str | None = None
     """Folder or URI of artifacts; None means `<lake.root>/_mlflow/artifacts`, or a server's own."""
     experiment_prefix: str = "sparkperso"

@@ -17,6 +17,9 @@ from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.stream import StreamConfig
 from sparkperso.errors import ConfigError
 
+UNITY_CATALOGS = ("databricks-uc",)
+"""Registries whose models have names of three levels."""
+
 
 class Settings(Section):
     """Everything that conf/ says, validated; see `sparkperso config show`."""
@@ -51,6 +54,22 @@ class Settings(Section):
         if self.tracking.artifact_root or not self.tracking_uri.startswith("sqlite:///"):
             return self.tracking.artifact_root
         return f"{self._own_folder}/_mlflow/artifacts"
+
+    @property
+    def model_schema(self) -> str | None:
+        """Returns the catalog and schema of registered models; None outside of Unity Catalog.
+
+        Raises ConfigError when the registry is Unity Catalog and the tables are in no catalog.
+        """
+        if self.tracking.registry_uri not in UNITY_CATALOGS:
+            return None
+        if not self.lake.catalog:
+            raise ConfigError(
+                "lake.catalog should name the catalog of the models",
+                f"It is not set, and tracking.registry_uri is '{self.tracking.registry_uri}'",
+                "Set it, or another tracking.registry_uri",
+            )
+        return f"{self.lake.catalog}.{self.lake.schema_of('gold')}"
 
     @property
     def _own_folder(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.features.orders import NEW_LINE, NEW_ORDER, mark_orders
 from sparkperso.features.sessions import SINCE, STARTS, mark_sessions
+from sparkperso.literals import instant
 
 # What a fact is about, and the meaning of its `key`.
 EVENT, FEATURE = 0, 1
@@ -27,11 +28,6 @@ MEASURED = (
     NEW_ORDER,
     NEW_LINE,
 )
-
-
-def instant(as_of: datetime) -> Column:
-    """Returns a time as a literal; a naive one is UTC."""
-    return F.lit(as_of if as_of.tzinfo else as_of.replace(tzinfo=timezone.utc))
 
 
 def events_of_users(events: DataFrame, config: FeaturesConfig, as_of: datetime) -> DataFrame:

@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config.features import FeaturesConfig
-from sparkperso.features.facts import events_of_users, facts_of_users, instant
+from sparkperso.features.facts import events_of_users, facts_of_users
 from sparkperso.features.sessions import MICROSECONDS
 from sparkperso.features.sums import DAY, DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
+from sparkperso.literals import instant
 from sparkperso.spellings import DEVICES
 
 

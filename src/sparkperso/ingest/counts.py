@@ -55,7 +55,7 @@ def require_records(intake: Intake, source: str) -> None:
     if not intake.received:
         raise JobError(
             f"The files of '{source}' should hold at least one record",
-            "They hold none (a header alone, or blank lines)",
+            "They hold none",
             "Nothing was written; export the data again, or name another path",
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
+from sparkperso.causes import cause_of
 from sparkperso.errors import JobError
 
 UNREADABLE = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|CANNOT_READ_FOOTER")
@@ -15,7 +16,7 @@ FILE = re.compile(r"(?:reading|read) (?:the )?(?:file|footer for file)[: ]+(\S+)
 
 @contextmanager
 def unreadable_files_named() -> Iterator[None]:
-    """Turns Spark's error about a damaged file into a JobError that names the file."""
+    """Turns Spark's error about a file that cannot be read into a JobError that names it."""
     try:
         yield
     except Exception as error:
@@ -25,7 +26,7 @@ def unreadable_files_named() -> Iterator[None]:
         named = FILE.search(text)
         file = unquote(named[1]).rstrip(".,:") if named else "a file"
         raise JobError(
-            "Every file should be whole and of the format that its name tells",
-            f"{file} cannot be read",
+            "Every file should be readable, in the format that its name or its source says",
+            f"{file} cannot be read: {cause_of(error)}",
             "No event was written; replace or remove the file and start again",
         ) from error

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from sparkperso.causes import cause_of
 from sparkperso.config.source import (
     ARRIVAL,
     COLLECTED,
@@ -152,11 +153,10 @@ def _checked(records: DataFrame, name: str, expression: str, source: SourceConfi
         column = F.expr(expression)
         records.select(column)
     except (AnalysisException, ParseException) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ConfigError(
             f"'{name}' in conf/sources/{source.name}.yaml should be a Spark SQL expression over "
             f"{', '.join((*source.fields, *source.optional_fields, *source.let, *source.lookups))}",
-            reason,
-            "Mend the expression",
+            cause_of(error),
+            "Fix the expression",
         ) from None
     return column

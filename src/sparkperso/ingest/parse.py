@@ -22,6 +22,7 @@ from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
 from sparkperso.ingest.times import choose_formats, event_time
+from sparkperso.literals import instant
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,15 @@ def classify_records(
 ) -> DataFrame:
     """Returns records of one shape classified; see `classify_files`."""
     source, config = book.source, book.config
+    now = instant(received_at) if isinstance(received_at, datetime) else received_at
     mapped, own_rules = map_columns(records, source)
     formats = choose_formats(mapped.select("timestamp"), source.time_formats)
     events = standardise_events(mapped, source, formats, config.country_aliases)
     events = events.withColumns(
         {
             "payload_bytes": F.octet_length("_payload"),
-            "received_at": F.coalesce(_arrival(mapped), F.lit(received_at)),
-            "effective_at": F.coalesce(_arrival(mapped), "timestamp", F.lit(received_at)),
+            "received_at": F.coalesce(_arrival(mapped), now),
+            "effective_at": F.coalesce(_arrival(mapped), "timestamp", now),
             "historical": F.lit(source.historical),
             "max_future_minutes": F.lit(config.max_future_minutes),
             "max_age_days": F.lit(config.max_age_days),

@@ -13,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
 
+from sparkperso.causes import cause_of
 from sparkperso.config import load_settings
 from sparkperso.errors import JobError, UsageError
 from sparkperso.ingest.files import SourceFile, format_of, list_files
@@ -22,7 +23,8 @@ from sparkperso.recommend.benchmark.report import notes, table
 from sparkperso.recommend.benchmark.rivals import require_implicit
 from sparkperso.recommend.benchmark.run import Asked, run_benchmark
 from sparkperso.recommend.benchmark.setting import Frames
-from sparkperso.session import build_session
+from sparkperso.session import build_session, settled
+from sparkperso.terminal import visible
 
 CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
 
@@ -34,9 +36,10 @@ def main(arguments: dict[str, Any]) -> None:
     names = ("env", "conf_dir", "assignments")
     settings = load_settings(*(arguments[name] for name in names))
     spark = build_session(settings, arguments["debug"])
-    frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
-    keep = keep_in(arguments["predictions_out"])
-    document = run_benchmark(frames, settings.recommend, asked, keep, print)
+    with settled(spark, settings):
+        frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
+        keep = keep_in(arguments["predictions_out"])
+        document = run_benchmark(frames, settings.recommend, asked, keep, print)
     write_document(document, arguments["out"])
     show(document, asked.k)
 
@@ -76,17 +79,9 @@ def read(spark: SparkSession, arguments: Mapping[str, Any], option: str) -> Any:
         return read_files(spark, option, files)
     except (PySparkException, Py4JJavaError) as error:
         raise JobError(
-            f"--{option} should be Parquet, or CSV with a header",
-            f"'{path}' cannot be read as that: {cause_of(error)}",
-            "Export it again",
+            f"--{option} should be readable: Parquet, or CSV with a header",
+            f"'{path}' is not: {cause_of(error)}",
         ) from error
-
-
-def cause_of(error: Exception) -> str:
-    """Returns the message of what lies at the bottom of an error of Spark's."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if line.startswith("Caused by: ")] or lines[:1]
-    return causes[-1].removeprefix("Caused by: ").partition(": ")[2] or causes[-1]
 
 
 def files_of(spark: SparkSession, option: str, path: str) -> list[SourceFile]:
@@ -95,7 +90,7 @@ def files_of(spark: SparkSession, option: str, path: str) -> list[SourceFile]:
         return list_files(spark, path)
     except UsageError:
         expected = f"--{option} names a file or a folder, Parquet or CSV"
-        raise UsageError(expected, f"There is no '{path}'", "Mend the path") from None
+        raise UsageError(expected, f"There is no '{path}'", "Fix the path") from None
 
 
 def read_files(spark: SparkSession, option: str, files: list[SourceFile]) -> DataFrame:
@@ -167,4 +162,4 @@ def show(document: Mapping[str, Any], k: int) -> None:
     width = max(110, shutil.get_terminal_size((110, 24)).columns)
     Console(highlight=False, width=width).print(table(document, k))
     for line in notes(document):
-        print(line)
+        print(visible(line))

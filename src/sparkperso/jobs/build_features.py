@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from datetime import timezone
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -15,6 +14,7 @@ from sparkperso.features.users import build_user_features
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.step import Step
+from sparkperso.literals import aware, instant_sql
 from sparkperso.recommend.interactions import build_interactions
 from sparkperso.schemas import TABLES
 
@@ -54,7 +54,7 @@ def partitions_for(events: DataFrame, config: FeaturesConfig) -> int:
 
 def scaler_rows(job: Job, scalers: list[FeatureScaler]) -> DataFrame:
     """Returns the rows of gold/feature_scalers, one per feature."""
-    as_of = job.as_of.replace(tzinfo=timezone.utc)
+    as_of = aware(job.as_of)
     rows = [(*astuple(scaler)[:-1], as_of) for scaler in scalers]
     return job.spark.createDataFrame(rows, TABLES[SCALERS].struct()).coalesce(1)
 
@@ -71,7 +71,7 @@ def summarise(job: Job, users: DataFrame, scalers: list[FeatureScaler]) -> Summa
 
 
 def _this_time(job: Job) -> str:
-    return f"as_of = TIMESTAMP '{job.as_of.isoformat(sep=' ')}'"
+    return f"as_of = {instant_sql(job.as_of)}"
 
 
 STEP = Step(

@@ -17,9 +17,9 @@ from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.selection import hidden_items, make_selection, without_items
 from sparkperso.jobs.step import Step
 from sparkperso.jobs.train_recommender import EVENTS, INTERACTIONS, ITEMS, MODEL
+from sparkperso.literals import instant
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.indexes import new_index_rows
-from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import Named, build_lists
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
@@ -50,7 +50,7 @@ def build_recommendations(job: Job) -> Summary:
     """
     version = job.tracking.by_alias(MODEL, "champion")
     params, hidden = popularity_params(job, version), hidden_items(job)
-    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
+    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
     keeps = version is None and has_lists_to_keep(job)
     if keeps:
         job.say(
@@ -81,7 +81,7 @@ def write_lists(
     attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
     profiles = everyone(job, events, index, attributes).persist()
     lister, named = make_lister(job, profiles, catalogue, (version, params))
-    now = F.lit(datetime.now(timezone.utc).isoformat()).cast("timestamp")
+    now = instant(datetime.now(timezone.utc))
     rows = build_lists(profiles, lister, named)
     job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
     profiles.unpersist()

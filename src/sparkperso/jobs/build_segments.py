@@ -203,6 +203,7 @@ STEP = Step(
     inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
     outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS),
     conf=("segments",),
+    side_options=("pictures", "force"),
 )
 
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from pyspark.sql import functions as F
 
-from sparkperso.errors import UsageError
+from sparkperso.errors import JobError, UsageError
 from sparkperso.jobs.context import Job
 
 IDENTITY = "sparkperso.json"
@@ -146,11 +146,17 @@ def locked(place: str) -> Iterator[None]:
     with (Path(place.removeprefix("file://")) / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UsageError(
                 "One stream may use a checkpoint at a time",
                 f"Another process uses {place}",
                 "Stop it first",
+            ) from None
+        except OSError as error:
+            raise JobError(
+                "A stream locks its checkpoint, so that no second one of this machine uses it",
+                f"{place} cannot be locked: {error.strerror}",
+                "Name a folder of a local disk with stream.checkpoint_root",
             ) from None
         yield
 

@@ -60,7 +60,7 @@ def require_writable(settings: Settings) -> None:
         raise JobError(
             "The lake's folder should be writable",
             f"{os.path.abspath(root)}: {error.strerror}",
-            "Choose another with --lake, or mend its permissions",
+            "Choose another with --lake, or fix what is named",
         ) from None
 
 

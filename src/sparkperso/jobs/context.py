@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings, default_conf_dir
 from sparkperso.errors import JobError
+from sparkperso.literals import moment
 from sparkperso.tables import Lake, TableWriter
 
 if TYPE_CHECKING:
@@ -58,22 +59,26 @@ class Job:
         """
         if self.requested_as_of is not None:
             return self.requested_as_of
-        # As a number: a collected timestamp would come in the time zone of this machine.
-        latest = (
-            self.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
-        )
-        if latest is None or latest[0] is None:
+        latest = latest_event(self)
+        if latest is None:
             raise JobError(
                 "This job needs events in silver/events",
                 f"There are none in {self.settings.lake.root}",
                 "Run 'sparkperso ingest-events --source NAME' first",
             )
-        return datetime(1970, 1, 1) + timedelta(microseconds=latest[0])
+        return latest
 
     def read(self, table: str) -> DataFrame:
-        """Returns a table, noted in the lineage as an input."""
+        """Returns a table as it was when the job first read it; an input of the lineage."""
         return self.lake.read(table)
 
     def writer(self, table: str) -> TableWriter:
         """Returns the writer of a table, noted in the lineage as an output."""
         return self.lake.writer(table)
+
+
+def latest_event(job: Job) -> datetime | None:
+    """Returns the latest timestamp in silver/events (UTC, naive); None without events."""
+    # As a number: a collected timestamp would come in the time zone of this machine.
+    found = job.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
+    return None if found is None or found[0] is None else moment(found[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from typing import Any
 
@@ -13,10 +14,11 @@ from rich.table import Table
 from sparkperso.jobs.command import open_job
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.run import require_no_gate, run_steps
+from sparkperso.terminal import literal, visible
 
 NEXT = """What to look at next:
   .venv/bin/sparkperso tables list{lake}
-  .venv/bin/sparkperso tables show gold/recommendations{lake} --where "user_id = '{user}'"
+  .venv/bin/sparkperso tables show gold/recommendations{lake} --where {where}
   .venv/bin/sparkperso tables show silver/quarantine{lake} --limit 5
   .venv/bin/sparkperso ui{lake}        (MLflow: every candidate, the segment pictures)
   README.md, "Your own data"
@@ -32,7 +34,10 @@ def main(arguments: dict[str, Any]) -> None:
     console.print(_segments(job))
     user = _example_user(job)
     console.print(_recommendations(job, user))
-    click.echo(NEXT.format(lake=f" --lake {lake}" if lake else "", user=user))
+    # As a shell takes it: quotes of SQL are doubled, the rest is the shell's own quoting.
+    where = shlex.quote("user_id = '{}'".format(user.replace("'", "''")))
+    told = NEXT.format(lake=f" --lake {shlex.quote(lake)}" if lake else "", where=where)
+    click.echo(visible(told))
     require_no_gate(outcomes)
 
 
@@ -42,7 +47,8 @@ def _segments(job: Job) -> Table:
     for heading in ("segment", "users", "label", "what distinguishes it"):
         table.add_column(heading)
     for row in profiles.select("segment_id", "size", "label", "sentence").collect():
-        table.add_row(row.segment_id, f"{row['size']:,}", row.label, row.sentence)
+        cells = (row.segment_id, f"{row['size']:,}", row.label, row.sentence)
+        table.add_row(*map(literal, cells))
     return table
 
 
@@ -59,10 +65,11 @@ def _recommendations(job: Job, user: str) -> Table:
     lists = job.lake.ref("gold/recommendations").read().where(F.col("user_id") == user)
     titles = job.lake.ref("silver/items").read().select("item_id", "title")
     rows = lists.join(titles, on="item_id", how="left").orderBy("rank").limit(10)
-    table = Table(title=f"Recommended to customer {user}", title_justify="left")
+    table = Table(title=literal(f"Recommended to customer {user}"), title_justify="left")
     for heading in ("rank", "item", "title", "score", "strategy"):
         table.add_column(heading)
     for row in rows.collect():
         score = f"{row.score:.3f}"
-        table.add_row(str(row["rank"]), row.item_id, row.title or "", score, row.strategy)
+        cells = (row["rank"], row.item_id, row.title or "", score, row.strategy)
+        table.add_row(*map(literal, cells))
     return table

@@ -24,7 +24,8 @@ from sparkperso.ingest.deduplicate import deduplicated
 from sparkperso.ingest.enforcement import with_refusals
 from sparkperso.ingest.failures import unreadable_files_named
 from sparkperso.ingest.files import SourceFile, list_files, resolve_path
-from sparkperso.ingest.items import update_items
+from sparkperso.ingest.items import SAID, changed_items
+from sparkperso.ingest.narrow import kept
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.quarantine import new_rejections
 from sparkperso.ingest.streams import topic_columns
@@ -137,9 +138,13 @@ class Run:
         require_few_rejected(intake, limit, source.name)
 
     def write_items(self, events: DataFrame) -> None:
-        """Writes what new events say about items."""
-        items = update_items(events, self.job.lake.ref("silver/items").read())
-        self.job.writer("silver/items").overwrite(items)
+        """Writes the items of which new events say something new, and of those only that."""
+        known = self.job.lake.ref("silver/items").read()
+        with kept(changed_items(events, known)) as items:
+            writer = self.job.writer("silver/items")
+            writer.create()
+            if not items.isEmpty():
+                writer.merge(items, update=SAID, txn=self.txn("silver/items"))
 
 
 def take_in(run: Run, records: DataFrame) -> Summary:

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
+from sparkperso.causes import cause_of
 from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.errors import JobError
 from sparkperso.ingest.narrow import kept
@@ -19,8 +20,8 @@ from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.live_hours import LiveHours
 from sparkperso.jobs.live_members import LiveMembers
 from sparkperso.jobs.live_newcomers import assign_newcomers
-from sparkperso.jobs.live_tables import moment
 from sparkperso.jobs.stream_events import StopRequestError, together
+from sparkperso.literals import aware, moment
 from sparkperso.segments.live.counters import LAST_AT
 from sparkperso.segments.live.hours import BATCH
 
@@ -118,7 +119,7 @@ class Live:
         """Returns the figures to print."""
         late = {"late, left to build-segments": self.late.n_rows}
         return {
-            "as of": moment(self.now).isoformat(sep=" ", timespec="seconds"),
+            "as of": aware(moment(self.now)).isoformat(sep=" ", timespec="seconds"),
             "micro-batches": self.n_batches,
             "sweeps": self.n_sweeps,
             "entered and left": self.n_changes,
@@ -130,8 +131,8 @@ class Live:
         if failure:
             raise JobError(
                 "Every change should be sent to the topic of segments.live.changes",
-                str(failure).strip().splitlines()[0],
-                "Mend the topic or its settings; the next run sends what is missing",
+                cause_of(failure),
+                "Fix the topic or its settings; the next run sends what is missing",
             )
 
     def _update(self, batch: DataFrame, number: int) -> None:

@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import AS_OF
 from sparkperso.jobs.context import Job
-from sparkperso.jobs.live_tables import fixed, moment
+from sparkperso.jobs.live_tables import fixed
 from sparkperso.jobs.people import EVENTS, known_persons
 from sparkperso.jobs.segment_tables import FEATURES
+from sparkperso.literals import aware, instant, moment
 from sparkperso.segments.live.rules import LiveRules
 from sparkperso.segments.rules.members import People, known_attributes
 
@@ -45,7 +46,7 @@ class LiveAttributes:
         people = People(
             features_at(self.job, now),
             known_persons(self.job, lake.ref(EVENTS).read()),
-            moment(now),
+            aware(moment(now)),
         )
         self._frame, self._version = fixed(known_attributes(people, self.rules.rules)), version
 
@@ -53,6 +54,6 @@ class LiveAttributes:
 def features_at(job: Job, now: int) -> DataFrame:
     """Returns the latest rows of gold/user_features that look no further than `now`; maybe none."""
     features = job.lake.ref(FEATURES).read()
-    known = features.where(F.col(AS_OF) <= F.lit(moment(now)))
+    known = features.where(F.col(AS_OF) <= instant(moment(now)))
     latest = known.agg(F.max(AS_OF).alias(AS_OF))
     return known.join(F.broadcast(latest), on=AS_OF, how="left_semi")

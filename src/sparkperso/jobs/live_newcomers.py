@@ -14,9 +14,10 @@ from sparkperso.features.scaling import scale_features
 from sparkperso.features.users import build_user_features
 from sparkperso.jobs.build_features import SCALERS
 from sparkperso.jobs.context import Job
-from sparkperso.jobs.live_tables import fixed, membership_of, moment, record, stamp_at
+from sparkperso.jobs.live_tables import fixed, membership_of, record, stamp_at
 from sparkperso.jobs.people import EVENTS
 from sparkperso.jobs.segment_tables import PROFILES, SEGMENTS
+from sparkperso.literals import EPOCH, instant, moment
 from sparkperso.segments.live.counters import HOUR
 from sparkperso.segments.live.hours import PAST
 from sparkperso.segments.live.newcomers import Centres, nearest
@@ -36,12 +37,13 @@ def assign_newcomers(
     if not centres:
         return 0
     new = hours.where(F.col(USER_ID).isNotNull()).join(known, on=USER_ID, how="left_anti")
-    began = F.when(F.col(VISIT) == PAST, F.lit(moment(0))).otherwise(F.col(HOUR))
+    began = F.when(F.col(VISIT) == PAST, instant(EPOCH)).otherwise(F.col(HOUR))
     people = fixed(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
-    first = people.agg(F.min("began")).first()
+    first = people.agg(F.unix_micros(F.min("began"))).first()
     if first is None or first[0] is None:
         return 0
-    events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= F.lit(first[0]))
+    since = instant(moment(first[0]))
+    events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= since)
     mine = events.join(people, on=USER_ID, how="left_semi")
     features = fixed(build_user_features(mine, job.settings.features, moment(now), PARTITIONS))
     known_plans = [plan for plan in plans if plan.name in centres]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +12,7 @@ from sparkperso.columns import USER_ID
 from sparkperso.errors import WriteConflictError
 from sparkperso.jobs.context import Job
 from sparkperso.jobs.segment_tables import HISTORY, SEGMENTS
-from sparkperso.rules.evaluate import EPOCH
+from sparkperso.literals import aware, instant, moment
 from sparkperso.schemas import TABLES
 from sparkperso.segments.rows import Stamp, changes_between, membership, stamped
 from sparkperso.segments.trends import LIVE
@@ -20,14 +20,9 @@ from sparkperso.segments.trends import LIVE
 MEMBER = (USER_ID, "segment_id", "segmentation", "label")
 
 
-def moment(now: int) -> datetime:
-    """Returns a time given in microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=now)
-
-
 def stamp_at(job: Job, now: int) -> Stamp:
     """Returns the stamp of what is found as of `now`, microseconds since 1970."""
-    return Stamp(f"{LIVE}{job.run_id}", datetime.now(timezone.utc), moment(now))
+    return Stamp(f"{LIVE}{job.run_id}", datetime.now(timezone.utc), aware(moment(now)))
 
 
 def fixed(frame: DataFrame) -> DataFrame:
@@ -78,6 +73,6 @@ def member_rows(now: DataFrame, stamp: Stamp) -> DataFrame:
     """Returns the rows of gold/segments."""
     told = {
         "model_version": F.lit(stamp.model_version),
-        "assigned_at": F.lit(stamp.assigned_at),
+        "assigned_at": instant(stamp.assigned_at),
     }
     return now.withColumns(told).select(*TABLES[SEGMENTS].column_names)

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.ingest.consents import consent_states
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.literals import instant
 from sparkperso.persons import Persons
 from sparkperso.schemas import TABLES
 from sparkperso.segments.people import profile_people
@@ -17,7 +18,7 @@ SEGMENTS = "gold/segments"
 
 def write_people(job: Job) -> Summary:
     """Replaces gold/profiles, as of the job's time; returns how many withdrew a consent, if any."""
-    as_of = F.lit(job.as_of)
+    as_of = instant(job.as_of)
     members = job.lake.ref(SEGMENTS).read()
     persons = known_persons(job, job.read(EVENTS))
     users = persons.events.where(F.col("timestamp") <= as_of).select("user_id")

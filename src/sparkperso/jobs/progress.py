@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.status import Status
 
+from sparkperso.terminal import literal
+
 
 class Progress:
     """The display of a run of several steps."""
@@ -25,10 +27,10 @@ class Progress:
         """Shows step `number` as the one at work, for as long as the block runs."""
         self._title = f"[{number}/{self.total}] {name}"
         if not self.console.is_terminal:
-            self.console.print(f"{self._clock()} {self._title} …", markup=False)
+            self.console.print(literal(f"{self._clock()} {self._title} …"))
             yield
             return
-        with self.console.status(self._title) as status:
+        with self.console.status(literal(self._title)) as status:
             self._status = status
             yield
         self._status = None
@@ -36,14 +38,14 @@ class Progress:
     def say(self, line: str) -> None:
         """Shows what the step is at."""
         if self._status:
-            self._status.update(f"{self._title}: {line}")
+            self._status.update(literal(f"{self._title}: {line}"))
         else:
-            self.console.print(f"{self._clock()}       {line}", markup=False)
+            self.console.print(literal(f"{self._clock()}       {line}"))
 
     def done(self, mark: str, name: str, seconds: float, text: str) -> None:
         """Leaves one line about a finished step: its mark, name, time and figures."""
         line = f"{mark} {name:<22} {seconds:6.1f} s  {text}"
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(literal(line), soft_wrap=True)
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - self._started)

@@ -25,6 +25,7 @@ from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.ingest_events import Run, append_silver, close, enforced, read_rulebook
 from sparkperso.jobs.staging import staged
 from sparkperso.jobs.step import Step
+from sparkperso.literals import instant
 from sparkperso.tables import Txn
 
 QUARANTINE = "silver/quarantine"
@@ -60,7 +61,7 @@ def mark(run: Run, record_ids: DataFrame) -> None:
     """Sets replayed_at of records that are events now, or repeat one."""
     rows = run.job.lake.ref(QUARANTINE).read()
     done = rows.where(F.col("replayed_at").isNull()).join(record_ids, on="record_id")
-    done = done.withColumn("replayed_at", F.lit(run.received_at)).localCheckpoint()
+    done = done.withColumn("replayed_at", instant(run.received_at)).localCheckpoint()
     run.job.writer(QUARANTINE).merge(done)
 
 

@@ -18,7 +18,7 @@ from sparkperso.jobs import (
     train_recommender,
 )
 from sparkperso.jobs.command import figures, open_job
-from sparkperso.jobs.context import Job
+from sparkperso.jobs.context import Job, latest_event
 from sparkperso.jobs.progress import Progress
 from sparkperso.jobs.step import Outcome, Step, carry_out, is_up_to_date
 
@@ -40,7 +40,8 @@ MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     """Carries out the steps in one Spark session and returns what came of each.
 
-    A step whose inputs and configuration are those of its last successful run is left out.
+    All look back from one time: --as-of, else the latest event after ingesting. A step whose code,
+    inputs and configuration are those of its last successful run is left out.
     A failure stops the run; what the steps before it wrote stays, and is not done again. Raises
     ConfigError, before the first step, for settings that one of them cannot work with.
     """
@@ -49,9 +50,13 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
             step.check(job.settings)
     progress = Progress(len(steps))
     outcomes = {}
+    as_of = job.requested_as_of
     for number, step in enumerate(steps, start=1):
+        # Found once, after the events of this run are in: a stream may bring later ones meanwhile.
+        as_of = as_of or (latest_event(job) if step.inputs else None)
+        own = replace(_job_of(step, job, progress), requested_as_of=as_of)
         with progress.step(number, step.name):
-            outcome = _attempt(step, _job_of(step, job, progress))
+            outcome = _attempt(step, own)
         text = str(outcome.error) if outcome.error else figures(outcome.summary)
         progress.done(MARKS[outcome.status], step.name, outcome.seconds, text or outcome.status)
         outcomes[step.name] = outcome

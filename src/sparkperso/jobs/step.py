@@ -12,11 +12,22 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from sparkperso.causes import cause_of
 from sparkperso.config import Settings, config_hash
-from sparkperso.errors import QualityGateError
+from sparkperso.config.platform import SparkConfig
+from sparkperso.errors import JobError, QualityGateError, SparkpersoError
+from sparkperso.jobs.code import code_version
 from sparkperso.jobs.context import Job, Summary
+from sparkperso.literals import aware
 from sparkperso.schemas import TABLES
+from sparkperso.session import RESULTS, settled
 from sparkperso.tables import TableWriter
+
+PLACES = ("env", "lake", "spark")
+"""Parts of the settings that say where tables are and how Spark starts, not what is in them."""
+
+BOOKS = ("ops/runs", "ops/lineage")
+"""What every step reads and writes about itself: no lineage of its data."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Step:
     """Folders of conf/ whose files count beside the settings."""
     check: Callable[[Settings], object] | None = None
     """Raises ConfigError for settings that the step cannot work with: before any work."""
+    side_options: tuple[str, ...] = ()
+    """Options that change nothing in the tables: what is drawn, or let through."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,11 @@ def carry_out(step: Step, job: Job) -> Outcome:
     """
     if step.check:
         step.check(job.settings)
+    with settled(job.spark, job.settings):
+        return _carry_out(step, job)
+
+
+def _carry_out(step: Step, job: Job) -> Outcome:
     fingerprint = fingerprint_of(step, job)
     started = datetime.now(timezone.utc)
     status = "done"
@@ -73,12 +91,42 @@ def carry_out(step: Step, job: Job) -> Outcome:
 
 
 def fingerprint_of(step: Step, job: Job) -> str:
-    """Returns a hash of all that the step's result depends on: configuration and input versions."""
-    options = {key: str(value) for key, value in sorted(job.options.items())}
+    """Returns a hash of all that the step's result depends on.
+
+    That is the code, the configuration, the versions of the input tables, as-of, and the options
+    that were given. Where the lake is, and how Spark is started, is no part of it.
+    """
     versions = {table: job.lake.ref(table).version() for table in step.inputs}
-    parts = [step.name, config_hash(job.settings), options, versions, str(job.requested_as_of)]
-    parts += [path.read_text() for name in step.conf for path in _yaml_files(job.conf_dir / name)]
+    parts = [step.name, code_version(), _settings_hash(job), _options(step, job), versions]
+    parts += [str(_as_of(step, job))]
+    files = [path for name in step.conf for path in _yaml_files(job.conf_dir / name)]
+    parts += [(path.name, path.read_text(encoding="utf-8")) for path in files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _settings_hash(job: Job) -> str:
+    settings = job.settings
+    names = [name for name in type(settings).model_fields if name not in PLACES]
+    sections = [getattr(settings, name) for name in names]
+    properties = {n: value for n, value in settings.spark.conf.items() if n in RESULTS}
+    return config_hash(*sections, SparkConfig(conf=properties))
+
+
+def _options(step: Step, job: Job) -> dict[str, str]:
+    """The options that were given: those of `run` and of the step's own command are the same."""
+    counted = {name: value for name, value in job.options.items() if name not in step.side_options}
+    unset = ("None", "False", "()")  # as text: 0 equals False, and is given
+    return {n: str(value) for n, value in sorted(counted.items()) if str(value) not in unset}
+
+
+def _as_of(step: Step, job: Job) -> datetime | None:
+    """The time that a step with inputs looks back from, as asked for or found; None without any."""
+    if not step.inputs:
+        return job.requested_as_of
+    try:
+        return job.as_of
+    except JobError:
+        return None
 
 
 def _yaml_files(folder: Path) -> list[Path]:
@@ -102,11 +150,11 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
         "started_at": started,
         "finished_at": datetime.now(timezone.utc),
         "duration_seconds": outcome.seconds,
-        "as_of": job.__dict__.get("as_of"),
+        "as_of": aware(job.as_of) if "as_of" in job.__dict__ else None,
         "fingerprint": fingerprint,
         "config_hash": config_hash(job.settings),
         "summary": {key: str(value) for key, value in outcome.summary.items()},
-        "error": str(outcome.error) if outcome.error else None,
+        "error": _text(outcome.error) if outcome.error else None,
     }
     _append(job, "ops/runs", [row])
     edges = [("input", t, v) for t, v in job.lake.inputs.items()]
@@ -120,10 +168,14 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
             "delta_version": v,
         }
         for d, t, v in edges
-        if not t.startswith("ops/runs")
+        if t not in BOOKS
     ]
     if lineage:
         _append(job, "ops/lineage", lineage)
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, SparkpersoError) else cause_of(error)
 
 
 def _append(job: Job, table: str, rows: list[dict[str, Any]]) -> None:

@@ -24,7 +24,6 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from sparkperso.ingest.batch import Batch, plan_batch, rules_hash
 from sparkperso.ingest.counts import Intake
 from sparkperso.ingest.files import SourceFile, named_files
-from sparkperso.ingest.items import changed_items
 from sparkperso.ingest.narrow import NUMBER, kept
 from sparkperso.ingest.parse import Rulebook
 from sparkperso.ingest.streams import classify_stream, read_folder, read_topic
@@ -87,14 +86,6 @@ class StreamRun(Run):
 
     def accept(self, intake: Intake) -> None:
         """Lets every micro-batch on: a few bad records in a small one say nothing of the rest."""
-
-    def write_items(self, events: DataFrame) -> None:
-        """Writes the items of which new events say something new."""
-        with kept(changed_items(events, self.job.lake.ref("silver/items").read())) as items:
-            writer = self.job.writer("silver/items")
-            writer.create()
-            if not items.isEmpty():
-                writer.merge(items, txn=self.txn("silver/items"))
 
 
 def together(tasks: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -28,10 +28,10 @@ from sparkperso.jobs.model_tables import (
 )
 from sparkperso.jobs.people import known_persons
 from sparkperso.jobs.step import Step
+from sparkperso.literals import instant
 from sparkperso.recommend.catalogue import Catalogue
 from sparkperso.recommend.engines import Fitter, make_fitter
 from sparkperso.recommend.indexes import new_index_rows
-from sparkperso.recommend.interactions import time_of
 from sparkperso.recommend.lists import item_factor_frame, user_factor_frame
 from sparkperso.recommend.profiles import UserAttributes, load_catalogue
 from sparkperso.recommend.storage import Row, to_rows
@@ -80,7 +80,7 @@ def train_recommender(job: Job) -> Summary:
 
 def read_inputs(job: Job) -> Inputs:
     """Returns what is known up to as-of, every item numbered; the champion's settings beside it."""
-    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= time_of(job.as_of))
+    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
     interactions = read_interactions(job)
     extend_index(job, USER_INDEX, interactions, USER_ID)
     known = interactions.select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
@@ -114,7 +114,7 @@ def fitter(job: Job, inputs: Inputs, catalogue: Catalogue) -> Fitter:
 def read_interactions(job: Job) -> DataFrame:
     """Returns gold/interactions; raises JobError when it holds anything later than as-of."""
     interactions = job.read(INTERACTIONS)
-    last = interactions.agg((F.max("last_at") > time_of(job.as_of)).alias("later")).first()
+    last = interactions.agg((F.max("last_at") > instant(job.as_of)).alias("later")).first()
     if last is not None and last["later"]:
         raise JobError(
             f"gold/interactions should hold nothing later than {job.as_of} (--as-of)",

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.literals import instant
 
 MICROS_PER_DAY = 86_400_000_000
 DECIMALS = 9
@@ -36,7 +37,7 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
 def weighted_events(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> DataFrame:
     """Returns the events that count, up to `as_of`, with their decayed `weight`."""
     by_type = F.create_map(*(F.lit(part) for pair in config.weights.items() for part in pair))
-    known = F.col(EVENT_TYPE).isin(list(config.weights)) & (F.col(TIMESTAMP) <= time_of(as_of))
+    known = F.col(EVENT_TYPE).isin(list(config.weights)) & (F.col(TIMESTAMP) <= instant(as_of))
     weight = by_type[F.col(EVENT_TYPE)] * recency_weight(as_of, config.half_life_days)
     return events.where(known).withColumn("weight", weight)
 
@@ -50,9 +51,4 @@ def recency_weight(as_of: datetime, half_life_days: float | None) -> Column:
 
 def age_days(as_of: datetime) -> Column:
     """Returns how long before `as_of` an event happened, in days."""
-    return (F.unix_micros(time_of(as_of)) - F.unix_micros(F.col(TIMESTAMP))) / MICROS_PER_DAY
-
-
-def time_of(when: datetime) -> Column:
-    """Returns a naive UTC time as a literal; text, since a datetime would pass the local zone."""
-    return F.lit(when.isoformat(sep=" ")).cast("timestamp")
+    return (F.unix_micros(instant(as_of)) - F.unix_micros(F.col(TIMESTAMP))) / MICROS_PER_DAY

@@ -12,7 +12,8 @@ from sparkperso.columns import ITEM_ID, RANK, SCORE, TIMESTAMP, USER_ID
 from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import InteractionsConfig
-from sparkperso.recommend.interactions import DECIMALS, time_of, weighted_events
+from sparkperso.literals import instant
+from sparkperso.recommend.interactions import DECIMALS, weighted_events
 from sparkperso.recommend.models.popularity import GLOBAL
 
 
@@ -67,7 +68,7 @@ def counted_events(
     counted = weighted_events(events.where(F.col(ITEM_ID).isNotNull()), config, as_of)
     if params.window_days is None:
         return counted
-    start = time_of(as_of - timedelta(days=params.window_days))
+    start = instant(as_of - timedelta(days=params.window_days))
     return counted.where(F.col(TIMESTAMP) > start)
 
 

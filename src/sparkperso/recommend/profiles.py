@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.errors import JobError
+from sparkperso.literals import instant
 from sparkperso.persons import BIRTH_YEAR, COUNTRY, Persons
 from sparkperso.recommend.catalogue import Catalogue, Texts
-from sparkperso.recommend.interactions import MICROS_PER_DAY, time_of
+from sparkperso.recommend.interactions import MICROS_PER_DAY
 
 HISTORY = (
     f"{USER_ID} string, items array<int>, strengths array<float>, ages array<float>, "
@@ -35,7 +36,7 @@ def profile_frame(
     items are positions (gold/item_index) in growing order; ages are days from the pair's last_at to
     `as_of`.
     """
-    age = (F.unix_micros(time_of(as_of)) - F.unix_micros("last_at")) / MICROS_PER_DAY
+    age = (F.unix_micros(instant(as_of)) - F.unix_micros("last_at")) / MICROS_PER_DAY
     pair = F.struct(
         "item_index", F.col(STRENGTH).cast("float").alias(STRENGTH), age.cast("float").alias("age")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 
 from pyspark.sql import DataFrame
@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from sparkperso.columns import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.recommend import InteractionsConfig, SplitConfig
 from sparkperso.errors import QualityGateError
-from sparkperso.recommend.interactions import build_interactions, time_of
+from sparkperso.literals import instant, moment
+from sparkperso.recommend.interactions import build_interactions
 
-EPOCH = datetime(1970, 1, 1)
 MINUTE = 60_000_000
 
 
@@ -74,12 +74,12 @@ def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:
             "Training needs events that name a user and an item",
             "silver/events holds none up to as-of",
         )
-    return [EPOCH + timedelta(microseconds=int(value)) for value in found]
+    return [moment(int(value)) for value in found]
 
 
 def training_set(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> TrainingSet:
     """Returns what was known at `as_of`."""
-    known = events.where(F.col(TIMESTAMP) <= time_of(as_of))
+    known = events.where(F.col(TIMESTAMP) <= instant(as_of))
     return TrainingSet(as_of, known, build_interactions(known, config, as_of).persist())
 
 
@@ -93,7 +93,7 @@ def make_fold(
     """Returns the fold that learns up to the first time and is asked up to the second."""
     cut, end = span
     training = training_set(events, interactions, cut)
-    later = (F.col(TIMESTAMP) > time_of(cut)) & (F.col(TIMESTAMP) <= time_of(end))
+    later = (F.col(TIMESTAMP) > instant(cut)) & (F.col(TIMESTAMP) <= instant(end))
     named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()
     after = events.where(later & named)
     answers = after.where(F.col(EVENT_TYPE).isin(list(split.relevant)))
@@ -115,7 +115,7 @@ def make_folds(
     Every fold trains on all events up to its end (expanding window) and is asked about those up
     to the next end; the test trains up to `test_from` and is asked about the rest, up to `as_of`.
     """
-    known = events.where(F.col(TIMESTAMP) <= time_of(as_of))
+    known = events.where(F.col(TIMESTAMP) <= instant(as_of))
     cuts = cut_times(known, [*split.fold_ends, split.test_from])
     spans = list(pairwise([*cuts, as_of]))
     names = [*(f"fold_{n}" for n in range(1, len(cuts))), "test"]

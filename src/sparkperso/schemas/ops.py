@@ -17,7 +17,11 @@ RUNS = TableSpec(
         required("finished_at", "timestamp", "end", "UTC"),
         required("duration_seconds", "double", "wall time", "seconds"),
         Column("as_of", "timestamp", "the time that the job looked back from", "UTC"),
-        required("fingerprint", "string", "hash of job, configuration, options and input versions"),
+        required(
+            "fingerprint",
+            "string",
+            "hash of job, code, configuration, options, as-of and input versions",
+        ),
         required("config_hash", "string", "hash of the effective configuration"),
         required("summary", "map<string,string>", "the figures that the job printed"),
         Column("error", "string", "what went wrong"),

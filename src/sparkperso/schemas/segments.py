@@ -48,7 +48,7 @@ PROFILES = TableSpec(
             "string",
             "country, ISO 3166-1: as declared, else as said, else of the last event",
         ),
-        required("attributes", "map<string,string>", "other declared facts, from silver/users"),
+        required("attributes", "map<string,string>", "other declared facts"),
         required("consents", "map<string,boolean>", "purpose → agreed to; absent: never asked"),
         required("is_withdrawn", "boolean", "an optional purpose was agreed to and taken back"),
         Column("withdrawn_at", "timestamp", "when that was, of several the last", "UTC"),

@@ -7,6 +7,7 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.literals import instant
 from sparkperso.persons import Persons
 
 ATTRIBUTES = "map<string,string>"
@@ -38,7 +39,7 @@ def profile_people(
         F.col("withdrawn_at").isNotNull().alias("is_withdrawn"),
         "withdrawn_at",
         _or_empty("segments", "map<string,array<string>>"),
-        F.lit(as_of).alias("as_of"),
+        instant(as_of).alias("as_of"),
     )
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from sparkperso.columns import AS_OF, USER_ID
 from sparkperso.errors import ConfigError, JobError
+from sparkperso.literals import instant, moment
 from sparkperso.persons import Persons
 from sparkperso.segments.previous import Previous
 
@@ -57,7 +58,7 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
     more than one way.
     """
     found = (
-        scaled.where(F.col(AS_OF) <= F.lit(as_of))
+        scaled.where(F.col(AS_OF) <= instant(as_of))
         .groupBy(AS_OF)
         .agg(
             F.count(F.lit(1)).alias("size"),
@@ -65,6 +66,7 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
             F.collect_set(SCALER_VERSION).alias("versions"),
         )
         .orderBy(F.desc(AS_OF))
+        .withColumn("micros", F.unix_micros(AS_OF))
         .first()
     )
     if found is None:
@@ -74,17 +76,18 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
             "Run 'sparkperso build-features' first, with the same --as-of",
         )
     scaler_version = _only(found["versions"])
+    latest = moment(found["micros"])
     if found["size"] != found["different"]:
         raise JobError(
             "gold/user_features_scaled should hold each user once for one as_of",
-            f"As of {found[AS_OF]} it has {found['size']:,} rows of {found['different']:,} users",
+            f"As of {latest} it has {found['size']:,} rows of {found['different']:,} users",
             "Run 'sparkperso build-features' again, which replaces them",
         )
-    at_latest = F.col(AS_OF) == F.lit(found[AS_OF])
+    at_latest = F.col(AS_OF) == instant(latest)
     return Population(
         raw=raw.where(at_latest),
         scaled=scaled.where(at_latest),
-        as_of=found[AS_OF],
+        as_of=latest,
         size=int(found["size"]),
         scaler_version=scaler_version,
     )

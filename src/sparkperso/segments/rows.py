@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import USER_ID
+from sparkperso.literals import aware, instant
 from sparkperso.schemas.segments import (
     SEGMENT_HISTORY,
     SEGMENT_PROFILES,
@@ -44,7 +45,7 @@ def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
             "label": looked_up(labels, F.col(SEGMENT_ID)),
             "kind": F.lit(result.kind),
             "model_version": F.lit(stamp.model_version),
-            "assigned_at": F.lit(stamp.assigned_at),
+            "assigned_at": instant(stamp.assigned_at),
         }
     )
     return rows.select(*SEGMENTS.column_names)
@@ -96,9 +97,9 @@ def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
 def stamped(changes: DataFrame, stamp: Stamp) -> DataFrame:
     """Returns changes as rows of gold/segment_history."""
     told = {
-        "as_of": F.lit(stamp.as_of),
+        "as_of": instant(stamp.as_of),
         "model_version": F.lit(stamp.model_version),
-        "assigned_at": F.lit(stamp.assigned_at),
+        "assigned_at": instant(stamp.assigned_at),
     }
     return changes.withColumns(told).select(*SEGMENT_HISTORY.column_names)
 
@@ -127,7 +128,7 @@ def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFram
     row = {
         "segmentation": result.segmentation,
         "kind": result.kind,
-        "as_of": stamp.as_of,
+        "as_of": aware(stamp.as_of),
         "n_users": n_users,
         "n_segments": len(result.profiles),
         "n_common": lineage.n_common,
@@ -136,7 +137,7 @@ def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFram
         "changes": [tuple(vars(told).values()) for told in lineage.changes],
         "flows": [(*pair, n) for pair, n in sorted(lineage.flows.items())],
         "model_version": stamp.model_version,
-        "assigned_at": stamp.assigned_at,
+        "assigned_at": aware(stamp.assigned_at),
     }
     values = [tuple(row[name] for name in SEGMENTATION_RUNS.column_names)]
     spark = result.members.sparkSession
@@ -165,6 +166,6 @@ def _profile_row(
         "value": profile.value,
         "lifts": [(i.category, i.share, i.average, round(i.lift, 4)) for i in profile.lifts],
         "sample_members": list(profile.sample),
-        "as_of": stamp.as_of,
+        "as_of": aware(stamp.as_of),
         "model_version": stamp.model_version,
     }

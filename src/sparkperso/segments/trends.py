@@ -8,6 +8,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.literals import moment
 from sparkperso.segments.points import SEGMENT_ID
 
 LIVE = "live-"
@@ -17,7 +18,7 @@ Trend = Mapping[datetime, int]
 
 
 def sizes_over_time(history: DataFrame, segmentation: str) -> dict[str, dict[datetime, int]]:
-    """Returns segment id → as_of → users after the runs of that time, in the order of time.
+    """Returns segment id → as_of (UTC, naive) → users after the runs of it, in the order of time.
 
     A row per segment and time of a run (of a stream, a day) is collected. Raises nothing where
     there is no history.
@@ -28,15 +29,16 @@ def sizes_over_time(history: DataFrame, segmentation: str) -> dict[str, dict[dat
     next_day = F.date_trunc("day", "as_of") + F.expr("INTERVAL 1 DAY")
     is_live = F.col("model_version").startswith(LIVE)
     mine = mine.withColumn("as_of", F.when(is_live, next_day).otherwise(F.col("as_of")))
-    rows = mine.groupBy(SEGMENT_ID, "as_of").agg(F.sum(step).alias("more")).collect()
-    times = sorted({row["as_of"] for row in rows})
-    more = {(row[SEGMENT_ID], row["as_of"]): int(row["more"]) for row in rows}
+    at = F.unix_micros("as_of").alias("at")
+    rows = mine.groupBy(SEGMENT_ID, at).agg(F.sum(step).alias("more")).collect()
+    times = sorted({row["at"] for row in rows})
+    more = {(row[SEGMENT_ID], row["at"]): int(row["more"]) for row in rows}
     found: dict[str, dict[datetime, int]] = {}
     for name in sorted({row[SEGMENT_ID] for row in rows}):
         size = 0
         for time in times:
             size += more.get((name, time), 0)
-            found.setdefault(name, {})[time] = size
+            found.setdefault(name, {})[moment(time)] = size
     return found
 
 

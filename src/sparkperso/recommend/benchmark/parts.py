@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.columns import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
-from sparkperso.recommend.benchmark.rows import RATING, Rows, pairs_of, time_literal
+from sparkperso.literals import instant
+from sparkperso.recommend.benchmark.rows import RATING, Rows, pairs_of
 from sparkperso.recommend.split import Fold, TrainingSet, cold_share, cut_times, latest_ratings
 
 ORIGINS = (0.8, 0.9)
@@ -97,8 +98,8 @@ def _rolling(rows: Rows, cuts: Sequence[datetime], listed: DataFrame) -> list[Fo
     folds = []
     for number, (cut, end) in enumerate(pairwise(ends), 1):
         when = F.col(TIMESTAMP)
-        before = rows.frame.where(when <= time_literal(cut))
-        after = rows.frame.where((when > time_literal(cut)) & (when <= time_literal(end)))
+        before = rows.frame.where(when <= instant(cut))
+        after = rows.frame.where((when > instant(cut)) & (when <= instant(end)))
         folds.append(make_fold(f"fold_{number}", before, after, cut, listed))
     return folds
 

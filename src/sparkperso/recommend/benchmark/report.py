@@ -11,6 +11,7 @@ from rich.table import Table
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
 from sparkperso.recommend.benchmark.contest import Result
 from sparkperso.recommend.tried import Tried
+from sparkperso.terminal import literal
 
 SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
 DECIMALS = 6
@@ -65,7 +66,7 @@ def table(document: Mapping[str, Any], k: int) -> Table:
         metrics = [_text(one["metrics"].get(f"{name}_at_{k}")) for name in SHOWN]
         seconds = [f"{one[name]:.1f}" for name in ("fit_seconds", "score_seconds")]
         validation = _text(one["validation"].get(f"ndcg_at_{k}"))
-        shown.add_row(one["model"] + mark, validation, *metrics, *seconds)
+        shown.add_row(literal(one["model"] + mark), validation, *metrics, *seconds)
     return shown
 
 

@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.errors import JobError
+from sparkperso.literals import EPOCH, instant
 from sparkperso.texts import plain_text
 from sparkperso.timestamps import timestamp_of
 
-EPOCH = datetime(1970, 1, 1)
 RATING = "rating"
 FIRST, BEGAN = "first_timestamp", "began"
 REASONS = {
@@ -88,7 +88,7 @@ def read_rows(given: DataFrame, name: str) -> Rows:
         text_id(given, columns[USER_ID]).alias(USER_ID),
         text_id(given, columns[ITEM_ID]).alias(ITEM_ID),
         _rating(columns).alias(RATING),
-        (moment(given, columns[TIMESTAMP]) if timed else time_literal()).alias(TIMESTAMP),
+        (moment(given, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
         *(_firsts(given, columns[FIRST]) if has_firsts else _no_firsts()),
     )
     missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
@@ -181,11 +181,6 @@ def moment(frame: DataFrame, name: str) -> Column:
     tells what came first as well.
     """
     return timestamp_of(F.col(f"`{name}`"), frame.schema[name].dataType, smallest=0)
-
-
-def time_literal(when: datetime = EPOCH) -> Column:
-    """Returns a naive UTC time as a literal."""
-    return F.lit(when.isoformat(sep=" ")).cast("timestamp")
 
 
 def _rating(columns: dict[str, str]) -> Column:

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.errors import JobError, UsageError
+from sparkperso.literals import instant
 from sparkperso.recommend.benchmark.attributes import describe
 from sparkperso.recommend.benchmark.candidates import Given, looks_explicit
 from sparkperso.recommend.benchmark.items import number_items, read_items
@@ -22,7 +23,6 @@ from sparkperso.recommend.benchmark.rows import (
     Rows,
     read_rows,
     require_columns,
-    time_literal,
 )
 from sparkperso.recommend.engines import make_fitter
 from sparkperso.recommend.exam import Exam
@@ -116,7 +116,7 @@ def begun_later(test: Rows, when: datetime) -> DataFrame:
     """
     if not test.has_firsts:
         return test.frame
-    known = test.frame.where(F.col(TIMESTAMP) <= time_literal(when)).select(USER_ID, ITEM_ID)
+    known = test.frame.where(F.col(TIMESTAMP) <= instant(when)).select(USER_ID, ITEM_ID)
     return test.frame.join(known.distinct(), [USER_ID, ITEM_ID], how="left_anti")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.literals import instant
 from sparkperso.segments.rules.filters import any_of, fits
 from sparkperso.segments.rules.measures import (
     VISITS,
@@ -48,7 +49,7 @@ def since(measure: Measure, as_of: datetime) -> Column:
 
 def micros(moment: datetime) -> Column:
     """Returns a time as microseconds since 1970."""
-    return F.unix_micros(F.lit(moment))
+    return F.unix_micros(instant(moment))
 
 
 def visit_key() -> Column:
@@ -72,8 +73,8 @@ def start_of(now: Column, days: float) -> Column:
 
 def until(events: DataFrame, as_of: datetime, first: datetime | None = None) -> DataFrame:
     """Returns the events of known users up to `as_of`, from `first` on."""
-    known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= F.lit(as_of)))
-    return known if first is None else known.where(F.col("timestamp") >= F.lit(first))
+    known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= instant(as_of)))
+    return known if first is None else known.where(F.col("timestamp") >= instant(first))
 
 
 def earliest(starts: Iterable[datetime | None]) -> datetime | None:

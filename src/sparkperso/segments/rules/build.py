@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,6 +10,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.errors import JobError
+from sparkperso.literals import aware
 from sparkperso.recorder import RunRecorder
 from sparkperso.segments import pictures
 from sparkperso.segments.points import DISTANCE, SEGMENT_ID
@@ -84,11 +84,6 @@ def members_of(held: DataFrame, plan: RuleSegmentation) -> DataFrame:
 def segment_id(plan: RuleSegmentation, key: str) -> str:
     """Returns the id of a rule's segment."""
     return f"{plan.name}-{key}"
-
-
-def aware(moment: datetime) -> datetime:
-    """Returns a time with its zone; Spark gives UTC without one."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _as_table(shared: Sequence[Overlap], floor: int) -> Mapping[str, Mapping[str, str]]:

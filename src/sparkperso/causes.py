@@ -1,0 +1,64 @@
+"""What lies at the bottom of an error, as one line: of Python's, and of the JVM's behind it.
+
+Errors of Spark wrap each other, and their texts hold plans and stack traces of pages. This module
+knows them by their attributes alone, so that looking at an error imports neither Spark nor py4j.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+TRACEBACK = "Traceback (most recent call last)"
+RAISED = re.compile(r"^(?:[\w$]+\.)*([A-Z][\w$]*): (.*)$")
+"""`package.Name: message`, as Python ends a traceback and Java begins one."""
+DEPTH = 50
+"""Causes that are followed: some libraries make circles of them."""
+
+
+def cause_of(error: BaseException) -> str:
+    """Returns the innermost cause of an error as `message (Name)`, on one line."""
+    found: Any = error
+    for _ in range(DEPTH):
+        inner = _inside(found)
+        if inner is None or inner is found:
+            break
+        found = inner
+    return _line(*_described(found))
+
+
+def _inside(found: Any) -> Any:
+    """The next cause: the one that was named in Python, or the one in the JVM."""
+    if not isinstance(found, BaseException):
+        return found.getCause()
+    # Of py4j (java_exception) and of pyspark (_origin): the Throwable itself.
+    java = getattr(found, "java_exception", None) or getattr(found, "_origin", None)
+    if java is not None and java.getCause() is not None:
+        return java.getCause()
+    return found.__cause__
+
+
+def _described(found: Any) -> tuple[str, str]:
+    """The name of the class and the message."""
+    if not isinstance(found, BaseException):
+        return str(found.getClass().getSimpleName()), str(found.getMessage() or "")
+    java = getattr(found, "java_exception", None)
+    if java is not None:
+        return _described(java)
+    return type(found).__name__, str(found)
+
+
+def _line(name: str, message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if TRACEBACK in message:
+        # A function of Python that the JVM called: what it raised stands below its traceback.
+        below = message.rpartition(TRACEBACK)[2].splitlines()[1:]
+        raised = [match for line in below if (match := RAISED.match(line))]
+        if raised:
+            return f"{raised[-1][2].strip()} ({raised[-1][1]})"
+    text = lines[0] if lines else ""
+    # Java repeats the class of a cause before its message.
+    match = RAISED.match(text)
+    if match and "." in text.partition(": ")[0]:
+        name, text = match[1], match[2]
+    return f"{text} ({name})" if text else name
