@@ -259,7 +259,8 @@ def test_what_cannot_be_fitted_is_left_out_and_a_version_of_other_items_is_anoth
     was = champion.document["model_version"]
     kept = trained.read("gold/model_arrays").where(f"model_version = '{was}'").count()
     before = lists_of(trained)
-    item = {"item_id": "i00", "title": "Lamp", "tags": ["new"], "price": 3.0}
+    item = {"item_id": "i00", "title": "Lamp", "tags": ["new"], "attributes": {}}
+    item |= {"first_seen_at": START, "seen_at": (None, None, None)}
     trained.job("fill").writer("silver/items").append(
         table_frame(trained.spark, "silver/items", [item])
     )
