@@ -70,6 +70,6 @@ def require_few_rejected(intake: Intake, limit: float, source: str) -> None:
         f"At most {limit:.1%} of the records of '{source}' may be rejected "
         "(ingest.max_rejected_share)",
         f"{intake.rejected:,} of {intake.received:,} were ({intake.rejected_share:.1%}): {reasons}",
-        "silver/events was not touched; the records are in silver/quarantine. Mend the data or "
+        "silver/events was not touched; the records are in silver/quarantine. Fix the data or "
         f"conf/sources/{source}.yaml, or allow a larger share",
     )

@@ -57,7 +57,7 @@ def list_files(spark: SparkSession, path: str, may_be_empty: bool = False) -> li
     found = system.globStatus(place) or ()
     if not found and not may_be_empty:
         raise UsageError(
-            "--path names a file or a folder of events", f"There is no '{path}'", "Mend the path"
+            "--path names a file or a folder of events", f"There is no '{path}'", "Fix the path"
         )
     files = [file for status in found for file in _walk(jvm, system, status)]
     if not any(file.size for file in files) and not may_be_empty:

@@ -29,7 +29,7 @@ def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Map
             f"Source '{source.name}' needs the columns {', '.join(source.fields)}",
             f"{where} has no {' and no '.join(_with_nearest(name, found) for name in missing)}; "
             f"its columns are {', '.join(found) or 'none'}",
-            f"Name the column under 'aliases' in conf/sources/{source.name}.yaml, or mend the file",
+            f"Name the column under 'aliases' in conf/sources/{source.name}.yaml, or fix the file",
         )
     return matched
 
