@@ -10,11 +10,11 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso import __version__
 from sparkperso.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.config import config_hash
 from sparkperso.config.models import parse_params
 from sparkperso.errors import JobError
+from sparkperso.jobs.code import code_version
 from sparkperso.jobs.command import run_step
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.jobs.model_tables import (
@@ -194,7 +194,7 @@ def facts(job: Job) -> dict[str, Any]:
     return {
         "as_of": job.as_of.isoformat(),
         "config_hash": config_hash(job.settings.recommend),
-        "sparkperso": __version__,
+        "sparkperso": code_version(),
         **{f"input {table}": version for table, version in sorted(job.lake.inputs.items())},
     }
 
