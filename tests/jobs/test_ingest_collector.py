@@ -40,6 +40,14 @@ def test_rejected_records_of_a_collector_stop_nothing_and_wait_in_quarantine(lak
     assert [summary[k] for k in ("received", "valid", "quarantined")] == [10, 7, 3]
 
 
+def test_sites_of_one_collector_number_their_events_as_they_like(lake, spool, ingest):
+    spool("a", [line(1), line(1), line(1, {"site": "other"})])
+    summary = ingest()
+    assert (summary["valid"], summary["duplicates"]) == (2, 1)
+    rows = lake.ref("silver/events").read().select("source").collect()
+    assert {row.source for row in rows} == {"site:shop", "site:other"}
+
+
 def test_a_line_without_time_of_arrival_was_received_by_the_run(lake, spool, ingest):
     spool("20260601T100010-a-1", [line(1, {"received_at": None})])
     before = datetime.now()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
 
+from sparkperso.config import default_conf_dir
 from sparkperso.errors import JobError, QualityGateError
 from sparkperso.jobs import ingest_events
 from sparkperso.jobs.step import carry_out
@@ -179,3 +181,30 @@ def test_a_header_alone_is_no_data(ingest, sizes, folder):
     with pytest.raises(JobError, match="at least one record"):
         ingest()
     assert set(sizes().values()) == {0}
+
+
+def test_the_same_identifiers_in_two_sources_are_two_events(make_job, small_sources, sizes, folder):
+    lines = [event(n, event_id=f"e{n}") for n in range(3)]
+    lines += [event(3, event_id="bad", item_id=None)]
+    write_json_lines(lines, folder)
+    for number, name in enumerate(("events", "events", "other"), start=1):
+        options = {"source": name, "path": str(folder)}
+        if number == 2:
+            copy = folder.parent / "copy"
+            write_json_lines(lines, copy)
+            options["path"] = str(copy)
+        job = make_job("ingest-events", set=[YOUNG, "ingest.max_rejected_share=1"], **options)
+        job.conf_dir = small_sources
+        summary = dict(carry_out(ingest_events.STEP, job).summary)
+        taken = [summary[k] for k in ("received", "valid", "quarantined", "duplicates")]
+        assert taken == ([4, 0, 0, 4] if number == 2 else [4, 3, 1, 0])
+    assert (sizes()["silver/events"], sizes()["silver/quarantine"]) == (6, 2)
+
+
+@pytest.fixture
+def small_sources(tmp_path):
+    """A copy of conf/ with a second source of the same form."""
+    conf = tmp_path / "conf"
+    shutil.copytree(default_conf_dir(), conf)
+    shutil.copy(conf / "sources" / "events.yaml", conf / "sources" / "other.yaml")
+    return conf

@@ -10,9 +10,9 @@ from sparkperso.ingest.deduplicate import deduplicated
 
 SCHEMA = (
     "event_id string, event_key bigint, timestamp timestamp, payload string, record_id string,"
-    " source_file string, record_number bigint"
+    " source_file string, source string, record_number bigint"
 )
-KNOWN = "event_id string, event_key bigint, ingest_batch string"
+KNOWN = "event_id string, event_key bigint, ingest_batch string, source string"
 ROWS = [
     ("a", 1, "2026-01-02", "a2", "f"),
     ("a", 1, "2026-01-01", "a1-late", "f"),
@@ -25,7 +25,7 @@ ROWS = [
 
 @pytest.fixture
 def valid(spark):
-    rows = [(i, k, t, p, f"hash of {p}", f, n) for n, (i, k, t, p, f) in enumerate(ROWS)]
+    rows = [(i, k, t, p, f"hash of {p}", f, "s", n) for n, (i, k, t, p, f) in enumerate(ROWS)]
     frame = spark.createDataFrame(rows, SCHEMA.replace("timestamp timestamp", "timestamp string"))
     return frame.withColumn("timestamp", F.col("timestamp").cast("timestamp"))
 
@@ -47,12 +47,25 @@ def test_the_earliest_then_smallest_record_of_each_id_stays(valid, partitions):
 @pytest.mark.parametrize("bound", [narrow.MAX_BROADCAST_KEYS, 0])
 def test_known_events_are_dropped_and_their_keys_namesakes_kept(spark, valid, monkeypatch, bound):
     monkeypatch.setattr(narrow, "MAX_BROADCAST_KEYS", bound)
-    known = spark.createDataFrame([("b", 2, "before"), ("x", 3, "before")], KNOWN)
+    known = spark.createDataFrame([("b", 2, "before", "s"), ("x", 3, "before", "s")], KNOWN)
     assert payloads(valid, len(ROWS), known, "now") == ["a1", "c has b's key", "d"]
 
 
+def test_one_id_in_two_sources_is_two_events(spark, valid):
+    both = valid.withColumn("source", F.when(F.col("payload") == "a2", "other").otherwise("s"))
+    known = [("b", 2, "before", "other"), ("d", 3, "before", "s"), ("d", 3, "before", None)]
+    found = payloads(both, len(ROWS), spark.createDataFrame(known, KNOWN), "now")
+    assert found == ["a1", "a2", "b", "c has b's key"]
+
+
+def test_an_event_from_before_sources_were_kept_is_known_to_each(spark, valid):
+    known = spark.createDataFrame([("b", 2, "before", None)], KNOWN)
+    for frame in (known, known.drop("source")):
+        assert payloads(valid, len(ROWS), frame, "now") == ["a1", "c has b's key", "d"]
+
+
 def test_rows_of_an_interrupted_run_of_the_same_batch_are_not_known(spark, valid):
-    known = spark.createDataFrame([("b", 2, "now"), ("d", 3, "now")], KNOWN)
+    known = spark.createDataFrame([("b", 2, "now", "s"), ("d", 3, "now", "s")], KNOWN)
     assert len(payloads(valid, len(ROWS), known, "now")) == 4
 
 
@@ -63,7 +76,7 @@ def test_a_batch_without_doubles_goes_through_as_it_is(valid):
 
 def test_only_the_key_is_read_of_known_events_while_none_is_met(spark, valid, tmp_path):
     place = str(tmp_path / "known")
-    spark.createDataFrame([("z", 99, "before")], KNOWN).write.parquet(place)
+    spark.createDataFrame([("z", 99, "before", "s")], KNOWN).write.parquet(place)
     known = spark.read.parquet(place)
     suspects = deduplicate._suspect_keys(valid, len(ROWS), known)
     plan = suspects._jdf.queryExecution().executedPlan().toString()

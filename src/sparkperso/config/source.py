@@ -27,9 +27,10 @@ class CsvConfig(Section):
     quote: str = '"'
     """Character around fields; doubled inside them."""
     encoding: str = "UTF-8"
-    """Character set."""
+    """Charset, by any name that Java knows: UTF-8, windows-1252, UTF-16."""
     multi_line: bool = False
-    """Whether quoted fields may contain line breaks; such files are not split between tasks."""
+    """Whether quoted fields may contain line breaks; such files are not split between tasks. So
+    are files in UTF-16 or UTF-32, whatever is set here."""
 
 
 class Lookup(Section):

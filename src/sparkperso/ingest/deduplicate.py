@@ -1,7 +1,7 @@
-"""Keeps each event_id once: within a batch, and against the events already taken.
+"""Keeps each event_id of a source once: within a batch, and against the events already taken.
 
 Work is done on `event_key`, the 64-bit hash of event_id: only records whose key occurs twice, in
-the batch or in the table, are looked at by event_id. A collision of two ids drops no event. What
+the batch or in the table, are looked at by source and event_id. A collision drops no event. What
 is to be dropped is then a short list of record numbers: the records themselves are never sorted,
 shuffled or kept.
 """
@@ -31,11 +31,12 @@ class Deduplicated:
 def deduplicated(
     valid: DataFrame, n_valid: int, known: DataFrame | None, ingest_batch: str
 ) -> Iterator[Deduplicated]:
-    """Gives the valid records that are new events: the earliest of each event_id.
+    """Gives the valid records that are new events: the earliest of each event_id in its source.
 
     Of equal times the smallest record_id wins, then the first. `known` is silver/events or None
     before its first row; its rows of the same `ingest_batch` (an interrupted run's) do not make a
-    record known. `record_number` tells the records of the batch apart.
+    record known. `record_number` tells the records of the batch apart. Rows of `known` from before
+    sources were kept are of every source.
     """
     with kept(_suspect_keys(valid, n_valid, known)) as suspects:
         n_suspects = suspects.count()
@@ -50,8 +51,8 @@ def deduplicated(
 
 
 def in_order(doubtful: DataFrame) -> DataFrame:
-    """Adds `_place` among the records of one event_id: by time, then by content."""
-    order = W.Window.partitionBy("event_id").orderBy(
+    """Adds `_place` among the records of one event: by time, then by content."""
+    order = W.Window.partitionBy("source", "event_id").orderBy(
         "timestamp", "record_id", "source_file", NUMBER
     )
     return doubtful.withColumn("_place", F.row_number().over(order))
@@ -60,15 +61,17 @@ def in_order(doubtful: DataFrame) -> DataFrame:
 def _superfluous(
     valid: DataFrame, keys: DataFrame, known: DataFrame | None, ingest_batch: str
 ) -> DataFrame:
-    """Numbers of the records that repeat an event, or that are known already."""
-    columns = ("event_key", "event_id", "timestamp", "record_id", "source_file", NUMBER)
+    """Numbers of the records that repeat an event, or that are known already; each once."""
+    columns = ("event_key", "source", "event_id", "timestamp", "record_id", "source_file", NUMBER)
     doubtful = valid.select(*columns).join(keys, on="event_key", how="left_semi")
+    repeated = in_order(doubtful).where(F.col("_place") > 1).select(NUMBER)
     if known is None:
-        return in_order(doubtful).where(F.col("_place") > 1).select(NUMBER)
+        return repeated
     ids = _known_ids(known, keys, ingest_batch)
-    judged = in_order(doubtful).join(ids, on="event_id", how="left")
-    is_superfluous = (F.col("_place") > 1) | F.col("_is_known").isNotNull()
-    return judged.where(is_superfluous).select(NUMBER)
+    is_known = (F.col("event_id") == F.col("_id")) & (
+        F.col("_source").isNull() | (F.col("source") == F.col("_source"))
+    )
+    return repeated.union(doubtful.join(ids, is_known, "left_semi").select(NUMBER)).distinct()
 
 
 def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> DataFrame:
@@ -83,7 +86,7 @@ def _suspect_keys(valid: DataFrame, n_valid: int, known: DataFrame | None) -> Da
 
 
 def _known_ids(known: DataFrame, keys: DataFrame, ingest_batch: str) -> DataFrame:
-    rows = known.select("event_key", "event_id", "ingest_batch")
-    mine = rows.where(F.col("ingest_batch") != ingest_batch)
-    ids = mine.join(keys, on="event_key", how="left_semi").select("event_id").distinct()
-    return ids.withColumn("_is_known", F.lit(True))
+    others = known.where(F.col("ingest_batch") != ingest_batch)
+    source = F.col("source") if "source" in known.columns else F.lit(None).cast("string")
+    named = others.join(keys, on="event_key", how="left_semi")
+    return named.select(F.col("event_id").alias("_id"), source.alias("_source")).distinct()

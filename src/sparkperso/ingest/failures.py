@@ -11,7 +11,10 @@ from sparkperso.causes import cause_of
 from sparkperso.errors import JobError
 
 UNREADABLE = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|CANNOT_READ_FOOTER")
-FILE = re.compile(r"(?:reading|read) (?:the )?(?:file|footer for file)[: ]+(\S+)", re.IGNORECASE)
+FILE = re.compile(
+    r"(?:reading|read) (?:the )?(?:file|footer for file)[: ]+(.+?)(?:\.? +SQLSTATE|\.?$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from sparkperso.ingest.rules import Rule, bind_rules
 from sparkperso.texts import plain_text
 
 KEPT = ("_payload", "_record_id", "_file", "_malformed")
+"""`_malformed` is why a record cannot be read, null for others."""
 REFUSED = "_refused"
 ARRIVED = "_received_at"
 NOTED = "_collected"

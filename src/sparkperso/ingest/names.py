@@ -39,6 +39,11 @@ def spellings(source: SourceConfig, column: str) -> tuple[str, ...]:
     return (column, *source.aliases.get(column, ()))
 
 
+def is_same_name(name: str, wanted: Iterable[str]) -> bool:
+    """Says whether a name is one of `wanted` but for capitals, blanks and punctuation."""
+    return any(_key(name) == _key(one) for one in wanted)
+
+
 def _find(wanted: list[str], found: list[str]) -> str | None:
     exact = next((name for name in wanted if name in found), None)
     if exact is not None:

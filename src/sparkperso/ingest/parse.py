@@ -24,6 +24,8 @@ from sparkperso.ingest.standardise import standardise_events
 from sparkperso.ingest.times import choose_formats, event_time
 from sparkperso.literals import instant
 
+SITE = "site:"
+
 
 @dataclass(frozen=True)
 class Rulebook:
@@ -42,7 +44,8 @@ def classify_files(
     Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file,
     received_at; those of silver/events; `collected` (what the collector noted) and `effective_at`
     (when decisions are compared with it: on arrival there, else the event's time); record_number,
-    unique. Each record is read, serialised and hashed once.
+    unique. Each record is read, serialised and hashed once. The source of what a collector took is
+    its site: an event that comes by the spool and by Kafka is one.
     """
     frames = read_records(spark, files, book.source)
     parts = [classify_records(frame, book, received_at) for frame in frames]
@@ -90,6 +93,7 @@ def _result(checked: DataFrame, book: Rulebook) -> DataFrame:
         "source_file": F.col("_file"),
         "is_rejected": F.col("reasons").isNotNull(),
         **{name: F.col(name) for name in ("received_at", "reasons", "recoverable", *EVENT_FIELDS)},
+        "source": F.coalesce(F.concat(F.lit(SITE), F.col(NOTED).site), F.lit(book.source.name)),
         "event_date": F.to_date("timestamp"),
         "event_key": F.xxhash64(F.coalesce("event_id", "_record_id")),
         "collected": _collected(book),

@@ -25,6 +25,7 @@ CARRIED = (
     "_received_at",
     "_collected",
     "is_malformed",
+    "malformed_why",
 )
 
 
@@ -43,7 +44,8 @@ def standardise_events(
     kinds = {field.name: field.dataType for field in mapped.schema}
     time = F.col("timestamp")
     extra = [name for name in mapped.columns if name == AT or name.startswith("_source_rule")]
-    events = mapped.withColumnRenamed("_malformed", "is_malformed").select(
+    read = mapped.withColumnRenamed("_malformed", "malformed_why")
+    events = read.withColumn("is_malformed", F.col("malformed_why").isNotNull()).select(
         *CARRIED,
         *extra,
         *(_text(name, kinds[name], source).alias(name) for name in TEXT_FIELDS),

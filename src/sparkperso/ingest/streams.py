@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.stream import StreamConfig
 from sparkperso.errors import UsageError
+from sparkperso.ingest.files import literal
 from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.parse import Rulebook, classify_records
 from sparkperso.ingest.readers import FILE, json_records
@@ -17,7 +18,7 @@ PLACE = r"^([^/]+)/(\d+)/(\d+)$"
 def read_folder(spark: SparkSession, path: str, config: StreamConfig) -> DataFrame:
     """Returns the lines of the files in a folder, endlessly; none is ever too old to be read."""
     reader = spark.readStream.format("text").option("maxFilesPerTrigger", config.max_files)
-    lines = reader.option("maxFileAge", "36500d").load(path)
+    lines = reader.option("maxFileAge", "36500d").load(literal(path))
     arrival = F.col("_metadata.file_modification_time").alias(AT)
     return lines.select("value", F.col(FILE).alias("_file"), arrival)
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from sparkperso.causes import cause_of
 from sparkperso.config import load_settings
 from sparkperso.errors import JobError, UsageError
-from sparkperso.ingest.files import SourceFile, format_of, list_files
+from sparkperso.ingest.files import SourceFile, format_of, list_files, literal
 from sparkperso.recommend.benchmark.candidates import parse_models
 from sparkperso.recommend.benchmark.contest import Keep
 from sparkperso.recommend.benchmark.report import notes, table
@@ -98,7 +98,7 @@ def read_files(spark: SparkSession, option: str, files: list[SourceFile]) -> Dat
     kinds = {kind_of(option, file) for file in files}
     if len(kinds) > 1:
         raise JobError(f"--{option} should be files of one format", "Found Parquet beside CSV")
-    paths = [file.path for file in files]
+    paths = [literal(file.place) for file in files]
     if kinds == {"parquet"}:
         return spark.read.option("mergeSchema", True).parquet(*paths)
     frames = [spark.read.csv(path, **CSV) for path in paths]
@@ -119,7 +119,7 @@ def kind_of(option: str, file: SourceFile) -> str:
     if kind == "json":
         raise JobError(
             f"--{option} should be files named .parquet or .csv (or .csv.gz)",
-            f"Found '{file.path}'",
+            f"Found '{file.place}'",
             "Rename or convert it",
         )
     return kind

@@ -103,10 +103,12 @@ class Run:
     received_at: datetime
 
     def stamped(self, rows: DataFrame) -> DataFrame:
-        """Returns rows with source and batch."""
-        return rows.withColumns(
-            {"source": F.lit(self.book.source.name), "ingest_batch": F.lit(self.batch.name)}
-        )
+        """Returns rows with the name of their source, and with the batch."""
+        return self.in_batch(rows.withColumn("source", F.lit(self.book.source.name)))
+
+    def in_batch(self, rows: DataFrame) -> DataFrame:
+        """Returns rows with the batch."""
+        return rows.withColumn("ingest_batch", F.lit(self.batch.name))
 
     def existing(self, table: str) -> DataFrame | None:
         """Returns a table, None before its first write."""
@@ -202,6 +204,8 @@ def append_quarantine(run: Run, records: DataFrame, intake: Intake) -> int:
     if not intake.rejected:
         return 0
     known = run.existing("silver/quarantine")
+    if known is not None:
+        known = known.where(F.col("source") == run.book.source.name)
     rows = new_rejections(records.where("is_rejected"), known, run.batch.name)
     rows = run.stamped(rows).withColumn("replayed_at", F.lit(None).cast("timestamp")).persist()
     run.job.writer("silver/quarantine").append(rows, run.txn("silver/quarantine"))
@@ -216,7 +220,7 @@ def append_silver(run: Run, records: DataFrame, intake: Intake) -> int:
     known = run.existing("silver/events")
     with deduplicated(valid, intake.readable, known, run.batch.name) as new:
         if new.n_events:
-            rows = run.stamped(new.events).select(*TABLES["silver/events"].column_names)
+            rows = run.in_batch(new.events).select(*TABLES["silver/events"].column_names)
             run.together(
                 lambda: run.job.writer("silver/events").append(rows, run.txn("silver/events")),
                 lambda: run.write_items(new.events),

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from sparkperso.errors import UsageError
 from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.counts import count_intake
+from sparkperso.ingest.folders import folder_columns
 from sparkperso.ingest.mapping import AT
 from sparkperso.ingest.narrow import NUMBER, kept
 from sparkperso.ingest.parse import Rulebook, classify_records
@@ -60,7 +61,8 @@ def replay(run: Run, classified: DataFrame) -> Summary:
 def mark(run: Run, record_ids: DataFrame) -> None:
     """Sets replayed_at of records that are events now, or repeat one."""
     rows = run.job.lake.ref(QUARANTINE).read()
-    done = rows.where(F.col("replayed_at").isNull()).join(record_ids, on="record_id")
+    own = rows.where(F.col("source") == run.book.source.name)
+    done = own.where(F.col("replayed_at").isNull()).join(record_ids, on="record_id")
     done = done.withColumn("replayed_at", instant(run.received_at)).localCheckpoint()
     run.job.writer(QUARANTINE).merge(done)
 
@@ -92,7 +94,9 @@ def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -
 def classify_again(records: DataFrame, book: Rulebook) -> DataFrame:
     """Returns the records classified, under the record_id and the arrival that they had."""
     lines = records.select("value", F.col("source_file").alias("_file"), "record_id", AT)
-    read = json_records(lines, book.source, keep=("record_id", AT))
+    files = [row["_file"] for row in lines.select("_file").distinct().collect() if row["_file"]]
+    folders = folder_columns(files, book.source)
+    read = json_records(lines, book.source, ("record_id", AT), folders)
     read = read.withColumn("_record_id", F.col("record_id"))
     return classify_records(read, book, F.col(AT))
 

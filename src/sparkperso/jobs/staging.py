@@ -9,6 +9,7 @@ from typing import Any
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
+from sparkperso.ingest.files import literal
 from sparkperso.jobs.context import Job
 
 
@@ -29,7 +30,7 @@ def staged(job: Job, frame: DataFrame, name: str) -> Iterator[DataFrame]:
     place = f"{job.settings.lake.root}/_staging/{name}"
     try:
         frame.write.mode("overwrite").parquet(place)
-        yield job.spark.read.schema(frame.schema).parquet(place)
+        yield job.spark.read.schema(frame.schema).parquet(literal(place))
     finally:
         _remove(job, place)
 

@@ -7,7 +7,7 @@ from sparkperso.schemas.spec import Column, TableSpec, required
 SILVER_CONSENTS = TableSpec(
     name="silver/consents",
     grain="one decision of one subject on one purpose; later decisions do not rewrite earlier ones",
-    key=("event_id", "subject_id", "purpose"),
+    key=("site", "event_id", "subject_id", "purpose"),
     writer="ingest-events",
     stats_columns=("decided_at", "effective_at", "received_at", "ingest_batch"),
     columns=(

@@ -31,11 +31,21 @@ BRONZE_EVENTS = TableSpec(
 SILVER_EVENTS = TableSpec(
     name="silver/events",
     grain="one valid event; identifiers as observed",
-    key=("event_id",),
+    key=("source", "event_id"),
     writer="ingest-events",
     stats_columns=("timestamp", "event_date", "received_at", "ingest_batch"),
     columns=(
-        required("event_id", "string", "identifier as sent, or SHA-256 of the canonical record"),
+        required(
+            "event_id",
+            "string",
+            "identifier as sent, or SHA-256 of the canonical record; unique in its source",
+        ),
+        Column(
+            "source",
+            "string",
+            "site:<site> of what a collector took, else the name of the source; null in rows "
+            "written before this column was there",
+        ),
         Column("user_id", "string", "identified user; null for an anonymous event"),
         Column("anonymous_id", "string", "device, browser or till identifier"),
         Column("session_id", "string", "session as sent; null where it is to be derived"),
@@ -57,8 +67,8 @@ SILVER_EVENTS = TableSpec(
 
 SILVER_QUARANTINE = TableSpec(
     name="silver/quarantine",
-    grain="one rejected record",
-    key=("record_id",),
+    grain="one rejected record of a source",
+    key=("source", "record_id"),
     writer="ingest-events, replay-quarantine",
     columns=(
         required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
