@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
+from tests.conftest import TEST_PROPERTIES
 
+from sparkperso.cli import run_cli
 from sparkperso.config import default_conf_dir
 from sparkperso.errors import JobError, QualityGateError
 from sparkperso.jobs import ingest_events
 from sparkperso.jobs.step import carry_out
+from sparkperso.tables import Lake
 from sparkperso.testing.clickstream import inject_faults, make_click_stream, write_json_lines
 
 # So that the made times stay young enough whenever the tests run; the old fault is of 1990.
@@ -208,3 +211,18 @@ def small_sources(tmp_path):
     shutil.copytree(default_conf_dir(), conf)
     shutil.copy(conf / "sources" / "events.yaml", conf / "sources" / "other.yaml")
     return conf
+
+
+@pytest.mark.parametrize("name", ["events in", "100%25 [a-z]{1,2}*?", "#ü+'\"\\;,&=$"])
+def test_lakes_and_folders_may_have_any_name(spark, settings, tmp_path, name):
+    """Through the command, with a lake, a configuration and files of that name."""
+    place = tmp_path / name
+    write_json_lines([event(n, item_id=None if n == 3 else "i") for n in range(4)], place / "in")
+    conf = place / "conf"
+    shutil.copytree(default_conf_dir(), conf)
+    options = ["--lake", str(place / "lake"), "--conf-dir", str(conf), "--source", "events"]
+    more = [f"--set={line}" for line in (*TEST_PROPERTIES, YOUNG, "ingest.max_rejected_share=1")]
+    assert run_cli(["ingest-events", *options, "--path", str(place / "in"), *more]) == 0
+    assert run_cli(["replay-quarantine", *options, *more]) == 0
+    lake = Lake(spark, settings.lake.model_copy(update={"root": str(place / "lake")}))
+    assert lake.ref("silver/events").read().count() == 3

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import re
 from datetime import datetime, timezone
 
 import pandas as pd
 import pytest
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source import CsvConfig, SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import ConfigError, JobError, UsageError
 from sparkperso.ingest.files import list_files
 from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
 from sparkperso.ingest.readers import read_records
+from sparkperso.privacy import PersonalFields, Pseudonyms, load_keys
 
 NOW = datetime(2026, 7, 1, tzinfo=timezone.utc)
 LINES = pd.DataFrame(
@@ -52,7 +55,10 @@ def book(settings):
     def make(name, **changes):
         source = load_named("sources", name, SourceConfig)
         plan = load_named("tracking_plans", "default", TrackingPlan)
-        return Rulebook(source.model_copy(update=changes), plan, settings.ingest)
+        changed = source.model_copy(update=changes)
+        return Rulebook(
+            changed, plan, settings.ingest, lambda: load_keys(settings.privacy, "local", {})
+        )
 
     return make
 
@@ -318,3 +324,212 @@ def test_hidden_files_are_left_out_and_subfolders_read(spark, folder):
     assert [file.path.rpartition("/")[2] for file in list_files(spark, str(folder))] == [
         "a%20b.csv"
     ]
+
+
+ODD = "a b%20c#d+e[f]{g,h}*i'j\"k;ü,&$ \\l^m=?"
+"""Every kind of character that a name may have."""
+
+
+def taken(rows):
+    """Returns (user, channel) of the valid events."""
+    return sorted((row.user_id, row.channel) for row in valid_events(rows).collect())
+
+
+def test_names_of_files_and_folders_may_hold_any_character_but_a_colon(classify, folder):
+    place = folder / ODD
+    place.mkdir()
+    (place / f"{ODD}.csv").write_text("timestamp,event_type,user_id\n2026-06-30,click,csv\n")
+    (place / f"{ODD}.json").write_text(json.dumps({**EVENT, "user_id": "json"}))
+    pd.DataFrame([{**EVENT, "user_id": "pq", "metadata": "{}"}]).to_parquet(place / f"{ODD}.parq")
+    expected = [("csv", "web"), ("json", "web"), ("pq", "web")]
+    assert taken(classify("events")) == expected
+    assert taken(classify("events", path=place / f"{ODD}.json")) == [("json", "web")]
+    (place / "a:b.json").write_text("{}")
+    for path in (folder, place / "a:b.json"):
+        with pytest.raises(UsageError, match="no colon"):
+            classify("events", path=path)
+
+
+def test_columns_may_stand_in_the_names_of_folders(classify, folder):
+    line = {"user_id": "u", "timestamp": "2026-06-30T10:00:00Z", "event_type": "click"}
+    for channel in ("mobile", "email", "__HIVE_DEFAULT_PARTITION__"):
+        place = folder / f"channel={channel}" / "item ID=a%3Ab+c %"
+        place.mkdir(parents=True)
+        (place / "e.json").write_text(json.dumps(line))
+        (place / "e.csv").write_text("user_id,timestamp,event_type\nc,2026-06-30,click\n")
+        pd.DataFrame([{**line, "user_id": "p"}]).to_parquet(place / "part.parquet")
+    rows = classify("events").cache()
+    assert taken(rows) == [(u, c) for u in "cpu" for c in ("email", "mobile", "web")]
+    assert {row.item_id for row in rows.collect()} == {"a:b+c %"}
+    assert rows.select("record_id").distinct().count() == 9
+    (folder / "channel=mobile" / "own.json").write_text(json.dumps({**line, "channel": "server"}))
+    assert taken(classify("events", path=folder / "channel=mobile" / "own.json")) == [
+        ("u", "server")
+    ]
+
+
+def test_a_file_without_a_line_stops_no_folder(classify, folder):
+    (folder / "empty.csv.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(JobError, match="at least one record"):
+        classify("events")
+    (folder / "e.csv").write_text("timestamp,event_type,user_id\n2026-06-30,click,u\n")
+    assert taken(classify("events")) == [("u", "web")]
+
+
+@pytest.mark.parametrize(
+    ("again", "says"), [("user_id", "'user_id' and 'user_id'"), ("User_ID", "'User_ID'")]
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_is_there_twice_is_refused_by_file_and_name(classify, folder, kind, again):
+    if kind == "csv":
+        rows = f"timestamp,event_type,user_id,{again}\n2026-06-30,click,u,v\n"
+        (folder / "e.csv").write_text(rows)
+    else:
+        pd.DataFrame([{**EVENT, "metadata": "{}", again: "v"}]).to_parquet(folder / "e.parquet")
+    with pytest.raises(JobError, match=rf"e\.{kind} has 'user_id' and '{again}'"):
+        classify("events")
+
+
+def test_bytes_that_are_no_text_make_no_two_users_one(classify, folder):
+    rows = "timestamp,event_type,user_id\n2026-06-30,click,café\n2026-06-30,click,cafè\n"
+    (folder / "e.csv").write_bytes((rows + "2026-06-30,click,cafe\n").encode("windows-1252"))
+    found = classify("events").cache()
+    assert taken(found) == [("cafe", "web")]
+    [why, same] = [row[0] for row in found.where("is_rejected").select("reasons.message").collect()]
+    assert (
+        why
+        == same
+        == ["the record cannot be parsed: it holds bytes that are no text in UTF-8 (csv.encoding)"]
+    )
+    western = classify("events", csv=CsvConfig(encoding="windows-1252"))
+    assert [user for user, _ in taken(western)] == ["cafe", "cafè", "café"]
+    (folder / "e.csv").write_text(rows.replace("é", "\ufffd"))  # sent so, and in UTF-8
+    assert [user for user, _ in taken(classify("events"))] == ["cafè", "caf\ufffd"]
+    with pytest.raises(ConfigError, match=r"charset that Java knows.*klingon"):
+        classify("events", csv=CsvConfig(encoding="klingon"))
+
+
+def test_files_that_are_written_otherwise_say_what_to_set(classify, folder):
+    rows = "timestamp;event_type;user_id\n2026-06-30;click;ü\n"
+    (folder / "e.csv").write_text(rows)
+    with pytest.raises(JobError, match=r'e\.csv has none.*csv\.delimiter: ";"'):
+        classify("events")
+    assert taken(classify("events", csv=CsvConfig(delimiter=";"))) == [("ü", "web")]
+    (folder / "e.csv").write_bytes(rows.replace(";", ",").encode("utf-16"))
+    with pytest.raises(JobError, match=r"csv\.encoding: UTF-16"):
+        classify("events")
+    assert taken(classify("events", csv=CsvConfig(encoding="UTF-16"))) == [("ü", "web")]
+
+
+def test_a_line_break_within_quotes_is_refused_unless_the_source_allows_it(classify, folder):
+    head = "timestamp,event_type,user_id,item_id\n"
+    (folder / "e.csv").write_text(head + '2026-06-30,click,"a ""b"", c",5" pipe\n')
+    assert taken(classify("events")) == [('a "b", c', "web")]
+    (folder / "e.csv").write_text(head + '2026-06-30,click,u,"say ""hi"",\nbye"\n')
+    with pytest.raises(
+        JobError, match=r"does not end on its line in .*e\.csv.*csv\.multi_line: true"
+    ):
+        classify("events")
+    assert taken(classify("events", csv=CsvConfig(multi_line=True))) == [("u", "web")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (json.dumps([EVENT, EVENT]), r"jq -c '\.\[\]'"),
+        (json.dumps([EVENT], indent=1), "jq -c"),
+        (json.dumps(EVENT, indent=1), "jq -c"),
+        (json.dumps(EVENT).encode("utf-16"), "UTF-16"),
+        ("{broken", "should hold one JSON object"),
+    ],
+)
+def test_json_that_is_not_one_object_a_line_says_how_to_write_it(classify, folder, text, says):
+    (folder / "e.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    rows = classify("events").select("is_rejected", "reasons.message").collect()
+    assert all(row.is_rejected for row in rows)
+    assert any(re.search(says, row.message[0]) for row in rows)
+
+
+def test_identifiers_of_float_columns_are_whole_numbers(classify, folder):
+    numbers = pd.DataFrame(
+        {
+            "user_id": [12345678.0, float("nan"), 17.5],
+            "anonymous_id": ["a", "b", "c"],
+            "timestamp": pd.to_datetime(["2026-06-30"] * 3),
+            "event_type": "click",
+            "item_id": [1e20, 2.0, 3.0],
+        }
+    )
+    numbers.to_parquet(folder / "e.parquet")
+    ids = '"user_id": 12345678.0, "item_id": 1e3'
+    (folder / "e.json").write_text(f'{{{ids}, "timestamp": 1782777600, "event_type": "click"}}')
+    rows = valid_events(classify("events")).select("user_id", "item_id", "timestamp").collect()
+    assert sorted((row.user_id or "", row.item_id) for row in rows) == [
+        ("", "2"),
+        ("12345678", "1000"),
+        ("12345678", "100000000000000000000"),
+        ("17.5", "3"),
+    ]
+    assert {row.timestamp for row in rows} == {datetime(2026, 6, 30)}
+
+
+def test_nanoseconds_are_the_time_that_the_footer_says(classify, folder):
+    at = pd.to_datetime(["2026-01-05 10:00:00"]).astype("datetime64[ns]")
+    plain = pd.DataFrame({"user_id": "wall", "event_type": "click", "timestamp": at})
+    plain.to_parquet(folder / "wall.parquet")
+    instant = plain.assign(user_id="instant", timestamp=at.tz_localize("UTC"))
+    instant.to_parquet(folder / "instant.parquet")
+    number = plain.assign(user_id="number", timestamp=at.astype("int64"))
+    number.to_parquet(folder / "number.parquet")
+    rows = valid_events(classify("events", time_zone="Europe/Paris")).collect()
+    hours = {
+        row.user_id: (row.timestamp.hour, json.loads(row.payload)["timestamp"]) for row in rows
+    }
+    assert hours == {
+        "wall": (9, "2026-01-05T10:00:00.000"),
+        "instant": (10, "2026-01-05T10:00:00.000Z"),
+        "number": (10, 1767607200000000000),
+    }
+
+
+def test_personal_values_of_files_have_the_pseudonyms_that_the_collector_gives(
+    classify, book, folder
+):
+    sent = {
+        **EVENT,
+        "event_type": "identify",
+        "metadata": {"e-mail": "Anna@Example.com", "traits": {"Mobile": 491701, "plan": "pro"}},
+        "mail": "ANNA@example.com",
+    }
+    own = dict(sent, metadata=json.loads(json.dumps(sent["metadata"])))
+    plan, keys = book("events").plan, Pseudonyms(book("events").load_keys())
+    fields = PersonalFields(plan.personal_of("identify"), plan.public_traits)
+    fields.pseudonymise(own, keys)
+    mail, traits = own["metadata"]["e-mail"], own["metadata"]["traits"]
+    assert mail.startswith("k1:email:")
+    assert traits["Mobile"].startswith("k1:phone:")
+    broken = json.dumps(sent)[:-1]
+    rejected = {**sent, "event_type": "nonsense", "timestamp": "2026-06-30T11:00:00Z"}
+    plain = {**EVENT, "metadata": {"depth": 1.50}}
+    lines = [json.dumps(one) for one in (sent, rejected, plain)]
+    (folder / "e.json").write_text("\n".join([*lines, broken]))
+    table = pd.DataFrame([{**sent, "metadata": json.dumps(sent["metadata"]), "user_id": "pq"}])
+    table.to_parquet(folder / "e.parquet")
+    rows = classify("events").cache()
+    text = "\n".join(str(row) for row in rows.collect()).lower()
+    assert "example.com" not in text
+    assert "491701" not in text
+    valid = [row for row in valid_events(rows).collect() if row.event_type == "identify"]
+    assert len(valid) == 2
+    for row in valid:
+        assert row.metadata["e-mail"] == mail
+        assert json.loads(row.metadata["traits"]) == traits
+        payload = json.loads(row.payload)
+        assert payload["mail"] == mail
+    [clear] = [row for row in rows.collect() if row.payload == lines[2]]
+    assert (
+        clear.record_id
+        == hashlib.sha256(
+            json.dumps(plain, sort_keys=True, separators=(",", ":")).replace("1.50", "1.5").encode()
+        ).hexdigest()
+    )

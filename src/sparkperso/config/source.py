@@ -127,7 +127,12 @@ class SourceConfig(Section):
     @property
     def asks_decisions(self) -> bool:
         """Says whether records are held against silver/consents."""
-        return f"{COLLECTED}.basis" in self.columns or self.basis == REQUIRED
+        return self.is_collected or self.basis == REQUIRED
+
+    @property
+    def is_collected(self) -> bool:
+        """Says whether a collector took the records: they hold pseudonyms already."""
+        return f"{COLLECTED}.basis" in self.columns
 
     @property
     def basis(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -14,15 +14,18 @@ from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.consent import DEFAULT_PURPOSE
+from sparkperso.errors import JobError
 from sparkperso.event import EVENT_FIELDS
 from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.mapping import ARRIVED, NOTED, map_columns
 from sparkperso.ingest.narrow import NUMBER
+from sparkperso.ingest.personal import COLUMNS, may_be_personal, with_pseudonyms
 from sparkperso.ingest.readers import read_records
 from sparkperso.ingest.rules import bind_rules, plan_rules, reasons, recoverable
 from sparkperso.ingest.standardise import standardise_events
 from sparkperso.ingest.times import choose_formats, event_time
 from sparkperso.literals import instant
+from sparkperso.privacy.keys import Keys
 
 SITE = "site:"
 
@@ -34,6 +37,8 @@ class Rulebook:
     source: SourceConfig
     plan: TrackingPlan
     config: IngestConfig
+    load_keys: Callable[[], Keys] | None = None
+    """Gives the keys of pseudonyms, for records that may hold something personal."""
 
 
 def classify_files(
@@ -53,9 +58,13 @@ def classify_files(
 
 
 def classify_records(
-    records: DataFrame, book: Rulebook, received_at: datetime | Column
+    records: DataFrame, book: Rulebook, received_at: datetime | Column, *, keeps_ids: bool = False
 ) -> DataFrame:
-    """Returns records of one shape classified; see `classify_files`."""
+    """Returns records of one shape classified; see `classify_files`.
+
+    Personal values are pseudonyms in all that comes out. `keeps_ids` is for records whose
+    record_id was given before.
+    """
     source, config = book.source, book.config
     now = instant(received_at) if isinstance(received_at, datetime) else received_at
     mapped, own_rules = map_columns(records, source)
@@ -77,7 +86,16 @@ def classify_records(
     checked = events.select(
         "*", reasons(rules).alias("reasons"), recoverable(rules).alias("recoverable")
     )
+    columns = records.schema["_payload"].metadata.get(COLUMNS)
+    if may_be_personal(source, book.plan, columns):
+        checked = with_pseudonyms(checked, source, book.plan, _keys(book), keeps_ids=keeps_ids)
     return _result(checked, book)
+
+
+def _keys(book: Rulebook) -> Keys:
+    if book.load_keys is None:
+        raise JobError("Records that may hold something personal need the keys of pseudonyms")
+    return book.load_keys()
 
 
 def _arrival(mapped: DataFrame) -> Column:

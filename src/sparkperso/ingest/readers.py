@@ -24,6 +24,7 @@ from sparkperso.ingest.lines import require_whole_lines
 from sparkperso.ingest.names import is_same_name, match_columns, spellings
 from sparkperso.ingest.nanoseconds import Nanoseconds, nanoseconds_of, with_times
 from sparkperso.ingest.peek import csv_header, is_wide, require_charset, require_distinct
+from sparkperso.ingest.personal import COLUMNS
 from sparkperso.texts import WHOLE
 
 FILE = "_metadata.file_path"
@@ -258,7 +259,7 @@ def _rows(
     frame = with_times(frame, nanoseconds)
     corrupt = _quoted(CORRUPT) if CORRUPT in frame.columns else _absent()
     rows = frame.select(
-        F.coalesce(corrupt, _row(columns)).alias("_payload"),
+        F.coalesce(corrupt, _row(columns)).alias("_payload", metadata={COLUMNS: columns}),
         "_file",
         F.when(corrupt.isNotNull(), "its number of fields is not that of the header").alias(
             "_malformed"

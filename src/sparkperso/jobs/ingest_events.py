@@ -72,6 +72,7 @@ def read_rulebook(job: Job) -> Rulebook:
         load_named("sources", job.options["source"], SourceConfig, job.conf_dir),
         load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),
         config,
+        lambda: load_keys(job.settings.privacy, job.settings.env, os.environ),
     )
 
 

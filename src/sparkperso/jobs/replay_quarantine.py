@@ -98,7 +98,7 @@ def classify_again(records: DataFrame, book: Rulebook) -> DataFrame:
     folders = folder_columns(files, book.source)
     read = json_records(lines, book.source, ("record_id", AT), folders)
     read = read.withColumn("_record_id", F.col("record_id"))
-    return classify_records(read, book, F.col(AT))
+    return classify_records(read, book, F.col(AT), keeps_ids=True)
 
 
 def read_repaired(path: str | None) -> Mapping[str, str] | None:

@@ -53,6 +53,10 @@ class PersonalFields:
         self._plain: set[str] = set()
         self._known: dict[str, tuple[str, str, bool]] = {}
 
+    def is_identifier(self, name: str) -> bool:
+        """Says whether a field of the event itself, such as `user_id`, is personal."""
+        return name in self._identifiers
+
     def pseudonymise_identifiers(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
         """Replaces the event's own personal fields (`user_id`, `item_id`) in place, where set."""
         for name in self._identifiers:

@@ -9,14 +9,18 @@ CONTEXT = (
     "referrer:string, campaign:string>"
 )
 
+RECORD_ID = (
+    "SHA-256 of the canonical JSON of the record, in hex; keyed where it held personal values"
+)
+
 BRONZE_EVENTS = TableSpec(
     name="bronze/events",
-    grain="one received record, unchanged but for erasure",
+    grain="one received record, unchanged but for pseudonyms and erasure",
     key=(),  # a file may hold the same record twice, and both were received
     writer="ingest-events",
     stats_columns=("received_at", "ingest_batch"),
     columns=(
-        required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
+        required("record_id", "string", RECORD_ID),
         required("payload", "string", "the record as text: a JSON line, or a row as JSON"),
         required("source", "string", "name of the source, conf/sources/<source>.yaml"),
         Column("source_file", "string", "file that the record came from"),
@@ -71,7 +75,7 @@ SILVER_QUARANTINE = TableSpec(
     key=("source", "record_id"),
     writer="ingest-events, replay-quarantine",
     columns=(
-        required("record_id", "string", "SHA-256 of the canonical JSON of the record, in hex"),
+        required("record_id", "string", RECORD_ID),
         required("payload", "string", "the record as text"),
         required(
             "reasons",

@@ -1,0 +1,319 @@
+"""Personal fields in events from files become pseudonyms, before anything is written.
+
+The collector's own functions do it, so that a value has one pseudonym however it came. They run in
+Python, on rows of sources that may hold something personal: names in any spelling, phone numbers
+and addresses cannot be put into one form by Columns, whose plan would show the key besides
+(ADR 0011). What a collector took has its pseudonyms already.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+
+from sparkperso.config.source import SourceConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.event import CONTEXT_FIELDS, TEXT_FIELDS
+from sparkperso.ingest.names import is_same_name, spellings
+from sparkperso.privacy import PersonalFields, Pseudonyms, mask, pseudonym_of
+from sparkperso.privacy.fields import CLEAR, JOINED, UNKNOWN
+from sparkperso.privacy.keys import Keys
+from sparkperso.privacy.names import TRAIT_EVENTS
+
+COLUMNS = "columns"
+"""Under this name the payload's column carries the names that a file's rows have."""
+IDENTIFIERS = tuple(name for name in TEXT_FIELDS if name not in ("event_type", "channel"))
+METADATA = "map<string,string>"
+WORD = re.compile(r"\w+")
+RESULT = "struct<payload:string,record_id:string,fields:string,messages:array<string>>"
+Node = dict[str, Any]
+
+
+def personal_of(plan: TrackingPlan) -> dict[str, PersonalFields]:
+    """Returns the personal fields of each event type; of the others under the empty name."""
+    kinds = {kind: plan.personal_of(kind) for kind in plan.event_types} | {"": plan.personal}
+    return {kind: PersonalFields(fields, plan.public_traits) for kind, fields in kinds.items()}
+
+
+def may_be_personal(
+    source: SourceConfig, plan: TrackingPlan, columns: Sequence[str] | None = None
+) -> bool:
+    """Says whether records of a source may hold something personal.
+
+    `columns` are those of a file; None when each record brings its own names.
+    """
+    if source.is_collected:
+        return False
+    if columns is None or not {"metadata", "context"}.isdisjoint(source.columns):
+        return True
+    keys = [name.rpartition(".")[2] for name in source.columns if "." in name]
+    harmless = (CLEAR, JOINED) if _may_be_traits(source) else (CLEAR, JOINED, UNKNOWN)
+    return any(
+        any(fields.is_identifier(name) for name in source.columns)
+        or any(fields.meaning(key)[1] not in harmless for key in keys)
+        or any(fields.meaning(name)[1] not in (CLEAR, JOINED, UNKNOWN) for name in columns)
+        for fields in personal_of(plan).values()
+    )
+
+
+def with_pseudonyms(
+    events: DataFrame, source: SourceConfig, plan: TrackingPlan, keys: Keys, *, keeps_ids: bool
+) -> DataFrame:
+    """Returns checked events with pseudonyms in fields, metadata, payload and reasons.
+
+    A record_id is the hash of a record, by which its values could be guessed: where something
+    became a pseudonym it is keyed too, by the oldest key, so that it outlives a change of keys.
+    `keeps_ids` leaves it, for records that have theirs from quarantine.
+    """
+    task = PersonalTask(source, plan, keys, keeps_ids)
+    found = pandas_udf(task.of_batch, RESULT)(  # type: ignore[call-overload]
+        F.when(~F.col("_refused"), F.col("_payload")),
+        F.col("_record_id"),
+        F.col("is_malformed"),
+        F.to_json(F.struct("event_type", *IDENTIFIERS, "metadata", "context")),
+        F.col("reasons.message"),
+    )
+    fields = F.col("_found.fields")
+    ids = {name: F.get_json_object(fields, f"$.{name}") for name in IDENTIFIERS}
+    metadata = F.from_json(F.get_json_object(fields, "$.metadata"), METADATA)
+    changed = fields.isNotNull()
+    messages = F.zip_with(
+        "reasons",
+        "_found.messages",
+        lambda reason, text: F.struct(reason["code"].alias("code"), text.alias("message")),
+    )
+    context = F.struct(
+        *(F.get_json_object(fields, f"$.context.{name}").alias(name) for name in CONTEXT_FIELDS)
+    )
+    return events.withColumn("_found", found).withColumns(
+        {
+            "_payload": F.coalesce("_found.payload", "_payload"),
+            "_record_id": F.coalesce("_found.record_id", "_record_id"),
+            "reasons": F.when(F.col("_found.messages").isNotNull(), messages).otherwise(
+                F.col("reasons")
+            ),
+            **{name: _either(changed, value, name) for name, value in ids.items()},
+            "metadata": _either(changed & F.col("metadata").isNotNull(), metadata, "metadata"),
+            "context": _either(changed & F.col("context").isNotNull(), context, "context"),
+        }
+    )
+
+
+def _either(changed: Column, value: Column, name: str) -> Column:
+    return F.when(changed, value).otherwise(F.col(name))
+
+
+@dataclass
+class PersonalTask:
+    """What a task needs to put pseudonyms into records."""
+
+    source: SourceConfig
+    plan: TrackingPlan
+    keys: Keys
+    keeps_ids: bool
+
+    @property
+    def of_batch(self) -> Callable[..., Any]:
+        """Returns the function of batches of rows that Spark sends to its workers."""
+        task = self
+
+        def of_batch(
+            payload: pd.Series,
+            record_id: pd.Series,
+            is_malformed: pd.Series,
+            fields: pd.Series,
+            messages: pd.Series,
+        ) -> pd.DataFrame:
+            records = _Records(task)
+            rows = zip(payload, record_id, is_malformed, fields, messages, strict=True)
+            names = ["payload", "record_id", "fields", "messages"]
+            return pd.DataFrame([records.of_row(*row) for row in rows], columns=names)
+
+        return of_batch
+
+
+Row = tuple[str | None, str | None, str | None, list[str] | None]
+UNCHANGED: Row = (None, None, None, None)
+
+
+class _Records:
+    """Puts pseudonyms into one record after another."""
+
+    def __init__(self, task: PersonalTask) -> None:
+        self._pseudonyms, self._keeps_ids = Pseudonyms(task.keys), task.keeps_ids
+        oldest = task.keys.chains[task.keys.current][0]
+        self._secret = task.keys.secrets[oldest]
+        self._personal = personal_of(task.plan)
+        self._origins = _origins(task.source)
+
+    def of_row(
+        self, payload: str | None, record_id: str, is_malformed: bool, fields: str, messages: Any
+    ) -> Row:
+        """Returns what changes of a record: payload, record_id, fields (JSON), messages."""
+        if payload is None:
+            return UNCHANGED
+        if is_malformed:
+            masked, count = mask(payload)
+            return (masked, self._keyed(record_id), None, None) if count else UNCHANGED
+        before, event = json.loads(fields), json.loads(fields)
+        personal = self._personal.get(event.get("event_type") or "", self._personal[""])
+        try:
+            self._protect(event, personal)
+            written = self._payload(payload, before, event, personal)
+        except RecursionError:
+            written = self._as_whole(payload, event)
+        if event == before and written == payload:
+            return UNCHANGED
+        return written, self._keyed(record_id), _json(event), _shown(messages, before, event)
+
+    def _payload(self, payload: str, before: Node, event: Node, personal: PersonalFields) -> str:
+        raw = _tree(payload)
+        if not isinstance(raw, dict):
+            return mask(payload)[0]
+        self._protect_payload(raw, before, event, personal)
+        return payload if raw == _tree(payload) else _json(raw)
+
+    def _as_whole(self, payload: str, event: Node) -> str:
+        """What is nested too deeply to be looked through is personal as a whole."""
+        for name, text in (event.get("metadata") or {}).items():
+            if str(text)[:1] in ("{", "["):
+                event["metadata"][name] = pseudonym_of(name, text, self._pseudonyms)
+        return json.dumps({"too_deep": pseudonym_of("payload", payload, self._pseudonyms)})
+
+    def _keyed(self, record_id: str) -> str | None:
+        if self._keeps_ids:
+            return None
+        return hmac.digest(self._secret, f"record\0{record_id}".encode(), "sha256").hex()
+
+    def _protect(self, event: Node, personal: PersonalFields) -> None:
+        """Values of metadata are texts; one that holds an object is looked through as one."""
+        texts = event.get("metadata") or {}
+        trees = {key: _tree(text) for key, text in texts.items()}
+        was = {key: _json(tree) for key, tree in trees.items() if isinstance(tree, dict | list)}
+        if texts:
+            event["metadata"] = trees
+        personal.pseudonymise(event, self._pseudonyms)
+        if texts:
+            event["metadata"] = {
+                key: texts[key] if key in was and was[key] == _text(tree) else _text(tree)
+                for key, tree in trees.items()
+            }
+
+    def _protect_payload(
+        self, raw: Node, before: Node, event: Node, personal: PersonalFields
+    ) -> None:
+        """First what the mapping leads to personal fields, then what has a personal name."""
+        for field, columns in self._origins.items():
+            group, _, key = field.partition(".")
+            for name in [name for name in raw if is_same_name(name, columns)]:
+                if field in ("metadata", "context"):
+                    self._walk_part(raw, name, field, before, personal)
+                    continue
+                was, now = (_value(one, group, key) for one in (before, event))
+                if was != now and _meet(raw[name], was):
+                    raw[name] = pseudonym_of(key or field, raw[name], self._pseudonyms)
+        parts = [name for name in raw if is_same_name(name, ("metadata", "context"))]
+        rest = {name: value for name, value in raw.items() if name not in parts}
+        personal.pseudonymise({"metadata": rest}, self._pseudonyms)
+        raw.update(rest)
+
+    def _walk_part(
+        self, raw: Node, name: str, part: str, before: Node, personal: PersonalFields
+    ) -> None:
+        value = _tree(raw[name]) if isinstance(raw[name], str) else raw[name]
+        if isinstance(value, dict):
+            of = {"event_type": before.get("event_type"), part: value}
+            personal.pseudonymise(of, self._pseudonyms)
+            raw[name] = _json(value) if isinstance(raw[name], str) else value
+
+
+def _origins(source: SourceConfig) -> dict[str, tuple[str, ...]]:
+    """Event field → spellings of the columns that its expression reads, through its names."""
+    return {field: _columns_of(text, source) for field, text in source.columns.items()}
+
+
+def _columns_of(text: str, source: SourceConfig, depth: int = 20) -> tuple[str, ...]:
+    words = set(WORD.findall(text))
+    found: list[str] = []
+    for column in (*source.fields, *source.optional_fields):
+        if column in words or f"`{column}`" in text:
+            found += spellings(source, column)
+    if depth:
+        inner = {**source.let, **{name: one.of for name, one in source.lookups.items()}}
+        for name, expression in inner.items():
+            if name in words:
+                found += _columns_of(expression, source, depth - 1)
+    return tuple(dict.fromkeys(found))
+
+
+def _may_be_traits(source: SourceConfig) -> bool:
+    """Whether events can be of a type whose metadata is about a person: not by fixed names."""
+    texts = [source.columns.get("event_type", "")]
+    seen: set[str] = set()
+    while texts:
+        text = texts.pop()
+        names = set(WORD.findall(text)) & set(source.let) - seen
+        seen |= names
+        texts += [source.let[name] for name in names]
+        if not TRAIT_EVENTS.isdisjoint(WORD.findall(text)) or ("'" not in text and not names):
+            return True
+    return False
+
+
+def _value(event: Node, group: str, key: str) -> Any:
+    return (event.get(group) or {}).get(key) if key else event.get(group)
+
+
+def _meet(raw: Any, mapped: Any) -> bool:
+    """Whether a value of the record is in the personal one that came of it, or the reverse."""
+    one, other = (str(value).strip().casefold() for value in (raw, mapped))
+    return bool(one) and (one in other or other in one)
+
+
+def _shown(messages: Any, before: Node, event: Node) -> list[str] | None:
+    """Reasons without the values that became pseudonyms, of which they show the beginning."""
+    if messages is None:
+        return None
+    pairs = [(before.get(name), event.get(name)) for name in IDENTIFIERS]
+    old, new = before.get("metadata") or {}, event.get("metadata") or {}
+    pairs += [(old[key], new.get(key)) for key in old]
+    hidden = [str(was)[:80] for was, now in pairs if was and was != now]
+    return [_without(str(text), hidden) for text in messages]
+
+
+def _without(text: str, hidden: Iterable[str]) -> str:
+    for value in hidden:
+        text = text.replace(value, "[personal]")
+    return text
+
+
+def _tree(text: Any) -> Any:
+    if isinstance(text, str) and text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _text(value: Any) -> Any:
+    return _json(value) if isinstance(value, dict | list) else value
+
+
+@lru_cache(1)
+def _encoder() -> json.JSONEncoder:
+    return json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _json(value: Any) -> str:
+    return _encoder().encode(value)
