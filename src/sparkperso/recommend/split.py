@@ -130,7 +130,7 @@ def latest_ratings(events: DataFrame) -> DataFrame:
     """Returns user_id, item_id, rating: each user's latest rating of each item."""
     rated = events.where((F.col(EVENT_TYPE) == "rating") & F.col("value").isNotNull())
     rated = rated.where(F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull())
-    latest = F.max_by("value", F.struct(TIMESTAMP, "event_id"))
+    latest = F.max_by("value", F.struct(TIMESTAMP, "event_id", "value"))
     return rated.groupBy(USER_ID, ITEM_ID).agg(latest.alias("rating"))
 
 
