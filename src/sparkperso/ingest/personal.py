@@ -36,6 +36,9 @@ IDENTIFIERS = tuple(name for name in TEXT_FIELDS if name not in ("event_type", "
 METADATA = "map<string,string>"
 WORD = re.compile(r"\w+")
 RESULT = "struct<payload:string,record_id:string,fields:string,messages:array<string>>"
+PARTS = ("metadata", "context")
+MAX_SHAPES = 1000
+"""Lists of names that records have, whose columns are kept in memory."""
 Node = dict[str, Any]
 
 
@@ -155,6 +158,7 @@ class _Records:
         self._secret = task.keys.secrets[oldest]
         self._personal = personal_of(task.plan)
         self._origins = _origins(task.source)
+        self._by_names: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
 
     def of_row(
         self, payload: str | None, record_id: str, is_malformed: bool, fields: str, messages: Any
@@ -213,19 +217,31 @@ class _Records:
         self, raw: Node, before: Node, event: Node, personal: PersonalFields
     ) -> None:
         """First what the mapping leads to personal fields, then what has a personal name."""
-        for field, columns in self._origins.items():
+        for field, name in self._led(tuple(raw)):
             group, _, key = field.partition(".")
-            for name in [name for name in raw if is_same_name(name, columns)]:
-                if field in ("metadata", "context"):
-                    self._walk_part(raw, name, field, before, personal)
-                    continue
-                was, now = (_value(one, group, key) for one in (before, event))
-                if was != now and _meet(raw[name], was):
-                    raw[name] = pseudonym_of(key or field, raw[name], self._pseudonyms)
-        parts = [name for name in raw if is_same_name(name, ("metadata", "context"))]
-        rest = {name: value for name, value in raw.items() if name not in parts}
+            if field in PARTS:
+                self._walk_part(raw, name, field, before, personal)
+                continue
+            was, now = (_value(one, group, key) for one in (before, event))
+            if was != now and _meet(raw[name], was):
+                raw[name] = pseudonym_of(key or field, raw[name], self._pseudonyms)
+        rest = {name: value for name, value in raw.items() if name not in PARTS}
         personal.pseudonymise({"metadata": rest}, self._pseudonyms)
         raw.update(rest)
+
+    def _led(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Pairs of an event's field and the name in a record that leads to it."""
+        found = self._by_names.get(names)
+        if found is None:
+            found = tuple(
+                (field, name)
+                for field, columns in self._origins.items()
+                for name in names
+                if is_same_name(name, columns)
+            )
+            if len(self._by_names) < MAX_SHAPES:
+                self._by_names[names] = found
+        return found
 
     def _walk_part(
         self, raw: Node, name: str, part: str, before: Node, personal: PersonalFields
@@ -257,17 +273,14 @@ def _columns_of(text: str, source: SourceConfig, depth: int = 20) -> tuple[str, 
 
 
 def _may_be_traits(source: SourceConfig) -> bool:
-    """Whether events can be of a type whose metadata is about a person: not by fixed names."""
-    texts = [source.columns.get("event_type", "")]
-    seen: set[str] = set()
-    while texts:
-        text = texts.pop()
-        names = set(WORD.findall(text)) & set(source.let) - seen
-        seen |= names
-        texts += [source.let[name] for name in names]
-        if not TRAIT_EVENTS.isdisjoint(WORD.findall(text)) or ("'" not in text and not names):
-            return True
-    return False
+    """Whether events can be of a type whose metadata is about a person.
+
+    They cannot where the mapping writes the types as literals, and none of these is among them.
+    """
+    text = source.columns.get("event_type", "").strip()
+    while text in source.let:
+        text = source.let[text].strip()
+    return "'" not in text or not TRAIT_EVENTS.isdisjoint(WORD.findall(text))
 
 
 def _value(event: Node, group: str, key: str) -> Any:
@@ -301,7 +314,7 @@ def _tree(text: Any) -> Any:
     if isinstance(text, str) and text.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return text
     return text
 
