@@ -23,8 +23,11 @@ def nanoseconds_of(spark: SparkSession, file: SourceFile, columns: Sequence[str]
     reader = hadoop.ParquetFileReader.open(hadoop.util.HadoopInputFile.fromPath(path, conf))
     try:
         schema = reader.getFooter().getFileMetaData().getSchema()
-        names = [schema.getFieldName(place) for place in range(schema.getFieldCount())]
-        kinds = ((name, schema.getType(name).getLogicalTypeAnnotation()) for name in names)
+        places = range(schema.getFieldCount())
+        kinds = (
+            (schema.getFieldName(place), schema.getType(place).getLogicalTypeAnnotation())
+            for place in places
+        )
         return tuple(
             (name, "instant" if kind.isAdjustedToUTC() else "wall")
             for name, kind in kinds
