@@ -97,4 +97,5 @@ install_tools
 install_packages
 install_java
 .venv/bin/python -m sparkperso.jars
+.venv/bin/python -m sparkperso.class_archive
 scripts/build_web.sh --where-possible

@@ -13,6 +13,7 @@ from pathlib import Path
 from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
+from sparkperso.class_archive import java_options
 from sparkperso.config import Settings
 from sparkperso.errors import UsageError
 from sparkperso.jars import DELTA_JAR, require_jars
@@ -25,6 +26,7 @@ DELTA = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
 }
 
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 TIME_ZONE = "spark.sql.session.timeZone"
 RESULTS = ("spark.sql.ansi.enabled", "spark.sql.legacy.parquet.nanosAsLong")
 """Properties, beside the time zone, that decide what a job finds."""
@@ -109,6 +111,7 @@ def properties(settings: Settings) -> dict[str, str]:
         found["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
     if spark.manage_jars:
         found["spark.jars"] = ",".join(str(jar) for jar in require_jars())
+        found[JAVA_OPTIONS] = " ".join([found.get(JAVA_OPTIONS, ""), *java_options()]).strip()
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 SCRIPT = textwrap.dedent(
     """
@@ -55,3 +56,8 @@ def test_a_session_without_deltas_jar_is_refused_by_its_name():
     )
     assert "Spark needs the jar of Delta Lake" in answer.stdout
     assert "--packages io.delta:delta-spark_4.2_2.13:4.4.0" in answer.stdout
+
+
+def test_the_jvm_maps_the_archive_of_classes(spark):
+    jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+    assert ".jsa" in Path(f"/proc/{jvm}/maps").read_text(), "run 'make setup', which writes it"
