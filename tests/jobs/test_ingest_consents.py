@@ -28,6 +28,8 @@ def test_each_purpose_of_each_subject_is_one_decision(lake, spool, ingest):
     assert ingest()["valid"] == 2
     assert decisions(lake) == {(s, p): g for s in ("u", "device") for p, g in given.items()}
     row = lake.ref("silver/consents").read().first()
+    kinds = lake.ref("silver/consents").read().select("subject_id", "subject_kind").distinct()
+    assert dict(map(tuple, kinds.collect())) == {"u": "user_id", "device": "anonymous_id"}
     stated = (row["policy_version"], row["region"], row["method"], row["site"], row["event_id"])
     assert stated == ("2", "DE", "banner", "shop", "e1")
 

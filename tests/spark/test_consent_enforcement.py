@@ -139,6 +139,18 @@ def test_a_decision_holds_for_its_site_purpose_and_person_alone(refused):
     assert refused(records, decisions) == {1, 2, 3}
 
 
+def test_a_device_that_is_called_as_a_user_decides_nothing_for_that_user(spark, policy):
+    said = [
+        ("shop", kind, name, "analytics", True, NOON, NOON)
+        for kind, name in (("anonymous_id", "u"), ("user_id", "v"), ("anonymous_id", "d"))
+    ]
+    kept = DECISION.replace("subject_id", "subject_kind string, subject_id", 1)
+    records = [record(1, "u"), record(2, "v"), record(3, device="d"), record(4, device="v")]
+    frame = spark.createDataFrame(records, RECORD)
+    decided = spark.createDataFrame(said, kept)
+    assert {row[0] for row in refusals(frame, decided, policy).collect()} == {1, 4}
+
+
 def test_subjects_meet_decisions_by_hash_and_no_row_goes_through_python(spark, policy):
     frame = spark.createDataFrame([record(1, "u")], RECORD)
     decided = spark.createDataFrame([], DECISION)

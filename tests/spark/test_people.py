@@ -53,6 +53,13 @@ def test_consents_are_told_as_of_a_time(states):
     assert told == [None, (yes, None), (no, 3), (no, 3), (yes, None)]
 
 
+def test_what_a_device_said_is_told_of_no_user(spark):
+    kept = DECISION.replace("subject_id", "subject_kind string, subject_id", 1)
+    rows = [(*said("u", True, 1)[:1], "anonymous_id", *said("u", True, 1)[1:])]
+    frame = spark.createDataFrame(rows, kept)
+    assert consent_states(frame, F.lit(day(9))).collect() == []
+
+
 def test_only_what_was_agreed_to_and_is_optional_can_be_withdrawn(states):
     decisions = [said("never", False, 1), said("never", False, 2)]
     decisions += [said("late", False, 2), said("late", True, 3, decided=1)]

@@ -9,7 +9,7 @@ from sparkperso.consent import OPTIONAL
 
 CONSENT_EVENT = "consent"
 SUBJECTS = ("user_id", "anonymous_id")
-SCOPE = ("site", "subject_id", "purpose")
+SCOPE = ("site", "subject_kind", "subject_id", "purpose")
 DECISIONS = "map<string,boolean>"
 STATE = "struct<granted:boolean,decided_at:timestamp,withdrawn_at:timestamp>"
 
@@ -24,7 +24,7 @@ def consent_rows(events: DataFrame) -> DataFrame:
     metadata = F.col("metadata")
     purposes = F.from_json(metadata["purposes"], DECISIONS)
     decided = events.where(F.col("event_type") == CONSENT_EVENT).select(
-        F.explode(F.array_distinct(F.array_compact(F.array(*SUBJECTS)))).alias("subject_id"),
+        F.explode(F.array_compact(F.array(*map(_subject, SUBJECTS)))).alias("subject"),
         purposes.alias("purposes"),
         metadata["policy_version"].alias("policy_version"),
         F.coalesce(metadata["region"], "collected.region").alias("region"),
@@ -34,17 +34,32 @@ def consent_rows(events: DataFrame) -> DataFrame:
         F.col("collected.site").alias("site"),
         *("event_id", "received_at"),
     )
-    columns = [name for name in decided.columns if name != "purposes"]
-    return decided.select(*columns, F.explode("purposes").alias("purpose", "granted")).where(
-        F.col("granted").isNotNull()
-    )
+    columns = [name for name in decided.columns if name not in ("purposes", "subject")]
+    return decided.select(
+        "subject.*", *columns, F.explode("purposes").alias("purpose", "granted")
+    ).where(F.col("granted").isNotNull())
+
+
+def _subject(name: str) -> Column:
+    """Returns an identifier with its kind, null where an event does not have it."""
+    kind, value = F.lit(name).alias("subject_kind"), F.col(name).alias("subject_id")
+    return F.when(F.col(name).isNotNull(), F.struct(kind, value))
 
 
 def scoped(decisions: DataFrame) -> DataFrame:
-    """Returns what of silver/consents decides what holds; no site is a site of its own."""
+    """Returns what of silver/consents decides what holds; no site is a site of its own.
+
+    A device that calls itself as a user is called decides nothing for that user. Rows of before
+    kinds were kept hold for both.
+    """
     site = F.coalesce("site", F.lit("")).alias("site")
+    both = F.array(*map(F.lit, SUBJECTS))
+    kinds = both
+    if "subject_kind" in decisions.columns:
+        known = F.col("subject_kind")
+        kinds = F.when(known.isNotNull(), F.array(known)).otherwise(both)
     columns = ("subject_id", "purpose", "granted", "decided_at", "effective_at")
-    return decisions.select(site, *columns)
+    return decisions.select(site, F.explode(kinds).alias("subject_kind"), *columns)
 
 
 def decision() -> Column:
@@ -63,12 +78,13 @@ def state_after(history: Column) -> Column:
 
 
 def consent_states(decisions: DataFrame, as_of: Column) -> DataFrame:
-    """Returns what subjects have agreed to by a time of theirs, one row per subject_id.
+    """Returns what users have agreed to by a time of theirs, one row per user_id (subject_id).
 
     Columns: consents (purpose → granted, where every site of the collector that was told anything
     was told yes) and withdrawn_at (when an optional purpose was last withdrawn, else null).
     """
     known = scoped(decisions.where(F.col("decided_at") <= as_of))
+    known = known.where(F.col("subject_kind") == "user_id")
     each = known.groupBy(*SCOPE).agg(state_after(F.collect_set(decision())).alias("state"))
     purposes = each.groupBy("subject_id", "purpose").agg(
         F.bool_and("state.granted").alias("granted"),

@@ -115,12 +115,13 @@ def _with_decision(asked: DataFrame, history: DataFrame, name: str) -> DataFrame
     Records that lack the identifier get a key each: one null key for all would be one task's work.
     """
     nobody = F.concat(F.lit("\0"), F.col(NUMBER).cast("string"))
-    keyed = asked.withColumn("subject_id", F.coalesce(name, nobody))
+    subject = {"subject_kind": F.lit(name), "subject_id": F.coalesce(name, nobody)}
+    keyed = asked.withColumns(subject)
     joined = keyed.join(history, on=list(SCOPE), how="left")
     until = F.filter("history", lambda one: one["at"] <= F.col("at"))
     state = state_after(until)
     added = {f"{name}_says": state["granted"], f"{name}_at": state["decided_at"]}
-    return joined.withColumns(added).drop("history", "subject_id")
+    return joined.withColumns(added).drop("history", "subject_kind", "subject_id")
 
 
 def _of_both() -> Column:

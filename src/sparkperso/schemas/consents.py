@@ -7,11 +7,16 @@ from sparkperso.schemas.spec import Column, TableSpec, required
 SILVER_CONSENTS = TableSpec(
     name="silver/consents",
     grain="one decision of one subject on one purpose; later decisions do not rewrite earlier ones",
-    key=("site", "event_id", "subject_id", "purpose"),
+    key=("site", "event_id", "subject_kind", "subject_id", "purpose"),
     writer="ingest-events",
     stats_columns=("decided_at", "effective_at", "received_at", "ingest_batch"),
     columns=(
         required("subject_id", "string", "user_id or anonymous_id of whoever decided"),
+        Column(
+            "subject_kind",
+            "string",
+            "user_id or anonymous_id; null in rows of before it was kept, which hold for both",
+        ),
         required(
             "purpose", "string", "necessary, analytics, personalisation, recording, marketing"
         ),
