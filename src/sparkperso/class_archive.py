@@ -22,13 +22,15 @@ WARM_UP = """
 import sys
 from sparkperso.config import load_settings
 from sparkperso.session import build_session
+from sparkperso.tables import StateTable
 
 folder, options = sys.argv[1:]
 settings = load_settings(env="local", assignments=[
     "spark.master=local[1]", f"spark.conf.spark.driver.extraJavaOptions={options}"])
 spark = build_session(settings)
-spark.range(100).selectExpr("id", "id % 7 AS part").write.format("delta").save(folder)
-spark.read.format("delta").load(folder).groupBy("part").count().collect()
+table = StateTable(spark, folder)
+table.append(spark.range(100).selectExpr("id", "id % 7 AS part"))
+table.read().groupBy("part").count().collect()
 jvm = spark.sparkContext._gateway.proc
 spark.stop()
 jvm.stdin.close()
