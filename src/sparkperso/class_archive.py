@@ -36,8 +36,8 @@ spark.stop()
 jvm.stdin.close()
 jvm.wait()
 """
-SECONDS = 300
-"""How long writing the archive may take; it takes about 40."""
+SECONDS = 600
+"""How long writing the archive may take; it takes 40 on an idle machine."""
 
 
 def archive_file() -> Path | None:
