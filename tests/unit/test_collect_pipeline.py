@@ -216,6 +216,26 @@ def test_a_yes_for_a_user_id_alone_needs_the_servers_key(shop):
     assert statuses(shop(EVENT, key=PAGE)) == ["accepted"]
 
 
+@pytest.mark.parametrize("spelling", ["Consent", " consent ", "CONSENT"])
+def test_a_type_is_what_ingest_takes_it_for_however_it_is_written(shop, spelling):
+    forged = consent(analytics=True) | {"event_type": spelling, "user_id": "victim"}
+    assert statuses(shop(forged, key=PAGE)) == ["invalid"]
+    withdrawal = consent(analytics=False) | {"event_type": spelling, "session_id": "s"}
+    assert statuses(shop(EVENT, withdrawal, EVENT, key=ASSUMED)) == [
+        *("accepted", "accepted", "refused")
+    ]
+    assert [line.get("session_id") for line in shop.events.lines] == [None, None]
+    assert shop.events.lines[1]["event_type"] == "consent"
+
+
+def test_purpose_and_personal_fields_go_by_the_type_however_it_is_written(shop):
+    shop(consent(analytics=True))
+    sent = [EVENT | {"event_type": kind} for kind in ("Email_Open", "SESSION_RECORDING ")]
+    assert [result["purpose"] for result in shop(*sent)] == ["marketing", "recording"]
+    shop(EVENT | {"event_type": " Identify", "metadata": {"name": "Ada"}})
+    assert "Ada" not in json.dumps(shop.events.lines)
+
+
 def test_a_device_that_calls_itself_as_a_user_is_called_agrees_for_no_user(shop):
     forged = {name: value for name, value in consent(analytics=True).items() if name != "user_id"}
     assert statuses(shop(forged | {"anonymous_id": "u"}, key=PAGE)) == ["accepted"]

@@ -42,6 +42,7 @@ def check():
         ({"metadata": {str(n): n for n in range(101)}}, "too_large"),
         ({"user_id": " "}, "missing"),
         ({"user_id": "[object Object]"}, "wrong_type"),
+        ({"item_id": "{3F2504E0-4F89}"}, "wrong_type"),
     ],
 )
 def test_a_refusal_is_foreseen(check, changes, code):
@@ -52,7 +53,6 @@ def test_a_refusal_is_foreseen(check, changes, code):
     "changes",
     [
         {},
-        {"event_type": " CLICK "},
         {"event_type": "item_view", "item_id": "a"},
         {"event_type": "purchase", "value": 0},
         {"event_type": "scroll", "metadata": {"depth": "50"}},

@@ -45,7 +45,7 @@ def check_size(raw: Any, limits: LimitsConfig) -> bytes:
 
     It comes before all else, since it costs least.
     """
-    is_recording = isinstance(raw, dict) and raw.get("event_type") == RECORDING
+    is_recording = isinstance(raw, dict) and type_of(raw) == RECORDING
     try:
         data = orjson.dumps(raw)
     except TypeError as error:
@@ -71,6 +71,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     event = {name: value for name, value in raw.items() if value is not None}
     if "event_type" not in event:
         raise Invalid("event_type is missing")
+    event["event_type"] = type_of(event)
     for name in NAMED:
         if name in event:
             event[name] = _text(name, event[name])
@@ -82,6 +83,16 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     for name in PARTS:
         room = check_tree(event[name], name, limits.max_depth, room)
     return event
+
+
+def type_of(raw: Mapping[str, Any]) -> Any:
+    """Returns an event's type as ingest spells it: consent, purpose and personal fields go by it.
+
+    Otherwise a ` Consent ` would be no decision here, and one in the lake. What is no text comes
+    back as it was sent.
+    """
+    kind = raw.get("event_type")
+    return kind.strip(" ").lower() if isinstance(kind, str) else kind
 
 
 def _part(event: Mapping[str, Any], name: str) -> dict[str, Any]:

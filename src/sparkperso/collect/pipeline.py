@@ -19,6 +19,7 @@ from sparkperso.collect.checks import (
     check_length,
     check_size,
     consent_alone,
+    type_of,
 )
 from sparkperso.collect.facts import Facts, later
 from sparkperso.collect.guard import (
@@ -146,7 +147,7 @@ class Pipeline:
 
     def _admit(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> None:
         """Counts a request; raises a 429 Problem. A no within it holds all the same."""
-        said = [raw for raw in events if isinstance(raw, dict) and raw.get("event_type") == CONSENT]
+        said = [raw for raw in events if isinstance(raw, dict) and type_of(raw) == CONSENT]
         self._rates.take_decisions(key, facts.sender, len(said))
         try:
             self._rates.take_events(key, facts.sender, len(events) - len(said))
@@ -285,7 +286,7 @@ class Pipeline:
 
     def _count(self, events: Sequence[Any], results: Sequence[Result], key: SiteKey) -> None:
         for raw, result in zip(events, results, strict=True):
-            kind = raw.get("event_type") if isinstance(raw, dict) else None
+            kind = type_of(raw) if isinstance(raw, dict) else None
             name = kind if isinstance(kind, str) else ""
             self._metrics.event(key.site, name, result["status"], result.get("purpose", ""))
 

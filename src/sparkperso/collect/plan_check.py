@@ -20,6 +20,7 @@ from sparkperso.config.tracking_plan import Bounds, EventTypeConfig, TrackingPla
 from sparkperso.event import ReasonCode
 
 PERSONS = ("user_id", "anonymous_id")
+IDENTIFIERS = (*PERSONS, "item_id")
 OBJECTS = ("{", "[")
 
 
@@ -42,7 +43,7 @@ class PlanCheck:
         return next(self._refusals(event, received_at), None)
 
     def _refusals(self, event: Mapping[str, Any], received_at: str) -> Iterator[Refusal]:
-        kind = self._types.get(event["event_type"].strip(" ").lower())
+        kind = self._types.get(event["event_type"])
         if kind is None:
             name = shown(event["event_type"])
             yield Refusal("unknown_type", f"event_type {name} is not in the tracking plan")
@@ -54,10 +55,10 @@ class PlanCheck:
         if len(event["metadata"]) > self._config.max_metadata_entries:
             most = self._config.max_metadata_entries
             yield Refusal("too_large", f"metadata has more than {most} keys")
-        persons = [event.get(name, "").strip(" ") for name in PERSONS]
-        if not any(persons):
+        identifiers = {name: event.get(name, "").strip(" ") for name in IDENTIFIERS}
+        if not any(identifiers[name] for name in PERSONS):
             yield Refusal("missing", "user_id and anonymous_id are blank")
-        if any(name.startswith(OBJECTS) for name in persons):
+        if any(text.startswith(OBJECTS) for text in identifiers.values()):
             yield Refusal("wrong_type", "an identifier is an object or a list, not text")
         if kind is not None:
             yield from _of_type(event, kind)
