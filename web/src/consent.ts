@@ -13,13 +13,13 @@ export interface Decision {
 }
 
 interface Kept extends Decision {
-  /** It takes something back, or may: the collector has to hear of it though nothing is granted. */
+  /** It takes something back, or may: the collector needs it though nothing is granted. */
   isNew: boolean;
 }
 
 const NAME = "consent";
 /** `decided_at` of the decision that the collector has. Its own entry: noting it overwrites no decision. */
-const TOLD = "told";
+const DELIVERED = "delivered";
 
 /** Global Privacy Control or Do Not Track. */
 export function hasOptedOut(): boolean {
@@ -53,34 +53,34 @@ export class Consent {
     return PURPOSES.some((purpose) => this.isAllowed(purpose));
   }
 
-  /** Keeps a decision. The collector hears of it unless it would only hear of somebody it does not know. */
+  /** Keeps a decision. The collector gets it, unless it would only learn of somebody whom it does not know. */
   decide(purposes: Purposes, method: string): void {
     const { last, options } = this;
     const all = Object.fromEntries(PURPOSES.map((name) => [name, purposes[name] === true]));
     // Later than the last one, though the clock was set back since.
     const time = Math.max(Date.now(), timeOf(last) + 1);
-    const isNew = this.isAnyAllowed || this.news !== null || isYes(all);
+    const isNew = this.isAnyAllowed || this.undelivered !== null || isYes(all);
     const place = options.region ? { region: options.region } : {};
     const decided_at = new Date(time).toISOString();
     this.keep({ purposes: all, policy_version: this.version, method, ...place, decided_at, isNew });
   }
 
-  /** The decision that the collector has to hear. */
-  get news(): Decision | null {
+  /** The decision that the collector does not have yet. */
+  get undelivered(): Decision | null {
     const { kept } = this;
-    if (!kept || !(kept.isNew || isYes(kept.purposes)) || read(TOLD) === keyOf(kept)) return null;
+    if (!kept || !(kept.isNew || isYes(kept.purposes)) || read(DELIVERED) === keyOf(kept)) return null;
     const { isNew: _, ...decision } = kept;
     return decision;
   }
 
   /** Notes that the collector has `decision`. */
-  told(decision: Decision): void {
-    write(TOLD, keyOf(decision));
+  noteDelivery(decision: Decision): void {
+    write(DELIVERED, keyOf(decision));
   }
 
   /** Notes that the collector does not know the decision any more: its cookie is gone, say. */
-  untold(): void {
-    remove(TOLD);
+  forgetDelivery(): void {
+    remove(DELIVERED);
   }
 
   /** Takes over what another tab decided, if it is later than what is known here. */

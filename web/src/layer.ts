@@ -23,6 +23,8 @@ const TYPES: Record<string, string> = {
   rating: "rating",
 };
 
+const SALES = new Set(["purchase", "refund"]);
+
 /** How many of the entries are done with. */
 let done = 0;
 
@@ -67,23 +69,33 @@ export function eventsOf(entry: unknown, types: Map<string, string>): [string, D
   // A list that PHP wrote may have come as an object: {0: …, 2: …}.
   const bought = Object.values((items ?? {}) as object).filter(isEntry);
   const more = transaction_id === undefined ? {} : { order_id: transaction_id };
-  if (bought.length) {
-    return bought.map((item) => [type, ofItem(item, order.currency, more)]);
+  // Of several items of a sale that have no price, only the order as a whole has a worth.
+  const isWhole =
+    SALES.has(type) && bought.length > 1 && numberOf(order.value) !== undefined && !bought.some(isPriced);
+  if (bought.length && !isWhole) {
+    const value = bought.length === 1 ? order.value : undefined;
+    return bought.map((item) => [type, ofItem(item, { value, currency: order.currency }, more)]);
   }
-  const own = { ...plain(order), ...plain(rest), ...more };
+  const listed = isWhole ? { items: bought.map(plain) } : {};
+  const own = { ...plain(order), ...plain(rest), ...more, ...listed };
   return [[type, fitted(isEntry(metadata) ? { ...fitting(own), metadata } : own)]];
 }
 
-/** An item's value is its price times its quantity: a purchase is one event per line. */
-function ofItem(item: Entry, currency: unknown, order: Entry): Details {
+const isPriced = ({ price }: Entry) => numberOf(price) !== undefined;
+
+/**
+ * An item's value is its price times its quantity: a purchase is one event per line. An only item whose
+ * price is not known is worth what its order is.
+ */
+function ofItem(item: Entry, whole: Entry, order: Entry): Details {
   const { item_id, price, quantity = 1, ...rest } = item;
   const [each, count] = [numberOf(price), numberOf(quantity)];
   const isKnown = each !== undefined && count !== undefined;
-  const value = isKnown ? Math.round(each * count * 100) / 100 : undefined;
+  const value = isKnown ? Math.round(each * count * 100) / 100 : whole.value;
   // A price that cannot be read is kept as it came.
   const left = isKnown || price === undefined ? {} : { price };
   const metadata = { ...plain(rest), ...left, quantity: count ?? quantity, ...order };
-  return fitted({ item_id, value, currency: item.currency ?? currency, metadata });
+  return fitted({ item_id, value, currency: item.currency ?? whole.currency, metadata });
 }
 
 /** The typed fields alone: an entry that brings its metadata says itself what belongs there. */

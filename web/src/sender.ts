@@ -16,9 +16,9 @@ const NO_COOKIE =
 export class Sender {
   private batch = BATCH;
   private isSending = false;
-  private telling: Promise<boolean> | null = null;
+  private delivery: Promise<boolean> | null = null;
   /** The decision was sent once more, since the collector did not know it, and no event was taken since. */
-  private hasRetold = false;
+  private hasResent = false;
   /** The collector has taken events of this page: what a beacon brings it will take too. */
   private isKnown = false;
 
@@ -33,7 +33,7 @@ export class Sender {
     if (this.isSending || this.transport.isPaused || navigator.onLine === false) return;
     this.isSending = true;
     try {
-      while ((await this.tell()) && (await this.sendBatch()));
+      while ((await this.deliverDecision()) && (await this.sendBatch()));
     } finally {
       this.isSending = false;
     }
@@ -50,17 +50,17 @@ export class Sender {
    * until the collector has taken events of this page, they stay too, and count once by their ids.
    */
   leave(): void {
-    if (this.consent.news || !this.consent.isAllowed("analytics")) return;
+    if (this.consent.undelivered || !this.consent.isAllowed("analytics")) return;
     const handed = this.transport.beacon(this.queue.all());
     if (this.isKnown) this.queue.drop(handed);
   }
 
   /** Sends one event past the queue: recordings are too long for storage. */
   async sendApart(event: SentEvent): Promise<Outcome> {
-    if (this.transport.isPaused || !(await this.tell())) return "again";
+    if (this.transport.isPaused || !(await this.deliverDecision())) return "again";
     const answer = await this.transport.post("/v1/events", { events: [event] });
     if (answer.results.some((result) => this.isForgotten(result))) {
-      if (this.retell()) return "again";
+      if (this.resendDecision()) return "again";
       return "fault";
     }
     return answer.outcome;
@@ -72,35 +72,35 @@ export class Sender {
   }
 
   /** Says whether the collector knows the decision; two who ask at a time share the answer. */
-  private tell(): Promise<boolean> {
-    this.telling ??= this.sendDecision().finally(() => (this.telling = null));
-    return this.telling;
+  private deliverDecision(): Promise<boolean> {
+    this.delivery ??= this.sendDecision().finally(() => (this.delivery = null));
+    return this.delivery;
   }
 
   private async sendDecision(): Promise<boolean> {
-    const news = this.consent.news;
-    if (!news) return true;
+    const decision = this.consent.undelivered;
+    if (!decision) return true;
     const user = read<string>("user");
     const id = knownId();
     const person = { ...(user && { user_id: user }), ...(id && { anonymous_id: id }) };
-    const { outcome, status } = await this.transport.post("/v1/consent", { ...news, ...person });
+    const { outcome, status } = await this.transport.post("/v1/consent", { ...decision, ...person });
     if (outcome !== "taken") {
       if (outcome === "fault") this.transport.pause();
       if (status) warn(`the collector does not take the decision (status ${status}); it is sent again.`);
       return false;
     }
-    this.consent.told(news);
-    if (!this.hasRetold) this.transport.arrived();
+    this.consent.noteDelivery(decision);
+    if (!this.hasResent) this.transport.arrived();
     // From a yes on, the cookie that came with the answer is the browser's id.
     forgetId();
-    return !this.consent.news;
+    return !this.consent.undelivered;
   }
 
   /** Sends the oldest events; says whether to go on. Another tab may have withdrawn meanwhile. */
   private async sendBatch(): Promise<boolean> {
     if (!this.consent.isAllowed("analytics")) this.queue.clear();
     const events = this.queue.all().slice(0, this.batch);
-    if (!events.length || this.consent.news) return false;
+    if (!events.length || this.consent.undelivered) return false;
     return this.settle(events, await this.transport.post("/v1/events", { events }));
   }
 
@@ -128,7 +128,7 @@ export class Sender {
     const isForgotten = results.map((result) => this.isForgotten(result));
     const isLost = isForgotten.includes(true);
     const isNobody = results.some(({ reason }) => reason === "no_person");
-    const isAgain = isLost && this.retell();
+    const isAgain = isLost && this.resendDecision();
     this.queue.drop(isAgain || isNobody ? events.filter((_, place) => !isForgotten[place]) : events);
     for (const [place, { problem }] of results.entries()) {
       if (problem && !isForgotten[place]) warn(`the collector does not take an event: ${problem}`);
@@ -141,7 +141,7 @@ export class Sender {
     }
     this.isKnown = true;
     this.transport.arrived();
-    if (!isLost) this.hasRetold = false;
+    if (!isLost) this.hasResent = false;
     this.batch = Math.min(BATCH, this.batch * 2);
     return true;
   }
@@ -156,10 +156,10 @@ export class Sender {
   }
 
   /** Has the decision sent once more, and its cookie made anew; false when that has just not helped. */
-  private retell(): boolean {
-    if (this.hasRetold || !this.consent.decision) return false;
-    this.hasRetold = true;
-    this.consent.untold();
+  private resendDecision(): boolean {
+    if (this.hasResent || !this.consent.decision) return false;
+    this.hasResent = true;
+    this.consent.forgetDelivery();
     return true;
   }
 }

@@ -64,7 +64,7 @@ export class Transport {
     this.failures = 0;
   }
 
-  /** A pause doubles from a second to a minute, with chance in it, and are never shorter than was asked. */
+  /** A pause doubles from a second to a minute, with chance in it, and is never shorter than the answer wants. */
   pause(retryAfter = 0): void {
     const own = Math.min(1000 * 2 ** this.failures++, LONGEST_MS) * (0.5 + Math.random() / 2);
     const asked = Math.min((retryAfter || 0) * 1000, LONGEST_ASKED_MS);

@@ -74,7 +74,7 @@ export function browser() {
   for (const [name, value] of Object.entries(values)) {
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
-  remove("consent", "told", "queue", "session", "id", "user");
+  remove("consent", "delivered", "queue", "session", "id", "user");
   return { store, sent, beacons, state, warnings };
 }
 

@@ -49,16 +49,16 @@ test("a decision on another version of the policy is asked for anew", () => {
 
 test("the collector hears of a grant and of its withdrawal, not of a stranger's refusal", () => {
   const consent = new Consent({ key: "k" });
-  const news = () => consent.news;
+  const news = () => consent.undelivered;
   consent.decide({}, "banner");
   assert.equal(news(), null);
   consent.decide({ analytics: true }, "banner");
   const grant = news()!;
   consent.decide({}, "preference_page");
-  consent.told(grant);
+  consent.noteDelivery(grant);
   const withdrawal = news()!;
   assert.equal(withdrawal.purposes.analytics, false, "an answer to the old decision");
-  consent.told(withdrawal);
+  consent.noteDelivery(withdrawal);
   assert.equal(news(), null);
 });
 
@@ -71,13 +71,13 @@ test("a decision holds no id", () => {
 test("a withdrawal in another tab holds here at once, and no stale tab undoes it", () => {
   const [here, there] = [new Consent({ key: "k" }), new Consent({ key: "k" })];
   here.decide({ analytics: true }, "banner");
-  const grant = here.news!;
+  const grant = here.undelivered!;
   assert.equal(there.isAllowed("analytics"), true);
   there.decide({}, "preference_page");
   assert.equal(here.isAllowed("analytics"), false);
-  here.told(grant);
+  here.noteDelivery(grant);
   assert.equal(here.isAllowed("analytics"), false, "noting the old answer");
-  assert.equal(here.news?.purposes.analytics, false, "the withdrawal has still to be sent");
+  assert.equal(here.undelivered?.purposes.analytics, false, "the withdrawal has still to be sent");
 });
 
 test("of two decisions the later one holds, of two at once the no, in whatever order they come", () => {
@@ -98,13 +98,13 @@ test("a decision carries its time, later than the one before though the clock wa
   const consent = new Consent({ key: "k" });
   const before = Date.now();
   consent.decide({ analytics: true }, "banner");
-  const first = Date.parse(consent.news!.decided_at!);
+  const first = Date.parse(consent.undelivered!.decided_at!);
   assert.ok(first >= before && first <= Date.now());
   const { now } = Date;
   Date.now = () => before - 3_600_000;
   consent.decide({}, "banner");
   Date.now = now;
-  assert.ok(Date.parse(consent.news!.decided_at!) > first);
+  assert.ok(Date.parse(consent.undelivered!.decided_at!) > first);
 });
 
 test("a no outlives the version of the policy, wherever people are not asked first", () => {

@@ -55,6 +55,25 @@ test("an order without items, and items that PHP wrote as an object, are read", 
   assert.deepEqual(details, { item_id: "a", value: 2, metadata: { quantity: 1 } });
 });
 
+test("an order whose items have no price keeps its own value", () => {
+  const order = { transaction_id: "t1", value: "45.00", currency: "EUR" };
+  assert.deepEqual(bought({ ...order, items: [{ item_id: "a" }] }), [
+    ["purchase", { item_id: "a", value: 45, currency: "EUR", metadata: { quantity: 1, order_id: "t1" } }],
+  ]);
+  assert.deepEqual(bought({ ...order, items: [{ item_id: "a" }, { item_id: "b", quantity: 2 }] }), [
+    [
+      "purchase",
+      {
+        value: 45,
+        currency: "EUR",
+        metadata: { order_id: "t1", items: [{ item_id: "a" }, { item_id: "b", quantity: 2 }] },
+      },
+    ],
+  ]);
+  const some = bought({ ...order, items: [{ item_id: "a" }, { item_id: "b", price: 9 }] });
+  assert.deepEqual(some.map(([, { value }]) => value), [undefined, 9]);
+});
+
 test("properties named like JavaScript's own are data, and change no object", () => {
   const entry = JSON.parse('{"event":"rating","constructor":"x","__proto__":{"bad":1},"toString":"y","value":4}');
   const [[type, { value, metadata }]] = eventsOf(entry, TYPES) as [[string, { value: number; metadata: object }]];

@@ -111,7 +111,7 @@ test("no status but 2xx makes the decision known, and no event is lost meanwhile
     page.state.answer = status;
     transport.notBefore = 0;
     await sender.flush();
-    assert.ok(consent.news, `${status}`);
+    assert.ok(consent.undelivered, `${status}`);
     assert.ok(transport.isPaused, `${status}`);
   }
   assert.deepEqual(ids(), []);
@@ -119,12 +119,12 @@ test("no status but 2xx makes the decision known, and no event is lost meanwhile
   page.state.answer = 200;
   transport.notBefore = 0;
   await sender.flush();
-  assert.equal(consent.news, null);
+  assert.equal(consent.undelivered, null);
   assert.deepEqual(ids(), [first.event_id]);
 });
 
 test("events outlive a wrong key, a wrong origin, a wrong address and a server that is none of ours", async () => {
-  consent.told(consent.news!);
+  consent.noteDelivery(consent.undelivered!);
   const first = event();
   queue.add(first);
   for (const status of [201, 204, 301, 401, 403, 404, 408, 429, 500, 503]) {
@@ -181,7 +181,7 @@ test("each request says when it was sent", async () => {
 const NOBODY = { status: "invalid", reason: "no_person", problem: "user_id or anonymous_id is missing" };
 
 test("where the cookie is gone the decision is sent again, once, and no event is lost", async () => {
-  consent.told(consent.news!);
+  consent.noteDelivery(consent.undelivered!);
   const events = [event(), event()];
   events.forEach((one) => queue.add(one));
   // The collector knows the browser again once it has heard of the decision.
@@ -195,7 +195,7 @@ test("where the cookie is gone the decision is sent again, once, and no event is
 });
 
 test("a yes that the collector does not have is sent again; a no that it has for somebody holds", async () => {
-  consent.told(consent.news!);
+  consent.noteDelivery(consent.undelivered!);
   queue.add(event());
   page.state.judge = () => ({ status: "refused", reason: "no_consent", purpose: "analytics" });
   await sender.flush();
@@ -216,7 +216,7 @@ test("a yes that the collector does not have is sent again; a no that it has for
 });
 
 test("where the cookie never comes back events wait, and the console says why, once", async () => {
-  consent.told(consent.news!);
+  consent.noteDelivery(consent.undelivered!);
   const events = [event(), event()];
   events.forEach((one) => queue.add(one));
   page.state.judge = () => NOBODY;
@@ -258,7 +258,7 @@ test("a tab stops sending when another withdrew, even between two batches", asyn
 });
 
 test("what a beacon took stays until the collector has taken events of this page", async () => {
-  consent.told(consent.news!);
+  consent.noteDelivery(consent.undelivered!);
   const first = event();
   queue.add(first);
   sender.leave();
