@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +18,7 @@ from sparkperso.config import Settings
 from sparkperso.errors import UsageError
 from sparkperso.links import DAY, Links, make_links
 from sparkperso.options import with_settings
+from sparkperso.times import read_time
 
 UNITS = {"m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
 SPAN = re.compile(r"\s*(\d{1,6})\s*([mhdw])\s*", re.ASCII | re.IGNORECASE)
@@ -146,14 +146,11 @@ def expiry(text: str | None, sent_at: float) -> float | None:
 
 
 def moment(text: str | None) -> float:
-    """Returns an ISO 8601 time with its offset in seconds since 1970; now, when there is none."""
+    """Returns a time of docs/times.md in seconds since 1970; now, when there is none."""
     if text is None:
         return time.time()
     try:
-        parsed = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
-    except ValueError:
-        parsed = datetime.min
-    if parsed.tzinfo is None:
+        return read_time(text).timestamp()
+    except ValueError as error:
         expected = "A time should be ISO 8601 with an offset, such as 2026-06-01T10:00:00Z"
-        raise UsageError(expected, f"Found {text!r}")
-    return parsed.astimezone(timezone.utc).timestamp()
+        raise UsageError(expected, f"Found {text!r}: {error}", "See docs/times.md") from error

@@ -15,7 +15,7 @@ from sparkperso.config import load_settings
 from sparkperso.config.links import LinksConfig
 from sparkperso.errors import ConfigError, UsageError
 from sparkperso.links import Links, TokenError, make_links
-from sparkperso.links_command import expiry
+from sparkperso.links_command import expiry, moment
 from sparkperso.redirects import TargetError, check_target
 
 KEY, NEXT = b"a key of the tests", b"the next key of the tests"
@@ -252,3 +252,17 @@ def test_a_life_is_counted_from_sending(text, seconds):
 def test_a_life_that_is_none_says_what_one_is(text):
     with pytest.raises(UsageError, match="30d, 2w, 12h, 90m"):
         expiry(text, 1000.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-06-01 12:00 Europe/Paris", "2026-06-01T10:00:00,0Z", "1780308000", " 1780308000000"],
+)
+def test_times_are_those_of_the_one_grammar(text):
+    assert moment(text) == expiry(text, 0.0) == 1780308000.0
+
+
+@pytest.mark.parametrize("text", ["2026-06-01T10:00:00", "20260601", "2026-W23-1T10:00Z", ""])
+def test_a_time_that_is_none_is_shown(text):
+    with pytest.raises(UsageError, match="ISO 8601 with an offset"):
+        moment(text)

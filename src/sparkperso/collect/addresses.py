@@ -26,10 +26,11 @@ class Addresses:
         return self._network_of(peer.partition("%")[0]) if peer else None
 
     def of_request(self, peer: str | None, headers: Mapping[bytes, bytes]) -> str | None:
-        """Returns the sender of a request: of X-Forwarded-For what the nearest stranger is.
+        """Returns a request's sender: the last of X-Forwarded-For that is no trusted proxy.
 
-        Every proxy adds whom it hears to the end, so that what stands before the first that is
-        not trusted may be made up. None where all are trusted, or the header names no address.
+        Every proxy appends the address that it is connected to, so that what stands before the
+        first that is not trusted may be made up. None where all are trusted, or the header names
+        no address.
         """
         if sender := self.of_peer(peer):
             return sender

@@ -25,7 +25,7 @@ class Answers:
         self._metrics = metrics
 
     def of(self, error: Exception, request: Request | None = None) -> Response:
-        """Returns the response to an error; what nobody foresaw is not told, the log has it.
+        """Returns the response to an error; unexpected ones are 500 without details, in the log.
 
         Who followed a link (of an e-mail, say, which mangled it) gets a page to read.
         """

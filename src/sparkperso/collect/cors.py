@@ -17,8 +17,10 @@ PREFLIGHT = {
     "Vary": "Access-Control-Request-Headers",
 }
 HEADERS = "Authorization, Content-Type, Content-Encoding"
-ASKED = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*", re.ASCII)
-MAX_ASKED = 1024
+HEADER_NAMES = re.compile(
+    r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*", re.ASCII
+)
+MAX_HEADER_NAMES = 1024
 
 
 class Cors:
@@ -52,9 +54,9 @@ def _preflight(scope: Scope) -> Response:
     RudderStack's sends `AnonymousId`, Segment's `X-Retry-Count`; none has a meaning here, and the
     key and the origin are checked with the request itself.
     """
-    asked = _header(scope, b"access-control-request-headers") or ""
-    is_list = len(asked) <= MAX_ASKED and ASKED.fullmatch(asked)
-    granted = {"Access-Control-Allow-Headers": asked if is_list else HEADERS}
+    requested = _header(scope, b"access-control-request-headers") or ""
+    is_list = len(requested) <= MAX_HEADER_NAMES and HEADER_NAMES.fullmatch(requested)
+    granted = {"Access-Control-Allow-Headers": requested if is_list else HEADERS}
     return Response(None, 204, {**PREFLIGHT, **granted})
 
 

@@ -29,7 +29,7 @@ BODIES = {"/v1/events": EVENT_BODY, **OF_TRACKING}
 RESULTS = {"$ref": "#/components/schemas/Results"}
 RESULT = {"$ref": "#/components/schemas/Result"}
 ANSWERS = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
-"""Path → schema of the answer 200, where it is told."""
+"""Path → schema of the answer 200, where it is described."""
 MEDIA_TYPES = sorted(kind.decode() for kind in JSON_TYPES if kind)
 SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
 """The last stands for a key in the body."""

@@ -36,8 +36,8 @@ def main(arguments: dict[str, Any]) -> None:
     console.print(_recommendations(job, user))
     # As a shell takes it: quotes of SQL are doubled, the rest is the shell's own quoting.
     where = shlex.quote("user_id = '{}'".format(user.replace("'", "''")))
-    told = NEXT.format(lake=f" --lake {shlex.quote(lake)}" if lake else "", where=where)
-    click.echo(visible(told))
+    hint = NEXT.format(lake=f" --lake {shlex.quote(lake)}" if lake else "", where=where)
+    click.echo(visible(hint))
     require_no_gate(outcomes)
 
 

@@ -9,7 +9,6 @@ from sparkperso.ingest.consents import consent_states
 from sparkperso.jobs.context import Job, Summary
 from sparkperso.literals import instant
 from sparkperso.persons import Persons
-from sparkperso.schemas import TABLES
 from sparkperso.segments.people import profile_people
 
 EVENTS, CONSENTS, PEOPLE = "silver/events", "silver/consents", "gold/profiles"
@@ -23,8 +22,6 @@ def write_people(job: Job) -> Summary:
     persons = known_persons(job, job.read(EVENTS))
     users = persons.events.where(F.col("timestamp") <= as_of).select("user_id")
     users = users.unionByName(members.select("user_id"))
-    if persons.declared is not None:
-        users = users.unionByName(persons.declared.select("user_id"))
     states = consent_states(job.read(CONSENTS), as_of)
     job.writer(PEOPLE).overwrite(profile_people(users, persons, states, members, job.as_of))
     withdrawn = job.lake.ref(PEOPLE).read().where("is_withdrawn").count()
@@ -33,11 +30,4 @@ def write_people(job: Job) -> Summary:
 
 def known_persons(job: Job, events: DataFrame) -> Persons:
     """Returns what facts about persons are taken from."""
-    return Persons(events, declared_users(job), job.settings.ingest.country_aliases)
-
-
-def declared_users(job: Job) -> DataFrame | None:
-    """Returns silver/users, None while nobody has loaded any."""
-    if "silver/users" not in TABLES or not job.lake.ref("silver/users").exists():
-        return None
-    return job.read("silver/users")
+    return Persons(events, aliases=job.settings.ingest.country_aliases)

@@ -22,7 +22,7 @@ Tree = dict[str, "Tree"]
 PARTS = ("metadata", "context")
 PLAN_PARTS = ("metadata", "traits")
 MAX_KNOWN = 4096
-"""Names whose meaning is kept in memory; a stranger may send any number of them."""
+"""Names whose meaning is kept in memory; a sender may use any number of them."""
 INNER = frozenset({dict, list})
 CLEAR, PERSONAL, UNKNOWN = "clear", "personal", "unknown"
 OF_TRAITS, JOINED = "traits", "joined"

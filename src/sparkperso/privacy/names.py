@@ -11,7 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 MAX_NAME = 64
-"""Characters of a name that are looked at, its last: a stranger may send one of any length."""
+"""Characters of a name that are looked at, its last: a sender may use names of any length."""
 LAST_WORDS = 4
 NO_WORD = re.compile(r"[\W_]+")
 WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

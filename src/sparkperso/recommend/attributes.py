@@ -33,13 +33,13 @@ def age_limit(text: str) -> float:
 
 
 def age_of(attributes: Iterable[str], year: int) -> float:
-    """Returns the age of `persons.age_reached` by `birth_year=1994`; -1 where it is not told.
+    """Returns the age of `persons.age_reached` by `birth_year=1994`; -1 where it is not known.
 
     Of several years the latest counts.
     """
     pairs = (token.partition("=") for token in attributes)
-    told = [float(text) for name, _, text in pairs if name == BIRTH_YEAR and text.isdecimal()]
-    born = max((year_told for year_told in told if is_birth_year(year_told, year)), default=None)
+    years = [float(text) for name, _, text in pairs if name == BIRTH_YEAR and text.isdecimal()]
+    born = max((born for born in years if is_birth_year(born, year)), default=None)
     return -1.0 if born is None else age_reached(born, year)
 
 

@@ -29,7 +29,7 @@ def allowed_items(config: EligibilityConfig, catalogue: Catalogue) -> npt.NDArra
     blocked = np.isin(catalogue.ids.astype(str), list(config.blocked_items))
     categories = [*config.blocked_categories, *map(snake_case, config.blocked_categories)]
     blocked |= np.isin(catalogue.categories.astype(str), categories)
-    for item, text in _told(config.in_stock, catalogue):
+    for item, text in _texts_of(config.in_stock, catalogue):
         blocked[item] |= is_no(text)
     return ~blocked if blocked.any() else None
 
@@ -45,12 +45,12 @@ def user_rules(
     `aliases` are names of countries beside those of ISO 3166.
     """
     rules: list[Rule] = []
-    told = list(_told(config.countries, catalogue))
-    codes = country_codes(aliases or {}) if told else {}
-    countries = {item: countries_in(text, codes) for item, text in told}
+    limited = list(_texts_of(config.countries, catalogue))
+    codes = country_codes(aliases or {}) if limited else {}
+    countries = {item: countries_in(text, codes) for item, text in limited}
     if countries:
         rules.append(country_rule(countries))
-    ages = {item: age_limit(text) for item, text in _told(config.min_age, catalogue)}
+    ages = {item: age_limit(text) for item, text in _texts_of(config.min_age, catalogue)}
     if ages:
         rules.append(AgeRule(_positions(ages), np.array(list(ages.values())), year))
     return tuple(rules)
@@ -59,7 +59,7 @@ def user_rules(
 def unused_attributes(config: EligibilityConfig, catalogue: Catalogue) -> list[str]:
     """Returns the attributes that the configuration names and no item has: rules without effect."""
     names = (config.in_stock, config.countries, config.min_age)
-    return [name for name in names if name and not any(_told(name, catalogue))]
+    return [name for name in names if name and not any(_texts_of(name, catalogue))]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def country_rule(countries: dict[int, frozenset[str]]) -> CountryRule:
     return CountryRule(_positions(countries), groups, sets)
 
 
-def _told(name: str | None, catalogue: Catalogue) -> Iterable[tuple[int, str]]:
+def _texts_of(name: str | None, catalogue: Catalogue) -> Iterable[tuple[int, str]]:
     """Yields position and text of the items that have an attribute."""
     for item, attributes in enumerate(catalogue.attributes if name else ()):
         text = attributes.get(name or "") or ""

@@ -99,7 +99,7 @@ class KafkaSink:
             try:
                 self._producer.poll(0.1)
             except Exception:  # of a delivery whose loop has ended; others wait for theirs
-                log.exception("a delivery could not be told")
+                log.exception("a delivery report could not be handled")
 
 
 def _settings(config: KafkaConfig) -> dict[str, Any]:
