@@ -44,7 +44,7 @@ const words = (text: string) => new Set(text.split(/\s+/));
 const LOOKS = words(
   `class dir lang type role rel media charset hidden disabled readonly required multiple open width height
   size rows cols colspan rowspan span align valign bgcolor border cellpadding cellspacing controls slot part
-  contenteditable aria-expanded aria-hidden aria-selected aria-current aria-pressed aria-disabled aria-busy
+  contenteditable aria-expanded aria-hidden aria-current aria-disabled aria-busy
   rr_width rr_height rr_left rr_top rr_scrollLeft rr_scrollTop rr_open_mode rr_mediaState
   rr_mediaCurrentTime rr_mediaPlaybackRate rr_mediaMuted rr_mediaLoop rr_mediaVolume`,
 );
@@ -56,6 +56,8 @@ const DRAWING = words(
   stop-opacity gradientUnits gradientTransform patternUnits patternTransform text-anchor font-size
   font-family font-weight dominant-baseline style _cssText`,
 );
+/** What was chosen. */
+const CHOSEN = words("checked aria-checked aria-selected aria-pressed");
 /** Words for people: masked as text is. */
 const SAID = words("alt title placeholder aria-label label");
 const PICTURES = words("img video audio source image");
@@ -202,7 +204,7 @@ function kept(tag: string, type: string, attributes: Fields, place: Place): Fiel
 }
 
 const isKnown = (name: string) =>
-  LOOKS.has(name) || DRAWING.has(name) || SAID.has(name) || /^(id|href|xlink:href|src|poster|checked)$/.test(name);
+  LOOKS.has(name) || DRAWING.has(name) || SAID.has(name) || CHOSEN.has(name) || /^(id|href|xlink:href|src|poster)$/.test(name);
 
 function attribute(tag: string, type: string, name: string, value: unknown, place: Place): unknown {
   const { isPrivate, isTyped } = place;
@@ -213,7 +215,7 @@ function attribute(tag: string, type: string, name: string, value: unknown, plac
   if (name === "href" || name === "xlink:href") return linkOf(tag, String(value), isHidden);
   if (isHidden) return undefined;
   if (SAID.has(name)) return maskText(String(value));
-  if (name === "id" || name === "checked") return value;
+  if (name === "id" || CHOSEN.has(name)) return value;
   if ((name === "src" || name === "poster") && PICTURES.has(tag)) return bare(String(value));
   return undefined;
 }

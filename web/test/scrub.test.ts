@@ -44,6 +44,17 @@ test("an attribute that is not known to be harmless does not leave, whatever its
   for (const name of names) assert.deepEqual(attributesOf("div", { [name]: secret, class: "a" }), { class: "a" }, name);
 });
 
+test("what was chosen stays inside data-private, in whatever way a page writes it", () => {
+  for (const name of ["checked", "aria-checked", "aria-selected", "aria-pressed"]) {
+    assert.deepEqual(attributesOf("li", { [name]: "true" }), { [name]: "true" }, name);
+    assert.deepEqual(attributesOf("li", { [name]: "true", "data-private": "", class: "a" }), { class: "a" }, name);
+    const nodeOf = () => new FakeElement("LI", ["[data-private]"]);
+    const attributes = [{ id: 1, attributes: { [name]: "true" } }];
+    const change = step({ source: 0, texts: [], attributes, adds: [], removes: [] }, nodeOf);
+    assert.deepEqual(change?.attributes, [{ id: 1, attributes: {} }], name);
+  }
+});
+
 test("links leave without query, and not at all when they are no address of a page", () => {
   assert.deepEqual(attributesOf("a", { href: "https://a.example/x?token=1#y" }), { href: "https://a.example/x" });
   for (const href of ["tel:+49301234567", "mailto:anna@a.example", "sms:1234567", "javascript:a()", "data:text/html,x", "#anna"]) {

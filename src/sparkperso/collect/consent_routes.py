@@ -16,11 +16,11 @@ from sparkperso.collect.checks import Invalid, check_consent, check_time
 from sparkperso.collect.cookies import new_anonymous_id
 from sparkperso.collect.events import json_response, single_answer
 from sparkperso.collect.facts import Facts, iso
+from sparkperso.collect.guard import PERSONS
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.service import Service, headers_of
 from sparkperso.config.consent import ConsentConfig
 
-PERSONS = ("user_id", "anonymous_id")
 ABOUT = ("purposes", "policy_version", "region", "method")
 TIMES = ("decided_at", "sent_at")
 NEEDS_SERVER_KEY = (

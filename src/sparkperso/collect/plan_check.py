@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from sparkperso.collect.checks import shown
 from sparkperso.collect.facts import iso
+from sparkperso.collect.guard import PERSONS
 from sparkperso.collect.typed import number_of
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.tracking_plan import Bounds, EventTypeConfig, TrackingPlan
 from sparkperso.event import ReasonCode
 
-PERSONS = ("user_id", "anonymous_id")
 IDENTIFIERS = (*PERSONS, "item_id")
 OBJECTS = ("{", "[")
 
