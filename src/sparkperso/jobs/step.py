@@ -53,7 +53,7 @@ class Outcome:
     status: str
     seconds: float
     summary: Summary
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def carry_out(step: Step, job: Job) -> Outcome:
@@ -73,20 +73,21 @@ def _carry_out(step: Step, job: Job) -> Outcome:
     started = datetime.now(timezone.utc)
     status = "done"
     summary: Summary = {}
-    error: Exception | None = None
+    error: BaseException | None = None
     try:
         summary = dict(step.action(job))
     except QualityGateError as gate:
         status, error = "gate", gate
         raise
-    except Exception as failure:
+    except BaseException as failure:
+        # An interrupt too: what was broken off is not done, and is to be done again.
         status, error = "failed", failure
         raise
     finally:
         seconds = (datetime.now(timezone.utc) - started).total_seconds()
         outcome = Outcome(status, seconds, summary, error)
         if not job.options.get("dry_run"):
-            _record(step, job, outcome, fingerprint, started)
+            _keep_record(step, job, outcome, fingerprint, started)
     return outcome
 
 
@@ -142,6 +143,18 @@ def is_up_to_date(step: Step, job: Job) -> bool:
     return last is not None and tuple(last) == ("done", fingerprint_of(step, job))
 
 
+def _keep_record(
+    step: Step, job: Job, outcome: Outcome, fingerprint: str, started: datetime
+) -> None:
+    try:
+        _record(step, job, outcome, fingerprint, started)
+    except Exception as error:
+        if outcome.error is None:
+            raise
+        # What went wrong first is what the user is to see: Spark may be gone with it.
+        job.say(f"{BOOKS[0]} could not be written: {cause_of(error)}")
+
+
 def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: datetime) -> None:
     row = {
         "run_id": job.run_id,
@@ -174,7 +187,7 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
         _append(job, "ops/lineage", lineage)
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     return str(error) if isinstance(error, SparkpersoError) else cause_of(error)
 
 
