@@ -339,17 +339,17 @@ def test_models_that_can_be_fitted_are_though_others_cannot(spark):
 
 
 def test_the_blend_is_no_worse_on_the_folds_than_its_best_part(exams, shared, searched, in_memory):
-    params, mean = learn_blend(exams, shared, CANDIDATES[:2], fitter(), BLEND)
+    params, means = learn_blend(exams, shared, CANDIDATES[:2], fitter(), BLEND)
     assert isinstance(params, HybridParams)
-    totals, users = np.zeros(3), 0
+    totals, users = np.zeros(3), []
     for memory in in_memory:
         for place, part in enumerate((*CANDIDATES[:2], params)):
             found = memory.judge(fit_model(part, memory.training, CATALOGUE))
             totals[place] += found.sums["ndcg"][1:].sum()
-        users += found.users[1:].sum()
+        users.append(found.users[1:].sum())
     assert totals[2] >= totals[:2].max() - 1e-6
     # Worth less than to the users that its weights were learned on.
-    assert 0 < mean <= totals[2] / users + 1e-6
+    assert 0 < np.average(means, weights=users) <= totals[2] / sum(users) + 1e-6
 
 
 def test_about_four_chunks_per_slot():

@@ -14,7 +14,7 @@ from sparkperso.recommend.blending import (
     GROUPS,
     blend_sums,
     choose_weights,
-    cross_fitted_mean,
+    cross_fitted_means,
     weight_grid,
 )
 from sparkperso.recommend.histories import BUCKETS
@@ -22,6 +22,7 @@ from sparkperso.recommend.judging import Answers
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.trials import Examined
+from sparkperso.recommend.tried import Tried
 from sparkperso.testing.models import (
     N_ITEMS,
     coloured_catalogue,
@@ -132,6 +133,11 @@ def test_of_equal_weightings_the_first_is_chosen():
     assert set(choose_weights(users, np.ones((4, 3)), grid, 1).values()) == {(0.0, 1.0)}
 
 
+def worth(users, sums, grid):
+    """What a blend is worth on one fold."""
+    return cross_fitted_means([(users, sums)], grid, 1)[0]
+
+
 def learned_here(users, sums, grid, min_users):
     """What weights are worth to the very users that they were learned on."""
     weights = choose_weights(users.sum(axis=0), sums.sum(axis=0), grid, min_users)
@@ -147,7 +153,7 @@ def test_no_weights_are_judged_by_the_users_that_they_were_learned_on(seed):
     assert users.shape == (GROUPS, len(BUCKETS))
     assert users.sum() == (EXAM.answers.counts > 0).sum()
     # Of the weights that are best for all, each group loses by those that are best for the others.
-    assert cross_fitted_mean(users, sums, grid, 1) <= learned_here(users, sums, grid, 1) + 1e-12
+    assert worth(users, sums, grid) <= learned_here(users, sums, grid, 1) + 1e-12
 
 
 def test_among_useless_parts_a_blend_is_not_taken_for_better():
@@ -157,11 +163,35 @@ def test_among_useless_parts_a_blend_is_not_taken_for_better():
     alone = sums[:, 1:, :].sum(axis=(0, 1)) / users[:, 1:].sum()
     flattered = learned_here(users, sums, grid, 1)
     assert flattered > alone.mean() + 2 * alone.std()
-    assert abs(cross_fitted_mean(users, sums, grid, 1) - alone.mean()) < 2 * alone.std()
+    assert abs(worth(users, sums, grid) - alone.mean()) < 2 * alone.std()
 
 
 def test_a_blend_is_worth_what_its_best_part_is_where_one_is_always_right():
     grid = weight_grid(2, 2)
     users, sums = blend_sums([useless(1), RIGHT], EXAM, grid)
-    assert cross_fitted_mean(users, sums, grid, 1) == pytest.approx(1)
-    assert cross_fitted_mean(0 * users, 0 * sums, grid, 1) == 0
+    assert worth(users, sums, grid) == pytest.approx(1)
+    assert worth(0 * users, 0 * sums, grid) == 0
+
+
+def test_a_blend_is_held_against_its_parts_by_the_mean_of_the_folds_however_large_they_are():
+    # Whatever the weights, each fold's lists are of one worth: 0.3 on the small, 0.1 on the large.
+    grid, shape = weight_grid(2, 2), (GROUPS, len(BUCKETS))
+    folds = [
+        (np.full(shape, n), np.full((*shape, len(grid)), n * mean))
+        for n, mean in ((10, 0.3), (1_000, 0.1))
+    ]
+    means = cross_fitted_means(folds, grid, 1)
+    assert means == pytest.approx([0.3, 0.1])
+    part = Tried("als_1", None, ({"ndcg_at_10": 0.3}, {"ndcg_at_10": 0.1}))
+    assert np.mean(means) == pytest.approx(part.mean["ndcg_at_10"])
+
+
+def test_weights_are_learned_on_all_folds_and_never_on_the_users_that_they_are_judged_by():
+    grid, shape = weight_grid(2, 1), (GROUPS, len(BUCKETS))
+    users, first, second = np.full(shape, 10), np.zeros((*shape, 2)), np.zeros((*shape, 2))
+    # Weighting 0 is right for one group in the first fold, weighting 1 for the others in both.
+    first[0, :, 0], second[0, :, 0] = 10, 10
+    first[1:, :, 1], second[1:, :, 1] = 1, 2
+    folds = [(users, first), (users, second)]
+    # The large gain of group 0 decides for the others (0), not for itself (1): all get nothing.
+    assert cross_fitted_means(folds, grid, 1) == [0, 0]

@@ -102,16 +102,20 @@ def choose_weights(
     return chosen
 
 
-def cross_fitted_mean(users: Ints, sums: Floats, grid: Floats, min_users: int) -> float:
-    """Returns the mean nDCG over users with a history, no user judged by weights learned on them.
+def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int) -> list[float]:
+    """Returns each fold's mean nDCG over users with a history, by weights not learned on them.
 
-    The weights of each group are those that `choose_weights` learns on all others, so that a blend
-    is not flattered beside its parts, which learn no weights. `users` and `sums` are BlendSums.
+    The weights of each group are those that `choose_weights` learns on all others, in all folds, so
+    that a blend is not flattered beside its parts, which learn no weights.
     """
     places = {weights: place for place, weights in enumerate(map(tuple, grid.tolist()))}
-    total = 0.0
-    for own_users, own in zip(users, sums, strict=True):
-        learned = choose_weights(users.sum(0) - own_users, sums.sum(0) - own, grid, min_users)
+    users, sums = (np.sum(every, axis=0) for every in zip(*folds, strict=True))
+    totals = [0.0] * len(folds)
+    for group in range(len(users)):
+        others = users.sum(0) - users[group], sums.sum(0) - sums[group]
+        learned = choose_weights(*others, grid, min_users)
         chosen = [places[weights] for weights in learned.values()]
-        total += own[range(1, len(BUCKETS)), chosen[1:]].sum()
-    return float(total / max(users[:, 1:].sum(), 1))
+        for place, (_, own) in enumerate(folds):
+            totals[place] += own[group, range(1, len(BUCKETS)), chosen[1:]].sum()
+    judged = [max(own[:, 1:].sum(), 1) for own, _ in folds]
+    return [float(total / n) for total, n in zip(totals, judged, strict=True)]

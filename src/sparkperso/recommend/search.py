@@ -15,7 +15,7 @@ from sparkperso.errors import JobError
 from sparkperso.recommend.blending import (
     BlendSums,
     choose_weights,
-    cross_fitted_mean,
+    cross_fitted_means,
     weight_grid,
 )
 from sparkperso.recommend.engines import Fitter
@@ -181,21 +181,24 @@ def learn_blend(
     parts: Sequence[Any],
     fitter: Fitter,
     config: HybridConfig,
-) -> tuple[HybridParams, float]:
-    """Returns the blend whose weights ranked best on the folds, and what such a blend is worth.
+) -> tuple[HybridParams, list[float]]:
+    """Returns the blend whose weights ranked best on the folds, and its worth on each of them.
 
-    That is `blending.cross_fitted_mean`, which may be held against the mean of a part. A bucket of
-    histories with fewer than `min_bucket_users` judged users shares the weights that are best for
-    all. Raises JobError when the parts cannot be fitted beside each other.
+    That is `blending.cross_fitted_means`, and may be held against a part's figures: the mean over
+    folds of the mean over users. A bucket of histories with fewer than `min_bucket_users` judged
+    users shares the weights that are best for all. Raises JobError when the parts cannot be fitted
+    beside each other.
     """
     grid = weight_grid(len(parts), config.steps)
-    found = _blend_sums(exams, shared, parts, fitter, grid)
-    users = np.sum([users for users, _ in found], axis=0)
-    sums = np.sum([np.round(sums, 9) for _, sums in found], axis=0)
+    found = [
+        (users, np.round(sums, 9))
+        for users, sums in _blend_sums(exams, shared, parts, fitter, grid)
+    ]
+    users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*found, strict=True))
     enough = config.min_bucket_users
-    weights = choose_weights(users.sum(axis=0), sums.sum(axis=0), grid, enough)
-    mean = cross_fitted_mean(users, sums, grid, enough)
-    return HybridParams(parts=tuple(parts), weights=weights), round(mean, DECIMALS)
+    weights = choose_weights(users, sums, grid, enough)
+    means = [round(mean, DECIMALS) for mean in cross_fitted_means(found, grid, enough)]
+    return HybridParams(parts=tuple(parts), weights=weights), means
 
 
 def _blend_sums(

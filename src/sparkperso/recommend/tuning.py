@@ -117,17 +117,21 @@ def blend_of(
         return None
     parts = [one.params for one in ranked]
     try:
-        params, mean = learn_blend(exams, shared, parts, bench.fitter, config)
+        params, means = learn_blend(exams, shared, parts, bench.fitter, config)
     except FAILURES as error:
         bench.say(f"hybrid is left out: {reason_of(error)}")
         return Tried(
             "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
         )
-    bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {mean:.4f}")
+    blend = Tried("hybrid", params, tuple({bench.metric: mean} for mean in means))
+    worth = blend.mean[bench.metric]
+    bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {worth:.4f}")
     with bench.recorder.child("hybrid") as run:
         run.log_params({"strategy": "hybrid", **params.model_dump()})
-        run.log_metrics({f"mean_{bench.metric}": mean})
-    return Tried("hybrid", params, ({bench.metric: mean},))
+        for number, metrics in enumerate(blend.folds, 1):
+            run.log_metrics(metrics, step=number)
+        run.log_metrics({f"mean_{bench.metric}": worth})
+    return blend
 
 
 def tune_ratings(
