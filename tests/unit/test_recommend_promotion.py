@@ -40,6 +40,8 @@ GOOD = {
     },
 }
 
+TUNED_IS_WIDER = {"popularity": 0.001, "popularity_tuned": 0.2}
+
 
 def document(**changes):
     """GOOD with values put at paths, written with __ for dots; None takes the last name away."""
@@ -87,6 +89,18 @@ def test_a_gain_that_is_not_wholly_above_zero_refuses(name, low):
     text = the_one(failed(document(**{f"test__gains__{name}": gain.as_dict()})), name)
     assert str(gain) in text
     assert "above zero" in text
+
+
+def test_popularity_that_won_is_refused_for_being_no_better_than_itself():
+    won = document(strategy="popularity", test__gains__popularity_tuned=None)
+    won["test"]["buckets"]["popularity"]["20+"] = bucket(0.04)
+    won["test"]["metrics"] = {m: {"coverage_at_10": c} for m, c in TUNED_IS_WIDER.items()}
+    text = the_one(failed(won), "popularity_tuned")
+    assert "this very model" in text
+    assert "lacks" not in text
+    decision = decide(won, "3", AS_OF, PromotionConfig())
+    # Its figures in the test are those of tuned popularity.
+    assert (decision.figures["coverage"], decision.figures["worst_bucket"]) == (0.2, 1.0)
 
 
 def test_a_gain_over_any_other_model_is_not_asked_for():

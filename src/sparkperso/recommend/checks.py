@@ -13,7 +13,8 @@ from sparkperso.evaluate.bootstrap import Interval
 from sparkperso.recommend.document import Document, time_at, value_at
 
 CHAMPION = "champion"
-POPULARITY = ("popularity", "popularity_tuned")
+PLAIN, TUNED = "popularity", "popularity_tuned"
+POPULARITY = (PLAIN, TUNED)
 """Names of the popularity models: every candidate is tested beside them."""
 SECONDS_PER_DAY = 86_400
 
@@ -37,11 +38,13 @@ class Check:
 def check_gain(document: Document, baseline: str) -> Check:
     """Asks whether the paired gain over a baseline lies wholly above zero; figure: its low end."""
     metric = value_at(document, "test", "metric")
+    wanted = f"a gain in {metric} wholly above zero"
+    if baseline == TUNED and document.get("strategy") == PLAIN:
+        return Check(baseline, False, "this very model: no other did better on the folds", wanted)
     path = ("test", "gains", baseline)
     gain = Interval(
         *(float(value_at(document, *path, name)) for name in ("mean", "low", "high", "level"))
     )
-    wanted = f"a gain in {metric} wholly above zero"
     return Check(baseline, gain.is_above_zero(), f"a gain of {gain}", wanted, gain.low)
 
 
@@ -70,7 +73,7 @@ def check_champion(document: Document, champion: str | None) -> Check:
 def check_coverage(document: Document, min_coverage: float) -> Check:
     """Asks how much of the catalogue stands in anybody's first k places (share, 0 to 1)."""
     k = str(value_at(document, "test", "metric")).rpartition("_")[2]
-    path = (str(value_at(document, "strategy")), f"coverage_at_{k}")
+    path = (_contender(document), f"coverage_at_{k}")
     coverage = float(value_at(document, "test", "metrics", *path))
     wanted = f"at least {min_coverage:g} of the catalogue"
     return Check("coverage", coverage >= min_coverage, f"{coverage:.4g}", wanted, coverage)
@@ -129,7 +132,7 @@ def check_not_rolled_back(is_rolled_back: bool) -> Check:
 
 
 def _buckets(document: Document) -> list[Bucket]:
-    metric, strategy = value_at(document, "test", "metric"), str(value_at(document, "strategy"))
+    metric, strategy = value_at(document, "test", "metric"), _contender(document)
     test = ("test", "buckets")
     return [
         Bucket(
@@ -140,6 +143,12 @@ def _buckets(document: Document) -> list[Bucket]:
         )
         for name in value_at(document, *test, strategy)
     ]
+
+
+def _contender(document: Document) -> str:
+    """Returns the name that the candidate has in the test, where popularity stands twice."""
+    strategy = str(value_at(document, "strategy"))
+    return TUNED if strategy == PLAIN else strategy
 
 
 def _named(version: str | None) -> str:
