@@ -1,4 +1,4 @@
-"""What a step's record says of a run that was broken off; tests/spark/test_steps.py has the rest."""
+"""What is recorded of a step that was broken off; tests/spark/test_steps.py has the rest."""
 
 from __future__ import annotations
 
