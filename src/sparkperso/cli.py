@@ -11,7 +11,7 @@ import click
 
 from sparkperso import __version__
 from sparkperso.causes import cause_of
-from sparkperso.errors import SparkpersoError
+from sparkperso.errors import SparkpersoError, UsageError
 from sparkperso.job_commands import JOB_COMMANDS
 from sparkperso.terminal import visible
 
@@ -25,6 +25,20 @@ LOOKS = {
     "ui": ("sparkperso.ui", "Starts MLflow's pages on the lake's runs."),
 }
 COMMANDS = (*JOB_COMMANDS, *LOOKS)
+EXTRAS = {
+    "spark": ("pyspark", "py4j", "delta"),
+    "collect": (
+        "anyio",
+        "confluent_kafka",
+        "httpx",
+        "itsdangerous",
+        "orjson",
+        "prometheus_client",
+        "starlette",
+        "uvicorn",
+    ),
+}
+"""Extra of the package → the modules that come with it."""
 
 
 class LazyGroup(click.Group):
@@ -73,9 +87,24 @@ def run_cli(arguments: Sequence[str]) -> int:
     except SparkpersoError as error:
         return _fail(str(error), error.exit_status, "--debug" in arguments)
     except Exception as error:
+        if lacking := without_extra(error):
+            return _fail(str(lacking), lacking.exit_status, "--debug" in arguments)
         where = "An error that nobody foresaw (--debug shows where it arose)"
         return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
     return 0
+
+
+def without_extra(error: Exception) -> UsageError | None:
+    """Returns what to say when a module of an extra is not installed; None for other errors."""
+    name = ((isinstance(error, ModuleNotFoundError) and error.name) or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if name in modules:
+            return UsageError(
+                f"This command needs the extra '{extra}' of sparkperso",
+                f"The module {name} is not installed",
+                f"Run pip install 'sparkperso[{extra}]'",
+            )
+    return None
 
 
 def main() -> None:

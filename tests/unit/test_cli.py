@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
 from datetime import datetime
 from importlib import import_module
+from importlib.metadata import requires
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ import click.testing
 import pytest
 
 from sparkperso import cli as module
-from sparkperso.cli import COMMANDS, cli, run_cli
+from sparkperso.cli import COMMANDS, EXTRAS, cli, run_cli
 from sparkperso.errors import ConfigError, JobError, QualityGateError, SparkpersoError, UsageError
 from sparkperso.job_commands import JOB_COMMANDS, module_of
 
@@ -78,6 +80,34 @@ def test_an_unforeseen_error_gives_its_first_line_and_the_way_to_more(failing, c
     assert text.endswith(": first (ValueError)\n")
     assert "--debug" in text
     assert "second" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("pyspark.sql", "spark"), ("py4j", "spark"), ("starlette", "collect"), ("orjson", "collect")],
+)
+def test_a_module_of_an_extra_that_is_not_installed_is_named_with_the_extra(
+    failing, capsys, name, extra
+):
+    failing(ModuleNotFoundError(f"No module named '{name}'", name=name))
+    assert run_cli(["fail"]) == 2
+    text = capsys.readouterr().err
+    assert f"pip install 'sparkperso[{extra}]'" in text
+    assert f"The module {name.partition('.')[0]} is not installed" in text
+
+
+def test_a_module_of_no_extra_is_an_error_like_any_other(failing, capsys):
+    failing(ModuleNotFoundError("No module named 'mine'", name="mine"))
+    assert run_cli(["fail"]) == 1
+    assert "No module named 'mine'" in capsys.readouterr().err
+
+
+def test_every_package_of_an_extra_is_known_by_its_module():
+    for extra, modules in EXTRAS.items():
+        own = [text for text in requires("sparkperso") if f"extra == '{extra}'" in text]
+        names = [re.split(r"[\[>=;]", text)[0].strip().replace("-", "_") for text in own]
+        assert names
+        assert {name.removesuffix("_spark") for name in names} <= set(modules), extra
 
 
 def test_debug_shows_the_traceback(failing, capsys):
