@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
@@ -194,8 +195,9 @@ class Tracking:
 
     @as_tracking_error()
     def _describe(self, name: str, found: Any) -> ModelVersion:
-        path = self.client.download_artifacts(found.run_id, MODEL_FILE)
-        document = json.loads(Path(path).read_text())
+        with TemporaryDirectory(prefix="sparkperso-model-") as folder:
+            path = self.client.download_artifacts(found.run_id, MODEL_FILE, folder)
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
         return ModelVersion(name, str(found.version), found.run_id, document)
 
     @as_tracking_error()

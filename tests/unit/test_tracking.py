@@ -74,6 +74,15 @@ def test_a_registered_version_is_found_by_its_alias_with_its_document(tracking):
     assert (found.version, found.run_id, found.document) == (version, run.run_id, document)
 
 
+def test_reading_a_version_leaves_no_file_behind(tracking, tmp_path, monkeypatch):
+    with tracking.run("train", "als") as run:
+        version = tracking.register("read", run.run_id, {"k": 3})
+    tracking.set_alias("read", "champion", version)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert tracking.by_alias("read", "champion").document == {"k": 3}
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_registered_version_holds_nothing_but_json(tracking):
     with tracking.run("train", "als") as run:
         tracking.register("other", run.run_id, {"k": 3})
