@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 
@@ -9,7 +10,9 @@ import pytest
 
 from sparkperso.collect.checks import Invalid, check_event
 from sparkperso.collect.event_names import event_type_of
+from sparkperso.collect.problems import Problem
 from sparkperso.collect.sales import Room
+from sparkperso.collect.tracking_api import messages_of
 from sparkperso.collect.tracking_map import events_of
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
@@ -224,6 +227,49 @@ def test_lines_take_no_more_room_than_a_request_has():
     assert len(events_of(small, None, NOW, room)) == 6_000
     with pytest.raises(Invalid, match="the orders of a request"):
         events_of(small, None, NOW, room)
+
+
+LONG = "x" * 60_000
+BESIDE = [
+    {"messageId": LONG},
+    {"userId": LONG},
+    {"event": "purchase" + "." * 60_000},
+    {"context": {"page": {"url": LONG}}},
+    {"properties": {"context": {}}, "context": {"page": {"url": LONG}}},
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_all_that_lines_repeat_of_their_message_takes_room(beside):
+    """Nine thousand lines that each have 60 kB of their message along would be half a gigabyte."""
+    message = {"userId": "u", "type": "track", "event": "Order Completed", **beside}
+    message["properties"] = {**message.get("properties", {}), "products": [{"sku": "1"}] * 9_000}
+    with pytest.raises(Invalid, match="9000 products"):
+        events_of(message, None, NOW)
+
+
+def test_what_a_batch_says_for_all_its_messages_takes_room():
+    each, room = {"type": "identify", "userId": "u"}, Room()
+    body = {"batch": [each] * 500, "context": {"traits": {"a": "x" * 10_000}}}
+    assert len(messages_of(body, None, 500, room)) == 500
+    with pytest.raises(Problem, match="each message repeats it") as refusal:
+        messages_of(body, None, 500, room)
+    assert refusal.value.status == 413
+    own = {**body, "batch": [each | {"context": {}}] * 500}
+    assert len(messages_of(own, None, 500, room)) == 500
+
+
+@pytest.mark.parametrize("kind", [[], ["track"], {}, {"a": 1}, 5, True, None])
+def test_a_type_that_is_no_name_is_the_fault_of_its_message(kind):
+    with pytest.raises(Invalid, match="type should be track"):
+        events_of({"type": kind, "userId": "u"}, None, NOW)
+
+
+def test_a_sale_that_is_nested_too_deeply_is_the_fault_of_its_message():
+    deep = json.loads("[" * 900 + "]" * 900)
+    message = {"userId": "u", "type": "track", "event": "purchase"}
+    with pytest.raises(Invalid, match="nested too deeply"):
+        events_of(message | {"properties": {"a": deep, "products": [{}, {}]}}, None, NOW)
 
 
 TRAITS = {"email": "ada@example.org", "plan": "gold", "country": "DE"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +20,14 @@ class Room:
     lines: int = 10_000
     """Products of all orders."""
     size: int = 8_388_608
-    """Bytes of JSON that lines repeat of their orders."""
+    """Bytes of JSON that lines repeat of their orders, and messages of their batch."""
 
-    def take(self, lines: int, shared: Mapping[str, Any]) -> None:
+    def take(self, lines: int, shared: Any) -> None:
         """Takes room for an order's lines, which all have `shared`; raises Invalid if it is full.
 
         Nothing is built before: a megabyte of empty products and properties would become gigabytes.
         """
-        size = lines * len(orjson.dumps(shared)) if 1 < lines <= self.lines else 0
+        size = lines * _size(shared) if 1 < lines <= self.lines else 0
         if lines > self.lines or size > self.size:
             raise Invalid(
                 f"the orders of a request should have {Room.lines} products at most, and properties"
@@ -37,6 +36,23 @@ class Room:
             )
         self.lines -= lines
         self.size -= size
+
+    def repeat(self, times: int, shared: Any) -> None:
+        """Takes room for what a batch says for `times` messages; raises Invalid if it is full."""
+        size = times * _size(shared) if times > 1 else 0
+        if size > self.size:
+            raise Invalid(
+                f"what a batch says for all its messages should have {self.size} bytes at most "
+                f"when each message repeats it: it has {size}"
+            )
+        self.size -= size
+
+
+def _size(value: Any) -> int:
+    try:
+        return len(orjson.dumps(value))
+    except TypeError as error:
+        raise Invalid(f"a message should be JSON that is not nested too deeply: {error}") from None
 
 
 def products_of(sent: Any) -> list[dict[str, Any]]:

@@ -11,8 +11,6 @@ from starlette.routing import Route
 
 from sparkperso.collect.checks import Invalid
 from sparkperso.collect.events import batch_answer, json_response
-from sparkperso.collect.facts import Facts
-from sparkperso.collect.keys import SiteKey
 from sparkperso.collect.pipeline import Result
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.sales import Room
@@ -70,27 +68,28 @@ async def _post(service: Service, request: Request, kind: str | None) -> Respons
     """Answers what the SDKs want, and beside it a result per message, in their order."""
     body = await service.json(request)
     site, facts = service.site(request, body), service.facts(request)
-    messages = _messages(body, kind, service.config.limits.max_events)
-    results = await _take(service, messages, kind, site, facts)
+    room = Room()
+    messages = messages_of(body, kind, service.config.limits.max_events, room)
+    events, parts = _mapped(messages, kind, facts.received_at, room)
+    taken = await service.pipeline.take(events, site, facts) if events else []
+    results = [_of_message(taken[part]) if isinstance(part, slice) else part for part in parts]
     return json_response({"success": True, **batch_answer(results)})
 
 
-async def _take(
-    service: Service, messages: Sequence[Any], kind: str | None, site: SiteKey, facts: Facts
-) -> list[Result]:
-    """Returns what became of each message, once all that was accepted is durable."""
+def _mapped(
+    messages: Sequence[Any], kind: str | None, received_at: str, room: Room
+) -> tuple[list[Any], list[slice | Result]]:
+    """Returns the events of all messages, and for each where its own are, or what is wrong."""
     events: list[Any] = []
     parts: list[slice | Result] = []
-    room = Room()
     for message in messages:
         try:
-            own = events_of(message, kind, facts.received_at, room)
+            own = events_of(message, kind, received_at, room)
             parts.append(slice(len(events), len(events) + len(own)))
             events += own
         except Invalid as error:
             parts.append({"status": "invalid", "problem": str(error)})
-    taken = await service.pipeline.take(events, site, facts) if events else []
-    return [_of_message(taken[part]) if isinstance(part, slice) else part for part in parts]
+    return events, parts
 
 
 def _of_message(results: Sequence[Result]) -> Result:
@@ -101,8 +100,11 @@ def _of_message(results: Sequence[Result]) -> Result:
     return {"status": worst["status"], "events": list(results)}
 
 
-def _messages(body: Any, kind: str | None, max_events: int) -> Sequence[Any]:
-    """Returns the messages, those of a batch with what the batch says for all."""
+def messages_of(body: Any, kind: str | None, max_events: int, room: Room) -> Sequence[Any]:
+    """Returns the messages, those of a batch with what the batch says for all.
+
+    Raises a Problem: 422 for another form, 413 for too many messages, or too much that they share.
+    """
     if not isinstance(body, dict):
         raise Problem(422, "invalid", "The body should be an object.")
     if kind is not None:
@@ -114,4 +116,9 @@ def _messages(body: Any, kind: str | None, max_events: int) -> Sequence[Any]:
         detail = f"A batch should have {max_events} messages at most; this one has {len(batch)}."
         raise Problem(413, "too_many_events", detail)
     shared = {name: body[name] for name in ("sentAt", "context") if name in body}
+    times = sum("context" not in each for each in batch if isinstance(each, dict))
+    try:
+        room.repeat(times, shared.get("context"))
+    except Invalid as error:
+        raise Problem(413, "too_large", f"The batch cannot be taken: {error}.") from None
     return [{**shared, **each} if isinstance(each, dict) else each for each in batch]

@@ -44,7 +44,7 @@ def events_of(
     base = _base(message, received_at, kind)
     if kind == "track":
         return list(_track(message, base, room or Room()))
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise Invalid(
             f"type should be track, page, screen, identify, alias or group: {shown(kind)}"
         )
@@ -82,7 +82,7 @@ def _track(message: Message, base: Event, room: Room) -> Iterator[Event]:
     if not kind:
         raise Invalid("event, the name of what happened, is missing")
     properties = _object(message, "properties")
-    sold = _sold(properties, room) if kind in SALES else []
+    sold = _sold(properties, (base, name), room) if kind in SALES else []
     event = {**base, "event_type": kind, "metadata": {"event": name, **properties}}
     if not sold:
         yield _with_item(event, properties, kind)
@@ -95,11 +95,15 @@ def _track(message: Message, base: Event, room: Room) -> Iterator[Event]:
         yield _with_line(own, product, properties, is_only=len(sold) == 1)
 
 
-def _sold(order: Message, room: Room) -> list[dict[str, Any]]:
-    """Returns an order's lines; none when only the order as a whole has a worth."""
+def _sold(order: Message, beside: Any, room: Room) -> list[dict[str, Any]]:
+    """Returns an order's lines; none when only the order as a whole has a worth.
+
+    `beside` is what they all have of their message, beside the order's properties.
+    """
     sent = order.get("products")
     if isinstance(sent, list | dict):
-        room.take(len(sent), {name: order[name] for name in order if name != "products"})
+        own = {name: order[name] for name in order if name != "products"}
+        room.take(len(sent), (beside, own))
     products = products_of(sent)
     is_priced = len(products) == 1 or any(_price(product) is not None for product in products)
     return products if is_priced or _first(order, VALUES, number_of) is None else []
