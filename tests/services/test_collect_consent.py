@@ -308,3 +308,29 @@ def test_of_two_decisions_in_one_batch_the_later_holds(browser, first):
     browser.post("/v1/events", json={"events": said})
     status = click(browser, anonymous_id=name).json()["status"]
     assert status == ("refused" if first else "accepted")
+
+
+@pytest.mark.parametrize("name", [7, 12.0, 4111111111111111])
+def test_a_number_names_its_person_in_every_route(server, name):
+    """Many shops count their users: 7 and "7" are one."""
+    given = {"user_id": name, "anonymous_id": name, "purposes": {"analytics": True}}
+    answer = decide(server, **given)
+    assert answer.status_code == 200, answer.text
+    for id_field in ("user_id", "anonymous_id"):
+        told = server.get("/v1/consent", params={id_field: str(int(name))}).json()
+        assert told["purposes"]["analytics"] is True
+
+
+@pytest.mark.parametrize(
+    ("sent", "region", "regime"),
+    [
+        ("us-ca", "US-CA", "opt_out"),
+        ("US", "US", "opt_out"),
+        ("UK", "GB", "opt_in"),
+        ("no region", None, "opt_in"),
+        ("x" * 9_000, None, "opt_in"),
+    ],
+)
+def test_a_banner_is_told_the_rule_that_its_events_are_judged_by(server, sent, region, regime):
+    told = server.get("/v1/consent/policy", params={"region": sent}).json()
+    assert (told["region"], told["regime"]) == (region, regime)

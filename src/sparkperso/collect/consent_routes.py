@@ -15,10 +15,11 @@ from sparkperso.collect.body import Headers
 from sparkperso.collect.checks import Invalid, check_consent, check_time
 from sparkperso.collect.cookies import new_anonymous_id
 from sparkperso.collect.events import json_response, single_answer
-from sparkperso.collect.facts import Facts, iso
+from sparkperso.collect.facts import Facts, iso, place_of
 from sparkperso.collect.guard import PERSONS
 from sparkperso.collect.problems import Problem
 from sparkperso.collect.service import Service, headers_of
+from sparkperso.collect.typed import identifier_of
 from sparkperso.config.consent import ConsentConfig
 
 ABOUT = ("purposes", "policy_version", "region", "method")
@@ -66,7 +67,9 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
 
     async def get_policy(request: Request) -> Response:
         """Returns the purposes in words, the policy's version and the rule of a region."""
-        region = request.query_params.get("region") or service.facts(request).region
+        asked = request.query_params.get("region")
+        known = place_of(None, asked) or place_of(asked, None)
+        region = known if asked else service.facts(request).region
         return json_response(
             {
                 "policy_version": policy.policy_version,
@@ -99,11 +102,17 @@ def consent_event(body: Any, facts: Facts, policy: ConsentConfig) -> dict[str, A
         "event_id": str(uuid.uuid4()),
         "timestamp": decided_at,
         "metadata": {name: value for name, value in metadata.items() if value is not None},
-        **{name: body[name] for name in PERSONS if body.get(name) is not None},
+        **{name: _as_text(body[name]) for name in PERSONS if body.get(name) is not None},
     }
     if facts.anonymous_id or any(said.values()):
         event.setdefault("anonymous_id", facts.anonymous_id or new_anonymous_id())
     return event
+
+
+def _as_text(name: Any) -> Any:
+    """Returns an identifier as events have it; what is none is refused with its event."""
+    text = identifier_of(name)
+    return name if text is None else text
 
 
 def _decision(body: Any) -> dict[str, bool]:
