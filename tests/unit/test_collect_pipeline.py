@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from sparkperso.collect.consent_store import ConsentStore
+from sparkperso.collect.events import in_our_time
 from sparkperso.collect.facts import Facts, facts_of
 from sparkperso.collect.guard import Guard
 from sparkperso.collect.keys import SiteKey
@@ -25,7 +26,7 @@ from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.consent import after
-from sparkperso.privacy import Pseudonyms, load_keys
+from sparkperso.privacy import PersonalFields, Pseudonyms, load_keys
 
 PAGE = SiteKey("shop", "required", "web", ())
 SITE = replace(PAGE, is_server=True)
@@ -379,6 +380,42 @@ def test_a_heavy_event_holds_up_nobody_and_the_lane_has_an_end(shop):
         return await lane.run(list, 200)
 
     assert asyncio.run(many()) == []
+
+
+def names():
+    return map("".join, itertools.product("abcdefghijklmnopqrst", repeat=4))
+
+
+def test_many_small_events_of_many_values_hold_up_nobody_either(shop):
+    own = names()
+    events = [
+        EVENT | {"metadata": {next(own): {"email": "x"} for _ in range(100)}} for _ in range(300)
+    ]
+
+    async def both():
+        heavy = asyncio.create_task(shop.pipeline.take(events, ASSUMED, FACTS))
+        await asyncio.sleep(0)
+        assert statuses(await shop.pipeline.take([EVENT], ASSUMED, FACTS)) == ["accepted"]
+        return heavy.done(), set(statuses(await heavy))
+
+    assert asyncio.run(both()) == (False, {"accepted"})
+
+
+def test_a_strangers_names_do_not_keep_out_those_of_others_for_good():
+    personal = PersonalFields(["metadata.email"])
+    for name in itertools.islice(names(), 20_000):
+        personal.meaning(name)
+    assert personal.meaning("title") is personal.meaning("title")
+    assert personal.meaning("email")[1] == "personal"
+
+
+def test_a_time_of_any_length_costs_nothing():
+    long = f"2026-06-01T10:00:00.{'1' * 900_000}Z"
+
+    def send():
+        in_our_time([EVENT] * 500, long, FACTS.received_at)
+
+    assert cpu_seconds(send) < 0.2
 
 
 def test_a_no_in_a_heavy_request_holds_at_once(shop):

@@ -32,6 +32,8 @@ CONSENT_METADATA = ("policy_version", "region", "method", "decided_at")
 CONSENT_CONTEXT = ("country", "region")
 MAX_SHORT = 64
 """Characters of what a decision says of its policy, region and way."""
+MAX_TIME = 128
+"""Characters of a time: a request's `sent_at` is read for each of its events."""
 FIRST, LAST = "1970", "2200"
 PLAIN = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?[Zz]", re.ASCII)
 
@@ -130,6 +132,8 @@ def _text(name: str, value: Any) -> str:
 def time_of(value: Any) -> str:
     """Returns a time of docs/times.md in UTC. Most come with seconds and Z: nothing to reckon."""
     try:
+        if isinstance(value, str) and len(value) > MAX_TIME:
+            raise ValueError("too long")
         found = PLAIN.fullmatch(value) if isinstance(value, str) else None
         text = _plain(*found.groups()) if found else iso(read_time(value))
         if FIRST <= text < LAST:
@@ -205,7 +209,7 @@ def _short(part: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """Returns a value as it may stand in a message: escaped and short."""
-    return ascii(value)[:80]
+    return ascii(value[:80] if isinstance(value, str) else value)[:80]
 
 
 def _kind(value: Any) -> str:

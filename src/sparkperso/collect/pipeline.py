@@ -56,6 +56,8 @@ HEAVY_BYTES = 32_768
 a lane of their own, for at worst a microsecond each."""
 LONG_BYTES = 4_096
 """An event of this length counts as searched: it may have thousands of values."""
+SHORT_SHARE = 4
+"""Of shorter ones a part counts, since many of them may have as many values together."""
 
 
 @dataclass(slots=True)
@@ -213,7 +215,7 @@ class Pipeline:
         """Returns an event whose person is named as in the stored decisions."""
         kind, is_odd = event["event_type"], may_hold(data)
         masked = self._guard.identify(event, self._fields_of(kind), is_odd)
-        size = len(data) if is_odd or len(data) > LONG_BYTES else 0
+        size = len(data) if is_odd or len(data) > LONG_BYTES else len(data) // SHORT_SHARE
         places = places_of(event, facts)
         return _Kept(event, self._plan.purpose_of(kind), facts, places, is_odd, size, masked)
 

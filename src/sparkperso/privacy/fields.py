@@ -22,7 +22,8 @@ Tree = dict[str, "Tree"]
 PARTS = ("metadata", "context")
 PLAN_PARTS = ("metadata", "traits")
 MAX_KNOWN = 4096
-"""Names whose meaning is kept in memory; a sender may use any number of them."""
+"""Names whose meaning is kept in memory. A sender may use any number of them: when it is full, it
+begins anew, so that theirs do not keep out everybody's for good."""
 INNER = frozenset({dict, list})
 CLEAR, PERSONAL, UNKNOWN = "clear", "personal", "unknown"
 OF_TRAITS, JOINED = "traits", "joined"
@@ -96,11 +97,17 @@ class PersonalFields:
             short = compact(name)
             says = self._meaning(name, short)
             found = short, says, says not in (PERSONAL, OF_TRAITS) and short not in self._in_tree
-            if len(self._known) < MAX_KNOWN and len(name) <= MAX_NAME:
-                self._known[name] = found
-                if found[2]:
-                    self._plain.add(name)
+            if len(name) <= MAX_NAME:
+                self._keep(name, found)
         return found
+
+    def _keep(self, name: str, found: tuple[str, str, bool]) -> None:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+            self._plain.clear()
+        self._known[name] = found
+        if found[2]:
+            self._plain.add(name)
 
     def _meaning(self, name: str, short: str) -> str:
         if short in self._names:
