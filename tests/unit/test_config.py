@@ -76,6 +76,8 @@ def test_an_unknown_section_is_refused(conf):
         ("spark.shuffle_partitions=0", "greater than or equal to 1, found 0"),
         ("spark.shuffle_partitions=many", "valid integer"),
         ("recommend.seed=-1", "greater than or equal to 0"),
+        ("recommend.interactions.weights.purchase=.nan", "finite number"),
+        ("recommend.promotion.max_age_days=.inf", "finite number"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(assignment, says):
