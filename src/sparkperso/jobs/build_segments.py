@@ -202,7 +202,7 @@ STEP = Step(
     action=build_segments,
     inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
     outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS),
-    conf=("segments",),
+    conf=("segments", "tracking_plans"),
     side_options=("pictures", "force"),
 )
 

@@ -25,6 +25,8 @@ from sparkperso.tables import TableWriter
 
 PLACES = ("env", "lake", "spark")
 """Parts of the settings that say where tables are and how Spark starts, not what is in them."""
+DOORS = ("collect", "links")
+"""Parts that only the collector and links read: no job."""
 
 BOOKS = ("ops/runs", "ops/lineage")
 """What every step reads and writes about itself: no lineage of its data."""
@@ -95,7 +97,8 @@ def fingerprint_of(step: Step, job: Job) -> str:
     """Returns a hash of all that the step's result depends on.
 
     That is the code, the configuration, the versions of the input tables, as-of, and the options
-    that were given. Where the lake is, and how Spark is started, is no part of it.
+    that were given. Where the lake is, how Spark is started and how the collector works is no part
+    of it.
     """
     versions = {table: job.lake.ref(table).version() for table in step.inputs}
     parts = [step.name, code_version(), _settings_hash(job), _options(step, job), versions]
@@ -107,7 +110,7 @@ def fingerprint_of(step: Step, job: Job) -> str:
 
 def _settings_hash(job: Job) -> str:
     settings = job.settings
-    names = [name for name in type(settings).model_fields if name not in PLACES]
+    names = [name for name in type(settings).model_fields if name not in PLACES + DOORS]
     sections = [getattr(settings, name) for name in names]
     properties = {n: value for n, value in settings.spark.conf.items() if n in RESULTS}
     return config_hash(*sections, SparkConfig(conf=properties))
