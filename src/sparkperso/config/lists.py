@@ -22,8 +22,8 @@ class EligibilityConfig(Section):
     """Attribute that says whether an item can be had: numbers of 0 or less,
     false, no, n, off and out mean that it cannot."""
     countries: Name | None = None
-    """Attribute with the ISO 3166-1 alpha-2 codes, separated by commas, where an item may be shown;
-    users of unknown country are not shown such an item."""
+    """Attribute with the countries where an item may be shown, separated by commas, by code or name
+    (ISO 3166, ingest.country_aliases); users of unknown country are not shown such an item."""
     min_age: Name | None = None
     """Attribute with the age in years from which an item may be shown; users of unknown age are not
     shown such an item."""

@@ -58,7 +58,8 @@ def read_registered(job: Job, version: ModelVersion, table: str) -> DataFrame:
     pinned, digest = document["tables"].get(table), document.get("digests", {}).get(table)
     newest = job.lake.ref(table).version()
     found = "There is no such table"
-    numbers = list(dict.fromkeys(n for n in (pinned, newest) if n is not None))
+    wanted = (pinned, newest) if newest is not None else ()
+    numbers = list(dict.fromkeys(n for n in wanted if n is not None))
     # Without a digest, as older code registered, nothing vouches for another than the pinned.
     for number in numbers if digest else numbers[:1]:
         try:
