@@ -89,7 +89,7 @@ def run_cli(arguments: Sequence[str]) -> int:
     except Exception as error:
         if lacking := without_extra(error):
             return _fail(str(lacking), lacking.exit_status, "--debug" in arguments)
-        where = "An error that nobody foresaw (--debug shows where it arose)"
+        where = "Unexpected error (--debug shows where it arose)"
         return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
     return 0
 

@@ -9,9 +9,13 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import ConfigError, JobError
 from sparkperso.event import is_event_field
+from sparkperso.ingest.files import SourceFile
 from sparkperso.ingest.names import match_columns
+from sparkperso.ingest.peek import header_in
 
 SHIPPED = sorted(path.stem for path in (default_conf_dir() / "sources").glob("*.yaml"))
+
+FILE = SourceFile("file:/in/a%20b.csv", 1, 0)
 
 
 def source(**changes):
@@ -75,3 +79,18 @@ def test_missing_columns_are_named_with_what_comes_closest():
     message = str(error.value)
     parts = ("'Quantity' (nearest: 'Quantitty')", "'Price'", "Quantitty, Country", "aliases")
     assert all(part in message for part in parts)
+
+
+@pytest.mark.parametrize("text", ['"user_id,' + "timestamp,event_type\n" * 9000, "[{}," * 40_000])
+def test_a_header_without_an_end_is_refused_by_file(text):
+    source = load_named("sources", "events", SourceConfig)
+    with pytest.raises(JobError, match=r"in/a b\.csv has none: field larger .* limit") as refusal:
+        header_in(text.replace(",", ";") if text[0] == "[" else text, FILE, source)
+    assert "conf/sources/events.yaml" in str(refusal.value)
+
+
+def test_a_header_is_the_first_row_with_something_in_it():
+    source = load_named("sources", "events", SourceConfig)
+    assert header_in('\n"user_id",,timestamp\n1,2,3\n', FILE, source) == (
+        *("user_id", "_c1", "timestamp"),
+    )

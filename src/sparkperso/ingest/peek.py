@@ -40,7 +40,20 @@ def csv_header(spark: SparkSession, file: SourceFile, source: SourceConfig) -> t
         )
     jvm: Any = spark._jvm
     text = str(jvm.java.lang.String(start, source.csv.encoding)).removeprefix("\ufeff")
-    row = _first_row(text, source.csv.delimiter, source.csv.quote)
+    return header_in(text, file, source)
+
+
+def header_in(text: str, file: SourceFile, source: SourceConfig) -> tuple[str, ...]:
+    """Returns the names in the header that a file's beginning holds; see `csv_header`."""
+    try:
+        row = _first_row(text, source.csv.delimiter, source.csv.quote)
+    except csv.Error as error:
+        raise JobError(
+            "The header of a CSV file should be a line of names, with each quote closed",
+            f"{file.place} has none: {cause_of(error)}",
+            f"Fix the file, or set format, csv.delimiter or csv.quote in conf/sources/"
+            f"{source.name}.yaml",
+        ) from error
     names = tuple(name or f"_c{place}" for place, name in enumerate(row))
     _require_delimiter(names, file, source)
     require_distinct(names, file.place)
