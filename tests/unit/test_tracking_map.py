@@ -48,6 +48,9 @@ def order(name="Order Completed", **properties):
     [
         ("Product Added", "add_to_cart"),
         ("Order Refunded", "refund"),
+        ("order completed", "purchase"),
+        ("OrderCompleted ", "purchase"),
+        ("product_viewed", "item_view"),
         ("Signed Up", "signed_up"),
         ("videoPlayed", "video_played"),
         ("item_view", "item_view"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 NAMES = {
     "Product Viewed": "item_view",
@@ -31,7 +31,14 @@ def event_type_of(name: str) -> str:
     differ in case or punctuation alone, are one type; a name of nothing but punctuation stays as it
     is. The type of a type is itself. Empty when nothing is left.
     """
-    return NAMES.get(name) or _snake_case(name[: 2 * MAX_NAME])
+    kind = _snake_case(name[: 2 * MAX_NAME])
+    return _types().get(kind, kind)
+
+
+@cache
+def _types() -> dict[str, str]:
+    """Known names in snake_case → their types: clients write `Order completed` as well."""
+    return {_snake_case(name): kind for name, kind in NAMES.items()}
 
 
 @lru_cache(4096)
