@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from sparkperso.collect.facts import iso
-from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, with_rest
+from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, is_text, with_rest
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.consent import PURPOSES
 from sparkperso.event import EVENT_FIELDS
@@ -75,7 +75,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
         raise Invalid("event_type is missing")
     event["event_type"] = type_of(event)
     for name in NAMED:
-        if name in event:
+        if name in event and not is_text(event[name]):
             event[name] = _text(name, event[name])
     event["timestamp"] = time_of(event.get("timestamp"))
     for name in PARTS:
@@ -109,10 +109,9 @@ def _fit(event: dict[str, Any]) -> None:
     """Leaves in the typed fields what fits them, and puts the rest into metadata."""
     for name, read in READERS.items():
         if name in event:
-            value = event.pop(name)
-            fitting = read(value)
+            fitting = read(event[name])
             if fitting is None:
-                event["metadata"] = with_rest(event["metadata"], name, value)
+                event["metadata"] = with_rest(event["metadata"], name, event.pop(name))
             else:
                 event[name] = fitting
 
@@ -169,9 +168,10 @@ def check_tree(tree: Any, path: str, levels: int, room: int) -> int:
     if room < 0:
         raise Invalid(f"{path} has too many values")
     for value in tree.values() if isinstance(tree, dict) else tree:
-        if isinstance(value, dict | list):
+        kind = type(value)
+        if kind is dict or kind is list:
             room = check_tree(value, path, levels - 1, room)
-        elif isinstance(value, float) and not math.isfinite(value):
+        elif kind is float and not math.isfinite(value):
             raise Invalid(f"{path} should hold finite numbers only")
     return room
 

@@ -86,11 +86,11 @@ class Guard:
         self, event: Event, purpose: str, key: SiteKey, pending: Pending | None = None
     ) -> bool | None:
         """Returns what the event's person decided on a purpose; its identifiers as kept."""
-        user, browser = (
+        user, browser = [
             self._decisions(name, event, key, pending) if name in event else UNDECIDED
             for name in PERSONS
-        )
-        return decision_of(user, browser, purpose)
+        ]
+        return decision_of(user, browser, purpose) if user or browser else None
 
     def _decisions(
         self, name: str, event: Event, key: SiteKey, pending: Pending | None

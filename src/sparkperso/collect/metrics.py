@@ -39,14 +39,16 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"sparkperso_collect_{name}", text, labels, registry=self.registry)
 
-    def event(self, site: str, event_type: str, status: str, purpose: str = "") -> None:
-        """Counts one event; `event_type` as sent, so one that no plan knows is `other`."""
+    def event(
+        self, site: str, event_type: str, status: str, purpose: str = "", count: int = 1
+    ) -> None:
+        """Counts events of one type; `event_type` as sent, so one that no plan knows is `other`."""
         kind = event_type if event_type in self._types else OTHER
         labels = (site, kind, status, purpose)
         bound = self._bound.get(labels)
         if bound is None:
             bound = self._bound[labels] = self._events.labels(*labels)
-        bound.inc()
+        bound.inc(count)
 
     def visits_of(self, site: str) -> int:
         """Returns the visits of a site that were counted since the start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,7 +186,7 @@ class Pipeline:
         """Returns what may be kept, in order: a decision holds for what follows in its request."""
         judged: list[Judged] = []
         for raw in events:
-            is_later = judged and isinstance(raw, dict) and raw.get("event_type") == CONSENT
+            is_later = judged and isinstance(raw, dict) and type_of(raw) == CONSENT
             facts = later(facts, 1) if is_later else facts
             judged.append(self._judge(raw, key, facts, taken))
         return judged
@@ -287,10 +288,13 @@ class Pipeline:
         }
 
     def _count(self, events: Sequence[Any], results: Sequence[Result], key: SiteKey) -> None:
+        counts: Counter[tuple[str, str, str]] = Counter()
         for raw, result in zip(events, results, strict=True):
             kind = type_of(raw) if isinstance(raw, dict) else None
             name = kind if isinstance(kind, str) else ""
-            self._metrics.event(key.site, name, result["status"], result.get("purpose", ""))
+            counts[name, result["status"], result.get("purpose", "")] += 1
+        for (name, status, purpose), count in counts.items():
+            self._metrics.event(key.site, name, status, purpose, count)
 
 
 def _complete(event: Event, key: SiteKey, facts: Facts) -> Event:

@@ -17,6 +17,7 @@ MAX_TEXT = 512
 MAX_WHOLE = 2**53
 """Whole floats beyond this are not exact, so that they name nothing."""
 NUMBER = re.compile(r"[+-]?(?:\d{1,32}(?:\.\d{0,32})?|\.\d{1,32})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+CHANNEL_OF: Mapping[str, Channel] = {channel: channel for channel in CHANNELS}
 CODE = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 
@@ -33,13 +34,18 @@ def number_of(value: Any) -> int | float | None:
     return value if math.isfinite(value) else None
 
 
+def is_text(value: Any) -> bool:
+    """Says whether a value is an identifier as it is, as nearly all are."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
+
+
 def identifier_of(value: Any) -> str | None:
     """Returns an identifier as text: printable text of 1 to MAX_TEXT characters, or a whole number.
 
     Many shops count, and some write their numbers as 12.0. Else None.
     """
     if isinstance(value, str):
-        return value if 0 < len(value) <= MAX_TEXT and value.isprintable() else None
+        return value if is_text(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float):
@@ -55,8 +61,7 @@ def currency_of(value: Any) -> str | None:
 
 def channel_of(value: Any) -> Channel | None:
     """Returns a known channel, whose case does not matter, else None."""
-    name = value.lower() if isinstance(value, str) else None
-    return next((channel for channel in CHANNELS if channel == name), None)
+    return CHANNEL_OF.get(value.lower()) if isinstance(value, str) else None
 
 
 def version_of(value: Any) -> int | None:
