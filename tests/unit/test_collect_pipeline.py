@@ -229,6 +229,15 @@ def test_a_type_is_what_ingest_takes_it_for_however_it_is_written(shop, spelling
     assert shop.events.lines[1]["event_type"] == "consent"
 
 
+def test_a_person_is_the_same_with_blanks_around_their_id(shop):
+    shop(consent(analytics=False), key=ASSUMED)
+    assert statuses(shop(EVENT | {"user_id": " u "}, key=ASSUMED)) == ["refused"]
+    shop(consent(analytics=True) | {"user_id": "v "}, key=SITE)
+    assert statuses(shop(EVENT | {"user_id": "v", "anonymous_id": "  "}, key=PAGE)) == ["accepted"]
+    assert [line["user_id"] for line in shop.events.lines] == ["u", "v", "v"]
+    assert shop.pipeline.decisions(ASSUMED, {"user_id": " u"})["analytics"] is False
+
+
 def test_purpose_and_personal_fields_go_by_the_type_however_it_is_written(shop):
     shop(consent(analytics=True))
     sent = [EVENT | {"event_type": kind} for kind in ("Email_Open", "SESSION_RECORDING ")]

@@ -117,10 +117,13 @@ def _fit(event: dict[str, Any]) -> None:
 
 
 def _text(name: str, value: Any) -> str:
-    """Returns an identifier as text; raises Invalid for what is none."""
+    """Returns an identifier as text, without blanks around it, as ingest reads it.
+
+    Raises Invalid for what is none. One of blanks alone stays: ingest judges it.
+    """
     text = identifier_of(value)
     if text is not None:
-        return text
+        return text.strip(" ") or text
     if not isinstance(value, str):
         raise Invalid(f"{name} should be text, not {_kind(value)}")
     if not value or len(value) > MAX_TEXT:

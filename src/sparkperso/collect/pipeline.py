@@ -172,7 +172,7 @@ class Pipeline:
 
     def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
         """Returns purpose → what a person decided, whose identifiers are given as they are sent."""
-        names = {name: person[name] for name in PERSONS if name in person}
+        names = {name: person[name].strip(" ") for name in PERSONS if name in person}
         event = {**names, "metadata": {}, "context": {}}
         self._guard.identify(event, self._fields_of(CONSENT))
         return {purpose: self._guard.decision(event, purpose, key) for purpose in OPTIONAL}
