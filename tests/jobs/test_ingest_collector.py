@@ -95,6 +95,7 @@ FORESEEN = [
     ({"metadata": {str(n): n for n in range(101)}}, "too_large"),
     ({"user_id": " "}, "missing"),
     ({"user_id": "[object Object]"}, "wrong_type"),
+    ({"item_id": "{3F2504E0}"}, "wrong_type"),
     ({}, None),
     ({"event_type": "CLICK"}, None),
     ({"event_type": "purchase", "value": 0}, None),

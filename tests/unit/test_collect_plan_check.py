@@ -53,6 +53,7 @@ def test_a_refusal_is_foreseen(check, changes, code):
     "changes",
     [
         {},
+        {"event_type": " CLICK "},
         {"event_type": "item_view", "item_id": "a"},
         {"event_type": "purchase", "value": 0},
         {"event_type": "scroll", "metadata": {"depth": "50"}},

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sparkperso.collect.checks import shown
+from sparkperso.collect.checks import shown, type_of
 from sparkperso.collect.facts import iso
 from sparkperso.collect.guard import PERSONS
 from sparkperso.collect.typed import number_of
@@ -43,7 +43,7 @@ class PlanCheck:
         return next(self._refusals(event, received_at), None)
 
     def _refusals(self, event: Mapping[str, Any], received_at: str) -> Iterator[Refusal]:
-        kind = self._types.get(event["event_type"])
+        kind = self._types.get(type_of(event))
         if kind is None:
             name = shown(event["event_type"])
             yield Refusal("unknown_type", f"event_type {name} is not in the tracking plan")
