@@ -83,7 +83,7 @@ def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: 
     tried = search.run(candidates)
     best = best_by_model(tried, bench.metric)
     if not best:
-        why = "; ".join(f"{one.name}: {one.failure}" for one in tried)
+        why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in tried)
         raise JobError("At least one candidate should be fitted", why, SPACE)
     hybrid = blend_of(bench, exams, shared, best) if blend else None
     shared.unpersist()
@@ -97,11 +97,12 @@ def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: 
 def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
     """Returns model → its best candidate, models in the order of their first candidates.
 
-    A model of which no candidate could be fitted is not among them.
+    A model of which no candidate could be fitted on every fold is not among them: means over
+    other folds cannot be held against each other.
     """
-    fitted = [one for one in tried if one.failure is None]
-    models = dict.fromkeys(one.params.model for one in fitted)
-    return {m: best_of([t for t in fitted if t.params.model == m], metric) for m in models}
+    whole = [one for one in tried if one.failure is None and not one.is_dropped]
+    models = dict.fromkeys(one.params.model for one in whole)
+    return {m: best_of([t for t in whole if t.params.model == m], metric) for m in models}
 
 
 def blend_of(
