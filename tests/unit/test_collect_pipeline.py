@@ -471,6 +471,32 @@ def test_a_consent_event_carries_nothing_but_the_decision(shop):
     assert other["metadata"] == {"purposes": {"analytics": False}, "policy_version": "2"}
 
 
+def test_a_decision_arrives_after_what_stands_before_it_in_whatever_spelling(shop):
+    shop(EVENT, consent(analytics=False) | {"event_type": " Consent "}, key=ASSUMED)
+    click, no = [line["collected"]["received_at"] for line in shop.events.lines]
+    assert click < no
+
+
+def test_events_of_a_request_are_counted_by_type_and_outcome(shop):
+    typo = EVENT | {"event_type": "clikc"}
+    shop(EVENT, EVENT, typo, EVENT | {"timestamp": "no"}, 5, key=ASSUMED)
+    counts = [
+        line.partition("_events_total")[2]
+        for line in shop.pipeline._metrics.text().decode().splitlines()
+        if line.startswith("sparkperso_collect_events_total")
+    ]
+    labels = '{{event_type="{}",purpose="",site="till",status="{}"}} {}'
+    assert sorted(counts) == sorted(
+        labels.format(*one)
+        for one in [
+            ("click", "accepted", 2.0),
+            ("click", "invalid", 1.0),
+            ("other", "accepted", 1.0),
+            ("other", "invalid", 1.0),
+        ]
+    )
+
+
 def decision(second, **purposes):
     return consent(**purposes) | {"timestamp": f"2026-06-01T10:00:00.{second}00Z"}
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from sparkperso.collect.facts import iso
-from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, is_text, with_rest
+from sparkperso.collect.typed import MAX_TEXT, READERS, identifier_of, with_rest
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.consent import PURPOSES
 from sparkperso.event import EVENT_FIELDS
@@ -75,7 +75,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
         raise Invalid("event_type is missing")
     event["event_type"] = type_of(event)
     for name in NAMED:
-        if name in event and not is_text(event[name]):
+        if name in event:
             event[name] = _text(name, event[name])
     event["timestamp"] = time_of(event.get("timestamp"))
     for name in PARTS:

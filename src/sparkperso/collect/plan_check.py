@@ -55,10 +55,10 @@ class PlanCheck:
         if len(event["metadata"]) > self._config.max_metadata_entries:
             most = self._config.max_metadata_entries
             yield Refusal("too_large", f"metadata has more than {most} keys")
-        identifiers = {name: event.get(name, "").strip(" ") for name in IDENTIFIERS}
-        if not any(identifiers[name] for name in PERSONS):
+        user, browser, item = [event.get(name, "").strip(" ") for name in IDENTIFIERS]
+        if not user and not browser:
             yield Refusal("missing", "user_id and anonymous_id are blank")
-        if any(text.startswith(OBJECTS) for text in identifiers.values()):
+        if user.startswith(OBJECTS) or browser.startswith(OBJECTS) or item.startswith(OBJECTS):
             yield Refusal("wrong_type", "an identifier is an object or a list, not text")
         if kind is not None:
             yield from _of_type(event, kind)

@@ -34,18 +34,13 @@ def number_of(value: Any) -> int | float | None:
     return value if math.isfinite(value) else None
 
 
-def is_text(value: Any) -> bool:
-    """Says whether a value is an identifier as it is, as nearly all are."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
-
-
 def identifier_of(value: Any) -> str | None:
     """Returns an identifier as text: printable text of 1 to MAX_TEXT characters, or a whole number.
 
     Many shops count, and some write their numbers as 12.0. Else None.
     """
     if isinstance(value, str):
-        return value if is_text(value) else None
+        return value if 0 < len(value) <= MAX_TEXT and value.isprintable() else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float):
