@@ -150,7 +150,7 @@ def written(folder, name, frame):
     ("change", "expected"),
     [
         ({"train": "none.parquet"}, (2, "There is no")),
-        ({"train": "broken.parquet"}, (1, "cannot be read")),
+        ({"train": "broken.parquet"}, (1, "is not a Parquet file")),
         ({"train": "columns.csv"}, (1, "no item_id")),
         ({"test": "empty.csv"}, (1, "It is empty")),
         ({"test": "early.csv"}, (2, "--allow-time-overlap")),
