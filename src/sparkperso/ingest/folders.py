@@ -14,6 +14,7 @@ from sparkperso.ingest.names import is_same_name, spellings
 
 FOLDER = re.compile(r"(?<=/)([^/=]+)=[^/]*(?=/)")
 NULL = "__HIVE_DEFAULT_PARTITION__"
+NO_ESCAPE = "%(?![0-9A-Fa-f]{2})"
 
 
 def folder_columns(addresses: Iterable[str], source: SourceConfig) -> dict[str, Column]:
@@ -37,6 +38,7 @@ def _value(name: str) -> Column:
     pattern = f"/(?:{re.escape(name)}|{re.escape(quote(name))})=([^/]*)/"
     text = F.replace(F.regexp_extract("_file", pattern, 1), F.lit("+"), F.lit("%2B"))
     once = F.try_url_decode(text)
-    again = F.try_url_decode(F.replace(once, F.lit("+"), F.lit("%2B")))
-    value = F.coalesce(again, once)
+    for lone, escaped in ((r"\+", "%2B"), (NO_ESCAPE, "%25")):
+        once = F.regexp_replace(once, lone, escaped)
+    value = F.try_url_decode(once)
     return F.when(~value.isin("", NULL), value)

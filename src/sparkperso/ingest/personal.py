@@ -26,7 +26,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.event import CONTEXT_FIELDS, TEXT_FIELDS
 from sparkperso.ingest.names import is_same_name, spellings
 from sparkperso.privacy import PersonalFields, Pseudonyms, mask, pseudonym_of
-from sparkperso.privacy.fields import CLEAR, JOINED, UNKNOWN
+from sparkperso.privacy.fields import CLEAR, JOINED, PERSONAL, UNKNOWN
 from sparkperso.privacy.keys import Keys
 from sparkperso.privacy.names import TRAIT_EVENTS
 
@@ -35,6 +35,8 @@ COLUMNS = "columns"
 IDENTIFIERS = tuple(name for name in TEXT_FIELDS if name not in ("event_type", "channel"))
 METADATA = "map<string,string>"
 WORD = re.compile(r"\w+")
+QUOTE = '"'
+PAIR = re.compile(r'"([^"\\]{1,64})"(\s{0,8}:\s{0,8})("[^"]*"?|[^\s,{}\[\]"]+)')
 RESULT = "struct<payload:string,record_id:string,fields:string,messages:array<string>>"
 PARTS = ("metadata", "context")
 MAX_SHAPES = 1000
@@ -167,8 +169,9 @@ class _Records:
         if payload is None:
             return UNCHANGED
         if is_malformed:
-            masked, count = mask(payload)
-            return (masked, self._keyed(record_id), None, None) if count else UNCHANGED
+            written = mask(PAIR.sub(self._pair, payload))[0]
+            changed = written != payload
+            return (written, self._keyed(record_id), None, None) if changed else UNCHANGED
         before, event = json.loads(fields), json.loads(fields)
         personal = self._personal.get(event.get("event_type") or "", self._personal[""])
         try:
@@ -193,6 +196,13 @@ class _Records:
             if str(text)[:1] in ("{", "["):
                 event["metadata"][name] = pseudonym_of(name, text, self._pseudonyms)
         return json.dumps({"too_deep": pseudonym_of("payload", payload, self._pseudonyms)})
+
+    def _pair(self, found: re.Match[str]) -> str:
+        """A name and its value in a record that cannot be read as a whole."""
+        name, between, value = found.groups()
+        if self._personal[""].meaning(name)[1] != PERSONAL:
+            return found[0]
+        return f'"{name}"{between}"{pseudonym_of(name, value.strip(QUOTE), self._pseudonyms)}"'
 
     def _keyed(self, record_id: str) -> str | None:
         if self._keeps_ids:
