@@ -15,6 +15,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.errors import JobError, QualityGateError, UsageError
 from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.counts import Intake, require_few_rejected, require_records
+from sparkperso.ingest.failures import unreadable_files_named
 from sparkperso.ingest.files import SourceFile, format_of, resolve_path
 from sparkperso.ingest.parse import Rulebook
 from sparkperso.jobs.ingest_events import Run
@@ -108,3 +109,18 @@ def test_how_many_may_be_bad_takes_no_file_in_again():
     other = source.model_copy(update={"max_rejected_share": 1.0})
     config = IngestConfig()
     assert rules_hash(Rulebook(source, plan, config)) == rules_hash(Rulebook(other, plan, config))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "CANNOT_READ_FILE_FOOTER: Could not read footer for file: file:/a b/c.gz. Could not",
+        "FAILED_READ_FILE: Encountered error while reading file file:/a%20b/c.gz.  SQLSTATE: 1",
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_is_behind_it(says):
+    with (
+        pytest.raises(JobError, match=r"file:/a b/c\.gz cannot be read: "),
+        unreadable_files_named(),
+    ):
+        raise ValueError(says)

@@ -12,7 +12,8 @@ from sparkperso.errors import JobError
 
 UNREADABLE = re.compile(r"FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|CANNOT_READ_FOOTER")
 FILE = re.compile(
-    r"(?:reading|read) (?:the )?(?:file|footer for file)[: ]+(.+?)(?:\.? +SQLSTATE|\.?$)",
+    r"(?:reading|read) (?:the )?(?:file|footer for file)[: ]+(.+?)"
+    r"(?:\.? +SQLSTATE|\. +(?=(?-i:[A-Z]))|\.?$)",
     re.IGNORECASE | re.MULTILINE,
 )
 
