@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from pyspark.errors import StreamingQueryException
 
 from sparkperso.errors import JobError
 from sparkperso.jobs.live import LateBook, Live
@@ -19,7 +20,7 @@ def test_a_topic_that_cannot_be_written_ends_the_run():
     query = SimpleNamespace(recentProgress=[])
     live = Live(SimpleNamespace(), SimpleNamespace())
     live.write(query)
-    live.relay = SimpleNamespace(exception=lambda: "no broker\n  at line 1")
+    live.relay = SimpleNamespace(exception=lambda: StreamingQueryException("no broker\n  at 1"))
     with pytest.raises(JobError, match="no broker"):
         live.write(query)
 
