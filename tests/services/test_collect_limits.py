@@ -186,7 +186,7 @@ TRAILERS = [
 
 @pytest.mark.parametrize("trailer", TRAILERS, ids=lambda text: text.partition(b":")[0].decode())
 def test_trailers_are_no_headers(collector, peer, trailer):
-    name = f"trailer-{trailer[:8].decode()}"
+    name = f"trailer-{trailer.partition(b':')[0].decode()}"
     body = json.dumps(EVENT | {"event_id": name, "context": {"country": "US"}}).encode()
     one = peer()
     one.sendall(POST + KEY + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(body), body))
