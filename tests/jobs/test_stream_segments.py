@@ -116,11 +116,22 @@ def test_by_the_walls_clock_people_leave_when_nothing_comes_and_the_topic_is_tol
     place, broker, topic
 ):
     place.write_rules("kind: rules\nsegments: {here: {when: {days_since_last: {}, at_most: 0}}}\n")
-    soon = AS_OF.now(AS_OF.tzinfo) + timedelta(seconds=15)
-    place.add([simple(f"u{n}", 0, soon) for n in range(6)])
+    place.add([simple("u", 0, AS_OF)])
 
     def until_they_left():
-        wait_until(lambda: {told[2] for told in place.told()} == {"entered", "left"})
+        # They are here until the wall's clock passes their last event: how long a stream takes to
+        # see them depends on the machine, so each try gives it more time.
+        for seconds in (10, 40, 160):
+            soon = AS_OF.now(AS_OF.tzinfo) + timedelta(seconds=seconds)
+            place.add([simple(f"u{n}-{seconds}", 0, soon) for n in range(6)])
+            if wait_until(lambda: place.told(), seconds, required=False):
+                break
+
+        def all_left():
+            entered, left = changes_of(place)
+            return AS_OF.now(AS_OF.tzinfo) > soon and entered and entered == left
+
+        wait_until(all_left)
 
     place.live_while(
         until_they_left,
@@ -132,7 +143,15 @@ def test_by_the_walls_clock_people_leave_when_nothing_comes_and_the_topic_is_tol
     assert place.members() == set()
     sent = {(r["user_id"], r["segment_id"], r["change"]) for r in records(broker, topic)}
     assert sent == set(place.told())
-    assert len(sent) == 12
+    entered, left = changes_of(place)
+    assert entered == left
+    assert len(entered) >= 6
+
+
+def changes_of(place):
+    """The users of whom the history says that they entered, and those of whom that they left."""
+    told = place.told()
+    return [{u for u, _, change in told if change == kind} for kind in ("entered", "left")]
 
 
 def records(broker, topic):
