@@ -34,7 +34,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from sparkperso.recommend.kernels.als import first_factors, fit_als, fold_in
-from sparkperso.recommend.kernels.top import mask, top_n
+from sparkperso.recommend.kernels.top_n import mask, top_n
 
 try:
     from implicit.cpu.als import AlternatingLeastSquares

@@ -23,10 +23,10 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
 from sparkperso.jobs.build_features import STEP
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.step import carry_out
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.session import build_session
 from sparkperso.schemas import TABLES
-from sparkperso.session import build_session
 
 SHOP = Path(__file__).parent.parent / "src/sparkperso/data/online_retail_2009_2010.parquet"
 RESULTS = Path(__file__).parent / "results"

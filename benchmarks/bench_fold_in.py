@@ -17,9 +17,9 @@ import numpy as np
 
 from bench_peers import bare, examine, shop
 from sparkperso.config.models import AlsParams
-from sparkperso.recommend.judging import judge_lists
-from sparkperso.recommend.listing import Selection, best_items
 from sparkperso.recommend.models import fit_model
+from sparkperso.recommend.scoring.ranking_blocks import judge_lists
+from sparkperso.recommend.scoring.top_n import Selection, best_items
 
 RESULTS = Path(__file__).parent / "results" / "fold_in.json"
 EVERY = 10

@@ -21,10 +21,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.ingest_events import STEP
-from sparkperso.jobs.step import carry_out
-from sparkperso.session import build_session
+from sparkperso.jobs.ingest_events.batch import STEP
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.session import build_session
 from sparkperso.testing.sample import BUNDLED
 
 RESULTS = Path(__file__).parent / "results"

@@ -28,23 +28,23 @@ from pyspark.ml.clustering import KMeans
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config import load_settings
 from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.features.scaling import fit_scalers, scale_features
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.segment_tables import FEATURES, SCALED, write_segmentation
+from sparkperso.jobs.build_segments.tables import FEATURES, SCALED, write_segmentation
+from sparkperso.pipeline.job import Job
+from sparkperso.platform.session import build_session
 from sparkperso.schemas import TABLES
-from sparkperso.segments.centres import best_centres, refine_centres
-from sparkperso.segments.kmeans import named, scaled_centres
-from sparkperso.segments.points import POINT, cached_points
-from sparkperso.segments.population import Population
-from sparkperso.segments.profiles import profile_segments
-from sparkperso.segments.result import SegmentationResult
-from sparkperso.segments.rows import Stamp
-from sparkperso.segments.sample import mini_batch, points_in_driver
-from sparkperso.segments.search import assign, measured
-from sparkperso.session import build_session
+from sparkperso.segments.base.points import POINT, cached_points
+from sparkperso.segments.base.population import Population
+from sparkperso.segments.base.result import SegmentationResult
+from sparkperso.segments.base.sample import mini_batch, points_in_driver
+from sparkperso.segments.describe.statistics import profile_segments
+from sparkperso.segments.kmeans.build import named, scaled_centres
+from sparkperso.segments.kmeans.centres import best_centres, refine_centres
+from sparkperso.segments.kmeans.search import assign, measured
+from sparkperso.segments.tables.table_rows import Stamp
 
 RESULTS = Path(__file__).parent / "results"
 AS_OF = datetime(2026, 6, 30)

@@ -30,11 +30,11 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import default_conf_dir, load_settings
 from sparkperso.jobs import build_features
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.step import carry_out
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import Lake, conform
+from sparkperso.platform.session import build_session
 from sparkperso.schemas import TABLES
-from sparkperso.session import build_session
-from sparkperso.tables import Lake, conform
 
 RESULTS = Path(__file__).parent / "results"
 START = datetime(2026, 6, 1, tzinfo=timezone.utc)
@@ -138,7 +138,7 @@ def make_feed(spark: SparkSession, folder: Path, arguments: argparse.Namespace) 
 
 def run(folder: Path, lake: Path, ready: list[Path]) -> dict[int, float]:
     """Starts the stream, feeds it, and stops it; returns the second → time of its commit."""
-    line = [sys.executable, "-m", "sparkperso.cli", "stream-segments", "--lake", str(lake)]
+    line = [sys.executable, "-m", "sparkperso.cli.main", "stream-segments", "--lake", str(lake)]
     line += ["--conf-dir", str(folder / "conf")]
     line += ["--set", "segments.segmentations=[audiences]"]
     stream = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)

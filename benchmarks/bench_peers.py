@@ -31,15 +31,15 @@ from sparkperso.config.models import (
     KnnParams,
     PopularityParams,
 )
-from sparkperso.recommend.blending import blend_sums, choose_weights, weight_grid
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories
-from sparkperso.recommend.judging import user_values
-from sparkperso.recommend.listing import Selection, best_items
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.fit.blend_weights import blend_sums, choose_weights, weight_grid
+from sparkperso.recommend.fit.trial import Examined
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting, Scorer
-from sparkperso.recommend.models.prior import with_prior
-from sparkperso.recommend.trials import Examined
+from sparkperso.recommend.models.recency_prior import with_prior
+from sparkperso.recommend.scoring.ranking_blocks import user_values
+from sparkperso.recommend.scoring.top_n import Selection, best_items
 
 RESULTS = Path(__file__).parent / "results" / "peers.json"
 METRIC = "ndcg_at_10"

@@ -24,13 +24,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.persons import Persons
+from sparkperso.platform.session import build_session
 from sparkperso.rules.conditions import Condition
 from sparkperso.segments.rules.behaviour import AT, since, until
 from sparkperso.segments.rules.filters import fits
 from sparkperso.segments.rules.measures import all_measures, of_events
 from sparkperso.segments.rules.members import KEYS, People, fulfilled
-from sparkperso.session import build_session
+from sparkperso.users.persons import Persons
 
 RESULTS = Path(__file__).parent / "results"
 AS_OF = datetime(2026, 6, 30, 10, 30, tzinfo=timezone.utc)

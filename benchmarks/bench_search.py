@@ -20,20 +20,21 @@ import numpy as np
 
 from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams
-from sparkperso.jobs import build_features, ingest_events
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.step import carry_out
-from sparkperso.jobs.train_recommender import read_inputs
-from sparkperso.recommend.engines import Engine, Fitter
-from sparkperso.recommend.exam import prepare_exam
-from sparkperso.recommend.mllib import MllibSetting
+from sparkperso.jobs import build_features
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs.train_recommender.job import read_inputs
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.platform.session import build_session
+from sparkperso.recommend.data.folds import make_folds
+from sparkperso.recommend.data.prepared_fold import prepare_exam
+from sparkperso.recommend.data.user_histories import load_catalogue
+from sparkperso.recommend.fit.fit_strategy import Engine, Fitter
+from sparkperso.recommend.fit.mllib import MllibSetting
+from sparkperso.recommend.fit.task_runner import Shared
 from sparkperso.recommend.models.base import FitSetting
-from sparkperso.recommend.profiles import load_catalogue
-from sparkperso.recommend.search import Search, SearchPlan
-from sparkperso.recommend.split import make_folds
-from sparkperso.recommend.tasks import Shared
-from sparkperso.recorder import NullRecorder
-from sparkperso.session import build_session
+from sparkperso.recommend.tune.search import Search, SearchPlan
 
 RESULTS = Path(__file__).parent / "results" / "search.json"
 METRIC = "ndcg_at_10"

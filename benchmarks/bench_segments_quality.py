@@ -24,12 +24,12 @@ from sklearn.metrics import silhouette_score
 
 from sparkperso.config import load_settings
 from sparkperso.config.segmentation import load_segmentation
-from sparkperso.segments.centres import best_centres, refine_centres
-from sparkperso.segments.points import cached_points
-from sparkperso.segments.sample import mini_batch, points_in_driver
-from sparkperso.segments.search import measured
-from sparkperso.session import build_session
-from sparkperso.threads import one_thread
+from sparkperso.core.threads import one_thread
+from sparkperso.platform.session import build_session
+from sparkperso.segments.base.points import cached_points
+from sparkperso.segments.base.sample import mini_batch, points_in_driver
+from sparkperso.segments.kmeans.centres import best_centres, refine_centres
+from sparkperso.segments.kmeans.search import measured
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 42

@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sparkperso.config.lists import GraphConfig
-from sparkperso.recommend.nearest import (
+from sparkperso.recommend.scoring.nearest_items import (
     TILE,
     Directions,
     build_graph,

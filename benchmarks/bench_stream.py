@@ -62,7 +62,7 @@ def command(broker: Broker, lake: Path, *options: str) -> list[str]:
     """Returns the command line of the stream."""
     settings = ("stream.input=kafka", f"stream.kafka.bootstrap={broker.bootstrap}")
     sets = [part for setting in settings for part in ("--set", setting)]
-    line = [sys.executable, "-m", "sparkperso.cli", "ingest-events", "--source", "collector"]
+    line = [sys.executable, "-m", "sparkperso.cli.main", "ingest-events", "--source", "collector"]
     return [*line, "--stream", "--lake", str(lake), *sets, *options]
 
 

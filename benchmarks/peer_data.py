@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories
-from sparkperso.recommend.judging import Answers
-from sparkperso.recommend.trials import Examined
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.scoring.ranking_blocks import Answers
 from sparkperso.testing.sample import BUNDLED
 
 

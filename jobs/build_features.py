@@ -1,6 +1,6 @@
 """Events into interactions and user features: `spark-submit jobs/build_features.py --lake …`."""
 
-from sparkperso.jobs.command import main
+from sparkperso.pipeline.runner import main
 
 if __name__ == "__main__":
     main("build-features")

@@ -1,6 +1,6 @@
 """Every step on the bundled real data set: spark-submit jobs/demo.py."""
 
-from sparkperso.jobs.command import main
+from sparkperso.pipeline.runner import main
 
 if __name__ == "__main__":
     main("demo")

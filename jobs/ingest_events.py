@@ -1,6 +1,6 @@
 """Takes events of files into bronze, silver and quarantine: spark-submit jobs/ingest_events.py."""
 
-from sparkperso.jobs.command import main
+from sparkperso.pipeline.runner import main
 
 if __name__ == "__main__":
     main("ingest-events")

@@ -1,6 +1,6 @@
 """Makes a better candidate the champion: `spark-submit jobs/promote_model.py --lake …`."""
 
-from sparkperso.jobs.command import main
+from sparkperso.pipeline.runner import main
 
 if __name__ == "__main__":
     main("promote-model")

@@ -15,7 +15,7 @@ PATH = None  # file or folder; None: what the source says
 
 # COMMAND ----------
 
-from sparkperso.jobs.notebook import Suite
+from sparkperso.notebook import Suite
 
 suite = Suite(spark, ENV, LAKE, SETTINGS)
 suite.run("ingest-events", source=SOURCE, path=PATH)

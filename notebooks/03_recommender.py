@@ -13,7 +13,7 @@ SETTINGS = []
 
 # COMMAND ----------
 
-from sparkperso.jobs.notebook import Suite
+from sparkperso.notebook import Suite
 
 suite = Suite(spark, ENV, LAKE, SETTINGS)
 suite.run("train-recommender")

@@ -12,7 +12,7 @@ SETTINGS = []
 
 # COMMAND ----------
 
-from sparkperso.jobs.notebook import Suite
+from sparkperso.notebook import Suite
 
 suite = Suite(spark, ENV, LAKE, SETTINGS)
 titles = suite.table("silver/items").select("item_id", "title", "category")

@@ -75,7 +75,7 @@ may_install() {
 }
 
 install_java() {
-    .venv/bin/python -m sparkperso.java > /dev/null 2>&1 && return
+    .venv/bin/python -m sparkperso.platform.java > /dev/null 2>&1 && return
     if may_install; then
         say "installing Java with apt"
         local package log
@@ -86,16 +86,16 @@ install_java() {
         for package in openjdk-17-jre-headless openjdk-21-jre-headless; do
             as_root apt-get install -y -qq --no-install-recommends "$package" >> "$log" 2>&1 && break
         done
-        .venv/bin/python -m sparkperso.java > /dev/null 2>&1 || tail -n 5 "$log" >&2
+        .venv/bin/python -m sparkperso.platform.java > /dev/null 2>&1 || tail -n 5 "$log" >&2
         rm -f "$log"
     fi
-    .venv/bin/python -m sparkperso.java > /dev/null || exit 1
+    .venv/bin/python -m sparkperso.platform.java > /dev/null || exit 1
 }
 
 python=$(choose_python)
 install_tools
 install_packages
 install_java
-.venv/bin/python -m sparkperso.jars
-.venv/bin/python -m sparkperso.class_archive
+.venv/bin/python -m sparkperso.platform.jars
+.venv/bin/python -m sparkperso.platform.class_archive
 scripts/build_web.sh --where-possible

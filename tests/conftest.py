@@ -87,7 +87,7 @@ def golden(request):
 @pytest.fixture(scope="session")
 def spark():
     from sparkperso.config import load_settings
-    from sparkperso.session import build_session
+    from sparkperso.platform.session import build_session
 
     session = build_session(load_settings(assignments=TEST_PROPERTIES))
     yield session
@@ -103,7 +103,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def lake(spark, settings):
-    from sparkperso.tables import Lake
+    from sparkperso.platform.lake import Lake
 
     return Lake(spark, settings.lake)
 
@@ -112,7 +112,7 @@ def lake(spark, settings):
 def make_job(spark, settings):
     """Returns make(name, set=[...], **options), which opens a job on this test's lake."""
     from sparkperso.config import load_settings
-    from sparkperso.jobs.context import Job
+    from sparkperso.pipeline.job import Job
 
     def make(name, set=(), as_of=None, **options):  # noqa: A002
         own = load_settings(assignments=overridden(TEST_PROPERTIES, set), lake=settings.lake.root)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 
 
 @pytest.fixture(scope="session")

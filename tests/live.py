@@ -14,10 +14,12 @@ from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES, overridden
 
 from sparkperso.config import default_conf_dir, load_settings
-from sparkperso.jobs import build_features, build_segments, stream_segments
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.step import carry_out
-from sparkperso.tables import Lake
+from sparkperso.jobs import build_features
+from sparkperso.jobs.build_segments import job as build_segments
+from sparkperso.jobs.stream_segments import job as stream_segments
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import Lake
 from sparkperso.testing.frames import events_frame
 from sparkperso.testing.rules import AS_OF, random_events
 

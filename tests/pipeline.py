@@ -37,7 +37,7 @@ def recorded_reads(root):
     """Gives step → tables of a lake whose files Spark is asked for, whoever asks."""
     from pyspark.sql.readwriter import DataFrameReader
 
-    from sparkperso.jobs import step as steps
+    from sparkperso.pipeline import step as steps
 
     reads, current = {}, []
     load, carry_out = DataFrameReader.load, steps._carry_out
@@ -85,8 +85,8 @@ def small_conf(tmp_path_factory):
 def run_pipeline(spark, sample_file, small_conf):
     """Returns run(root, set=()), which carries out all steps on the sample in that folder."""
     from sparkperso.config import load_settings
-    from sparkperso.jobs.context import Job
     from sparkperso.jobs.run import run_steps
+    from sparkperso.pipeline.job import Job
 
     def run(root, set=()):  # noqa: A002
         assignments = overridden(TEST_PROPERTIES, SMALL_SEARCH, set)

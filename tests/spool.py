@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkperso.jobs import ingest_events
-from sparkperso.jobs.step import carry_out
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.pipeline.step import carry_out
 
 COLLECTED = {
     "received_at": "2026-06-01T10:00:05.250000Z",

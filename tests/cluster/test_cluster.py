@@ -16,7 +16,7 @@ import sys
 
 from pyspark import TaskContext
 from sparkperso.config import load_settings
-from sparkperso.session import build_session
+from sparkperso.platform.session import build_session
 
 lake = sys.argv[sys.argv.index("--lake") + 1]
 small = ["spark.shuffle_partitions=2", "spark.conf.spark.databricks.delta.snapshotPartitions=2"]

@@ -8,8 +8,8 @@ import pytest
 from tests.pipeline import SMALL_SEARCH
 
 from sparkperso.config import load_settings
-from sparkperso.errors import QualityGateError
-from sparkperso.tables import Lake
+from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.lake import Lake
 from sparkperso.testing.cluster import submit
 from sparkperso.testing.compare import assert_same_tables
 

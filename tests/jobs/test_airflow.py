@@ -56,7 +56,7 @@ def test_airflow_runs_the_dag(airflow, spark, tmp_path):
         "dags",
         "test",
         DAG,
-        SPARKPERSO_COMMAND=shlex.join([sys.executable, "-m", "sparkperso.cli"]),
+        SPARKPERSO_COMMAND=shlex.join([sys.executable, "-m", "sparkperso.cli.main"]),
         SPARKPERSO_OPTIONS=shlex.join(
             [
                 *("--lake", str(tmp_path / "lake")),
@@ -88,7 +88,7 @@ def test_what_a_gate_refuses_is_not_tried_again(airflow):
     ],
 )
 def test_places_in_the_tasks_own_folder_are_refused(airflow, options, named):
-    command = shlex.join([sys.executable, "-m", "sparkperso.cli"])
+    command = shlex.join([sys.executable, "-m", "sparkperso.cli.main"])
     ran = airflow("dags", "test", DAG, SPARKPERSO_COMMAND=command, SPARKPERSO_OPTIONS=options)
     assert f"{named} should be an absolute folder or a URI" in ran.stdout + ran.stderr
     assert "up_for_retry" not in (ran.stdout + ran.stderr).lower()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.conftest import TEST_PROPERTIES
 
-from sparkperso.cli import run_cli
+from sparkperso.cli.main import run_cli
 
 N_USERS, N_TASTES, TASTE_ITEMS, K = 200, 4, 15, 5
 SPACE = (

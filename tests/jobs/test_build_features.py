@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from tests.conftest import TEST_PROPERTIES, overridden
 
-from sparkperso.columns import NUMERIC_FEATURES
-from sparkperso.errors import JobError
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.errors import JobError
 from sparkperso.testing.clickstream import ClickStream, make_click_stream
 from sparkperso.testing.compare import assert_same_rows
 from sparkperso.testing.frames import events_frame
@@ -36,8 +36,8 @@ class Built:
 def run(spark, root, as_of=None, set=()):  # noqa: A002
     from sparkperso.config import load_settings
     from sparkperso.jobs.build_features import STEP
-    from sparkperso.jobs.context import Job
-    from sparkperso.jobs.step import carry_out
+    from sparkperso.pipeline.job import Job
+    from sparkperso.pipeline.step import carry_out
 
     settings = load_settings(assignments=overridden(TEST_PROPERTIES, set), lake=root)
     job = Job("build-features", settings, spark, requested_as_of=as_of, say=lambda line: None)
@@ -47,7 +47,7 @@ def run(spark, root, as_of=None, set=()):  # noqa: A002
 @pytest.fixture(scope="module")
 def built(spark, tmp_path_factory):
     from sparkperso.config import load_settings
-    from sparkperso.tables import Lake
+    from sparkperso.platform.lake import Lake
 
     root = str(tmp_path_factory.mktemp("features"))
     lake = Lake(spark, load_settings(assignments=TEST_PROPERTIES, lake=root).lake)
@@ -73,7 +73,7 @@ def test_the_features_are_the_truth_and_the_latest_event_sets_the_time(built):
 
 
 def test_a_user_is_scaled_alone_by_what_is_stored(built):
-    from sparkperso.features.parameters import FeatureScaler, scale_user
+    from sparkperso.features.scaler_parameters import FeatureScaler, scale_user
 
     scaled = built.read(SCALED).where("user_id = 'user-0003'")
     for row in scaled.withColumn("as_of", scaled.as_of.cast("string")).collect():

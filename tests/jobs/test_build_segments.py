@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.conftest import overridden
 
-from sparkperso.columns import RUN_COLUMNS
 from sparkperso.config import load_settings
-from sparkperso.errors import QualityGateError
-from sparkperso.jobs.build_segments import STEP
-from sparkperso.jobs.context import Job
-from sparkperso.jobs.step import carry_out, is_up_to_date
+from sparkperso.core.columns import RUN_COLUMNS
+from sparkperso.core.errors import QualityGateError
+from sparkperso.jobs.build_segments.job import STEP
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.step import carry_out, is_up_to_date
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import table_frame
 

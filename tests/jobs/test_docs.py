@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from sparkperso.cli import run_cli
+from sparkperso.cli.job_commands import JOB_COMMANDS
+from sparkperso.cli.main import run_cli
 from sparkperso.config import load_settings
-from sparkperso.job_commands import JOB_COMMANDS
 
 DOCS = Path(__file__).parents[2]
 

@@ -11,11 +11,11 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from tests.spool import line
 
-from sparkperso.collect.plan_check import PlanCheck
 from sparkperso.config import load_named
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.errors import UsageError
-from sparkperso.jobs import ingest_events
+from sparkperso.core.errors import UsageError
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.services.collect.intake.plan_check import PlanCheck
 
 
 def arrivals(lake, table):

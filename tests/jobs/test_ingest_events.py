@@ -10,12 +10,12 @@ import pytest
 from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES
 
-from sparkperso.cli import run_cli
+from sparkperso.cli.main import run_cli
 from sparkperso.config import default_conf_dir
-from sparkperso.errors import JobError, QualityGateError
-from sparkperso.jobs import ingest_events
-from sparkperso.jobs.step import carry_out
-from sparkperso.tables import Lake
+from sparkperso.core.errors import JobError, QualityGateError
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import Lake
 from sparkperso.testing.clickstream import inject_faults, make_click_stream, write_json_lines
 
 # So that the made times stay young enough whenever the tests run; the old fault is of 1990.

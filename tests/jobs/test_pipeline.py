@@ -7,9 +7,9 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.jobs.step import BOOKS
+from sparkperso.pipeline.step import BOOKS
+from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
-from sparkperso.tables import Lake
 
 NEED_MORE = {"ops/stream_progress", "silver/consents"}
 """Tables that no file of order lines fills: a stream's, and people's decisions."""

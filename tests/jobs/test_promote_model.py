@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.unit.test_recommend_promotion import GOOD, WORSE
+from tests.unit.recommend.test_promotion import GOOD, WORSE
 
-from sparkperso.cli import cli
-from sparkperso.errors import JobError, QualityGateError, UsageError
+from sparkperso.cli.main import cli
+from sparkperso.core.errors import JobError, QualityGateError, UsageError
 from sparkperso.testing.frames import events_frame
 
 AS_OF = datetime(2026, 3, 1)
@@ -177,7 +177,7 @@ def test_a_dry_run_shows_every_check_and_leaves_no_trace(registry):
 
 def test_only_a_dry_run_has_no_row_in_ops_runs(registry):
     from sparkperso.jobs.promote_model import STEP
-    from sparkperso.jobs.step import carry_out
+    from sparkperso.pipeline.step import carry_out
 
     registry.train()
     job = registry.job(dry_run=True)

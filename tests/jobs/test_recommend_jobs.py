@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES, overridden
 
-from sparkperso.errors import JobError, QualityGateError, TrackingError
+from sparkperso.core.errors import JobError, QualityGateError, TrackingError
 from sparkperso.testing.compare import assert_same_tables
 from sparkperso.testing.frames import events_frame, table_frame
 
@@ -67,7 +67,7 @@ class Shop:
 
     def job(self, name, *more):
         from sparkperso.config import load_settings
-        from sparkperso.jobs.context import Job
+        from sparkperso.pipeline.job import Job
 
         settings = load_settings(
             assignments=overridden(TEST_PROPERTIES, SEARCH, more), lake=self.root
@@ -83,7 +83,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def open_shop(spark, tmp_path_factory):
-    from sparkperso.recommend.interactions import build_interactions
+    from sparkperso.recommend.data.interactions import build_interactions
 
     def make(rows):
         found = Shop(spark, str(tmp_path_factory.mktemp("shop") / "lake"))
@@ -99,7 +99,9 @@ def open_shop(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jobs():
-    from sparkperso.jobs import build_recommendations, promote_model, train_recommender
+    from sparkperso.jobs import promote_model
+    from sparkperso.jobs.build_recommendations import job as build_recommendations
+    from sparkperso.jobs.train_recommender import job as train_recommender
 
     return train_recommender, promote_model, build_recommendations
 
@@ -234,7 +236,7 @@ def versions_of(shop):
 
 
 def test_a_registered_version_is_read_as_registered_whatever_became_of_the_newest(trained, jobs):
-    from sparkperso.jobs.model_tables import digest_of, read_registered
+    from sparkperso.jobs.train_recommender.model_tables import digest_of, read_registered
 
     job = trained.job("look")
     champion = job.tracking.by_alias("recommender", "champion")

@@ -7,9 +7,9 @@ from tests.spool import line
 
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.jobs import rekey_pseudonyms
-from sparkperso.jobs.step import carry_out
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import TableWriter
 from sparkperso.privacy import Pseudonyms, load_keys
-from sparkperso.tables import TableWriter
 
 KEYS = {
     "k1": {"from_env": "KEY_1", "secret": "1" * 32},

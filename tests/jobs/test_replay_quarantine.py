@@ -7,10 +7,10 @@ import json
 import pytest
 from tests.spool import line
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 from sparkperso.jobs import replay_quarantine
-from sparkperso.jobs.step import carry_out
-from sparkperso.tables import TableWriter
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import TableWriter
 
 COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
 LAX = "ingest.max_future_minutes=200"

@@ -10,10 +10,10 @@ from confluent_kafka import Producer
 from pyspark.sql import functions as F
 from tests.spool import line
 
-from sparkperso.errors import UsageError
-from sparkperso.jobs import ingest_events
-from sparkperso.jobs.step import carry_out
-from sparkperso.tables import TableWriter
+from sparkperso.core.errors import UsageError
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.pipeline.step import carry_out
+from sparkperso.platform.lake import TableWriter
 
 COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
 BAD = {"event_type": "nonsense"}
@@ -168,7 +168,7 @@ def test_rules_may_not_change_amid_a_micro_batch(lake, spool, stream, monkeypatc
 def test_a_second_stream_on_one_checkpoint_is_refused(lake, spool, stream):
     spool("a", [line(1)])
     stream()
-    from sparkperso.jobs.checkpoint import locked
+    from sparkperso.pipeline.checkpoint import locked
 
     with locked(str(checkpoint(lake))), pytest.raises(UsageError, match="Another process"):
         stream()

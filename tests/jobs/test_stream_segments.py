@@ -12,9 +12,9 @@ import pytest
 from confluent_kafka import Consumer
 from tests.live import Place, many_events, simple, wait_until
 
-from sparkperso.errors import ConfigError, UsageError
-from sparkperso.jobs import live_members
-from sparkperso.jobs.checkpoint import locked
+from sparkperso.core.errors import ConfigError, UsageError
+from sparkperso.jobs.stream_segments import memberships
+from sparkperso.pipeline.checkpoint import locked
 from sparkperso.testing.rules import AS_OF
 
 
@@ -62,7 +62,7 @@ def test_days_of_events_live_is_the_batch_to_the_row(place):
 def test_a_run_that_breaks_off_is_completed_by_the_next(place, monkeypatch):
     events = many_events(20)
     place.add(events[:100])
-    monkeypatch.setattr(live_members, "record_changes", broken)
+    monkeypatch.setattr(memberships, "record_changes", broken)
     with pytest.raises(Exception, match="power cut"):
         place.live_while(lambda: place.add_and_wait(events[100:200]))
     monkeypatch.undo()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sparkperso.client import AsyncClient, Client, Options
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 from sparkperso.testing.collector import free_port, running_collector
 
 QUICK = Options(flush_seconds=0.05, first_pause=0.05, longest_pause=0.2)

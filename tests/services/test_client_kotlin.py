@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 from sparkperso.testing.collector import free_port, running_collector
 from sparkperso.testing.kotlin import compile_kotlin, kotlin_line
 

@@ -57,7 +57,7 @@ def test_it_is_up_in_under_two_seconds_without_spark(collector, tmp_path):
     # On a machine with other work a second lasts longer than one of the processor.
     assert min(collector.started_in, processor_seconds() - before) < 2.0
     heavy = "{'pyspark', 'mlflow', 'pandas'}"
-    code = f"import sys, sparkperso.collect.serve; print(sorted({heavy} & sys.modules.keys()))"
+    code = f"import sys, sparkperso.services.collect.server; print(sorted({heavy} & sys.modules.keys()))"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -261,7 +261,7 @@ def test_a_port_that_is_taken_and_an_unsafe_key_are_named(tmp_path, collector):
         line = [
             sys.executable,
             "-m",
-            "sparkperso.cli",
+            "sparkperso.cli.main",
             "collect",
             "--lake",
             str(tmp_path),

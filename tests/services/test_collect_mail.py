@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sparkperso.config import load_settings
-from sparkperso.links import make_links
+from sparkperso.email.tokens import make_links
 from sparkperso.testing.collector import basic, running_collector
 
 TARGET = "https://shop.example/sale?size=4#top"

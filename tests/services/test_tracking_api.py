@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from tests.openapi import require_described
 from tests.recorder import recorder_of
 
-from sparkperso.collect.app import make_app
-from sparkperso.collect.tracking_api import BATCH, KINDS
 from sparkperso.config import load_settings
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
+from sparkperso.services.collect.app import make_app
+from sparkperso.services.collect.routes.tracking_api import BATCH, KINDS
 from sparkperso.testing.collector import LOCAL, running_collector
 from sparkperso.testing.kotlin import analytics_folder, compile_kotlin, kotlin_line
 

@@ -11,8 +11,8 @@ import pytest
 from pyspark.ml.recommendation import ALS
 from scipy.sparse import csr_matrix
 
-from sparkperso.errors import JobError
-from sparkperso.recommend.blocks import fit_als_blocks, gram_blocks
+from sparkperso.core.errors import JobError
+from sparkperso.recommend.fit.distributed_als import fit_als_blocks, gram_blocks
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 
 PARAMS = {"reg_param": 0.05, "alpha": 4.0}
@@ -131,7 +131,7 @@ def test_pairs_of_preferred_items_are_counted(spark, matrix):
 
 
 def test_sums_are_put_together_from_several_chunks(spark, matrix, monkeypatch):
-    monkeypatch.setattr("sparkperso.recommend.packing.CHUNK_BYTES", 4 * 50 * 7)
+    monkeypatch.setattr("sparkperso.recommend.data.user_blocks.CHUNK_BYTES", 4 * 50 * 7)
     liked = (matrix > 0).astype(float).toarray()
     found = gram_blocks(profiles(spark, matrix, 2), matrix.shape[1])
     assert np.array_equal(found, liked.T @ liked)

@@ -13,7 +13,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import AlsParams, ExplicitParams
-from sparkperso.errors import JobError
+from sparkperso.core.errors import JobError
 
 SAMPLE = Path(pyspark.__file__).parent / "data/mllib/als/sample_movielens_ratings.txt"
 ROUNDS = 6
@@ -22,7 +22,7 @@ ROUNDS = 6
 
 @pytest.fixture
 def rows_of(spark):
-    from sparkperso.recommend.benchmark.rows import read_rows
+    from sparkperso.recommend.benchmark.read_ratings import read_rows
 
     def make(rows, schema):
         return read_rows(spark.createDataFrame(rows, schema), "--train")
@@ -56,7 +56,7 @@ def test_every_dropped_row_is_counted_under_its_reason(rows_of):
 
 
 def test_of_repeated_pairs_the_latest_counts(rows_of):
-    from sparkperso.recommend.benchmark.rows import pairs_of
+    from sparkperso.recommend.benchmark.read_ratings import pairs_of
 
     given = [
         ("u", "a", 5.0, "2020-01-01"),
@@ -115,7 +115,7 @@ def purchases():
 
 
 def folds_of(rows, spark):
-    from sparkperso.recommend.benchmark.parts import _rolling
+    from sparkperso.recommend.benchmark.folds import _rolling
 
     nothing = spark.createDataFrame([], "item_id string")
     cuts = [datetime(2021, 1, 10), datetime(2021, 1, 20)]
@@ -158,7 +158,7 @@ def test_a_first_time_may_be_missing_but_not_wrong(rows_of):
 
 
 def test_pairs_of_the_test_that_began_in_training_are_not_new(rows_of):
-    from sparkperso.recommend.benchmark.setting import begun_later
+    from sparkperso.recommend.benchmark.prepare import begun_later
 
     schema = "user_id string, item_id string, first_timestamp string, timestamp string"
     given = [("u", "old", "2021-01-01", "2021-02-01"), ("u", "new", "2021-02-01", "2021-02-02")]
@@ -181,7 +181,7 @@ def test_rows_that_cannot_be_used_are_refused(rows_of):
 
 
 def test_attributes_are_values_or_buckets_of_numbers(spark):
-    from sparkperso.recommend.benchmark.attributes import describe
+    from sparkperso.recommend.benchmark.column_attributes import describe
 
     given = [
         (n, n / 10, n % 3, "north" if n % 2 else None, ["x", "y"], f"mail-{n}") for n in range(1200)
@@ -246,7 +246,7 @@ def mllib_factors(spark, taught, params, implicit):
 
 
 def test_explicit_als_errs_as_mllibs_does(spark):
-    from sparkperso.recommend.explicit import try_rating
+    from sparkperso.recommend.fit.explicit_als import try_rating
 
     taught, asked = sample_matrices()
     params = ExplicitParams(rank=8, reg_param=0.1, max_iter=ROUNDS)

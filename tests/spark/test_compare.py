@@ -52,7 +52,7 @@ def test_noise_within_the_tolerance_is_no_difference(frame):
 
 def test_tables_of_two_lakes_are_compared_by_name(spark, tmp_path):
     from sparkperso.config.platform import LakeConfig
-    from sparkperso.tables import Lake
+    from sparkperso.platform.lake import Lake
 
     lakes = [Lake(spark, LakeConfig(root=str(tmp_path / side))) for side in "lr"]
     row = {"run_id": "r", "job": "j", "direction": "input", "table_name": "silver/events"}

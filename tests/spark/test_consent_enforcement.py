@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from pyspark.sql import functions as F
 
-from sparkperso.collect.consent_store import ConsentStore
-from sparkperso.consent import PURPOSES, Decision, decision_of, is_allowed
-from sparkperso.ingest.enforcement import allowed_column, refusals, regime_column
+from sparkperso.core.consent import PURPOSES, Decision, decision_of, is_allowed
+from sparkperso.ingest.consent_check import allowed_column, refusals, regime_column
+from sparkperso.services.collect.intake.consent_store import ConsentStore
 
 NOON = datetime(2026, 6, 1, 12)
 RECORD = (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sparkperso.columns import NUMERIC_FEATURES
+from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.testing.clickstream import make_click_stream
 from sparkperso.testing.compare import assert_same_rows
 from sparkperso.testing.frames import events_frame

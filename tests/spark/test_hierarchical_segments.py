@@ -9,9 +9,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.config.segments import SegmentsConfig
-from sparkperso.errors import QualityGateError
-from sparkperso.recorder import NullRecorder
-from sparkperso.segments.hierarchical import build_hierarchical
+from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.segments.hierarchy.build import build_hierarchical
 from sparkperso.testing.segments import WORDS, group_rows, population
 
 SETTINGS = SegmentsConfig(users_per_partition=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from sparkperso.ingest import deduplicate, narrow
+from sparkperso.ingest import deduplicate, key_lists
 from sparkperso.ingest.deduplicate import deduplicated
 
 SCHEMA = (
@@ -44,9 +44,9 @@ def test_the_earliest_then_smallest_record_of_each_id_stays(valid, partitions):
     assert payloads(rows, len(ROWS), None, "now") == ["a1", "b", "c has b's key", "d"]
 
 
-@pytest.mark.parametrize("bound", [narrow.MAX_BROADCAST_KEYS, 0])
+@pytest.mark.parametrize("bound", [key_lists.MAX_BROADCAST_KEYS, 0])
 def test_known_events_are_dropped_and_their_keys_namesakes_kept(spark, valid, monkeypatch, bound):
-    monkeypatch.setattr(narrow, "MAX_BROADCAST_KEYS", bound)
+    monkeypatch.setattr(key_lists, "MAX_BROADCAST_KEYS", bound)
     known = spark.createDataFrame([("b", 2, "before", "s"), ("x", 3, "before", "s")], KNOWN)
     assert payloads(valid, len(ROWS), known, "now") == ["a1", "c has b's key", "d"]
 

@@ -14,10 +14,10 @@ import pytest
 from sparkperso.config import load_named
 from sparkperso.config.source import CsvConfig, SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.errors import ConfigError, JobError, UsageError
-from sparkperso.ingest.files import list_files
-from sparkperso.ingest.parse import Rulebook, classify_files, valid_events
-from sparkperso.ingest.readers import read_records
+from sparkperso.core.errors import ConfigError, JobError, UsageError
+from sparkperso.ingest.classify import Rulebook, classify_files, valid_events
+from sparkperso.ingest.sources.files import list_files
+from sparkperso.ingest.sources.readers import read_records
 from sparkperso.privacy import PersonalFields, Pseudonyms, load_keys
 
 NOW = datetime(2026, 7, 1, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 from tests.times import INSTANTS, NONE, WALL
 
 from sparkperso.ingest.times import choose_formats, event_time
-from sparkperso.recommend.benchmark.rows import moment
+from sparkperso.recommend.benchmark.read_ratings import moment
 
 UK = ["d/M/yyyy H:mm[:ss]", "M/d/yyyy H:mm[:ss]"]
 

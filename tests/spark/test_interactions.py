@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from sparkperso.config.recommend import InteractionsConfig
-from sparkperso.recommend.indexes import new_index_rows
-from sparkperso.recommend.interactions import build_interactions
+from sparkperso.recommend.data.id_index import new_index_rows
+from sparkperso.recommend.data.interactions import build_interactions
 from sparkperso.testing.frames import events_frame, table_frame
 
 AS_OF = datetime(2026, 3, 1, 12)

@@ -9,10 +9,10 @@ import pytest
 from chispa import assert_df_equality
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
-from sparkperso.errors import ConfigError, JobError, QualityGateError
-from sparkperso.recorder import NullRecorder
-from sparkperso.segments.kmeans import NO_CLUSTERS, build_kmeans
-from sparkperso.segments.population import latest_population
+from sparkperso.core.errors import ConfigError, JobError, QualityGateError
+from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.segments.base.population import latest_population
+from sparkperso.segments.kmeans.build import NO_CLUSTERS, build_kmeans
 from sparkperso.testing.segments import AS_OF, GROUPS, WORDS, group_rows, population
 
 SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)

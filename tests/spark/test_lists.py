@@ -7,16 +7,20 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.unit.test_eligibility import ALL, YEAR, Fixed, catalogue_of, may_see, wild
-from tests.unit.test_neighbours import directions
+from tests.unit.recommend.test_eligibility import ALL, YEAR, Fixed, catalogue_of, may_see, wild
+from tests.unit.recommend.test_nearest_items import directions
 
 from sparkperso.config.lists import DiversityConfig, ListsConfig
-from sparkperso.jobs.selection import hidden_items, make_selection, without_items
-from sparkperso.recommend.diversity import make_diversity
-from sparkperso.recommend.eligibility import allowed_items, user_rules
-from sparkperso.recommend.listing import Selection
-from sparkperso.recommend.neighbours import similar_items
-from sparkperso.recommend.scoring import Lister, list_frame
+from sparkperso.jobs.build_recommendations.list_policy import (
+    hidden_items,
+    make_selection,
+    without_items,
+)
+from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.similar_items import similar_items
+from sparkperso.recommend.scoring.diversity import make_diversity
+from sparkperso.recommend.scoring.eligibility import allowed_items, user_rules
+from sparkperso.recommend.scoring.top_n import Selection
 
 N_ITEMS, LIMIT = 300, 2
 

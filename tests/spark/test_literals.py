@@ -11,10 +11,10 @@ import pytest
 from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES, overridden
 
-from sparkperso.jobs.notebook import Suite
-from sparkperso.literals import instant, instant_sql, micros, moment
-from sparkperso.session import TIME_ZONE
-from sparkperso.tables import Lake
+from sparkperso.notebook import Suite
+from sparkperso.platform.lake import Lake
+from sparkperso.platform.literals import instant, instant_sql, micros, moment
+from sparkperso.platform.session import TIME_ZONE
 from sparkperso.testing.clickstream import make_click_stream
 from sparkperso.testing.compare import assert_same_tables
 from sparkperso.testing.frames import events_frame

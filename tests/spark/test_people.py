@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.ingest.consents import consent_states
-from sparkperso.persons import Persons
-from sparkperso.segments.people import profile_people
 from sparkperso.testing.frames import events_frame
+from sparkperso.users.persons import Persons
+from sparkperso.users.profiles import profile_people
 
 START = datetime(2026, 6, 1)
 DECISION = (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
-from sparkperso.recommend.popularity import counted_events, popular_items
+from sparkperso.recommend.lists.popular_items import counted_events, popular_items
 from sparkperso.testing.frames import events_frame
 
 AS_OF = datetime(2026, 3, 1)

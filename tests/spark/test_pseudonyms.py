@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.ingest.pseudonyms import (
+from sparkperso.ingest.rekey import (
     new_names,
     one_row_per_key,
     pseudonyms_in,

@@ -27,28 +27,19 @@ from sparkperso.config.recommend import (
     SearchConfig,
     SplitConfig,
 )
-from sparkperso.errors import JobError
+from sparkperso.core.errors import JobError
 from sparkperso.evaluate.ranking import mean_metrics
-from sparkperso.persons import Persons
-from sparkperso.recommend import search as search_module
-from sparkperso.recommend import tasks as tasks_module
-from sparkperso.recommend.across import Across
-from sparkperso.recommend.comparison import judged_lists
-from sparkperso.recommend.engines import Engine, Fitter, choose_engine
-from sparkperso.recommend.exam import prepare_exam
-from sparkperso.recommend.frames import judge_in_frames, try_in_frames
-from sparkperso.recommend.histories import BUCKETS, read_histories
-from sparkperso.recommend.listing import Selection, best_items
-from sparkperso.recommend.lists import build_lists
-from sparkperso.recommend.mllib import MllibSetting, fit_mllib
-from sparkperso.recommend.models import fit_model
-from sparkperso.recommend.models.base import FitSetting
-from sparkperso.recommend.models.prior import recency_prior
-from sparkperso.recommend.profiles import UserAttributes, profile_frame
-from sparkperso.recommend.scoring import Lister, list_frame
-from sparkperso.recommend.search import Search, SearchPlan, learn_blend
-from sparkperso.recommend.split import make_folds
-from sparkperso.recommend.tasks import (
+from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.recommend.arrays.histories import BUCKETS, read_histories
+from sparkperso.recommend.data.folds import make_folds
+from sparkperso.recommend.data.prepared_fold import prepare_exam
+from sparkperso.recommend.data.user_histories import UserAttributes, profile_frame
+from sparkperso.recommend.fit import task_runner as tasks_module
+from sparkperso.recommend.fit.distributed_fit import Across
+from sparkperso.recommend.fit.distributed_trial import judge_in_frames, try_in_frames
+from sparkperso.recommend.fit.fit_strategy import Engine, Fitter, choose_engine
+from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
+from sparkperso.recommend.fit.task_runner import (
     Shared,
     chunks_for,
     fit_in_tasks,
@@ -56,9 +47,17 @@ from sparkperso.recommend.tasks import (
     read_exam,
     trial_work,
 )
-from sparkperso.recommend.tried import best_of
-from sparkperso.recommend.tuning import Bench, best_by_model, tune
-from sparkperso.recorder import NullRecorder
+from sparkperso.recommend.holdout import judged_lists
+from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.recommendation_rows import build_lists
+from sparkperso.recommend.models import fit_model
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.models.recency_prior import recency_prior
+from sparkperso.recommend.scoring.top_n import Selection, best_items
+from sparkperso.recommend.tune import search as search_module
+from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
+from sparkperso.recommend.tune.trial_result import best_of
+from sparkperso.recommend.tune.tuning import Bench, best_by_model, tune
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.models import (
     N_ITEMS,
@@ -72,6 +71,7 @@ from sparkperso.testing.models import (
     with_strangers,
     without_refunds,
 )
+from sparkperso.users.persons import Persons
 
 START = datetime(2026, 1, 1)
 AS_OF = START + timedelta(days=100)

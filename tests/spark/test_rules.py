@@ -9,9 +9,8 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
 
-from sparkperso.persons import Persons
 from sparkperso.rules.evaluate import holds
-from sparkperso.rules.walk import order_of
+from sparkperso.rules.traverse import order_of
 from sparkperso.schemas import TABLES
 from sparkperso.segments.live.counters import counted_of, hourly
 from sparkperso.segments.live.hours import BATCH, PAST, SEED, folded, reach_of
@@ -21,6 +20,7 @@ from sparkperso.segments.rules.members import People, fulfilled, known_attribute
 from sparkperso.segments.rules.overlaps import Overlap, overlaps
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.rules import AS_OF, CONDITION, random_events, random_rule
+from sparkperso.users.persons import Persons
 
 USERS = [f"u{number}" for number in range(60)]
 IDENTIFIED = {

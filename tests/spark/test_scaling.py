@@ -7,10 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config.features import ScalingConfig
-from sparkperso.errors import JobError
-from sparkperso.features.parameters import scale_user
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.errors import JobError
+from sparkperso.features.scaler_parameters import scale_user
 from sparkperso.testing.frames import table_frame
 
 AS_OF = datetime(2026, 6, 30)

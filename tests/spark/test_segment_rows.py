@@ -6,7 +6,7 @@ import random
 from datetime import datetime, timedelta
 
 from sparkperso.schemas.segments import SEGMENT_HISTORY
-from sparkperso.segments.rows import Stamp, membership_changes
+from sparkperso.segments.tables.table_rows import Stamp, membership_changes
 
 START = datetime(2011, 1, 1)
 

@@ -6,10 +6,10 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig, StabilityConfig
-from sparkperso.errors import QualityGateError
-from sparkperso.recorder import NullRecorder
-from sparkperso.segments.kmeans import build_kmeans
-from sparkperso.segments.previous import Previous
+from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.segments.base.previous_run import Previous
+from sparkperso.segments.kmeans.build import build_kmeans
 from sparkperso.testing.segments import GROUPS, WORDS, group_rows, population
 
 SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)

@@ -13,7 +13,7 @@ SCRIPT = textwrap.dedent(
     from datetime import datetime
     from pyspark.sql import functions as F
     from sparkperso.config import load_settings
-    from sparkperso.session import build_session
+    from sparkperso.platform.session import build_session
 
     spark = build_session(load_settings(assignments=["spark.driver_memory=600m"]))
     noon = datetime(2026, 7, 1, 12)
@@ -38,8 +38,8 @@ def test_naive_times_are_utc_in_any_zone():
 BARE = """
 import sys
 from sparkperso.config import load_settings
-from sparkperso.errors import UsageError
-from sparkperso.session import build_session
+from sparkperso.core.errors import UsageError
+from sparkperso.platform.session import build_session
 
 settings = load_settings("cluster", assignments=["spark.master=local[1]"])
 try:

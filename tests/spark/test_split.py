@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from sparkperso.config.recommend import InteractionsConfig, SplitConfig
-from sparkperso.errors import QualityGateError
-from sparkperso.recommend.split import cut_times, latest_ratings, make_folds
+from sparkperso.core.errors import QualityGateError
+from sparkperso.recommend.data.folds import cut_times, latest_ratings, make_folds
 from sparkperso.testing.frames import events_frame
 
 START = datetime(2026, 1, 1)

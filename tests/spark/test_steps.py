@@ -9,17 +9,17 @@ from datetime import datetime
 import pytest
 
 from sparkperso import __version__
+from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.config.platform import LakeConfig
-from sparkperso.errors import JobError, QualityGateError
-from sparkperso.job_commands import JOB_COMMANDS
-from sparkperso.jobs import build_segments
-from sparkperso.jobs import step as steps
-from sparkperso.jobs.code import code_version, modules
-from sparkperso.jobs.notebook import options_of
+from sparkperso.core.errors import JobError, QualityGateError
+from sparkperso.jobs.build_segments import job as build_segments
 from sparkperso.jobs.run import run_steps
-from sparkperso.jobs.step import Step, carry_out, is_up_to_date
+from sparkperso.notebook import options_of
+from sparkperso.pipeline import step as steps
+from sparkperso.pipeline.code import code_version, modules
+from sparkperso.pipeline.step import Step, carry_out, is_up_to_date
+from sparkperso.platform.lake import TableWriter
 from sparkperso.schemas import TABLES
-from sparkperso.tables import TableWriter
 from sparkperso.testing.frames import events_frame
 
 TABLE = "ops/data_quality"

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config.platform import LakeConfig
-from sparkperso.errors import JobError, WriteConflictError
-from sparkperso.tables import Lake, Txn
+from sparkperso.core.errors import JobError, WriteConflictError
+from sparkperso.platform.lake import Lake, Txn
 
 ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
 

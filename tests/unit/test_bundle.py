@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.config import load_settings
-from sparkperso.job_commands import JOB_COMMANDS
 from sparkperso.jobs.run import STEPS
+from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
-from sparkperso.tables import Lake
 
 ROOT = Path(__file__).parents[2]
 LAYERS = {name.split("/")[0] for name in TABLES}

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from sparkperso.cli import COMMANDS, cli
-from sparkperso.collect.app import make_app
+from sparkperso.cli.main import COMMANDS, cli
 from sparkperso.config import load_settings
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
+from sparkperso.services.collect.app import make_app
 from sparkperso.testing.cluster import spark_submit_line
 
 ROOT = Path(__file__).parents[2]

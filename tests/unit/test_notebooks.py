@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from sparkperso.cli import cli
-from sparkperso.errors import UsageError
-from sparkperso.job_commands import JOB_COMMANDS
-from sparkperso.jobs.notebook import options_of
+from sparkperso.cli.job_commands import JOB_COMMANDS
+from sparkperso.cli.main import cli
+from sparkperso.core.errors import UsageError
+from sparkperso.notebook import options_of
 from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))

@@ -96,7 +96,7 @@ def test_the_extra_takes_the_pair_of_spark_and_delta_whose_jar_can_be_had():
     assert all(f"\n{one} \\\n" in lock for one in extra)
     spark, delta = (one.split("==")[1] for one in extra)
     wanted = f"io.delta:delta-spark_{spark.rpartition('.')[0]}_2.13:{delta}"
-    for path in ("README.md", "conf/cluster/platform.yaml", "src/sparkperso/jars.py"):
+    for path in ("README.md", "conf/cluster/platform.yaml", "src/sparkperso/platform/jars.py"):
         text = (ROOT / path).read_text().replace("{SCALA}", "2.13")
         assert wanted in text, path
 

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
-from sparkperso.errors import UsageError
-from sparkperso.event import EVENT_FIELDS
+from sparkperso.core.errors import UsageError
+from sparkperso.core.event import EVENT_FIELDS
 
 
 def new_event(event_type: str, fields: dict[str, Any]) -> tuple[str, bytes]:

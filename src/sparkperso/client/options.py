@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 
 MEMORY, OWN_FILE = ":memory:", 0o600
 TABLE = "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, line BLOB)"

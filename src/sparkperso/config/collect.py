@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sparkperso.config.section import Section
-from sparkperso.event import Channel
+from sparkperso.core.event import Channel
+from sparkperso.core.section import Section
 
 PUBLIC_URL = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
 

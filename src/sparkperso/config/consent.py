@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from sparkperso.config.section import Section
-from sparkperso.consent import PURPOSES, Purpose
+from sparkperso.core.consent import PURPOSES, Purpose
+from sparkperso.core.section import Section
 
 Regime = Literal["opt_in", "opt_out"]
 REGION = r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sparkperso.columns import NUMERIC_FEATURES
-from sparkperso.config.section import Section
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.section import Section
 
 
 def _known_zone(name: str) -> str:

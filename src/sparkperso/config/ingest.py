@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
-from sparkperso.event import ReasonCode
+from sparkperso.core.event import ReasonCode
+from sparkperso.core.section import Section
 
 
 class RuleConfig(Section):

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sparkperso.errors import ConfigError
+from sparkperso.core.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
 SPARK_PROPERTIES = "spark.conf."

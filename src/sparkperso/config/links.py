@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field, field_validator
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 ALLOWED_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(\d{1,5}|\*))?")
 

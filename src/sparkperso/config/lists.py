@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 Name = Annotated[str, Field(min_length=1)]
 

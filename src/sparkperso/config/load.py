@@ -20,7 +20,7 @@ from sparkperso.config.layers import (
     unflatten,
 )
 from sparkperso.config.settings import Settings
-from sparkperso.errors import ConfigError
+from sparkperso.core.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 Days = Annotated[float, Field(gt=0)]
 

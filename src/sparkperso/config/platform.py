@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 Layer = Literal["bronze", "silver", "gold", "ops"]
 

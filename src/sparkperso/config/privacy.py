@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 KEY_ID = r"^[a-z0-9]{1,16}$"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 
 class PromotionConfig(Section):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import ExplicitParams
 from sparkperso.config.promotion import PromotionConfig
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[float, Field(gt=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sparkperso.errors import ConfigError
+from sparkperso.core.errors import ConfigError
 
 
 def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:

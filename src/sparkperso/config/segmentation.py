@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from sparkperso.config.load import load_named
-from sparkperso.config.section import Section
 from sparkperso.config.segments import NAME, FeatureSegmentation, KMeansSegmentation, Naming
+from sparkperso.core.section import Section
 from sparkperso.rules.attributes import faults
 from sparkperso.rules.conditions import Attribute, Condition
-from sparkperso.rules.walk import order_of
+from sparkperso.rules.traverse import order_of
 
 NEW = "new"
 """The segment of those that too little is known of."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sparkperso.config.section import Section
 from sparkperso.config.stream import TOPIC, TopicConfig
+from sparkperso.core.section import Section
 
 # Names stand in segment ids and in conditions on tables, so they hold no quotes or blanks.
 NAME = r"^[a-z][a-z0-9_-]*$"

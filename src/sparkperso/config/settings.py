@@ -12,10 +12,10 @@ from sparkperso.config.links import LinksConfig
 from sparkperso.config.platform import LakeConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
-from sparkperso.config.section import Section
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.stream import StreamConfig
-from sparkperso.errors import ConfigError
+from sparkperso.core.errors import ConfigError
+from sparkperso.core.section import Section
 
 UNITY_CATALOGS = ("databricks-uc",)
 """Registries whose models have names of three levels."""

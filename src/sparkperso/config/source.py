@@ -8,9 +8,9 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.ingest import RuleConfig
-from sparkperso.config.section import Section
-from sparkperso.consent import REQUIRED
-from sparkperso.event import Channel, is_event_field
+from sparkperso.core.consent import REQUIRED
+from sparkperso.core.event import Channel, is_event_field
+from sparkperso.core.section import Section
 
 Format = Literal["json", "csv", "parquet"]
 CONSENT = "consent"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 """What Kafka takes for the name of a topic."""

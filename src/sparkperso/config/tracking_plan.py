@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from sparkperso.config.section import Section
-from sparkperso.consent import DEFAULT_PURPOSE, Purpose
-from sparkperso.event import is_event_field
+from sparkperso.core.consent import DEFAULT_PURPOSE, Purpose
+from sparkperso.core.event import is_event_field
+from sparkperso.core.section import Section
 
 PERSONS = frozenset({"user_id", "anonymous_id"})
 PREVIOUS_ID = "metadata.previous_id"

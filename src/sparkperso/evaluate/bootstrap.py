@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.columns import USER_ID
-from sparkperso.threads import one_thread
+from sparkperso.core.columns import USER_ID
+from sparkperso.core.threads import one_thread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

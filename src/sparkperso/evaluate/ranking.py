@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.columns import ITEM_ID, RANK, USER_ID
+from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 
 DECIMALS = 6
 

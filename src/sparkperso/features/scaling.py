@@ -18,10 +18,10 @@ from pyspark.ml.feature import (
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config.features import ScalingConfig
-from sparkperso.errors import JobError
-from sparkperso.features.parameters import FeatureScaler, with_version
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.errors import JobError
+from sparkperso.features.scaler_parameters import FeatureScaler, with_version
 
 MEDIAN = 0.5
 # The scalers add in the order of the partitions; what is kept of a sum does not show it.

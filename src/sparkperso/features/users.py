@@ -7,13 +7,13 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import NUMERIC_FEATURES
 from sparkperso.config.features import FeaturesConfig
-from sparkperso.features.facts import events_of_users, facts_of_users
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.spellings import DEVICES
+from sparkperso.features.aggregates import DAY, DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
+from sparkperso.features.event_facts import events_of_users, facts_of_users
 from sparkperso.features.sessions import MICROSECONDS
-from sparkperso.features.sums import DAY, DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
-from sparkperso.literals import instant
-from sparkperso.spellings import DEVICES
+from sparkperso.platform.literals import instant
 
 
 def build_user_features(

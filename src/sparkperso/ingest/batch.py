@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import config_hash
-from sparkperso.ingest.files import SourceFile
-from sparkperso.ingest.parse import Rulebook
+from sparkperso.ingest.classify import Rulebook
+from sparkperso.ingest.sources.files import SourceFile
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.consent import OPTIONAL
+from sparkperso.core.consent import OPTIONAL
 
 CONSENT_EVENT = "consent"
 SUBJECTS = ("user_id", "anonymous_id")

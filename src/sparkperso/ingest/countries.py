@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.spellings import country_codes
+from sparkperso.core.spellings import country_codes
 
 
 def standardise_country(events: DataFrame, aliases: Mapping[str, str]) -> DataFrame:

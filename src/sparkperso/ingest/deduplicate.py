@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import window as W
 
-from sparkperso.ingest.narrow import NUMBER, kept, maybe_broadcast
+from sparkperso.ingest.key_lists import NUMBER, kept, maybe_broadcast
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.event import CONTEXT_FIELDS, TEXT_FIELDS
-from sparkperso.ingest.names import is_same_name, spellings
+from sparkperso.core.event import CONTEXT_FIELDS, TEXT_FIELDS
+from sparkperso.ingest.sources.column_matching import is_same_name, spellings
 from sparkperso.privacy import PersonalFields, Pseudonyms, mask, pseudonym_of
 from sparkperso.privacy.fields import CLEAR, JOINED, PERSONAL, UNKNOWN
 from sparkperso.privacy.keys import Keys

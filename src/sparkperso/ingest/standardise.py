@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkperso.config.source import SourceConfig
-from sparkperso.event import CONTEXT_FIELDS, SCHEMA_VERSION, TEXT_FIELDS
+from sparkperso.core.event import CONTEXT_FIELDS, SCHEMA_VERSION, TEXT_FIELDS
 from sparkperso.ingest.countries import standardise_country
-from sparkperso.ingest.mapping import AT
+from sparkperso.ingest.sources.mapping import AT
 from sparkperso.ingest.times import event_time
+from sparkperso.platform.texts import plain_text
 from sparkperso.schemas.events import CONTEXT
-from sparkperso.texts import plain_text
 
 METADATA = "map<string,string>"
 CARRIED = (

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.timestamps import timestamp_of
+from sparkperso.platform.timestamps import timestamp_of
 
 QUOTED = re.compile(r"'[^']*'")
 ZONE_LETTERS = frozenset("VzOXxZ")

@@ -13,18 +13,18 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
 
-from sparkperso.causes import cause_of
 from sparkperso.config import load_settings
-from sparkperso.errors import JobError, UsageError
-from sparkperso.ingest.files import SourceFile, format_of, list_files, literal
+from sparkperso.core.causes import cause_of
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.terminal import visible
+from sparkperso.ingest.sources.files import SourceFile, format_of, list_files, literal
+from sparkperso.platform.session import build_session, settled
 from sparkperso.recommend.benchmark.candidates import parse_models
-from sparkperso.recommend.benchmark.contest import Keep
+from sparkperso.recommend.benchmark.holdout import Keep
+from sparkperso.recommend.benchmark.implicit_baseline import require_implicit
+from sparkperso.recommend.benchmark.prepare import Frames
 from sparkperso.recommend.benchmark.report import notes, table
-from sparkperso.recommend.benchmark.rivals import require_implicit
 from sparkperso.recommend.benchmark.run import Asked, run_benchmark
-from sparkperso.recommend.benchmark.setting import Frames
-from sparkperso.session import build_session, settled
-from sparkperso.terminal import visible
 
 CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
 

@@ -8,14 +8,14 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from sparkperso.config.features import FeaturesConfig
-from sparkperso.features.parameters import FeatureScaler
+from sparkperso.features.scaler_parameters import FeatureScaler
 from sparkperso.features.scaling import fit_scalers, scale_features
 from sparkperso.features.users import build_user_features
-from sparkperso.jobs.command import run_step
-from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.step import Step
-from sparkperso.literals import aware, instant_sql
-from sparkperso.recommend.interactions import build_interactions
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.literals import aware, instant_sql
+from sparkperso.recommend.data.interactions import build_interactions
 from sparkperso.schemas import TABLES
 
 EVENTS, INTERACTIONS = "silver/events", "gold/interactions"

@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from sparkperso.jobs.command import open_job
-from sparkperso.jobs.context import Job
+from sparkperso.core.terminal import literal, visible
 from sparkperso.jobs.run import require_no_gate, run_steps
-from sparkperso.terminal import literal, visible
+from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.runner import open_job
 
 NEXT = """What to look at next:
   .venv/bin/sparkperso tables list{lake}

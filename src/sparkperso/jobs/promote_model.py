@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash
-from sparkperso.errors import JobError, UsageError
-from sparkperso.jobs.champions import (
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.jobs.train_recommender.job import MODEL
+from sparkperso.jobs.train_recommender.model_aliases import (
     CANDIDATE,
     CHAMPION,
     PREVIOUS,
@@ -17,14 +18,13 @@ from sparkperso.jobs.champions import (
     roll_back,
     tag,
 )
-from sparkperso.jobs.command import run_step
-from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.step import Step
-from sparkperso.jobs.train_recommender import MODEL
-from sparkperso.recommend.promotion import Decision, decide, require_accepted
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.recommend.promote.decision import Decision, decide, require_accepted
 
 if TYPE_CHECKING:
-    from sparkperso.tracking import ModelVersion
+    from sparkperso.platform.tracking import ModelVersion
 
 
 def promote_model(job: Job) -> Summary:

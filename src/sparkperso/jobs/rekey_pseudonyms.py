@@ -7,8 +7,8 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from sparkperso.ingest.narrow import kept
-from sparkperso.ingest.pseudonyms import (
+from sparkperso.ingest.key_lists import kept
+from sparkperso.ingest.rekey import (
     new_names,
     older_keys,
     one_row_per_key,
@@ -17,9 +17,9 @@ from sparkperso.ingest.pseudonyms import (
     text_columns,
     text_of,
 )
-from sparkperso.jobs.command import run_step
-from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.step import Step
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
 from sparkperso.privacy import load_keys
 from sparkperso.privacy.keys import Keys
 from sparkperso.schemas import TABLES

@@ -13,21 +13,21 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.errors import UsageError
+from sparkperso.core.errors import UsageError
 from sparkperso.ingest.batch import Batch, rules_hash
-from sparkperso.ingest.counts import count_intake
-from sparkperso.ingest.folders import folder_columns
-from sparkperso.ingest.mapping import AT
-from sparkperso.ingest.narrow import NUMBER, kept
-from sparkperso.ingest.parse import Rulebook, classify_records
-from sparkperso.ingest.readers import json_records
-from sparkperso.jobs.command import run_step
-from sparkperso.jobs.context import Job, Summary
-from sparkperso.jobs.ingest_events import Run, append_silver, close, enforced, read_rulebook
-from sparkperso.jobs.staging import staged
-from sparkperso.jobs.step import Step
-from sparkperso.literals import instant
-from sparkperso.tables import Txn
+from sparkperso.ingest.classify import Rulebook, classify_records
+from sparkperso.ingest.intake_counts import count_intake
+from sparkperso.ingest.key_lists import NUMBER, kept
+from sparkperso.ingest.sources.folders import folder_columns
+from sparkperso.ingest.sources.mapping import AT
+from sparkperso.ingest.sources.readers import json_records
+from sparkperso.jobs.ingest_events.batch import Run, append_silver, close, enforced, read_rulebook
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.staging import staged
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.lake import Txn
+from sparkperso.platform.literals import instant
 
 QUARANTINE = "silver/quarantine"
 REPAIRED = "record_id string, repaired string"

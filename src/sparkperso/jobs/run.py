@@ -8,19 +8,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from sparkperso.errors import QualityGateError
-from sparkperso.jobs import (
-    build_features,
-    build_recommendations,
-    build_segments,
-    ingest_events,
-    promote_model,
-    train_recommender,
-)
-from sparkperso.jobs.command import figures, open_job
-from sparkperso.jobs.context import Job, latest_event
-from sparkperso.jobs.progress import Progress
-from sparkperso.jobs.step import Outcome, Step, carry_out, is_up_to_date
+from sparkperso.core.errors import QualityGateError
+from sparkperso.jobs import build_features, promote_model
+from sparkperso.jobs.build_recommendations import job as build_recommendations
+from sparkperso.jobs.build_segments import job as build_segments
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs.train_recommender import job as train_recommender
+from sparkperso.pipeline.job import Job, latest_event
+from sparkperso.pipeline.progress import Progress
+from sparkperso.pipeline.runner import figures, open_job
+from sparkperso.pipeline.step import Outcome, Step, carry_out, is_up_to_date
 
 STEPS: tuple[Step, ...] = (
     ingest_events.STEP,

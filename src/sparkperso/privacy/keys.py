@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.secret import read_secret
-from sparkperso.errors import ConfigError
+from sparkperso.core.errors import ConfigError
 
 LOCAL = "local"
 MIN_CHARACTERS = 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 
-from sparkperso.errors import JobError
+from sparkperso.core.errors import JobError
 from sparkperso.privacy.keys import Keys
 from sparkperso.privacy.kinds import normalise
 

@@ -10,20 +10,20 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.columns import ITEM_ID, USER_ID
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import MinimumConfig, RecommendConfig
-from sparkperso.errors import JobError, QualityGateError
-from sparkperso.recommend.comparison import Comparison, compare
-from sparkperso.recommend.engines import Fitter
-from sparkperso.recommend.exam import Exam
+from sparkperso.core.columns import ITEM_ID, USER_ID
+from sparkperso.core.errors import JobError, QualityGateError
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.recommend.data.folds import latest_ratings, make_folds
+from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.user_histories import Attributes, profile_frame
+from sparkperso.recommend.fit.fit_strategy import Fitter
+from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
-from sparkperso.recommend.profiles import Attributes, profile_frame
-from sparkperso.recommend.space import draw
-from sparkperso.recommend.split import latest_ratings, make_folds
-from sparkperso.recommend.tried import Tried
-from sparkperso.recommend.tuning import SPACE, Bench, Tuned, tune, tune_ratings
-from sparkperso.recorder import RunRecorder
+from sparkperso.recommend.tune.search_space import draw
+from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.tune.tuning import SPACE, Bench, Tuned, tune, tune_ratings
 
 PLAIN, TUNED, CHAMPION = "popularity", "popularity_tuned", "champion"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 
-from sparkperso.columns import NUMERIC_FEATURES
+from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.rules import conditions as c
-from sparkperso.rules.walk import parts_of
+from sparkperso.rules.traverse import parts_of
 
 NUMBER, TEXT = "a number", "text"
 TRUTHS = frozenset({"true", "false"})

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sparkperso.config.section import Section
+from sparkperso.core.section import Section
 
 
 def _listed(value: Any) -> Any:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sparkperso.rules import conditions as c
-from sparkperso.rules.walk import inside
+from sparkperso.rules.traverse import inside
 
 Event = Mapping[str, Any]
 """Columns of silver/events; `timestamp` is an aware datetime."""

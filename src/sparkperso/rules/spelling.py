@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from sparkperso.event import CHANNELS
+from sparkperso.core.event import CHANNELS
+from sparkperso.core.spellings import DEVICES, country_codes, snake_case
 from sparkperso.rules import conditions as c
-from sparkperso.rules.walk import rewrite
-from sparkperso.spellings import DEVICES, country_codes, snake_case
+from sparkperso.rules.traverse import rewrite
 
 CATEGORY = "category"
 OTHER_WORDS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sparkperso.columns import RUN_COLUMNS
+from sparkperso.core.columns import RUN_COLUMNS
 from sparkperso.schemas import TABLES, Column, TableSpec
 
 HEAD = """# Data dictionary

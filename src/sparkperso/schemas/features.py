@@ -5,7 +5,7 @@ Shares and rates lie in 0–1 and are 0 where there is nothing to divide by.
 
 from __future__ import annotations
 
-from sparkperso.columns import NUMERIC_FEATURES
+from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.schemas.spec import Column, TableSpec, required
 
 _NUMERIC = (

@@ -7,11 +7,11 @@ from typing import Any
 
 from sparkperso.config.segmentation import Segmentation
 from sparkperso.config.segments import SegmentsConfig
-from sparkperso.recorder import RunRecorder
-from sparkperso.segments.hierarchical import build_hierarchical
-from sparkperso.segments.kmeans import build_kmeans
-from sparkperso.segments.population import Population
-from sparkperso.segments.result import SegmentationResult
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.population import Population
+from sparkperso.segments.base.result import SegmentationResult
+from sparkperso.segments.hierarchy.build import build_hierarchical
+from sparkperso.segments.kmeans.build import build_kmeans
 from sparkperso.segments.rules.build import build_rules
 
 # kind → (population, plan, settings, recorder) → result; a new kind is a line here and its model

@@ -15,9 +15,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkperso.errors import JobError
-from sparkperso.jars import require_jars, spark_home
-from sparkperso.java import require_java
+from sparkperso.core.errors import JobError
+from sparkperso.platform.jars import require_jars, spark_home
+from sparkperso.platform.java import require_java
 
 HOST = "127.0.0.1"
 DEPLOY = "org.apache.spark.deploy"

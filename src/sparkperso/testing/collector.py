@@ -56,7 +56,7 @@ def running_collector(
 ) -> Iterator[Collector]:
     """Runs `sparkperso collect` with options until the block ends; what it logs goes to stderr."""
     port = port or free_port()
-    line = [sys.executable, "-m", "sparkperso.cli", "collect", "--port", str(port)]
+    line = [sys.executable, "-m", "sparkperso.cli.main", "collect", "--port", str(port)]
     line += ["--lake", str(lake), *options]
     started = time.monotonic()
     process = subprocess.Popen(

@@ -9,9 +9,9 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.columns import RUN_COLUMNS
+from sparkperso.core.columns import RUN_COLUMNS
+from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
-from sparkperso.tables import Lake
 
 SHOWN = 5
 FRACTIONS = (T.DoubleType, T.FloatType)

@@ -20,9 +20,9 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from sparkperso.errors import JobError, UsageError
-from sparkperso.jars import COMPLETE, cache_dir, download, spark_home
-from sparkperso.java import require_java
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.platform.jars import COMPLETE, cache_dir, download, spark_home
+from sparkperso.platform.java import require_java
 from sparkperso.testing.cluster import HOST, free_port
 
 VERSION = "4.1.0"

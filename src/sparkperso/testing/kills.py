@@ -16,7 +16,7 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-from sparkperso.errors import JobError
+from sparkperso.core.errors import JobError
 
 RULES = ("received", "valid", "quarantined", "duplicates", "refused")
 DRAIN_SECONDS = 900
@@ -53,7 +53,7 @@ class Balance:
 
 def stream_command(lake: Path, max_files: int = 1) -> list[str]:
     """Returns the command that takes in the collector's spool by a stream, in bites of files."""
-    line = [sys.executable, "-m", "sparkperso.cli", "ingest-events", "--source", "collector"]
+    line = [sys.executable, "-m", "sparkperso.cli.main", "ingest-events", "--source", "collector"]
     return [*line, "--stream", "--lake", str(lake), "--set", f"stream.max_files={max_files}"]
 
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparkperso.errors import JobError, UsageError
-from sparkperso.jars import COMPLETE, cache_dir, download
-from sparkperso.java import require_java
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.platform.jars import COMPLETE, cache_dir, download
+from sparkperso.platform.java import require_java
 
 VERSION = "2.2.21"
 COORDINATES = (f"org.jetbrains.kotlin:kotlin-compiler-embeddable:{VERSION}",)

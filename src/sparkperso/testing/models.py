@@ -17,14 +17,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import parse_params
-from sparkperso.errors import ConfigError
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories, Singles
-from sparkperso.recommend.listing import Lists, Selection, best_items
+from sparkperso.core.errors import ConfigError
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories, Singles
 from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
-from sparkperso.recommend.space import grid
-from sparkperso.recommend.storage import from_rows, to_rows
+from sparkperso.recommend.models.model_arrays import from_rows, to_rows
+from sparkperso.recommend.scoring.top_n import Lists, Selection, best_items
+from sparkperso.recommend.tune.search_space import grid
 
 SIDE = 12
 COLOURS = ("black", "white")

@@ -10,7 +10,7 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.segments.population import Population
+from sparkperso.segments.base.population import Population
 
 AS_OF = datetime(2011, 1, 1)
 WORDS = {

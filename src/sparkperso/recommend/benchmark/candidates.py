@@ -13,10 +13,10 @@ from sparkperso.config.models import (
     PopularityParams,
 )
 from sparkperso.config.recommend import SearchConfig
-from sparkperso.errors import UsageError
-from sparkperso.recommend import failures
-from sparkperso.recommend.engines import Engine
-from sparkperso.recommend.space import draw, grid
+from sparkperso.core.errors import UsageError
+from sparkperso.recommend.fit import fit_failures
+from sparkperso.recommend.fit.fit_strategy import Engine
+from sparkperso.recommend.tune.search_space import draw, grid
 
 EXPLICIT, HYBRID = "als_explicit", "hybrid"
 BASE = tuple(name for name in PARAMS if name not in (EXPLICIT, HYBRID))
@@ -89,7 +89,7 @@ def obstacle(params: Any, given: Given) -> str | None:
     if params.model == "content" and not given.has_items:
         return "nothing is known of the items: give --items"
     is_whole = given.engine.is_whole(params)
-    return failures.obstacle(params, given.n_items, given.max_item_pairs, is_whole)
+    return fit_failures.obstacle(params, given.n_items, given.max_item_pairs, is_whole)
 
 
 def _wanted(names: tuple[str, ...] | None) -> tuple[str, ...]:

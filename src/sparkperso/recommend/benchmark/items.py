@@ -8,10 +8,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.columns import CATEGORY, ITEM_ID
-from sparkperso.recommend.benchmark.attributes import describe
-from sparkperso.recommend.benchmark.rows import require_columns, text_id
-from sparkperso.recommend.indexes import new_index_rows
+from sparkperso.core.columns import CATEGORY, ITEM_ID
+from sparkperso.recommend.benchmark.column_attributes import describe
+from sparkperso.recommend.benchmark.read_ratings import require_columns, text_id
+from sparkperso.recommend.data.id_index import new_index_rows
 
 SCHEMA = (
     f"{ITEM_ID} string, title string, tags array<string>, {CATEGORY} string, price double, "

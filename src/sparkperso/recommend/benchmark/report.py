@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
+from sparkperso.core.terminal import literal
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
-from sparkperso.recommend.benchmark.contest import Result
-from sparkperso.recommend.tried import Tried
-from sparkperso.terminal import literal
+from sparkperso.recommend.benchmark.holdout import Result
+from sparkperso.recommend.tune.trial_result import Tried
 
 SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
 DECIMALS = 6

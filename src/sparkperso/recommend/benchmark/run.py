@@ -9,27 +9,27 @@ from typing import Any
 import numpy as np
 
 from sparkperso.config.recommend import RecommendConfig
-from sparkperso.errors import JobError, UsageError
-from sparkperso.recommend.benchmark import report, rivals
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.recommend.benchmark import implicit_baseline, report
 from sparkperso.recommend.benchmark.candidates import (
     EXPLICIT,
     HYBRID,
     RATINGS,
     candidates,
 )
-from sparkperso.recommend.benchmark.contest import (
+from sparkperso.recommend.benchmark.holdout import (
     Contest,
     Keep,
     Result,
     asked_profiles,
     plain_popularity,
 )
-from sparkperso.recommend.benchmark.setting import Frames, Ready, Say, make_ready, require_folds
-from sparkperso.recommend.failures import FAILURES, reason_of
-from sparkperso.recommend.profiles import attributes_at
-from sparkperso.recommend.tasks import Shared
-from sparkperso.recommend.tried import Tried
-from sparkperso.recommend.tuning import Tuned, ask_ratings, tune, tune_ratings
+from sparkperso.recommend.benchmark.prepare import Frames, Ready, Say, make_ready, require_folds
+from sparkperso.recommend.data.user_histories import attributes_at
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.task_runner import Shared
+from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.tune.tuning import Tuned, ask_ratings, tune, tune_ratings
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def run_benchmark(
     metric = ready.bench.metric
     found = dict(contested(ready, tried, asked, keep))
     entries = [report.entry(one, found[name]) for name, one in tried.items() if name in found]
-    ours = [name for name in found if name not in rivals.GRIDS]
+    ours = [name for name in found if name not in implicit_baseline.GRIDS]
     ready.release()
     return {
         "split": ready.split,
@@ -104,7 +104,7 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
             left_out[EXPLICIT] = rating.failure
     if asked.with_implicit:
         bench.say("tuning the library implicit")
-        best |= rivals.tune_rivals(ready.exams, shared(ready), config.seed)
+        best |= implicit_baseline.tune_rivals(ready.exams, shared(ready), config.seed)
     return best
 
 
@@ -132,7 +132,7 @@ def contested(
     contest = Contest(ready.bench, ready.test, profiles, keep, fallback)
     found = []
     for name, one in tried.items():
-        if name in (EXPLICIT, *rivals.GRIDS) or asked.wants(name):
+        if name in (EXPLICIT, *implicit_baseline.GRIDS) or asked.wants(name):
             try:
                 found.append((name, entered(contest, ready, one)))
             except FAILURES as error:
@@ -146,9 +146,9 @@ def entered(contest: Contest, ready: Ready, one: Tried) -> Result:
     name = one.params.model
     if name == EXPLICIT:
         return rated(ready, one)
-    if name in rivals.GRIDS:
-        training = rivals.in_driver(ready.test, shared(ready), -1).training
-        return rivals.enter_rival(contest, one.params, training, seed(ready))
+    if name in implicit_baseline.GRIDS:
+        training = implicit_baseline.in_driver(ready.test, shared(ready), -1).training
+        return implicit_baseline.enter_rival(contest, one.params, training, seed(ready))
     return contest.enter(name, one.params)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories
-from sparkperso.recommend.models import als, content, ease, hybrid, knn, popularity
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.models import als, content, ease, hybrid, item_knn, popularity
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 
 MODELS: dict[str, ModuleType] = {
     "popularity": popularity,
-    "item_knn": knn,
+    "item_knn": item_knn,
     "ease": ease,
     "als_implicit": als,
     "content": content,

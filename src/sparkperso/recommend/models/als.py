@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.config.models import AlsParams
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
-from sparkperso.recommend.models.prior import load_prior, with_prior
-from sparkperso.threads import one_thread
+from sparkperso.recommend.models.recency_prior import load_prior, with_prior
 
 TILE = 64
 """Users come to the matrix product in multiples of this, so that no row's bits depend on how many

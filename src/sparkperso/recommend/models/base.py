@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """A fitted model as named arrays of numbers or text: what is stored, instead of a pickle."""

@@ -9,9 +9,8 @@ from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sparkperso.config.models import ContentParams
-from sparkperso.persons import BIRTH_YEAR
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories, Ints, Singles, Texts
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,
@@ -20,7 +19,8 @@ from sparkperso.recommend.models.base import (
     Fitted,
     nothing_where_zero,
 )
-from sparkperso.recommend.models.prior import load_prior, with_prior
+from sparkperso.recommend.models.recency_prior import load_prior, with_prior
+from sparkperso.users.persons import BIRTH_YEAR
 
 MAX_TERMS = 20_000
 PROFILE = "profile"

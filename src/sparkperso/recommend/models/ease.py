@@ -6,13 +6,13 @@ import numpy as np
 from scipy.linalg import lapack
 
 from sparkperso.config.models import EaseParams
-from sparkperso.errors import JobError
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Histories, Singles
+from sparkperso.core.errors import JobError
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories, Singles
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
-from sparkperso.recommend.models.items import ItemItemModel, load_items
-from sparkperso.recommend.models.prior import load_prior, with_prior
-from sparkperso.threads import one_thread
+from sparkperso.recommend.models.item_item import ItemItemModel, load_items
+from sparkperso.recommend.models.recency_prior import load_prior, with_prior
 
 
 def fit(params: EaseParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkperso.config.models import HybridParams
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
 
 TINY = 1e-6

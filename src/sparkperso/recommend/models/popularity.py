@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkperso.config.models import PopularityParams
-from sparkperso.recommend.catalogue import Catalogue
-from sparkperso.recommend.histories import Floats, Histories, Ints, Singles, Texts
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,
@@ -17,7 +17,7 @@ from sparkperso.recommend.models.base import (
     FitSetting,
     nothing_where_zero,
 )
-from sparkperso.recommend.models.prior import column_sums
+from sparkperso.recommend.models.recency_prior import column_sums
 
 SMOOTHING = 100.0
 """Pairs of all users that are added to those of a scope, so that small scopes lean on all."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.rules.conditions import Attribute, Condition, Count, EventFilter, InSegment
-from sparkperso.rules.walk import rewrite
+from sparkperso.rules.traverse import rewrite
 from sparkperso.segments.live.counters import Counted, counted_of
 from sparkperso.segments.rules.build import segment_id
 

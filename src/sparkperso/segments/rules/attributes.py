@@ -8,9 +8,9 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.persons import BIRTH_YEAR, COUNTRY, Persons, age_at
+from sparkperso.core.spellings import DEVICES
 from sparkperso.rules.attributes import AGE, trait_of
-from sparkperso.spellings import DEVICES
+from sparkperso.users.persons import BIRTH_YEAR, COUNTRY, Persons, age_at
 
 TRAITS = "_traits"
 
@@ -21,7 +21,7 @@ def attributes(
     """Returns (user_id, a column per wanted attribute, named as it is) of the users in `features`.
 
     `features` are rows of gold/user_features; what is known of persons beside them is that of
-    `sparkperso.persons`.
+    `sparkperso.users.persons`.
     """
     users = features
     traits = {name for name in map(trait_of, wanted) if name}

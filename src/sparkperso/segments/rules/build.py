@@ -9,17 +9,17 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.config.segments import SegmentsConfig
-from sparkperso.errors import JobError
-from sparkperso.literals import aware
-from sparkperso.recorder import RunRecorder
-from sparkperso.segments import pictures
-from sparkperso.segments.points import DISTANCE, SEGMENT_ID
-from sparkperso.segments.population import Population
-from sparkperso.segments.profiles import profile_segments
-from sparkperso.segments.result import SegmentationResult
+from sparkperso.core.errors import JobError
+from sparkperso.platform.literals import aware
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.points import DISTANCE, SEGMENT_ID
+from sparkperso.segments.base.population import Population
+from sparkperso.segments.base.result import SegmentationResult
+from sparkperso.segments.describe import plots
+from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.rules.members import KEYS, People, fulfilled
 from sparkperso.segments.rules.overlaps import Overlap, overlaps
-from sparkperso.segments.rules.pictures import draw_overlaps
+from sparkperso.segments.rules.plots import draw_overlaps
 
 
 def build_rules(
@@ -47,7 +47,7 @@ def build_rules(
     )
     drawn = {"overlaps.png": draw_overlaps(shared, plan.name, settings.min_members)}
     if profiles:
-        drawn["profiles.png"] = pictures.draw_profiles(profiles, plan.naming, plan.name)
+        drawn["profiles.png"] = plots.draw_profiles(profiles, plan.naming, plan.name)
     table = _as_table(shared, settings.min_members)
     recorder.log_dict(table, "overlaps.json")
     return SegmentationResult(

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.rules import conditions as c
 from sparkperso.rules.evaluate import DECIMALS, window_start
-from sparkperso.rules.walk import parts_of
+from sparkperso.rules.traverse import parts_of
 
 COUNT, SUM, VISITS, LAST, USED = "count", "sum_value", "visits", "days_since_last", "uses"
 

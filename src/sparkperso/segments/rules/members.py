@@ -9,15 +9,15 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.persons import Persons
 from sparkperso.rules.attributes import attributes_of
 from sparkperso.rules.conditions import Condition
-from sparkperso.rules.walk import order_of
+from sparkperso.rules.traverse import order_of
 from sparkperso.segments.rules.attributes import attributes
 from sparkperso.segments.rules.behaviour import behaviour, micros
 from sparkperso.segments.rules.compile import Names, attribute_column, compile_rules
 from sparkperso.segments.rules.measures import all_measures
 from sparkperso.segments.rules.sequences import all_sequences, followed
+from sparkperso.users.persons import Persons
 
 KEYS = "keys"
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.rules.conditions import Condition, EventFilter, Followed, Sequence
 from sparkperso.rules.evaluate import window_start
-from sparkperso.rules.walk import parts_of
+from sparkperso.rules.traverse import parts_of
 from sparkperso.segments.rules.behaviour import AT, earliest, micros, span, start_of, until
 from sparkperso.segments.rules.filters import any_of, fits
 

@@ -1,0 +1,80 @@
+"""`sparkperso config`: the effective configuration, and where each value came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.config.layers import Flat
+from sparkperso.config.load import read_flat, settings_from
+
+MASK = "********"
+SECRET_KEY = re.compile(
+    r"(secret|password|passwd|token|credential|(private|access).?key|write.?key$|(^|\.)key$)", re.I
+)
+LONG = 60
+LOGIN_IN_URI = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+@click.group("config", help="Shows the effective configuration.")
+def command() -> None:
+    """Groups what can be asked about the configuration."""
+
+
+@command.command("show")
+@with_options((*SETTINGS_OPTIONS, DEBUG))
+def show(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequence[str]) -> None:
+    """Print every setting as YAML, with the layer that each value came from; secrets masked."""
+    flat = read_flat(env, conf_dir, assignments, lake)
+    tree = settings_from(flat, env).model_dump(mode="json")
+    click.echo("\n".join(render(tree, flat)))
+
+
+def render(tree: Mapping[str, Any], flat: Flat) -> Iterator[str]:
+    """Yields the lines of a YAML document; a comment behind each value names its layer."""
+    lines = list(_lines(tree, (), flat))
+    width = min(max(len(text) for text, layer in lines if layer), LONG)
+    for text, layer in lines:
+        yield f"{text:<{width}}  # {layer}" if layer else text
+
+
+def masked(keys: Sequence[str], value: Any) -> Any:
+    """Returns the value, hidden when its name says that it is secret; logins in URIs as well."""
+    if value is not None and SECRET_KEY.search(".".join(keys)):
+        return MASK
+    return LOGIN_IN_URI.sub(MASK, value) if isinstance(value, str) else value
+
+
+def _lines(
+    tree: Mapping[str, Any], above: tuple[str, ...], flat: Flat
+) -> Iterator[tuple[str, str]]:
+    indent = "  " * len(above)
+    for key, value in tree.items():
+        keys, label = (*above, key), f"{indent}{_yaml(key)}:"
+        if isinstance(value, dict) and value:
+            yield label, ""
+            yield from _lines(value, keys, flat)
+            continue
+        text = _yaml(masked(keys, value))
+        if isinstance(value, list) and len(text) > LONG:
+            yield label, _layer(keys, flat)
+            yield from ((f"{indent}  - {_yaml(item)}", "") for item in value)
+        else:
+            yield f"{label} {text}", _layer(keys, flat)
+
+
+def _layer(keys: tuple[str, ...], flat: Flat) -> str:
+    if keys == ("env",):
+        return "--env"
+    return flat[keys].layer if keys in flat else "default"
+
+
+def _yaml(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,195 @@
+"""`sparkperso doctor`: looks at all that a run needs, and says what to do about what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from sparkperso.cli.options import with_settings
+from sparkperso.config import Settings
+from sparkperso.core.errors import JobError, SparkpersoError
+from sparkperso.platform.jars import require_jars
+from sparkperso.platform.java import require_java
+
+PACKAGES = ("pyspark", "delta-spark", "mlflow", "deltalake", "pyarrow", "pandas", "scipy")
+MIN_DISK_GB = 2.0
+MIN_MEMORY_GB = 3.0
+UI_PORT = 5000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; only `missing` makes the doctor's exit status 1."""
+
+    what: str
+    status: str
+    text: str
+
+
+Check = Callable[[Settings], tuple[str, str]]
+"""Returns status (ok or note) and what was found; raises SparkpersoError when it is missing."""
+
+
+@click.command("doctor", help="Says what is missing, and what to do about it.")
+@with_settings
+def command(settings: Settings) -> None:
+    """Prints one line per check; exit status 1 when something is missing."""
+    findings = list(examine(settings))
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        click.echo(f"{finding.status:<7}  {finding.what:<{width}}  {finding.text}")
+    missing = [finding.what for finding in findings if finding.status == "missing"]
+    if missing:
+        raise JobError("Everything should be there", f"Missing: {', '.join(missing)}")
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yields what each check finds."""
+    for what, check in CHECKS.items():
+        try:
+            yield Finding(what, *check(settings))
+        except (SparkpersoError, OSError) as error:
+            yield Finding(what, "missing", str(error))
+
+
+def _python(settings: Settings) -> tuple[str, str]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        raise JobError(
+            "Python should be 3.10 to 3.13", f"This is {found}", "Name another one: PYTHON=…"
+        )
+    return "ok", f"{found} ({sys.executable})"
+
+
+def _packages(settings: Settings) -> tuple[str, str]:
+    found = {name: _version(name) for name in PACKAGES}
+    absent = [name for name, number in found.items() if number is None]
+    if absent:
+        raise JobError(
+            "The locked packages should be installed",
+            f"There is no {', no '.join(absent)}",
+            "Run 'make setup', or 'pip install sparkperso[spark]'",
+        )
+    return "ok", ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _java(settings: Settings) -> tuple[str, str]:
+    java = require_java()
+    return "ok", f"{java.major} ({java.home})"
+
+
+def _jars(settings: Settings) -> tuple[str, str]:
+    if not settings.spark.manage_jars:
+        return "ok", "brought by spark-submit or the platform (spark.manage_jars is off)"
+    jars = require_jars()
+    return "ok", f"{len(jars)} in {jars[0].parent}"
+
+
+def _lake(settings: Settings) -> tuple[str, str]:
+    lake = settings.lake
+    if lake.catalog:
+        return "ok", f"the catalog '{lake.catalog}' (not looked into)"
+    if "://" in lake.root:
+        return "ok", f"{lake.root} (not looked into)"
+    root, there = Path(lake.root).resolve(), _existing(lake.root)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise JobError(
+            "The lake's folder should be writable",
+            f"{there}: {error.strerror}",
+            "Choose another with --lake, or fix what is named",
+        ) from None
+    return "ok", str(root) if there == root else f"{root} (will be made)"
+
+
+def _loopback(settings: Settings) -> tuple[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return "ok", "127.0.0.1 listens and answers"
+
+
+def _ports(settings: Settings) -> tuple[str, str]:
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", UI_PORT)) == 0
+    if taken:
+        return "note", f"{UI_PORT} is taken: start MLflow's pages with 'sparkperso ui --port …'"
+    return "ok", f"{UI_PORT} is free for 'sparkperso ui'"
+
+
+def _disk(settings: Settings) -> tuple[str, str]:
+    is_local = not settings.lake.catalog and "://" not in settings.lake.root
+    lake = [_existing(settings.lake.root)] if is_local else []
+    places = {*lake, Path(tempfile.gettempdir())}
+    free = {place: shutil.disk_usage(place).free / 1e9 for place in places}
+    text = "free: " + ", ".join(f"{free[place]:.1f} GB in {place}" for place in sorted(free))
+    if min(free.values()) < MIN_DISK_GB:
+        return "note", f"{text}; the demo needs {MIN_DISK_GB:.0f} GB. See --lake and TMPDIR."
+    return "ok", text
+
+
+def _existing(place: str) -> Path:
+    """Returns the place, or the nearest folder above it that is there."""
+    path = Path(place).resolve()
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _memory(settings: Settings) -> tuple[str, str]:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    text = f"{total:.1f} GB in all, {settings.spark.driver_memory or 'default'} for the driver"
+    if total < MIN_MEMORY_GB:
+        return "note", f"{text}; set less, such as --set spark.driver_memory=1g"
+    return "ok", text
+
+
+def _tracking(settings: Settings) -> tuple[str, str]:
+    uri = settings.tracking_uri
+    if not uri.startswith("sqlite:///"):
+        return "ok", f"{uri.rsplit('@')[-1]} (not looked into)"
+    path = Path(uri.removeprefix("sqlite:///")).resolve()
+    if not path.exists():
+        return "ok", f"{path} (will be made)"
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=1)
+        (n_runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+        connection.close()
+    except sqlite3.Error as error:
+        raise JobError(
+            f"{path} should be MLflow's database",
+            str(error),
+            "Move it away to start anew, or name another with --set tracking.uri=sqlite:///FILE",
+        ) from None
+    return "ok", f"{path} ({n_runs} runs)"
+
+
+CHECKS: dict[str, Check] = {
+    "Python": _python,
+    "packages": _packages,
+    "Java": _java,
+    "Spark's jars": _jars,
+    "lake": _lake,
+    "loopback": _loopback,
+    "port of the UI": _ports,
+    "disk": _disk,
+    "memory": _memory,
+    "MLflow": _tracking,
+}

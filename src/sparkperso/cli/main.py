@@ -1,0 +1,129 @@
+"""The `sparkperso` command. Commands are loaded when they are called: looking starts no Spark."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from sparkperso import __version__
+from sparkperso.cli.job_commands import JOB_COMMANDS
+from sparkperso.core.causes import cause_of
+from sparkperso.core.errors import SparkpersoError, UsageError
+from sparkperso.core.terminal import visible
+
+# Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
+LOOKS = {
+    "doctor": ("sparkperso.cli.doctor", "Says what is missing, and what to do about it."),
+    "config": ("sparkperso.cli.config", "Shows the effective configuration."),
+    "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
+    "collect": ("sparkperso.services.collect.server", "Takes events over HTTP and WebSocket."),
+    "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
+    "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
+}
+COMMANDS = (*JOB_COMMANDS, *LOOKS)
+EXTRAS = {
+    "spark": ("pyspark", "py4j", "delta"),
+    "collect": (
+        "anyio",
+        "confluent_kafka",
+        "httpx",
+        "itsdangerous",
+        "orjson",
+        "prometheus_client",
+        "starlette",
+        "uvicorn",
+    ),
+}
+"""Extra of the package → the modules that come with it."""
+
+
+class LazyGroup(click.Group):
+    """Imports what a command needs when it is called, and lists all without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names in the order of the flow."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns the command, or None when there is none of this name."""
+        if cmd_name in JOB_COMMANDS:
+            return JOB_COMMANDS[cmd_name]
+        if cmd_name not in LOOKS:
+            return None
+        command: click.Command = import_module(LOOKS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands."""
+        lines = {name: command.short_help or "" for name, command in JOB_COMMANDS.items()}
+        lines |= {name: line for name, (_, line) in LOOKS.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(list(lines.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Personalisation on Spark: from raw events to recommendation tables.
+
+    Exit status: 0 done; 1 the job failed; 2 wrong usage or configuration; 3 done, but a quality
+    gate said no.
+    """
+
+
+def run_cli(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit status; errors become one paragraph."""
+    try:
+        cli.main(list(arguments), prog_name="sparkperso", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("Interrupted. Starting the same command again goes on where it stopped.", 1)
+    except SparkpersoError as error:
+        return _fail(str(error), error.exit_status, "--debug" in arguments)
+    except Exception as error:
+        if lacking := without_extra(error):
+            return _fail(str(lacking), lacking.exit_status, "--debug" in arguments)
+        where = "Unexpected error (--debug shows where it arose)"
+        return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
+    return 0
+
+
+def without_extra(error: Exception) -> UsageError | None:
+    """Returns what to say when a module of an extra is not installed; None for other errors."""
+    name = ((isinstance(error, ModuleNotFoundError) and error.name) or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if name in modules:
+            return UsageError(
+                f"This command needs the extra '{extra}' of sparkperso",
+                f"The module {name} is not installed",
+                f"Run pip install 'sparkperso[{extra}]'",
+            )
+    return None
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    exit_with(run_cli(sys.argv[1:]))
+
+
+def exit_with(status: int) -> None:
+    """Ends the process with a status other than 0; Databricks takes even exit(0) for a failure."""
+    if status:
+        sys.exit(status)
+
+
+def _fail(message: str, status: int, debug: bool = False) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"sparkperso: {visible(message)}", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""The collector: events from browsers, apps, servers and mail clients to a durable sink."""

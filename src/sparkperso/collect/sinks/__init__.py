@@ -1,1 +1,0 @@
-"""Where accepted events go: a local spool, or Kafka."""

@@ -1,0 +1,1 @@
+"""What everything rests on: errors, column names, times, consent. Plain Python."""

@@ -1,0 +1,1 @@
+"""Signed links in e-mails: tokens, and the addresses that they may lead to."""

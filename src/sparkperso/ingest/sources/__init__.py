@@ -1,0 +1,1 @@
+"""Files and streams as records, and records as fields of an event."""

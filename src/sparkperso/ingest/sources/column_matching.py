@@ -1,0 +1,62 @@
+"""Finds a source's columns under the spellings that files use for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from sparkperso.config.source import SourceConfig
+from sparkperso.core.errors import JobError
+
+
+def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Mapping[str, str]:
+    """Returns column of the mapping → name in the file, for every column that the file has.
+
+    A name matches when it is equal to the column or one of its aliases, or is so but for
+    capitals, blanks and punctuation. Raises JobError that names every missing required column
+    and, where there is one, the found column that comes closest.
+    """
+    found = list(found)
+    matched = {
+        column: name
+        for column in (*source.fields, *source.optional_fields)
+        if (name := _find([column, *source.aliases.get(column, ())], found)) is not None
+    }
+    missing = [column for column in source.fields if column not in matched]
+    if missing:
+        raise JobError(
+            f"Source '{source.name}' needs the columns {', '.join(source.fields)}",
+            f"{where} has no {' and no '.join(_with_nearest(name, found) for name in missing)}; "
+            f"its columns are {', '.join(found) or 'none'}",
+            f"Name the column under 'aliases' in conf/sources/{source.name}.yaml, or fix the file",
+        )
+    return matched
+
+
+def spellings(source: SourceConfig, column: str) -> tuple[str, ...]:
+    """Returns a column's name and its aliases."""
+    return (column, *source.aliases.get(column, ()))
+
+
+def is_same_name(name: str, wanted: Iterable[str]) -> bool:
+    """Says whether a name is one of `wanted` but for capitals, blanks and punctuation."""
+    return any(_key(name) == _key(one) for one in wanted)
+
+
+def _find(wanted: list[str], found: list[str]) -> str | None:
+    exact = next((name for name in wanted if name in found), None)
+    if exact is not None:
+        return exact
+    keys = [_key(name) for name in wanted]
+    return next((name for key in keys for name in found if _key(name) == key), None)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _with_nearest(name: str, found: list[str]) -> str:
+    by_key = {_key(other): other for other in found}
+    near = get_close_matches(_key(name), by_key, n=1, cutoff=0.5)
+    return f"'{name}' (nearest: '{by_key[near[0]]}')" if near else f"'{name}'"

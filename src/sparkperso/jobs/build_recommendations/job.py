@@ -1,0 +1,206 @@
+"""build-recommendations: the champion's lists for every user; similar and popular items."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.models import PopularityParams, parse_params
+from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.jobs.build_recommendations.list_policy import (
+    hidden_items,
+    make_selection,
+    without_items,
+)
+from sparkperso.jobs.build_segments.profiles import known_persons
+from sparkperso.jobs.train_recommender.job import EVENTS, INTERACTIONS, ITEMS, MODEL
+from sparkperso.jobs.train_recommender.model_tables import (
+    ITEM_FACTORS,
+    ITEM_INDEX,
+    MODEL_ARRAYS,
+    read_registered,
+)
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.literals import instant
+from sparkperso.platform.tracking import ModelVersion
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.data.id_index import new_index_rows
+from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
+from sparkperso.recommend.fit.task_runner import fit_in_tasks
+from sparkperso.recommend.lists.batch_scoring import Lister
+from sparkperso.recommend.lists.popular_items import counted_events, popular_items, window_text
+from sparkperso.recommend.lists.recommendation_rows import Named, build_lists
+from sparkperso.recommend.lists.similar_items import similar_items
+from sparkperso.recommend.models import load_model
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.models.model_arrays import from_rows
+
+SEGMENTS = "gold/segments"
+POPULARITY = "popularity"
+"""Strategy and model version of lists, and places, that popularity fills."""
+RECOMMENDATIONS, POPULAR, SIMILAR = (
+    "gold/recommendations",
+    "gold/popular_items",
+    "gold/similar_items",
+)
+
+
+def build_recommendations(job: Job) -> Summary:
+    """Writes the lists, each table in one commit.
+
+    Without a champion `recommend.lists.without_champion` says what becomes of personal lists.
+    Raises TrackingError, before anything is written, when the registry does not say who is
+    champion.
+    """
+    version = job.tracking.by_alias(MODEL, "champion")
+    params, hidden = popularity_params(job, version), hidden_items(job)
+    events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
+    keeps = version is None and has_lists_to_keep(job)
+    if keeps:
+        job.say(
+            "There is no champion: the lists of the last one stay as they are "
+            "(recommend.lists.without_champion)"
+        )
+    else:
+        write_lists(job, events, version, params)
+    write_popular(job, without_items(events, hidden), params)
+    write_similar(job, version, hidden)
+    return summarise(job, params, keeps)
+
+
+def has_lists_to_keep(job: Job) -> bool:
+    """Says whether a champion's lists stand in gold/recommendations, and are to stay there."""
+    if job.settings.recommend.lists.without_champion == "popularity":
+        return False
+    lists = job.lake.ref(RECOMMENDATIONS).read()
+    return not lists.where(F.col("model_version") != POPULARITY).isEmpty()
+
+
+def write_lists(
+    job: Job, events: DataFrame, version: ModelVersion | None, params: PopularityParams
+) -> None:
+    """Writes a list for every user: the champion's, or popularity's without one."""
+    index = item_index(job, version)
+    catalogue = load_catalogue(index, job.read(ITEMS), job.settings.recommend.max_driver_items)
+    attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
+    profiles = everyone(job, events, index, attributes).persist()
+    lister, named = make_lister(job, profiles, catalogue, (version, params))
+    now = instant(datetime.now(timezone.utc))
+    rows = build_lists(profiles, lister, named)
+    job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
+    profiles.unpersist()
+
+
+def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
+    """Returns item_id, item_index of the items that the champion knows; of all without one.
+
+    Items that came after its training wait for the next one.
+    """
+    if version is None:
+        items = job.read(INTERACTIONS).select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
+        known = job.lake.ref(ITEM_INDEX).read()
+        return known.unionByName(new_index_rows(known, items, ITEM_ID, "item_index"))
+    return read_registered(job, version, ITEM_INDEX)
+
+
+def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
+    """Returns the profiles of all users with an event, those without history too."""
+    users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
+    nothing = F.array().cast("array<string>")
+    told = users.join(attributes, USER_ID, how="full")
+    told = told.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
+    return profile_frame(job.read(INTERACTIONS), index, told, job.as_of)
+
+
+def make_lister(
+    job: Job,
+    profiles: DataFrame,
+    catalogue: Catalogue,
+    by: tuple[ModelVersion | None, PopularityParams],
+) -> tuple[Lister, str]:
+    """Returns what lists are made with, and the model version that they carry."""
+    version, params = by
+    setting = FitSetting(job.settings.recommend.seed)
+    fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
+    select = make_selection(job, catalogue)
+    if version is None:
+        plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
+        return plain, POPULARITY
+    named = read_champion(job, version)
+    lister = Lister(named.model, named.strategy, catalogue, select, fallback, is_explained=True)
+    return lister, named.version
+
+
+def read_champion(job: Job, version: ModelVersion) -> Named:
+    """Returns the champion's model from its arrays."""
+    rows = read_registered(job, version, MODEL_ARRAYS).collect()
+    arrays = from_rows((row["name"], row["block"], bytes(row["data"])) for row in rows)
+    model = load_model(parse_params(version.document["params"]), arrays)
+    return Named(model, version.document["strategy"], version.version)
+
+
+def popularity_params(job: Job, champion: ModelVersion | None) -> PopularityParams:
+    """Returns the champion's tuned popularity, else the candidate's, else the plain one."""
+    version = champion or job.tracking.by_alias(MODEL, "candidate")
+    if version is None:
+        return PopularityParams()
+    return PopularityParams.model_validate(version.document["popularity"])
+
+
+def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None:
+    """Writes what is popular, everywhere, per country, and per segment where there are any."""
+    config = job.settings.recommend
+    counted = counted_events(events, config.interactions.weights, params, job.as_of)
+    members = job.read(SEGMENTS) if job.lake.ref(SEGMENTS).exists() else None
+    job.writer(POPULAR).overwrite(popular_items(counted, params, config.lists, members))
+
+
+def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> None:
+    """Writes every item's neighbours by the champion's factors; a champion without any has none.
+
+    Without a champion they stay as they are.
+    """
+    if version is None:
+        job.writer(SIMILAR).create()
+        return
+    if ITEM_FACTORS not in version.document["tables"]:
+        job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
+        return
+    config = job.settings.recommend
+    factors = read_registered(job, version, ITEM_FACTORS)
+    rows = similar_items(factors, config.lists, config.max_driver_items, hidden)
+    job.writer(SIMILAR).overwrite(rows)
+
+
+def summarise(job: Job, params: PopularityParams, keeps: bool) -> Summary:
+    """Returns the figures to print; `keeps` says whether personal lists stayed as they were."""
+    lists = job.lake.ref(RECOMMENDATIONS).read()
+    by_strategy = lists.groupBy("strategy").agg(F.count_distinct(USER_ID).alias("users"))
+    users: dict[str, Any] = {
+        f"users with {row.strategy}": row.users for row in by_strategy.orderBy("strategy").collect()
+    }
+    return {
+        **({"champion": "none, its last lists stay"} if keeps else {}),
+        **users,
+        "rows": lists.count(),
+        "popular": window_text(params),
+        "similar": job.lake.ref(SIMILAR).read().count(),
+    }
+
+
+# No inputs are named: which version is champion is not in a table, so it is never skipped.
+STEP = Step(
+    name="build-recommendations",
+    action=build_recommendations,
+    outputs=(RECOMMENDATIONS, POPULAR, SIMILAR),
+)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -1,0 +1,52 @@
+"""What build-recommendations may list, and how lists are chosen."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.lists import EligibilityConfig
+from sparkperso.core.columns import ITEM_ID
+from sparkperso.jobs.train_recommender.job import ITEMS
+from sparkperso.pipeline.job import Job
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.data.user_histories import load_catalogue
+from sparkperso.recommend.scoring.diversity import make_diversity
+from sparkperso.recommend.scoring.eligibility import allowed_items, unused_attributes, user_rules
+from sparkperso.recommend.scoring.top_n import Selection
+from sparkperso.users.persons import year_of
+
+
+def make_selection(job: Job, catalogue: Catalogue) -> Selection:
+    """Returns which items may be listed, and how lists are chosen; ages are those of as-of."""
+    lists = job.settings.recommend.lists
+    for name in unused_attributes(lists.eligibility, catalogue):
+        job.say(f"No item has the attribute '{name}': that rule of eligibility has no effect")
+    return Selection(
+        lists.n_items,
+        allowed_items(lists.eligibility, catalogue),
+        rules=user_rules(
+            lists.eligibility, catalogue, year_of(job.as_of), job.settings.ingest.country_aliases
+        ),
+        reranker=make_diversity(lists.diversity, catalogue),
+    )
+
+
+def hidden_items(job: Job) -> list[str]:
+    """Returns the items that nobody may be shown, those that the champion does not know too."""
+    config = job.settings.recommend
+    if config.lists.eligibility == EligibilityConfig():
+        return []
+    numbered = job.read(ITEMS).select(ITEM_ID, F.lit(0).alias("item_index"))
+    known = load_catalogue(numbered, job.read(ITEMS), config.max_driver_items)
+    allowed = allowed_items(config.lists.eligibility, known)
+    found = [] if allowed is None else known.ids[~allowed].tolist()
+    return sorted({*found, *config.lists.eligibility.blocked_items})
+
+
+def without_items(events: DataFrame, hidden: list[str]) -> DataFrame:
+    """Returns the events of other items than these."""
+    if not hidden:
+        return events
+    listed = events.sparkSession.createDataFrame([(item,) for item in hidden], f"{ITEM_ID} string")
+    return events.join(F.broadcast(listed), ITEM_ID, how="left_anti")

@@ -1,0 +1,5 @@
+"""build-segments: users into groups, described and named."""
+
+from sparkperso.jobs.build_segments.job import STEP
+
+__all__ = ["STEP"]

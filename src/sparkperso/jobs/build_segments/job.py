@@ -1,0 +1,218 @@
+"""build-segments: scaled user features → segments, their history, profiles; people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparkperso.config import config_hash, load_named
+from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.core.errors import ConfigError
+from sparkperso.jobs.build_segments.profiles import (
+    CONSENTS,
+    EVENTS,
+    PEOPLE,
+    known_persons,
+    write_people,
+)
+from sparkperso.jobs.build_segments.tables import (
+    FEATURES,
+    HISTORY,
+    PROFILES,
+    RUNS,
+    SCALED,
+    SEGMENTS,
+    describe_model,
+    read_previous,
+    write_segmentation,
+)
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.privacy.fields import PERSONAL, UNKNOWN, PersonalFields
+from sparkperso.rules.attributes import compared_traits, faults
+from sparkperso.rules.conditions import Condition
+from sparkperso.rules.spelling import speller
+from sparkperso.segments.base.population import Population, latest_population
+from sparkperso.segments.base.result import SegmentationResult
+from sparkperso.segments.build import build_segmentation
+from sparkperso.segments.rules.build import hold
+from sparkperso.segments.rules.overlaps import overlaps
+from sparkperso.segments.tables.plots import draw_flows, draw_sizes
+from sparkperso.segments.tables.size_history import sizes_over_time
+from sparkperso.segments.tables.table_rows import Stamp
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def build_segments(job: Job) -> Summary:
+    """Carries out every configured segmentation and returns their figures."""
+    plans = load_plans(job)
+    population = read_population(job)
+    if job.options.get("dry_run"):
+        return dry_run(population, plans, job.settings.segments.min_members)
+    summary: dict[str, Any] = {}
+    for plan in plans:
+        prefix = f"{plan.name} " if len(plans) > 1 else ""
+        figures = _segment(job, population, plan)
+        summary |= {f"{prefix}{key}": value for key, value in figures.items()}
+    return {**summary, **write_people(job)}
+
+
+def load_plans(job: Job) -> list[Segmentation]:
+    """Returns the configured segmentations; raises ConfigError for one that is unsound."""
+    plans = [load_segmentation(n, job.conf_dir) for n in job.settings.segments.segmentations]
+    if not any(isinstance(plan, RuleSegmentation) for plan in plans):
+        return plans
+    name = job.settings.ingest.tracking_plan
+    tracking = load_named("tracking_plans", name, TrackingPlan, job.conf_dir)
+    checked = [
+        _check(job, plan, tracking) if isinstance(plan, RuleSegmentation) else (plan, [])
+        for plan in plans
+    ]
+    found = [fault for _, own in checked for fault in own]
+    if found:
+        raise ConfigError("Rules should ask for what there is", "; ".join(found))
+    return [plan for plan, _ in checked]
+
+
+def _check(
+    job: Job, plan: RuleSegmentation, tracking: TrackingPlan
+) -> tuple[RuleSegmentation, list[str]]:
+    """Returns the rules as ingest spells their values, which is said, and what cannot occur."""
+    found: list[str] = []
+    segments = {}
+    for key, rule in plan.segments.items():
+        spelling = speller(job.settings.ingest.country_aliases)
+        when = spelling.condition(rule.when)
+        segments[key] = rule.model_copy(update={"when": when})
+        place = f"conf/segments/{plan.name}.yaml, {key}"
+        for note in (*spelling.changes, *_unreadable(when, tracking)):
+            job.say(f"{place}: {note}")
+        wrong = (*spelling.faults, *faults(when, tracking.event_types))
+        found += [f"{place}: {fault}" for fault in wrong]
+    return plan.model_copy(update={"segments": segments}), found
+
+
+def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
+    """Returns the traits that are compared with texts, and of which silver holds pseudonyms."""
+    fields = PersonalFields(tracking.personal_of("identify"), tracking.public_traits)
+    return [
+        f"trait '{name}' becomes a pseudonym on arrival and fits no text: where it may stay "
+        f"readable, list it under public_traits in conf/tracking_plans/{tracking.name}.yaml"
+        for name in sorted(compared_traits(condition))
+        if fields.meaning(name)[1] in {PERSONAL, UNKNOWN}
+    ]
+
+
+def read_population(job: Job) -> Population:
+    """Returns the users to divide, and what rules look at."""
+    population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
+    return replace(population, persons=known_persons(job, job.read(EVENTS)))
+
+
+def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -> Summary:
+    """Returns the sizes and overlaps of all rules, of fewer than `floor` people only that."""
+    found: dict[str, Any] = {"users": population.size}
+    for plan in plans:
+        if isinstance(plan, RuleSegmentation):
+            for pair in overlaps(hold(population, plan), list(plan.rules)):
+                both = "" if pair.first == pair.second else f" and {pair.second}"
+                found[f"{plan.name}: {pair.first}{both}"] = pair.shown(floor)
+    return found
+
+
+def _segment(job: Job, population: Population, plan: Segmentation) -> Summary:
+    with job.tracking.run(job.name, plan.name) as run:
+        run.set_tags({"config_hash": config_hash(job.settings, plan), "as_of": population.as_of})
+        if not isinstance(plan, RuleSegmentation):  # rules have names of their own
+            population = replace(population, previous=read_previous(job, plan.name))
+        result = build_segmentation(population, plan, job.settings.segments, run)
+        now = datetime.now(timezone.utc)
+        stamp = Stamp(run.run_id, now, population.as_of, population.scaler_version)
+        pictures = {**result.pictures, **draw_moves(result)}
+        log_pictures(run, pictures)
+        try:
+            if result.lineage and not job.options.get("force"):
+                result.lineage.require(plan.name, job.settings.segments.stability)
+            write_segmentation(job, result, stamp, population)
+        finally:
+            result.release()
+        sizes = draw_trends(job, result)
+        log_pictures(run, sizes)
+        document = describe_model(job, result, stamp, plan)
+        job.tracking.register(f"segments-{plan.name}", run.run_id, document)
+    save_pictures(pictures | sizes, job.options.get("pictures"), plan.name)
+    return summarise(result)
+
+
+def draw_moves(result: SegmentationResult) -> dict[str, Figure]:
+    """Returns the picture of who went where since the run before, if there was one."""
+    lineage = result.lineage
+    if lineage is None or not lineage.flows:
+        return {}
+    labels = {**lineage.labels_before, **_labels(result)}
+    return {"flows.png": draw_flows(lineage.flows, labels, result.segmentation)}
+
+
+def draw_trends(job: Job, result: SegmentationResult) -> dict[str, Figure]:
+    """Returns the picture of the segments' sizes over all runs."""
+    labels = _labels(result)
+    trends = sizes_over_time(job.lake.ref(HISTORY).read(), result.segmentation)
+    shown = {name: trend for name, trend in trends.items() if name in labels}
+    return {"sizes.png": draw_sizes(shown, labels, result.segmentation)} if shown else {}
+
+
+def log_pictures(run: RunRecorder, pictures: Mapping[str, Figure]) -> None:
+    """Keeps pictures as artifacts of the run."""
+    for name, figure in pictures.items():
+        run.log_figure(figure, f"pictures/{name}")
+
+
+def _labels(result: SegmentationResult) -> dict[str, str]:
+    return {profile.segment_id: profile.label for profile in result.profiles}
+
+
+def save_pictures(pictures: Mapping[str, Figure], folder: str | None, name: str) -> None:
+    """Writes the pictures as `<folder>/<segmentation>-<picture>`; without a folder, nothing."""
+    if folder is None:
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for file, figure in pictures.items():
+        figure.savefig(Path(folder) / f"{name}-{file}")
+
+
+def summarise(result: SegmentationResult) -> dict[str, Any]:
+    """Returns the figures to print: the measures, and each segment with its size."""
+    sizes = "; ".join(f"{p.label} {p.size:,}" for p in result.profiles)
+    lineage = result.lineage
+    moved: dict[str, Any] = {}
+    if lineage and lineage.n_common:
+        moved = {
+            "adjusted Rand index": lineage.adjusted_rand_index,
+            "moved": f"{lineage.moved_share:.1%}",
+        }
+    notes = {"note": "; ".join(result.notes)} if result.notes else {}
+    shown = {**result.figures, **moved, **notes, "segments": sizes}
+    return {"segmentation": result.segmentation, **shown}
+
+
+STEP = Step(
+    name="build-segments",
+    action=build_segments,
+    inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
+    outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS),
+    conf=("segments", "tracking_plans"),
+    side_options=("pictures", "force"),
+)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -1,0 +1,134 @@
+"""stream-segments: new rows of silver/events → who enters and leaves a segment, within seconds.
+
+Structured Streaming counts hours; each micro-batch puts the users in it through the rules, and a
+sweep everybody, since time alone ends windows. What is told is held against the history itself: so
+a run that was interrupted, or was away, only tells what is not told yet.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
+from sparkperso.config.segmentation import RuleSegmentation, Segmentation
+from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.jobs.build_segments.job import load_plans
+from sparkperso.jobs.build_segments.profiles import EVENTS
+from sparkperso.jobs.build_segments.tables import HISTORY, SEGMENTS
+from sparkperso.jobs.ingest_events.stream import (
+    follow,
+    for_small_batches,
+    run_query,
+    run_to_end,
+    stopping_on_signals,
+)
+from sparkperso.jobs.stream_segments.change_topic import relaying
+from sparkperso.jobs.stream_segments.hourly_counters import LiveHours
+from sparkperso.jobs.stream_segments.memberships import LiveMembers
+from sparkperso.jobs.stream_segments.stream import Live
+from sparkperso.jobs.stream_segments.user_attributes import LiveAttributes
+from sparkperso.pipeline.checkpoint import Folder, checkpoint_root, locked
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.lake import StateTable
+from sparkperso.segments.live.counters import hourly
+from sparkperso.segments.live.hours import reach_of
+from sparkperso.segments.live.rules import LiveRules, live_rules
+
+START = "sparkperso.json"
+STATE = {
+    # Counters of a day lie on disk, not in Java's memory.
+    "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming.state"
+    ".RocksDBStateStoreProvider",
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+}
+
+
+def stream_segments(job: Job) -> Summary:
+    """Follows silver/events until it is stopped, or with --available-now until all is in."""
+    plans = load_plans(job)
+    rules = live_rules([plan for plan in plans if isinstance(plan, RuleSegmentation)])
+    if not rules.rules:
+        raise ConfigError(
+            "stream-segments follows the rules of segments.segmentations",
+            f"None of {', '.join(plan.name for plan in plans)} has kind: rules",
+            "Name one that has",
+        )
+    place = checkpoint_place(job, rules)
+    folder = Folder(job, place)
+    folder.create()
+    with locked(place), for_small_batches(job, STATE):
+        live = open_live(job, rules, plans, place)
+        from_version = seed(job, live.hours, folder)
+        live.begin()
+        with relaying(job, place) as live.relay, stopping_on_signals(live.is_stopping):
+            follow(run_to_end(writer(job, live, from_version, place)), live)
+            if not live.is_stopping.is_set():
+                live.sweep()
+            if not job.options.get("available_now") and not live.is_stopping.is_set():
+                job.say(f"Following {EVENTS}; checkpoint {place}")
+                go_on = writer(job, live, from_version, place)
+                follow(run_query(job, go_on, job.settings.segments.live.trigger_seconds), live)
+    return live.summary()
+
+
+def checkpoint_place(job: Job, rules: LiveRules) -> str:
+    """Returns where the checkpoint lies: other rules, delays or pseudonyms are another stream."""
+    settings = job.settings
+    known = rules.fingerprint(settings.segments.live.late_hours, settings.privacy.current)
+    return f"{checkpoint_root(job)}/stream-segments-{known}"
+
+
+def open_live(job: Job, rules: LiveRules, plans: list[Segmentation], place: str) -> Live:
+    """Returns what is followed, before its first look."""
+    reach = reach_of(rules.counted, job.settings.segments.live.late_hours)
+    hours = LiveHours(StateTable(job.spark, f"{place}/hours"), rules.counted, reach)
+    members = LiveMembers(job, rules, hours, LiveAttributes(job, rules))
+    return Live(job, members, [plan for plan in plans if isinstance(plan, KMeansSegmentation)])
+
+
+def seed(job: Job, hours: LiveHours, folder: Folder) -> int:
+    """Counts what silver/events holds already, once; returns the version to follow it from."""
+    known = folder.read(START)
+    if known:
+        return int(json.loads(known)["from_version"])
+    events = job.lake.ref(EVENTS)
+    if not events.exists():
+        raise JobError(
+            "stream-segments follows silver/events",
+            f"There is none in {job.settings.lake.root}",
+            "Run 'sparkperso ingest-events --source NAME' first",
+        )
+    whole, from_version = events.start()
+    hours.seed(events.read().limit(0) if whole is None else events.read(whole))
+    folder.write(START, json.dumps({"from_version": from_version}) + "\n")
+    return from_version
+
+
+def writer(job: Job, live: Live, from_version: int, place: str) -> DataStreamWriter:
+    """Returns the query before its start: the hours that changed, each whole, by micro-batches."""
+    config = job.settings.segments.live
+    options = {"startingVersion": str(from_version), "maxFilesPerTrigger": str(config.max_files)}
+    events = job.lake.ref(EVENTS).follow(options)
+    in_time = events.withWatermark("timestamp", f"{round(config.late_hours * 3600)} seconds")
+    hours = hourly(in_time, live.hours.counted)
+    query = hours.writeStream.outputMode("update").foreachBatch(live.take)
+    return query.option("checkpointLocation", place)
+
+
+STEP = Step(
+    name="stream-segments",
+    action=stream_segments,
+    inputs=(EVENTS,),
+    outputs=(SEGMENTS, HISTORY),
+    conf=("segments",),
+)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)

@@ -1,0 +1,97 @@
+"""Who is in which segment of rules now: for the users of a micro-batch, or for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import USER_ID
+from sparkperso.jobs.stream_segments.hourly_counters import LiveHours
+from sparkperso.jobs.stream_segments.tables import (
+    MEMBER,
+    fixed,
+    membership_of,
+    record,
+    record_changes,
+    stamp_at,
+)
+from sparkperso.jobs.stream_segments.user_attributes import LiveAttributes
+from sparkperso.pipeline.job import Job
+from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.live.members import held_now
+from sparkperso.segments.live.rules import LiveRules
+from sparkperso.segments.live.windows import NOW
+from sparkperso.segments.rules.members import KEYS
+from sparkperso.segments.tables.table_rows import changes_between
+
+
+@dataclass
+class LiveMembers:
+    """The membership as the history tells it, held in memory from sweep to sweep."""
+
+    job: Job
+    rules: LiveRules
+    hours: LiveHours
+    attributes: LiveAttributes
+    shown: tuple[str, ...] = ()
+    """Segments of enough people, at the last sweep."""
+    _inside: DataFrame | None = None
+
+    def update(self, rows: DataFrame, number: int, now: int) -> int:
+        """Tells which users of a micro-batch of hours entered and left; returns how many did."""
+        users = F.broadcast(rows.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct())
+        hours = self.hours.with_batch(users, rows, number)
+        found = self._shown(self._held(users, hours, now))
+        inside = self._inside
+        if inside is None:
+            raise AssertionError("a sweep comes before the first update")
+        before = inside.join(users, on=USER_ID, how="left_semi")
+        members = fixed(found)
+        changes = fixed(changes_between(before, members))
+        n_changes = changes.count()
+        if n_changes:
+            record_changes(self.job, changes, stamp_at(self.job, now))
+            others = inside.join(users, on=USER_ID, how="left_anti")
+            self._inside = fixed(others.unionByName(members).coalesce(self._partitions))
+        return n_changes
+
+    def sweep(self, now: int) -> int:
+        """Does the same for everybody, and writes gold/segments; returns the number of changes."""
+        self.attributes.refresh(now)
+        hours = self.hours.everybody()
+        users = self.attributes.frame.select(USER_ID).unionByName(hours.select(USER_ID))
+        users = users.where(F.col(USER_ID).isNotNull()).distinct()
+        names = sorted(set(self.rules.segmentations.values()))
+        found = fixed(self._held(users, hours, now))
+        self.shown = self._large_enough(found)
+        self._inside = self._shown(found)
+        facts = {"exclusive": F.lit(False), "kind": F.lit("rule")}
+        rows = self._inside.withColumns({**facts, "distance": F.lit(None).cast("double")})
+        before = membership_of(self.job, names)
+        return record(self.job, before, rows, None, stamp_at(self.job, now))
+
+    def _held(self, users: DataFrame, hours: DataFrame, now: int) -> DataFrame:
+        """(user_id, segment_id) of all rules that hold."""
+        clock = F.broadcast(self.job.spark.createDataFrame([(now,)], f"{NOW} bigint"))
+        asked = users.join(self.attributes.frame, on=USER_ID, how="left").crossJoin(clock)
+        held = held_now(asked, hours.crossJoin(clock), self.rules.rules, self.rules.counted)
+        return held.select(USER_ID, F.explode(KEYS).alias("segment_id"))
+
+    def _shown(self, found: DataFrame) -> DataFrame:
+        """MEMBER of the segments that may be shown."""
+        segment = F.col("segment_id")
+        names = looked_up(self.rules.segmentations, segment)
+        labels = looked_up(self.rules.labels, segment)
+        known = found.where(segment.isin(*self.shown) if self.shown else F.lit(False))
+        return known.withColumns({"segmentation": names, "label": labels}).select(*MEMBER)
+
+    def _large_enough(self, found: DataFrame) -> tuple[str, ...]:
+        floor = self.job.settings.segments.min_members
+        sizes = found.groupBy("segment_id").count().where(F.col("count") >= floor)
+        return tuple(sorted(row[0] for row in sizes.collect()))
+
+    @property
+    def _partitions(self) -> int:
+        return int(self.job.spark.conf.get("spark.sql.shuffle.partitions") or 2)

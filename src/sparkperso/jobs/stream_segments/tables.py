@@ -1,0 +1,78 @@
+"""gold/segments and gold/segment_history, as stream-segments writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import USER_ID
+from sparkperso.core.errors import WriteConflictError
+from sparkperso.jobs.build_segments.tables import HISTORY, SEGMENTS
+from sparkperso.pipeline.job import Job
+from sparkperso.platform.literals import aware, instant, moment
+from sparkperso.schemas import TABLES
+from sparkperso.segments.tables.size_history import LIVE
+from sparkperso.segments.tables.table_rows import Stamp, changes_between, membership, stamped
+
+MEMBER = (USER_ID, "segment_id", "segmentation", "label")
+
+
+def stamp_at(job: Job, now: int) -> Stamp:
+    """Returns the stamp of what is found as of `now`, microseconds since 1970."""
+    return Stamp(f"{LIVE}{job.run_id}", datetime.now(timezone.utc), aware(moment(now)))
+
+
+def fixed(frame: DataFrame) -> DataFrame:
+    """Returns the rows as they are now, held by the executors.
+
+    Not merely cached: whoever writes a Delta table makes Spark compute anew what it cached of it.
+    """
+    return frame.localCheckpoint()
+
+
+def membership_of(job: Job, names: Iterable[str]) -> DataFrame:
+    """Returns MEMBER of some segmentations, as the history tells it."""
+    history = job.lake.ref(HISTORY).read()
+    return membership(history.where(F.col("segmentation").isin(*names)))
+
+
+def record_changes(job: Job, changes: DataFrame, stamp: Stamp) -> None:
+    """Adds changes to the history."""
+    job.writer(HISTORY).append(stamped(changes, stamp))
+
+
+def record(
+    job: Job, before: DataFrame, now: DataFrame, others: DataFrame | None, stamp: Stamp
+) -> int:
+    """Writes members and what changed, if anything did; returns the number of changes.
+
+    `now` is `fixed` and holds MEMBER, exclusive, kind and distance of the segmentations in it;
+    `others` are rows of gold/segments of theirs that stay.
+    """
+    changes = fixed(changes_between(before, now.select(*MEMBER)))
+    counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
+    if not counts:
+        return 0
+    wanted = F.col("segmentation").isin(*counts)
+    rows = member_rows(now.where(wanted), stamp)
+    rows = rows if others is None else rows.unionByName(others.where(wanted))
+    listed = ", ".join(f"'{name}'" for name in sorted(counts))
+    try:
+        job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
+    except WriteConflictError:
+        # build-segments was at it: the next sweep holds its members against the history.
+        return 0
+    record_changes(job, changes, stamp)
+    return sum(counts.values())
+
+
+def member_rows(now: DataFrame, stamp: Stamp) -> DataFrame:
+    """Returns the rows of gold/segments."""
+    told = {
+        "model_version": F.lit(stamp.model_version),
+        "assigned_at": instant(stamp.assigned_at),
+    }
+    return now.withColumns(told).select(*TABLES[SEGMENTS].column_names)

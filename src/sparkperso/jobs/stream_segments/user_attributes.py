@@ -1,0 +1,59 @@
+"""The attributes of everybody with features, held in memory until there are newer features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import AS_OF
+from sparkperso.jobs.build_segments.profiles import EVENTS, known_persons
+from sparkperso.jobs.build_segments.tables import FEATURES
+from sparkperso.jobs.stream_segments.tables import fixed
+from sparkperso.pipeline.job import Job
+from sparkperso.platform.literals import aware, instant, moment
+from sparkperso.segments.live.rules import LiveRules
+from sparkperso.segments.rules.members import People, known_attributes
+
+
+@dataclass
+class LiveAttributes:
+    """What the rules ask of profiles, as of the latest features."""
+
+    job: Job
+    rules: LiveRules
+    _frame: DataFrame | None = None
+    _version: int | None = None
+
+    @property
+    def frame(self) -> DataFrame:
+        """Returns (user_id, a column per attribute)."""
+        if self._frame is None:
+            raise AssertionError("refresh comes first")
+        return self._frame
+
+    def are_old(self) -> bool:
+        """Says whether gold/user_features has changed since they were read."""
+        return self._frame is None or self.job.lake.ref(FEATURES).version() != self._version
+
+    def refresh(self, now: int) -> None:
+        """Reads them if they are old."""
+        lake = self.job.lake
+        version = lake.ref(FEATURES).version()
+        if self._frame is not None and version == self._version:
+            return
+        people = People(
+            features_at(self.job, now),
+            known_persons(self.job, lake.ref(EVENTS).read()),
+            aware(moment(now)),
+        )
+        self._frame, self._version = fixed(known_attributes(people, self.rules.rules)), version
+
+
+def features_at(job: Job, now: int) -> DataFrame:
+    """Returns the latest rows of gold/user_features that look no further than `now`; maybe none."""
+    features = job.lake.ref(FEATURES).read()
+    known = features.where(F.col(AS_OF) <= instant(moment(now)))
+    latest = known.agg(F.max(AS_OF).alias(AS_OF))
+    return known.join(F.broadcast(latest), on=AS_OF, how="left_semi")

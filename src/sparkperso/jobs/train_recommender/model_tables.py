@@ -1,0 +1,81 @@
+"""The tables of fitted models: the rows of a version are written once, and read as registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.errors import JobError
+from sparkperso.pipeline.job import Job
+
+if TYPE_CHECKING:
+    from sparkperso.platform.tracking import ModelVersion
+
+MODEL_ARRAYS, ITEM_INDEX = "gold/model_arrays", "gold/item_index"
+USER_FACTORS, ITEM_FACTORS = "gold/als_user_factors", "gold/als_item_factors"
+
+
+def write_once(job: Job, table: str, model_version: str, rows: DataFrame) -> None:
+    """Adds a model version's rows in one commit; where it has some already, nothing is written.
+
+    The version is a hash of all that its rows depend on, so those are the same. Raises
+    WriteConflictError when another run wrote them at the same moment.
+    """
+    writer = job.writer(table)
+    writer.create()
+    if job.lake.ref(table).read().where(_of(model_version)).isEmpty():
+        named = rows.select(F.lit(model_version).alias("model_version"), "*")
+        writer.overwrite(named, where=f"model_version = '{model_version}'")
+
+
+def digest_of(rows: DataFrame) -> str:
+    """Returns the number of rows and a hash of their content, whatever their order."""
+    mixed = F.bit_xor(F.xxhash64(*sorted(rows.columns))).alias("mixed")
+    found = rows.agg(F.count(F.lit(1)).alias("n"), mixed).collect()[0]
+    return f"{found['n']}-{(found['mixed'] or 0) % 2**64:016x}"
+
+
+def model_rows(rows: DataFrame, table: str, model_version: str, n_items: int) -> DataFrame:
+    """Returns the rows of a table that belong to a model version of so many items."""
+    if table == ITEM_INDEX:
+        return rows.where(F.col("item_index") < n_items)
+    return rows.where(_of(model_version))
+
+
+def read_registered(job: Job, version: ModelVersion, table: str) -> DataFrame:
+    """Returns a registered version's rows of a table, as they were when it was registered.
+
+    They are read at the Delta version that its document pins. Delta drops old ones after a month;
+    then the newest is read, where these rows are still the same. Raises JobError where they are not
+    those that were registered, by the digest in the document.
+    """
+    document = version.document
+    named, n_items = document["model_version"], document["n_items"]
+    pinned, digest = document["tables"].get(table), document.get("digests", {}).get(table)
+    newest = job.lake.ref(table).version()
+    found = "There is no such table"
+    wanted = (pinned, newest) if newest is not None else ()
+    numbers = list(dict.fromkeys(n for n in wanted if n is not None))
+    # Without a digest, as older code registered, nothing vouches for another than the pinned.
+    for number in numbers if digest else numbers[:1]:
+        try:
+            rows = model_rows(job.lake.ref(table).read(number), table, named, n_items)
+            if digest_of(rows) == digest or digest is None:
+                return rows
+            found = f"At Delta version {number} they are others"
+        except (PySparkException, Py4JJavaError) as error:
+            found = f"Delta version {number} cannot be read: {str(error).strip().splitlines()[0]}"
+    raise JobError(
+        f"{table} should hold the rows of model {version.version} as they were registered",
+        found,
+        "Run 'sparkperso train-recommender' and 'sparkperso promote-model', or return to the "
+        "champion before with 'sparkperso promote-model --rollback'",
+    )
+
+
+def _of(model_version: str) -> Column:
+    return F.col("model_version") == model_version

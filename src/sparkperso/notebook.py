@@ -1,0 +1,67 @@
+"""The jobs from a notebook: in the session that is there, with results to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import click
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkperso.cli.job_commands import COMMON_NAMES, JOB_COMMANDS, module_of
+from sparkperso.config import Settings, load_settings
+from sparkperso.core.errors import QualityGateError, UsageError
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.step import Step, carry_out
+from sparkperso.platform.lake import Lake
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs jobs and reads tables for a notebook, in its own Spark session."""
+
+    spark: SparkSession
+    env: str = "databricks"
+    lake: str | None = None
+    """Root folder of the tables, over what the environment says."""
+    assignments: Sequence[str] = field(default_factory=tuple)
+    """Settings as `--set` takes them: 'section.key=value'."""
+
+    @property
+    def settings(self) -> Settings:
+        """The effective settings; raises ConfigError."""
+        return load_settings(self.env, None, self.assignments, self.lake)
+
+    def run(self, command: str, **options: Any) -> Summary:
+        """Carries out a job and returns its figures; options are named as on the command line.
+
+        A quality gate that says no is a result to look at: it comes back under `gate`.
+        """
+        step: Step = import_module(module_of(command)).STEP
+        given = options_of(JOB_COMMANDS[command], options)
+        job = Job(command, self.settings, self.spark, given)
+        try:
+            return carry_out(step, job).summary
+        except QualityGateError as gate:
+            return {"gate": str(gate)}
+
+    def table(self, name: str) -> DataFrame:
+        """Returns a table, `<layer>/<table>`."""
+        return Lake(self.spark, self.settings.lake).ref(name).read()
+
+
+def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a command's own options; raises UsageError for one that it lacks."""
+    # A command of its own: make_context leaves its own idea of --help in the one it is called on.
+    bare = click.Command(command.name, params=command.params)
+    defaults = bare.make_context(command.name, [], resilient_parsing=True).params
+    own = {name: value for name, value in defaults.items() if name not in COMMON_NAMES}
+    unknown = sorted(set(given) - set(own))
+    if unknown:
+        raise UsageError(
+            f"{command.name} takes the options {', '.join(own) or 'of all jobs only'}",
+            f"Found {', '.join(unknown)}",
+        )
+    return {**own, **given}

@@ -1,0 +1,206 @@
+"""The checkpoint of a stream, and the id under which Delta knows the stream's writes.
+
+Delta carries out each (id, number) once. An id with another checkpoint would make it take new
+micro-batches for old ones and drop them silently: so the id lies in the checkpoint, is drawn anew
+for every new one, and is held against what the tables hold before the stream starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import functions as F
+
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.pipeline.job import Job
+
+IDENTITY = "sparkperso.json"
+LOCK = "sparkperso.lock"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose checkpoint it is; `rules_hash` names the rules of its last micro-batch."""
+
+    source: str
+    input: str
+    place: str
+    rules_hash: str
+    generation: str = ""
+
+    @property
+    def owner(self) -> tuple[str, str, str]:
+        """Returns what must stay the same for the life of a checkpoint."""
+        return (self.source, self.input, self.place)
+
+    def batch_name(self, number: int) -> str:
+        """Returns the ingest_batch of a micro-batch."""
+        return f"{self.generation}-{number}"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on whatever file system Spark can reach."""
+
+    job: Job
+    place: str
+
+    def names(self, child: str) -> list[str]:
+        """Returns the names in a folder inside; none when it is absent."""
+        path = self._path(child)
+        if not self._system.exists(path):
+            return []
+        return [status.getPath().getName() for status in self._system.listStatus(path)]
+
+    def read(self, name: str) -> str | None:
+        """Returns the text of a file, None when it is absent."""
+        path = self._path(name)
+        if not self._system.exists(path):
+            return None
+        stream = self._system.open(path)
+        try:
+            return bytes(stream.readAllBytes()).decode()
+        finally:
+            stream.close()
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a file whole or not at all."""
+        draft = self._path(f".{name}.draft")
+        stream = self._system.create(draft, True)
+        stream.write(text.encode())
+        stream.close()
+        gateway: Any = self.job.spark.sparkContext._gateway
+        fs = gateway.jvm.org.apache.hadoop.fs
+        how = gateway.new_array(fs.Options.Rename, 1)
+        how[0] = fs.Options.Rename.OVERWRITE
+        context = fs.FileContext.getFileContext(self.job.spark._jsc.hadoopConfiguration())
+        qualified = self._system.makeQualified(draft)
+        context.rename(qualified, self._system.makeQualified(self._path(name)), how)
+
+    def create(self) -> None:
+        """Makes the folder unless it is there."""
+        self._system.mkdirs(self._path(""))
+
+    def _path(self, name: str) -> Any:
+        jvm: Any = self.job.spark._jvm
+        return jvm.org.apache.hadoop.fs.Path(f"{self.place}/{name}".rstrip("/"))
+
+    @property
+    def _system(self) -> Any:
+        return self._path("").getFileSystem(self.job.spark._jsc.hadoopConfiguration())
+
+
+def checkpoint_place(job: Job, source: str) -> str:
+    """Returns where the checkpoint of a source's stream lies, one for each kind of input."""
+    return f"{checkpoint_root(job)}/ingest-events-{source}-{job.settings.stream.input}"
+
+
+def checkpoint_root(job: Job) -> str:
+    """Returns the folder of all checkpoints."""
+    root = job.settings.stream.checkpoint_root or f"{job.settings.lake.root}/_checkpoints"
+    return root.rstrip("/")
+
+
+def open_checkpoint(job: Job, place: str, wanted: Identity) -> Identity:
+    """Returns the identity that lies in a checkpoint, a new one in a new checkpoint.
+
+    Raises UsageError for a checkpoint of another source, for one that has lost its id or its
+    progress, and for rules that changed amid a micro-batch.
+    """
+    folder = Folder(job, place)
+    folder.create()
+    text = folder.read(IDENTITY)
+    begun, done = _last(folder, "offsets"), _last(folder, "commits")
+    if text is None and begun >= 0:
+        raise _mixed(place, f"It has micro-batches, but no {IDENTITY}, which holds their id")
+    found = Identity(**json.loads(text)) if text else replace(wanted, generation=uuid4().hex[:12])
+    if found.owner != wanted.owner:
+        raise UsageError(
+            f"The checkpoint {place} should be that of source '{wanted.source}' from "
+            f"{wanted.input} {wanted.place}",
+            f"It belongs to source '{found.source}' from {found.input} {found.place}",
+            "Name the source that it belongs to, or another stream.checkpoint_root",
+        )
+    _refuse_old_id(job, place, found, begun)
+    if begun > done and found.rules_hash != wanted.rules_hash:
+        _refuse_other_rules(job, found, begun)
+    current = replace(found, rules_hash=wanted.rules_hash)
+    if current != found or not text:
+        folder.write(IDENTITY, json.dumps(asdict(current), indent=1) + "\n")
+    return current
+
+
+@contextmanager
+def locked(place: str) -> Iterator[None]:
+    """Keeps a second stream of this machine from a checkpoint; the lock ends with the process."""
+    if "://" in place.removeprefix("file://"):
+        yield
+        return
+    with (Path(place.removeprefix("file://")) / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                "One stream may use a checkpoint at a time",
+                f"Another process uses {place}",
+                "Stop it first",
+            ) from None
+        except OSError as error:
+            raise JobError(
+                "A stream locks its checkpoint, so that no second one of this machine uses it",
+                f"{place} cannot be locked: {error.strerror}",
+                "Name a folder of a local disk with stream.checkpoint_root",
+            ) from None
+        yield
+
+
+def _last(folder: Folder, log: str) -> int:
+    """The number of the last micro-batch in one of Spark's logs, -1 before the first."""
+    return max((int(name) for name in folder.names(log) if name.isdecimal()), default=-1)
+
+
+def _refuse_old_id(job: Job, place: str, identity: Identity, begun: int) -> None:
+    """Tables that hold later micro-batches of this id saw another checkpoint before this one."""
+    prefix = identity.batch_name(0)[:-1]
+    quality = job.lake.ref("ops/data_quality").read()
+    mine = quality.where(F.col("ingest_batch").startswith(prefix))
+    number = F.substring_index("ingest_batch", "-", -1).cast("int")
+    row = mine.agg(F.max(number)).first()
+    last = -1 if row is None or row[0] is None else row[0]
+    if last > begun or _has_written(job, identity, begun + 1):
+        written = max(last, begun + 1)
+        raise _mixed(
+            place,
+            f"Its id {identity.generation} wrote micro-batch {written}, which it knows nothing of",
+        )
+
+
+def _refuse_other_rules(job: Job, identity: Identity, begun: int) -> None:
+    if _has_written(job, identity, begun):
+        raise UsageError(
+            "A micro-batch should end under the rules (source, tracking plan, section ingest) that "
+            "it began under",
+            f"Micro-batch {begun} was interrupted, and the rules have changed since",
+            "Start the stream once with the former rules (--available-now), then change them",
+        )
+
+
+def _has_written(job: Job, identity: Identity, number: int) -> bool:
+    bronze = job.lake.ref("bronze/events").read()
+    return not bronze.where(F.col("ingest_batch") == identity.batch_name(number)).isEmpty()
+
+
+def _mixed(place: str, found: str) -> UsageError:
+    return UsageError(
+        f"The checkpoint {place} and the id of its writes should belong together",
+        found,
+        "Restore the checkpoint whole, or move it away whole: a new one starts from the beginning "
+        "under a new id, and what is in silver already counts as duplicate",
+    )

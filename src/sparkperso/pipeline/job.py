@@ -1,0 +1,84 @@
+"""What a job is given: settings, Spark, the lake, tracking, the time it looks back from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkperso.config import Settings, default_conf_dir
+from sparkperso.core.errors import JobError
+from sparkperso.platform.lake import Lake, TableWriter
+from sparkperso.platform.literals import moment
+
+if TYPE_CHECKING:
+    from sparkperso.platform.tracking import Tracking
+
+Summary = Mapping[str, Any]
+"""What a job reports when it is done: figures under short names, in the order to print."""
+
+
+@dataclass
+class Job:
+    """The surroundings of one run of one job."""
+
+    name: str
+    settings: Settings
+    spark: SparkSession
+    options: Mapping[str, Any] = field(default_factory=dict)
+    conf_dir: Path = field(default_factory=default_conf_dir)
+    requested_as_of: datetime | None = None
+    say: Callable[[str], None] = print
+    """Shows one line of progress."""
+    run_id: str = field(default_factory=lambda: uuid4().hex)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The tables."""
+        return Lake(self.spark, self.settings.lake)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """MLflow, imported when it is first asked for: that alone takes seconds."""
+        from sparkperso.platform.tracking import open_tracking
+
+        return open_tracking(self.settings)
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """`--as-of`, else the latest timestamp in silver/events (UTC, naive); never the clock's.
+
+        Raises JobError when there are no events yet.
+        """
+        if self.requested_as_of is not None:
+            return self.requested_as_of
+        latest = latest_event(self)
+        if latest is None:
+            raise JobError(
+                "This job needs events in silver/events",
+                f"There are none in {self.settings.lake.root}",
+                "Run 'sparkperso ingest-events --source NAME' first",
+            )
+        return latest
+
+    def read(self, table: str) -> DataFrame:
+        """Returns a table as it was when the job first read it; an input of the lineage."""
+        return self.lake.read(table)
+
+    def writer(self, table: str) -> TableWriter:
+        """Returns the writer of a table, noted in the lineage as an output."""
+        return self.lake.writer(table)
+
+
+def latest_event(job: Job) -> datetime | None:
+    """Returns the latest timestamp in silver/events (UTC, naive); None without events."""
+    # As a number: a collected timestamp would come in the time zone of this machine.
+    found = job.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
+    return None if found is None or found[0] is None else moment(found[0])

@@ -1,0 +1,89 @@
+"""Carries out a step as a command line asks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sparkperso.config import Settings, load_settings
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.times import read_time
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.step import Step, carry_out
+from sparkperso.platform.session import build_session
+
+
+def run_step(step: Step, arguments: dict[str, Any]) -> None:
+    """Carries out a step as its command line asks, and prints its figures."""
+    job = open_job(step.name, arguments)
+    job.say(describe(step.name, carry_out(step, job).summary))
+
+
+def open_job(name: str, arguments: dict[str, Any]) -> Job:
+    """Returns the job that the command line asks for, with a running Spark."""
+    env, conf_dir = arguments.pop("env"), arguments.pop("conf_dir")
+    assignments, lake = arguments.pop("assignments"), arguments.pop("lake")
+    as_of, debug = parse_as_of(arguments.pop("as_of")), arguments.pop("debug")
+    settings = load_settings(env, conf_dir, assignments, lake)
+    require_writable(settings)
+    job = Job(name, settings, build_session(settings, debug), arguments, requested_as_of=as_of)
+    if conf_dir:
+        job.conf_dir = conf_dir
+    return job
+
+
+def parse_as_of(text: str | None) -> datetime | None:
+    """Returns a time of docs/times.md as naive UTC; without offset it is UTC. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        return read_time(text, timezone.utc).replace(tzinfo=None)
+    except ValueError as error:
+        found = f"Found '{text}': {error}"
+        raise UsageError("--as-of takes an ISO 8601 time", found, "See docs/times.md") from None
+
+
+def require_writable(settings: Settings) -> None:
+    """Raises JobError when the lake is a local folder that cannot be written."""
+    root = settings.lake.root.removeprefix("file://")
+    if settings.lake.catalog or "://" in root:
+        return
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".write-test-"):
+            pass
+    except OSError as error:
+        raise JobError(
+            "The lake's folder should be writable",
+            f"{os.path.abspath(root)}: {error.strerror}",
+            "Choose another with --lake, or fix what is named",
+        ) from None
+
+
+def describe(name: str, summary: Summary) -> str:
+    """Returns a job's closing line: its figures in the order that it gave them."""
+    return f"{name}: {figures(summary) or 'done'}"
+
+
+def figures(summary: Summary) -> str:
+    """Returns the figures of a summary as text, in the order that the job gave them."""
+    return ", ".join(f"{key} {_figure(value)}" for key, value in summary.items())
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main(command: str) -> None:
+    """Runs a command with this process's arguments: what jobs/*.py call."""
+    from sparkperso.cli.main import exit_with, run_cli
+
+    exit_with(run_cli([command, *sys.argv[1:]]))

@@ -1,0 +1,106 @@
+"""Lag and rates of a stream, written to ops/stream_progress aside from the micro-batches."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from threading import Lock
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from sparkperso.pipeline.checkpoint import Identity
+from sparkperso.pipeline.job import Job
+from sparkperso.schemas import TABLES
+
+TABLE = "ops/stream_progress"
+WRITE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a micro-batch holds; times of arrival in seconds since 1970."""
+
+    n_records: int
+    n_late: int
+    oldest: float
+    median: float
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A micro-batch whose events are in silver, at `finished` in seconds since 1970."""
+
+    measured: Measured
+    finished: float
+
+
+def measure(records: DataFrame, late_minutes: float, with_files: bool) -> Measured:
+    """Returns what a classified micro-batch holds; its first reader, so it fills the cache."""
+    arrival = F.unix_micros("received_at") / 1e6
+    is_late = arrival - F.unix_micros("timestamp") / 1e6 > 60 * late_minutes
+    files = F.collect_set("source_file") if with_files else F.array()
+    row = records.agg(
+        F.count("*"),
+        F.count_if(is_late & ~F.col("is_rejected")),
+        F.min(arrival),
+        F.percentile_approx(arrival, 0.5),
+        files,
+    ).first()
+    if row is None or not row[0]:
+        return Measured(0, 0, 0.0, 0.0, ())
+    return Measured(row[0], row[1], row[2] or 0.0, row[3] or 0.0, tuple(row[4]))
+
+
+@dataclass
+class ProgressBook:
+    """Micro-batches noted but not written down yet. What is lost in a crash are these figures."""
+
+    job: Job
+    identity: Identity
+    _noted: dict[int, Noted] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _last_write: float = field(default_factory=time.monotonic)
+
+    def note(self, number: int, measured: Measured) -> None:
+        """Keeps what is known of a micro-batch until Spark has told its rates."""
+        with self._lock:
+            self._noted[number] = Noted(measured, time.time())
+
+    def write(self, query: StreamingQuery, at_once: bool = False) -> None:
+        """Writes down what the query has told since the last time, every ten seconds at most."""
+        if not at_once and time.monotonic() - self._last_write < WRITE_SECONDS:
+            return
+        self._last_write = time.monotonic()
+        told = {progress["batchId"]: progress for progress in query.recentProgress}
+        with self._lock:
+            ready = {number: self._noted.pop(number) for number in told if number in self._noted}
+        rows = [self._row(number, noted, told[number]) for number, noted in ready.items()]
+        if rows:
+            frame = self.job.spark.createDataFrame(rows, TABLES[TABLE].struct())
+            self.job.writer(TABLE).append(frame.coalesce(1))
+
+    def _row(self, number: int, noted: Noted, told: Any) -> tuple[Any, ...]:
+        measured, source = noted.measured, told["sources"][0]
+        metrics = source["metrics"] or {}
+        return (
+            *(self.job.run_id, self.identity.source, self.identity.generation, number),
+            self.identity.batch_name(number),
+            datetime.fromisoformat(told["timestamp"].replace("Z", "+00:00")),
+            datetime.fromtimestamp(noted.finished, timezone.utc),
+            *(measured.n_records, measured.n_late),
+            told["inputRowsPerSecond"],
+            told["processedRowsPerSecond"],
+            _number(metrics.get("maxOffsetsBehindLatest"), int),
+            _number(metrics.get("avgOffsetsBehindLatest"), float),
+            noted.finished - measured.oldest,
+            noted.finished - measured.median,
+        )
+
+
+def _number(text: Any, kind: type) -> Any:
+    return None if text is None else kind(float(text))

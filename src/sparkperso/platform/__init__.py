@@ -1,0 +1,1 @@
+"""What lies outside: Spark's session, the lake, MLflow, Java."""

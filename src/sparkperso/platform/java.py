@@ -1,0 +1,88 @@
+"""Finds the Java that Spark needs, without starting it for longer than `java -version`.
+
+`python -m sparkperso.platform.java` prints its home, or what to install (part of `make setup`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+from sparkperso.core.errors import UsageError
+
+SUPPORTED = (17, 21)
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java installation: its home folder and major version."""
+
+    home: Path
+    major: int
+
+
+def find_java() -> Java | None:
+    """Returns the first supported Java of JAVA_HOME, PATH and /usr/lib/jvm, or None."""
+    for home in _candidates():
+        major = _major_version(home)
+        if major in SUPPORTED:
+            return Java(home, major)
+    return None
+
+
+def require_java() -> Java:
+    """Returns a supported Java and points JAVA_HOME at it; raises UsageError when there is none."""
+    java = find_java()
+    if java is None:
+        found = ", ".join(str(home) for home in _candidates()) or "no Java at all"
+        raise UsageError(
+            f"Spark needs Java {' or '.join(map(str, SUPPORTED))} in JAVA_HOME, on the PATH or "
+            "under /usr/lib/jvm",
+            f"Found {found}",
+            "Install one, on Debian with 'apt-get install openjdk-17-jre-headless', or set "
+            "JAVA_HOME to it",
+        )
+    os.environ["JAVA_HOME"] = str(java.home)
+    return java
+
+
+def _candidates() -> list[Path]:
+    homes = []
+    if os.environ.get("JAVA_HOME"):
+        homes.append(Path(os.environ["JAVA_HOME"]))
+    on_path = shutil.which("java")
+    if on_path:
+        homes.append(Path(on_path).resolve().parent.parent)
+    homes += [Path(found).parent.parent for found in sorted(glob("/usr/lib/jvm/*/bin/java"))]
+    return list(dict.fromkeys(home for home in homes if (home / "bin" / "java").exists()))
+
+
+def _major_version(home: Path) -> int | None:
+    command = [str(home / "bin" / "java"), "-version"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version = re.search(r'version "(\d+)', answer.stderr)
+    return int(version.group(1)) if version else None
+
+
+def main() -> int:
+    """Prints the home of the Java that Spark will use, or what to do about its absence."""
+    try:
+        java = require_java()
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    print(java.home)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""The only place that builds a SparkSession."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from py4j.java_gateway import JavaPackage
+from pyspark.sql import SparkSession
+
+from sparkperso.config import Settings
+from sparkperso.core.errors import UsageError
+from sparkperso.platform.class_archive import java_options
+from sparkperso.platform.jars import DELTA_JAR, require_jars
+from sparkperso.platform.java import require_java
+
+DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # delta-rs and other readers must be able to read every table.
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+}
+
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+TIME_ZONE = "spark.sql.session.timeZone"
+RESULTS = ("spark.sql.ansi.enabled", "spark.sql.legacy.parquet.nanosAsLong")
+"""Properties, beside the time zone, that decide what a job finds."""
+
+
+def build_session(settings: Settings, debug: bool = False) -> SparkSession:
+    """Returns the session that `settings.spark` describes, or the platform's where one runs.
+
+    Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder.
+    Raises UsageError when Java or the jars are missing.
+    """
+    _set_zone("UTC")
+    builder = SparkSession.builder.appName(settings.spark.app_name)
+    for key, value in properties(settings).items():
+        builder = builder.config(key, value)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if settings.spark.manage_jars and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        require_java()
+    with _jvm_output(debug):
+        session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN" if debug else "ERROR")
+    require_delta(session)
+    return session
+
+
+def require_delta(session: SparkSession) -> None:
+    """Raises UsageError when a session has no Delta Lake; Spark itself only warns of that."""
+    found = session.sparkContext._jvm.io.delta.tables.DeltaTable  # type: ignore[union-attr]
+    if isinstance(found, JavaPackage):
+        raise UsageError(
+            "Spark needs the jar of Delta Lake",
+            "The session cannot load io.delta.tables.DeltaTable: no such jar is on its class path",
+            DELTA_JAR,
+        )
+
+
+@contextmanager
+def settled(spark: SparkSession, settings: Settings) -> Iterator[None]:
+    """Holds what results depend on inside the block, and gives it back as it was.
+
+    The session of a notebook is somebody's own: it may be in another time zone, or answer an
+    overflow with null. Session and process are in UTC inside the block, and the session has the
+    properties RESULTS as they are configured.
+    """
+    configured = settings.spark.conf
+    wanted = {name: _text(configured[name]) for name in RESULTS if name in configured}
+    wanted |= {TIME_ZONE: "UTC"}
+    former = {name: spark.conf.get(name, None) for name in wanted}
+    zone = os.environ.get("TZ")
+    _set_zone("UTC")
+    try:
+        for name, value in wanted.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        _set_zone(zone)
+        for name, before in former.items():
+            if before is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, before)
+
+
+def _set_zone(zone: str | None) -> None:
+    """PySpark reads and gives naive times in the process's zone, whatever the session's is."""
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()
+
+
+def properties(settings: Settings) -> dict[str, str]:
+    """Returns the Spark properties that the settings amount to."""
+    spark = settings.spark
+    found = {**DELTA, **{key: _text(value) for key, value in spark.conf.items()}}
+    if spark.master:
+        found["spark.master"] = spark.master
+    if spark.driver_memory:
+        found["spark.driver.memory"] = spark.driver_memory
+    if spark.shuffle_partitions:
+        found["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
+    if spark.manage_jars:
+        found["spark.jars"] = ",".join(str(jar) for jar in require_jars())
+        found[JAVA_OPTIONS] = " ".join([found.get(JAVA_OPTIONS, ""), *java_options()]).strip()
+    return found
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def log_file() -> Path:
+    """Returns where this user's JVM output goes when it is not shown."""
+    return Path(tempfile.gettempdir()) / f"sparkperso-spark-{os.getuid()}.log"
+
+
+@contextmanager
+def _jvm_output(debug: bool) -> Iterator[None]:
+    """Lets a JVM that starts inside the block inherit a log file as its standard error."""
+    if debug:
+        yield
+        return
+    sys.stderr.flush()
+    ours = os.dup(2)
+    with log_file().open("a") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(ours, 2)
+            os.close(ours)

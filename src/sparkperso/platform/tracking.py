@@ -1,0 +1,267 @@
+"""The only place that imports mlflow: runs, artifacts and the model registry.
+
+It uses MLflow's client explicitly (no active run, no global URI), so runs may be recorded from
+several threads at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+
+from sparkperso.config import Settings
+from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
+from sparkperso.platform.artifacts import follow_lake
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# MLflow tells at length how it creates its database, and draws a bar for every small file.
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+MODEL_FILE = "model/model.json"
+SIGNED_FILE = "model/MLmodel"
+NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
+NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
+"""What a registry answers about an alias that a model does not have; also about a bad name."""
+
+
+@contextmanager
+def as_tracking_error() -> Iterator[None]:
+    """Turns what MLflow's client raises into one paragraph; also to be put above a function."""
+    try:
+        yield
+    except SparkpersoError:
+        raise
+    except Exception as error:
+        # No common base: its own errors, the database driver's, those of files and sockets.
+        raise TrackingError(
+            "The tracking server (tracking.uri) should have done what it was sent",
+            _innermost(error),
+            "See that it runs and that this machine reaches it, then run the same command again",
+        ) from error
+
+
+def _innermost(error: BaseException) -> str:
+    """Returns the kind and the first line of the error that all others come from."""
+    while inner := error.__cause__ or (not error.__suppress_context__ and error.__context__):
+        error = inner
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """A RunRecorder on one MLflow run."""
+
+    client: MlflowClient
+    experiment_id: str
+    run_id: str
+
+    @as_tracking_error()
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Keeps settings as MLflow parameters."""
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        self.client.log_batch(self.run_id, params=entries)
+
+    @as_tracking_error()
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Keeps finite figures as MLflow metrics."""
+        now = int(time.time() * 1000)
+        finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
+        entries = [Metric(key, value, now, step) for key, value in finite.items()]
+        self.client.log_batch(self.run_id, metrics=entries)
+
+    @as_tracking_error()
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Keeps facts as MLflow tags."""
+        entries = [RunTag(key, str(value)) for key, value in tags.items()]
+        self.client.log_batch(self.run_id, tags=entries)
+
+    @as_tracking_error()
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Keeps a figure as an artifact."""
+        self.client.log_figure(self.run_id, figure, name)
+
+    @as_tracking_error()
+    def log_dict(self, content: Mapping[str, Any], name: str) -> None:
+        """Keeps a JSON document as an artifact."""
+        self.client.log_dict(self.run_id, dict(content), name)
+
+    @contextmanager
+    def child(self, name: str) -> Iterator[MlflowRun]:
+        """Opens a nested run, ended with the block."""
+        tags = {"mlflow.parentRunId": self.run_id}
+        with _open_run(self.client, self.experiment_id, name, tags) as run:
+            yield run
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version and the document that describes it."""
+
+    name: str
+    version: str
+    run_id: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Experiments and registered models of one tracking server."""
+
+    client: MlflowClient
+    artifact_root: str | None
+    prefix: str
+    model_schema: str | None = None
+    """`<catalog>.<schema>` of the models in Unity Catalog; None: the registry has one level."""
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[MlflowRun]:
+        """Opens a run of `<prefix>/<experiment>`, ended with the block."""
+        experiment_id = self._experiment_id(f"{self.prefix}/{experiment}")
+        with _open_run(self.client, experiment_id, name, {}) as run:
+            yield run
+
+    @as_tracking_error()
+    def register(self, name: str, run_id: str, document: Mapping[str, Any]) -> str:
+        """Registers a model version that is its document: tables, their versions, configuration.
+
+        Returns the version. No pickle is stored: loading a model must not run code.
+        """
+        self.client.log_dict(run_id, dict(document), MODEL_FILE)
+        if self.model_schema:
+            self.client.log_text(run_id, _signed(run_id), SIGNED_FILE)
+        full = self.model_name(name)
+        try:
+            self.client.create_registered_model(full)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
+        return str(self.client.create_model_version(full, source, run_id).version)
+
+    @as_tracking_error()
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Points an alias such as `champion` at a version."""
+        self.client.set_registered_model_alias(self.model_name(name), alias, version)
+
+    @as_tracking_error()
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """Returns the version that an alias points at; None where the registry says there is none.
+
+        Raises TrackingError when the registry does not answer, and for any other answer of it:
+        "no champion" is never concluded from silence.
+        """
+        full = self.model_name(name)
+        try:
+            found = self.client.get_model_version_by_alias(full, alias)
+        except MlflowException as error:
+            if error.error_code == NOT_THERE or (
+                error.error_code == NO_SUCH_ALIAS
+                and alias not in self.client.get_registered_model(full).aliases
+            ):
+                return None
+            raise
+        return self._describe(name, found)
+
+    @as_tracking_error()
+    def tag_version(self, name: str, version: str, tags: Mapping[str, Any]) -> None:
+        """Keeps facts about a model version."""
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.model_name(name), version, key, str(value))
+
+    def model_name(self, name: str) -> str:
+        """Returns the registered name: `<last part of prefix>-<name>`.
+
+        In Unity Catalog it is `<catalog>.<schema>.<last part of prefix>_<name>`.
+        """
+        plain = f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
+        return f"{self.model_schema}.{plain.replace('-', '_')}" if self.model_schema else plain
+
+    @as_tracking_error()
+    def _describe(self, name: str, found: Any) -> ModelVersion:
+        with TemporaryDirectory(prefix="sparkperso-model-") as folder:
+            path = self.client.download_artifacts(found.run_id, MODEL_FILE, folder)
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        return ModelVersion(name, str(found.version), found.run_id, document)
+
+    @as_tracking_error()
+    def _experiment_id(self, name: str) -> str:
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        place = f"{self.artifact_root}/{name}" if self.artifact_root else None
+        return str(self.client.create_experiment(name, artifact_location=place))
+
+
+@as_tracking_error()
+def open_tracking(settings: Settings) -> Tracking:
+    """Returns the tracking that the settings name; makes the folder of a SQLite file.
+
+    Artifacts of the lake's own database are looked for where the lake is now.
+    """
+    uri = settings.tracking_uri
+    root = settings.artifact_root
+    if root and "://" not in root:
+        root = Path(root).resolve().as_uri()
+    if uri.startswith("sqlite:///"):
+        path = Path(uri.removeprefix("sqlite:///")).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if root:
+            follow_lake(path, root)
+        uri = f"sqlite:///{path}"
+    elif "://" not in uri and uri != "databricks":
+        raise JobError(
+            "tracking.uri should be sqlite:///FILE, a server's address or 'databricks'",
+            f"Found '{uri}'",
+        )
+    client = MlflowClient(uri, settings.tracking.registry_uri or uri)
+    return Tracking(client, root, settings.tracking.experiment_prefix, settings.model_schema)
+
+
+def _signed(run_id: str) -> str:
+    """MLflow's own description of a model: Unity Catalog takes none without a signature."""
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    user, result = Schema([ColSpec("string", "user_id")]), Schema([ColSpec("string", "result")])
+    signature = ModelSignature(inputs=user, outputs=result)
+    text: str = Model(artifact_path="model", run_id=run_id, signature=signature).to_yaml()
+    return text
+
+
+@contextmanager
+def _open_run(
+    client: MlflowClient, experiment_id: str, name: str, tags: dict[str, str]
+) -> Iterator[MlflowRun]:
+    with as_tracking_error():
+        run = client.create_run(experiment_id, tags=tags, run_name=name)
+    recorder = MlflowRun(client, experiment_id, run.info.run_id)
+    try:
+        yield recorder
+    except BaseException:
+        # What went wrong first is what the user is to see.
+        with suppress(TrackingError):
+            _end(recorder, RunStatus.FAILED)
+        raise
+    _end(recorder, RunStatus.FINISHED)
+
+
+@as_tracking_error()
+def _end(run: MlflowRun, status: int) -> None:
+    run.client.set_terminated(run.run_id, RunStatus.to_string(status))

@@ -1,0 +1,1 @@
+"""Histories, catalogue and attributes in memory, as NumPy arrays."""

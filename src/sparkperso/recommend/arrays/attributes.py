@@ -1,0 +1,49 @@
+"""What the texts of attributes say: stock, countries and ages of items and users."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from sparkperso.users.persons import BIRTH_YEAR, age_reached, is_birth_year
+
+NO = frozenset({"false", "no", "n", "off", "out"})
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+AGE = re.compile(r"(\d+)\+?")
+
+
+def is_no(text: str) -> bool:
+    """Returns whether a text says no: a number of 0 or less, false, no, n, off or out."""
+    text = text.strip().lower()
+    return float(text) <= 0 if NUMBER.fullmatch(text) else text in NO
+
+
+def countries_in(text: str, codes: Mapping[str, str]) -> frozenset[str]:
+    """Returns the codes of a text like 'GB, ie, Germany'; what is in none of `codes` stays."""
+    names = (name.strip().upper() for name in text.split(","))
+    return frozenset(codes.get(name, name) for name in names if name)
+
+
+def age_limit(text: str) -> float:
+    """Returns the age of a text like '18' or '16+'; inf where it is no age: shown to nobody."""
+    found = AGE.fullmatch(text.strip())
+    return float(found.group(1)) if found else np.inf
+
+
+def age_of(attributes: Iterable[str], year: int) -> float:
+    """Returns the age of `persons.age_reached` by `birth_year=1994`; -1 where it is not known.
+
+    Of several years the latest counts.
+    """
+    pairs = (token.partition("=") for token in attributes)
+    years = [float(text) for name, _, text in pairs if name == BIRTH_YEAR and text.isdecimal()]
+    born = max((born for born in years if is_birth_year(born, year)), default=None)
+    return -1.0 if born is None else age_reached(born, year)
+
+
+def countries_of(attributes: Iterable[str]) -> frozenset[str]:
+    """Returns the countries of a user, upper case."""
+    pairs = (token.partition("=") for token in attributes)
+    return frozenset(value.upper() for name, _, value in pairs if name == "country" and value)

@@ -1,0 +1,176 @@
+"""The library `implicit` beside our models: its ALS and its BM25 neighbours.
+
+It is a library for one machine: its matrix, and the histories of the users of the test, are held in
+the driver process. That is for comparing only; nothing else in this package does it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from itertools import product
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from sparkperso.core.errors import UsageError
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.arrays.histories import Histories, Singles, read_histories
+from sparkperso.recommend.benchmark.holdout import Contest, Result
+from sparkperso.recommend.benchmark.memory import PeakMemory
+from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.fit.task_runner import Shared, read_exam
+from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.lists.batch_scoring import INPUT, make_lists
+from sparkperso.recommend.models.base import nothing_where_zero
+from sparkperso.recommend.tune.trial_result import Tried, best_of
+
+ALS, BM25 = "implicit_als", "implicit_bm25"
+GRIDS: dict[str, dict[str, Sequence[Any]]] = {
+    ALS: {"factors": (32, 64), "regularization": (0.1, 5.0), "alpha": (1.0, 5.0, 20.0)},
+    BM25: {"K": (50, 200), "K1": (1.2,), "B": (0.25, 0.75)},
+}
+"""Tried in the same validation as our own."""
+
+
+@dataclass(frozen=True)
+class RivalParams:
+    """Settings under the library's own names."""
+
+    model: str
+    settings: dict[str, Any]
+
+    def model_dump(self, mode: str = "python") -> dict[str, Any]:
+        """Returns everything as plain values."""
+        return {"model": self.model, **self.settings}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A fitted model of the library."""
+
+    score: Callable[[csr_matrix], Any]
+    """Users × items of strengths → users × items of scores."""
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns users × items; -inf at and below 0, and for users without history."""
+        found = np.asarray(self.score(users.strengths), dtype=np.float32)
+        return nothing_where_zero(np.where(users.lengths[:, None] > 0, found, 0))
+
+
+def require_implicit() -> None:
+    """Raises UsageError when the library is not installed."""
+    if find_spec("implicit") is None:
+        raise UsageError(
+            "--compare implicit runs the library 'implicit' beside our models",
+            "It is not installed in this environment",
+            "Install it (pip install 'sparkperso[compare]'), or leave --compare out",
+        )
+
+
+def rival_candidates() -> dict[str, list[RivalParams]]:
+    """Returns model → all combinations of its grid."""
+    return {
+        model: [
+            RivalParams(model, dict(zip(grid, values, strict=True)))
+            for values in product(*grid.values())
+        ]
+        for model, grid in GRIDS.items()
+    }
+
+
+def tune_rivals(exams: Sequence[Exam], shared: Shared, seed: int) -> dict[str, Tried]:
+    """Returns the best candidate of each model by the mean nDCG on the folds."""
+    metric = f"ndcg_at_{shared.k}"
+    folds = [in_driver(exam, shared, number) for number, exam in enumerate(exams)]
+    return {
+        model: best_of(
+            [Tried(model, p, tuple(_tried(p, fold, seed) for fold in folds)) for p in params],
+            metric,
+        )
+        for model, params in rival_candidates().items()
+    }
+
+
+def in_driver(exam: Exam, shared: Shared, number: int) -> Examined:
+    """Returns a whole fold in this process."""
+    return read_exam(exam.profiles.toArrow(), number, shared)
+
+
+def enter_rival(contest: Contest, params: RivalParams, training: Histories, seed: int) -> Result:
+    """Returns the result of one of the library's models, fitted on all of training.
+
+    Users without history are served by the contest's fallback.
+    """
+    with PeakMemory() as memory:
+        start = perf_counter()
+        model = fit_rival(params, training, seed)
+        fitted = perf_counter()
+        asked = read_histories(contest.asked.select(*INPUT).toArrow(), training.n_items)
+        table = make_lists(contest.lister(model, params.model), asked)
+        scored = perf_counter()
+    lists = contest.asked.sparkSession.createDataFrame(table).persist()
+    metrics = contest.judged(params.model, lists)
+    lists.unpersist()
+    return Result(metrics, fitted - start, scored - fitted, memory.peak_mb)
+
+
+def fit_rival(params: RivalParams, users: Histories, seed: int) -> Rival:
+    """Returns a model of the library fitted on these users' strengths, on all cores."""
+    threads = len(os.sched_getaffinity(0))
+    # The library asks for it: BLAS's own threads would fight with its own.
+    with one_thread():
+        if params.model == BM25:
+            return _fit_bm25(params, users, threads)
+        return _fit_als(params, users, threads, seed)
+
+
+def _fit_als(params: RivalParams, users: Histories, threads: int, seed: int) -> Rival:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(**params.settings, num_threads=threads, random_state=seed)
+    model.fit(_counts(users), show_progress=False)
+    return Rival(partial(_als_scores, model))
+
+
+def _als_scores(model: Any, strengths: csr_matrix) -> Any:
+    """Scores of users whose factors are worked out anew from their history."""
+    factors = model.recalculate_user(np.arange(strengths.shape[0]), strengths)
+    return np.atleast_2d(factors) @ model.item_factors.T
+
+
+def _fit_bm25(params: RivalParams, users: Histories, threads: int) -> Rival:
+    from implicit.nearest_neighbours import BM25Recommender
+
+    model = BM25Recommender(**params.settings, num_threads=threads)
+    with warnings.catch_warnings():
+        # It hands itself a matrix of another form than it asks for.
+        warnings.simplefilter("ignore")
+        model.fit(_counts(users), show_progress=False)
+    return Rival(partial(_neighbour_scores, model.similarity))
+
+
+def _neighbour_scores(similarity: csr_matrix, strengths: csr_matrix) -> Any:
+    return (strengths @ similarity).toarray()
+
+
+def _counts(users: Histories) -> csr_matrix:
+    return users.strengths.tocsr().astype(np.float32)
+
+
+def _tried(params: RivalParams, fold: Examined, seed: int) -> dict[str, float]:
+    start = perf_counter()
+    model = fit_rival(params, fold.training, seed)
+    fitted = perf_counter()
+    metrics = fold.judge(model).means(fold.k, fold.n_items)
+    return {
+        **metrics,
+        "fit_seconds": fitted - start,
+        "score_seconds": perf_counter() - fitted,
+    }

@@ -1,0 +1,201 @@
+"""A split made ready: rows checked and counted, items numbered, folds cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.recommend import RecommendConfig
+from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.platform.literals import instant
+from sparkperso.recommend.benchmark.candidates import Given, looks_explicit
+from sparkperso.recommend.benchmark.column_attributes import describe
+from sparkperso.recommend.benchmark.folds import cut_training, make_fold
+from sparkperso.recommend.benchmark.items import number_items, read_items
+from sparkperso.recommend.benchmark.read_ratings import FIRST, Rows, read_rows, require_columns
+from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.user_histories import load_catalogue
+from sparkperso.recommend.fit.fit_strategy import make_fitter
+from sparkperso.recommend.tune.tuning import Bench
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The files of a benchmark, as they were read."""
+
+    train: DataFrame
+    test: DataFrame
+    items: DataFrame | None = None
+    users: DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A split that models can be asked about."""
+
+    bench: Bench
+    given: Given
+    exams: tuple[Exam, ...]
+    """The folds inside the training part."""
+    test: Exam
+    test_users: DataFrame
+    """user_id: all users of the test."""
+    split: dict[str, Any]
+    """What the document says of the split."""
+
+    def release(self) -> None:
+        """Lets go of what is kept in memory."""
+        for exam in (*self.exams, self.test):
+            exam.release()
+
+
+def make_ready(
+    frames: Frames, config: RecommendConfig, k: int, allow_overlap: bool, say: Say
+) -> Ready:
+    """Returns the split made ready.
+
+    Raises JobError for rows that cannot be used, UsageError for a test that begins before the
+    training ends.
+    """
+    train, test = read_rows(frames.train, "--train"), read_rows(frames.test, "--test")
+    require_order(train, test, allow_overlap)
+    attributes, users = read_users(frames)
+    items, item_counts = read_items(frames.items, frames.train)
+    listed = items.select(ITEM_ID)
+    bench = make_bench(train, items, attributes, (config, k, say))
+    say(f"engine {bench.fitter.engine.name}: {bench.fitter.engine.reason}")
+    warnings = [warning(train)] if train.is_once else []
+    for line in warnings:
+        say(line)
+    later = begun_later(test, train.last_at)
+    exam = bench.exam(make_fold("test", train.frame, later, train.last_at, listed))
+    cuts = cut_training(train, listed)
+    exams = tuple(bench.exam(fold) for fold in cuts.folds)
+    judged = [one.judged_users.count() for one in exams]
+    split = {
+        "k": k,
+        "train": train.counts,
+        "test": test.counts,
+        "items": item_counts,
+        "users": users,
+        "warnings": warnings,
+        **test_counts(train, test, exam, listed),
+        "validation": {**cuts.document, "n_judged_users": judged},
+    }
+    carried = given(bench, train, cuts.is_rolling, frames.items is not None)
+    return Ready(bench, carried, exams, exam, users_of(test), split)
+
+
+def warning(train: Rows) -> str:
+    """Returns what to know about training rows in which no pair repeats."""
+    return (
+        f"No pair of user and item repeats in the {train.counts['n_rows']:,} rows of --train. If a "
+        "row is a pair at the time of its last event, what was there before a cut and again after "
+        "it counts as new in the folds, and misleads them: give all events, or the time of each "
+        f"pair's first one as {FIRST}"
+    )
+
+
+def begun_later(test: Rows, when: datetime) -> DataFrame:
+    """Returns the rows of the test without pairs that began by `when`: they are not new.
+
+    Only a first_timestamp tells: without one, all rows.
+    """
+    if not test.has_firsts:
+        return test.frame
+    known = test.frame.where(F.col(TIMESTAMP) <= instant(when)).select(USER_ID, ITEM_ID)
+    return test.frame.join(known.distinct(), [USER_ID, ITEM_ID], how="left_anti")
+
+
+def make_bench(
+    train: Rows, items: DataFrame, attributes: DataFrame, rest: tuple[RecommendConfig, int, Say]
+) -> Bench:
+    """Returns what all models share: the items of training and of --items, numbered."""
+    config, k, say = rest
+    index = number_items(train.frame.select(ITEM_ID).union(items.select(ITEM_ID)))
+    catalogue = load_catalogue(index, items, config.max_driver_items)
+    fitter = make_fitter(config, catalogue, train.counts["n_pairs"])
+    slots = index.sparkSession.sparkContext.defaultParallelism
+    return Bench(config, k, fitter, index, attributes, slots, say)
+
+
+def given(bench: Bench, train: Rows, is_timed: bool, has_items: bool) -> Given:
+    """Returns what the data and the machine carry."""
+    return Given(
+        has_items,
+        is_timed,
+        looks_explicit(train.rating_kinds, *train.rating_range),
+        len(bench.fitter.catalogue),
+        bench.config.max_item_pairs,
+        bench.fitter.engine,
+    )
+
+
+def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:
+    """Returns user_id, attributes of --users, and what became of its rows."""
+    if frames.users is None:
+        spark = frames.train.sparkSession
+        nobody = spark.createDataFrame([], f"{USER_ID} string, attributes array<string>")
+        return nobody, {}
+    require_columns(frames.users, (USER_ID,), "--users")
+    described = describe(frames.users, USER_ID)
+    return described.frame.persist(), described.counts
+
+
+def require_order(train: Rows, test: Rows, allow_overlap: bool) -> None:
+    """Raises UsageError when the test begins before the training ends."""
+    if is_overlapping(train, test) and not allow_overlap:
+        raise UsageError(
+            "The test should begin where the training ends: what comes later is not to be known",
+            f"The test begins at {test.first_at} (UTC), the training ends at {train.last_at}",
+            "Cut by time, or say --allow-time-overlap if the split is meant so",
+        )
+
+
+def is_overlapping(train: Rows, test: Rows) -> bool:
+    """Says whether the test begins before the training ends; not without times."""
+    return train.has_times and test.has_times and test.first_at < train.last_at
+
+
+def require_folds(exams: Sequence[Exam]) -> None:
+    """Raises JobError when there is nobody to tune with."""
+    if not exams:
+        raise JobError(
+            "Models are tuned on users of the training part who turn to something new in it",
+            "There is no such user: everybody has one item only, or all have the same few",
+            "Bring more rows",
+        )
+
+
+def test_counts(train: Rows, test: Rows, exam: Exam, listed: DataFrame) -> dict[str, Any]:
+    """Returns users, items and pairs of the test beside those of the training."""
+    users, known = users_of(test), users_of(train)
+    items = test.frame.select(ITEM_ID).distinct()
+    known_items = train.frame.select(ITEM_ID).union(listed).distinct()
+    pairs = test.frame.select(USER_ID, ITEM_ID).distinct()
+    seen = pairs.join(train.frame, [USER_ID, ITEM_ID], how="left_semi").count()
+    answers = exam.profiles.agg(F.coalesce(F.sum("n_relevant"), F.lit(0))).collect()[0][0]
+    return {
+        "n_catalogue": len(exam.allowed),
+        "n_test_users": users.count(),
+        "n_judged_users": exam.judged_users.where("n_history > 0").count(),
+        "n_cold_users": users.join(known, USER_ID, how="left_anti").count(),
+        "n_cold_items": items.join(known_items, ITEM_ID, how="left_anti").count(),
+        "n_right_answers": int(answers),
+        "n_seen_pairs": seen,
+        "has_time_check": train.has_times and test.has_times,
+        "has_time_overlap": is_overlapping(train, test),
+    }
+
+
+def users_of(rows: Rows) -> DataFrame:
+    """Returns user_id, each once."""
+    return rows.frame.select(USER_ID).distinct()

@@ -1,0 +1,229 @@
+"""The rows of a split as they were given → rows that count, and what became of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.core.errors import JobError
+from sparkperso.platform.literals import EPOCH, instant
+from sparkperso.platform.texts import plain_text
+from sparkperso.platform.timestamps import timestamp_of
+
+RATING = "rating"
+FIRST, BEGAN = "first_timestamp", "began"
+REASONS = {
+    USER_ID: "user_id is missing",
+    ITEM_ID: "item_id is missing",
+    RATING: "rating is not a number",
+    TIMESTAMP: "timestamp cannot be read",
+}
+BAD_FIRST = "first_timestamp cannot be read, or is after timestamp"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one part that count."""
+
+    frame: DataFrame
+    """user_id, item_id (text), rating (double), timestamp (1970 where there is none), began; kept
+    in memory until `release`. A row with an earlier first_timestamp stands there once more, at
+    that time and with `began`: the pair was known from then on."""
+    counts: dict[str, Any]
+    """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
+    n_without_preference (pairs), first_at and last_at (ISO text, None without times)."""
+    has_times: bool
+    """Whether rows say when."""
+    has_firsts: bool
+    """Whether there is a first_timestamp beside it."""
+    began_at: datetime
+    """The earliest of all times, first ones too."""
+    first_at: datetime
+    last_at: datetime
+    """The earliest and the latest timestamp, naive UTC; 1970 without times."""
+    rating_kinds: int
+    """Distinct ratings above 0, counted up to about 5 %."""
+    rating_range: tuple[float, float]
+    """Smallest and largest rating."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether times tell rows apart."""
+        return self.has_times and self.began_at < self.last_at
+
+    @property
+    def is_once(self) -> bool:
+        """Whether no pair repeats though rows have times, and none says when it began.
+
+        So it is where rows are pairs with the time of their last event: what happened to a pair
+        before is lost then.
+        """
+        return self.is_timed and not self.has_firsts and not self.counts["n_duplicates"]
+
+    def release(self) -> None:
+        """Lets go of what is kept in memory."""
+        self.frame.unpersist()
+
+
+def read_rows(given: DataFrame, name: str) -> Rows:
+    """Returns the rows of `given` that count; `name` is how messages call it (`--train`).
+
+    Needs user_id and item_id, in any case and of any type; rating is 1 when there is no such
+    column. A first_timestamp says when a row's pair began, a null one that nothing is known of it.
+    Raises JobError when a column is missing, or when no row counts.
+    """
+    require_columns(given, (USER_ID, ITEM_ID), name)
+    columns = {column.lower(): column for column in given.columns}
+    timed = (
+        TIMESTAMP in columns and not given.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
+    )
+    has_firsts = timed and FIRST in columns
+    marked = given.select(
+        text_id(given, columns[USER_ID]).alias(USER_ID),
+        text_id(given, columns[ITEM_ID]).alias(ITEM_ID),
+        _rating(columns).alias(RATING),
+        (moment(given, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
+        *(_firsts(given, columns[FIRST]) if has_firsts else _no_firsts()),
+    )
+    missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
+    reason = F.coalesce(*missing, F.when(_is_bad_first(), F.lit(BAD_FIRST)))
+    marked = marked.withColumn("reason", reason)
+    invalid = {row["reason"]: row["count"] for row in marked.groupBy("reason").count().collect()}
+    n_valid = invalid.pop(None, 0)
+    require_some(n_valid, invalid, name)
+    good = marked.where(F.col("reason").isNull()).drop("reason", "gives_first")
+    frame = _with_beginnings(good).persist(StorageLevel.MEMORY_AND_DISK)
+    return _described(frame, n_valid, invalid, (timed, has_firsts))
+
+
+def _with_beginnings(good: DataFrame) -> DataFrame:
+    """Returns each row, and once more at its first_timestamp where that is earlier."""
+    times = F.array(F.struct(F.col(TIMESTAMP).alias("at"), F.lit(False).alias("began")))
+    first = F.array(F.struct(F.col(FIRST).alias("at"), F.lit(True).alias("began")))
+    both = F.when(F.col(FIRST) < F.col(TIMESTAMP), F.concat(times, first)).otherwise(times)
+    rows = good.select(USER_ID, ITEM_ID, RATING, F.explode(both).alias("time"))
+    return rows.select(
+        USER_ID,
+        ITEM_ID,
+        RATING,
+        F.col("time.at").alias(TIMESTAMP),
+        F.col("time.began").alias(BEGAN),
+    )
+
+
+def _firsts(given: DataFrame, name: str) -> tuple[Column, Column]:
+    """Returns first_timestamp, and whether the row gives one."""
+    text = F.trim(F.col(f"`{name}`").cast("string"))
+    is_given = F.coalesce(text != "", F.lit(False))
+    return moment(given, name).alias(FIRST), is_given.alias("gives_first")
+
+
+def _no_firsts() -> tuple[Column, Column]:
+    return F.lit(None).cast("timestamp").alias(FIRST), F.lit(False).alias("gives_first")
+
+
+def _is_bad_first() -> Column:
+    """Says whether a row gives a first_timestamp that is none, or one after its timestamp."""
+    is_later = F.coalesce(F.col(FIRST) > F.col(TIMESTAMP), F.lit(True))
+    return F.col("gives_first") & is_later
+
+
+def require_columns(given: DataFrame, names: tuple[str, ...], name: str) -> None:
+    """Raises JobError when a column is missing, whatever its case."""
+    found = {column.lower() for column in given.columns}
+    missing = [column for column in names if column not in found]
+    if missing:
+        raise JobError(
+            f"{name} needs the columns {' and '.join(names)}",
+            f"It has no {' and no '.join(missing)}; its columns are {', '.join(given.columns)}",
+            "Rename the columns in the file",
+        )
+
+
+def require_some(n_valid: int, invalid: dict[str, int], name: str) -> None:
+    """Raises JobError when no row counts."""
+    if n_valid:
+        return
+    dropped = "; ".join(f"{why} in {n:,} rows" for why, n in sorted(invalid.items()))
+    raise JobError(
+        f"{name} should hold at least one row with user_id, item_id and a rating that is a number",
+        f"There is none: {dropped}" if dropped else "It is empty",
+        "Fix the file; times are ISO 8601 text, numbers since 1970, or timestamps (docs/times.md)",
+    )
+
+
+def pairs_of(rows: DataFrame) -> DataFrame:
+    """Returns user_id, item_id, strength, last_at: one row per pair.
+
+    Of repeated pairs the latest rating counts; of those at the same time the largest. A rating
+    at or below 0 is a strength of 0: the user knows the item, and it is no preference.
+    """
+    latest = F.max_by(RATING, F.struct(TIMESTAMP, RATING))
+    strength = F.greatest(latest, F.lit(0.0)).alias("strength")
+    return rows.groupBy(USER_ID, ITEM_ID).agg(strength, F.max(TIMESTAMP).alias("last_at"))
+
+
+def text_id(frame: DataFrame, name: str) -> Column:
+    """Returns ids as text, null where there is none; 17.0 of a column of floats is '17'."""
+    return F.nullif(plain_text(F.col(f"`{name}`"), frame.schema[name].dataType), F.lit(""))
+
+
+def moment(frame: DataFrame, name: str) -> Column:
+    """Returns times as timestamps, null where they cannot be read: the grammar of docs/times.md.
+
+    Times without offset are UTC. Numbers too small for a time are seconds here, since a counter
+    tells what came first as well.
+    """
+    return timestamp_of(F.col(f"`{name}`"), frame.schema[name].dataType, smallest=0)
+
+
+def _rating(columns: dict[str, str]) -> Column:
+    if RATING not in columns:
+        return F.lit(1.0)
+    number = F.col(f"`{columns[RATING]}`").try_cast("double")
+    return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
+
+
+def _described(
+    good: DataFrame,
+    n_valid: int,
+    invalid: dict[str, int],
+    times: tuple[bool, bool],
+) -> Rows:
+    timed, has_firsts = times
+    pairs = pairs_of(good).agg(
+        F.count(F.lit(1)).alias("n"), F.count_if(F.col("strength") <= 0).alias("unloved")
+    )
+    found = good.agg(
+        F.count_distinct(USER_ID).alias("n_users"),
+        F.count_distinct(ITEM_ID).alias("n_items"),
+        F.unix_micros(F.min(F.when(~F.col(BEGAN), F.col(TIMESTAMP)))).alias("first"),
+        F.unix_micros(F.max(TIMESTAMP)).alias("last"),
+        F.unix_micros(F.min(TIMESTAMP)).alias("began"),
+        F.approx_count_distinct(F.when(F.col(RATING) > 0, F.col(RATING))).alias("kinds"),
+        F.min(RATING).alias("low"),
+        F.max(RATING).alias("high"),
+    )
+    row = found.crossJoin(pairs).collect()[0]
+    began, first, last = (
+        EPOCH + timedelta(microseconds=row[name]) for name in ("began", "first", "last")
+    )
+    counts = {
+        "n_rows": n_valid + sum(invalid.values()),
+        "invalid": dict(sorted(invalid.items())),
+        "n_users": row["n_users"],
+        "n_items": row["n_items"],
+        "n_pairs": row["n"],
+        "n_duplicates": n_valid - row["n"],
+        "n_without_preference": row["unloved"],
+        "first_at": first.isoformat() if timed else None,
+        "last_at": last.isoformat() if timed else None,
+    }
+    kinds, ratings = row["kinds"], (row["low"], row["high"])
+    return Rows(good, counts, timed, has_firsts, began, first, last, kinds, ratings)

@@ -1,0 +1,1 @@
+"""Interactions, histories and folds as DataFrames."""

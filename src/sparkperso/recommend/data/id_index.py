@@ -1,0 +1,46 @@
+"""Dense integer numbers for ids: MLlib's ALS takes nothing else."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from sparkperso.core.errors import JobError
+
+LARGEST = 2**31 - 1
+
+
+def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str) -> DataFrame:
+    """Returns the rows to append to an index table: (id_column, index) of ids that it lacks.
+
+    Known ids keep their number; new ones are numbered on from the largest, in order of id, so the
+    result depends on the sets of ids alone. Ids are sorted into ranges, the ranges counted (one
+    number per partition reaches the driver) and numbered inside: no task sees all ids.
+    Raises JobError when the numbers would not fit in 32 bits.
+    """
+    fresh = ids.select(id_column).distinct().join(known, id_column, how="left_anti")
+    last = known.agg(F.max(index)).first()
+    start = 0 if last is None or last[0] is None else int(last[0]) + 1
+    ranged = fresh.repartitionByRange(id_column).withColumn("part", F.spark_partition_id())
+    # Ranges are drawn by sampling: kept, so that counting and numbering see the same ones.
+    ranged = ranged.localCheckpoint()
+    counts = {row["part"]: row["count"] for row in ranged.groupBy("part").count().collect()}
+    if start + sum(counts.values()) > LARGEST:
+        raise JobError(f"An index holds at most {LARGEST:,} ids", f"{index} would hold more")
+    return _numbered(ranged, counts, start, id_column, index)
+
+
+def _numbered(
+    ranged: DataFrame, counts: dict[int, int], start: int, id_column: str, index: str
+) -> DataFrame:
+    parts = sorted(counts)
+    offsets = accumulate([start, *(counts[part] for part in parts[:-1])])
+    rows = list(zip(parts, offsets, strict=True)) if parts else []
+    spark = ranged.sparkSession
+    table = F.broadcast(spark.createDataFrame(rows, "part int, offset long"))
+    place = F.row_number().over(W.partitionBy("part").orderBy(id_column)) - 1
+    number = (F.col("offset") + place).cast("int").alias(index)
+    return ranged.join(table, "part").select(id_column, number)

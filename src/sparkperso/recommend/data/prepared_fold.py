@@ -1,0 +1,89 @@
+"""A fold made ready for asking many models about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.data.folds import Fold
+from sparkperso.recommend.data.user_histories import Attributes, n_history, profile_frame
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A fold, its users as models want them, and the sizes that metrics are relative to."""
+
+    fold: Fold
+    k: int
+    """Length of the lists that are judged."""
+    profiles: DataFrame
+    """Profile columns, relevant (positions of right answers), n_relevant (all of them)."""
+    item_users: DataFrame
+    """item_id, n_users: users who had the item in training."""
+    allowed: npt.NDArray[np.bool_]
+    """Items with an event in training: what may be listed, and what coverage is a share of."""
+    n_train_users: int
+    """Users with an interaction in training."""
+
+    @property
+    def n_items(self) -> int:
+        """Size of the catalogue at the cut."""
+        return int(self.allowed.sum())
+
+    @property
+    def judged_users(self) -> DataFrame:
+        """user_id, n_history: users with a history and a right answer."""
+        asked = self.profiles.where((F.col("n_relevant") > 0) & (F.size("items") > 0))
+        return asked.select(USER_ID, n_history())
+
+    def release(self) -> None:
+        """Lets go of what is kept in memory."""
+        self.profiles.unpersist()
+        self.item_users.unpersist()
+        self.fold.release()
+
+
+def prepare_exam(
+    fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: Attributes
+) -> Exam:
+    """Returns the fold made ready; what every model needs is kept in memory until `release`.
+
+    Users without a history are asked about too, if they have right answers: the rung of the ladder
+    where nothing is known but attributes.
+    """
+    pairs = fold.training.interactions
+    profiles = profile_frame(pairs, item_index, attributes, fold.training.as_of)
+    asked = profiles.join(_answers(fold, item_index), USER_ID, how="full")
+    has_part = (F.size("items") > 0) | (F.col("n_relevant") > 0)
+    nothing = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
+    filled = asked.withColumns(
+        {name: F.coalesce(name, F.array().cast(f"array<{kind}>")) for name, kind in nothing.items()}
+    )
+    kept = filled.where(has_part).persist()
+    item_users = pairs.where(F.col(STRENGTH) > 0).groupBy(ITEM_ID)
+    counted = item_users.agg(F.count(F.lit(1)).alias("n_users")).persist()
+    users = kept.where(F.size("items") > 0).count()
+    return Exam(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
+
+
+def _answers(fold: Fold, item_index: DataFrame) -> DataFrame:
+    """Returns user_id, relevant (growing positions), n_relevant (those without position too)."""
+    numbered = fold.relevant.unionByName(fold.cold_relevant).join(item_index, ITEM_ID, how="left")
+    places = F.array_sort(F.collect_list("item_index")).alias("relevant")
+    return numbered.groupBy(USER_ID).agg(places, F.count(F.lit(1)).alias("n_relevant"))
+
+
+def _allowed(fold: Fold, item_index: DataFrame, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+    seen = fold.training.events.select(ITEM_ID).distinct().join(item_index, ITEM_ID)
+    places = seen.select("item_index").toArrow().column(0).to_numpy()
+    allowed = np.zeros(len(catalogue), dtype=bool)
+    allowed[places] = True
+    return allowed

@@ -1,0 +1,133 @@
+"""DataFrames of users as models want them: one row per user, the history as lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
+from sparkperso.core.errors import JobError
+from sparkperso.platform.literals import instant
+from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
+from sparkperso.recommend.data.interactions import MICROS_PER_DAY
+from sparkperso.users.persons import BIRTH_YEAR, COUNTRY, Persons
+
+HISTORY = (
+    f"{USER_ID} string, items array<int>, strengths array<float>, ages array<float>, "
+    "attributes array<string>"
+)
+DECADE = "born"
+"""Name of the attribute that holds the decade of birth."""
+OWN = (BIRTH_YEAR, COUNTRY, DECADE)
+TOKENS = "array<string>"
+
+
+def profile_frame(
+    interactions: DataFrame, item_index: DataFrame, attributes: Attributes, as_of: datetime
+) -> DataFrame:
+    """Returns user_id, items, strengths, ages, attributes: one row per user of either frame.
+
+    items are positions (gold/item_index) in growing order; ages are days from the pair's last_at to
+    `as_of`.
+    """
+    age = (F.unix_micros(instant(as_of)) - F.unix_micros("last_at")) / MICROS_PER_DAY
+    pair = F.struct(
+        "item_index", F.col(STRENGTH).cast("float").alias(STRENGTH), age.cast("float").alias("age")
+    )
+    pairs = interactions.join(item_index, ITEM_ID).groupBy(USER_ID)
+    histories = pairs.agg(F.sort_array(F.collect_list(pair)).alias("pairs"))
+    both = histories.join(attributes_at(attributes, as_of), USER_ID, how="full")
+    known = F.coalesce("pairs", F.array())
+    return both.select(
+        USER_ID,
+        F.transform(known, lambda p: p["item_index"]).alias("items"),
+        F.transform(known, lambda p: p[STRENGTH]).alias("strengths"),
+        F.transform(known, lambda p: p["age"]).alias("ages"),
+        F.coalesce("attributes", F.array().cast("array<string>")).alias("attributes"),
+    )
+
+
+@dataclass(frozen=True)
+class UserAttributes:
+    """What is known of users at any time."""
+
+    persons: Persons
+
+    def at(self, as_of: datetime) -> DataFrame:
+        """Returns user_id, attributes (`name=value`) as of a time; nothing later is known.
+
+        Country and year of birth are those of `sparkperso.users.persons`. The year is told twice:
+        `birth_year=1994` is for age limits, `born=1990`, the decade, for models.
+        """
+        known = self.persons.facts(as_of)
+        others = F.array().cast(TOKENS)
+        if self.persons.declared is not None:
+            known = known.join(_others(self.persons.declared), USER_ID, how="left")
+            others = F.coalesce("others", others)
+        decade = (F.floor(F.col(BIRTH_YEAR) / 10) * 10).cast("string")
+        own = F.array_compact(
+            F.array(
+                F.concat(F.lit(f"{COUNTRY}="), COUNTRY),
+                F.concat(F.lit(f"{BIRTH_YEAR}="), F.col(BIRTH_YEAR).cast("string")),
+                F.concat(F.lit(f"{DECADE}="), decade),
+            )
+        )
+        tokens = F.array_sort(F.array_union(own, others)).alias("attributes")
+        return known.select(USER_ID, tokens).where(F.size("attributes") > 0)
+
+
+Attributes = DataFrame | UserAttributes
+"""user_id and attributes (array of `name=value`): at any time the same, or as of a time."""
+
+
+def attributes_at(attributes: Attributes, as_of: datetime) -> DataFrame:
+    """Returns user_id, attributes as of a time."""
+    return attributes.at(as_of) if isinstance(attributes, UserAttributes) else attributes
+
+
+def _others(declared: DataFrame) -> DataFrame:
+    """(user_id, others): what is declared beside country and year of birth, as `name=value`."""
+    entries = F.filter(F.map_entries("attributes"), lambda e: ~e["key"].isin(*OWN))
+    tokens = F.transform(entries, lambda e: F.concat(e["key"], F.lit("="), e["value"]))
+    return declared.select(USER_ID, F.array_compact(tokens).alias("others"))
+
+
+def n_history() -> Column:
+    """Returns the number of preferred items of a profile, as `n_history`."""
+    return F.size(F.filter("strengths", lambda s: s > 0)).alias("n_history")
+
+
+def load_catalogue(item_index: DataFrame, items: DataFrame, max_items: int) -> Catalogue:
+    """Returns the items by position, with what silver/items knows of them.
+
+    Raises JobError when there are more than `max_items`.
+    """
+    texts = F.concat_ws(" ", "title", F.array_join("tags", " "))
+    known = items.select(ITEM_ID, texts.alias("text"), "category", "price", "attributes")
+    rows = item_index.join(known, ITEM_ID, how="left").limit(max_items + 1)
+    table = rows.toArrow().sort_by("item_index")
+    if table.num_rows > max_items:
+        raise JobError(
+            f"At most {max_items:,} items can be held in one process",
+            "There are more",
+            "Raise recommend.max_driver_items, and driver and executor memory with it",
+        )
+    return Catalogue(
+        table.column(ITEM_ID).to_numpy().astype(object),
+        _texts(table.column("text")),
+        _texts(table.column("category")),
+        pd.to_numeric(pd.Series(table.column("price").to_pylist()), errors="coerce")
+        .to_numpy()
+        .astype(np.float64),
+        tuple(dict(pairs or []) for pairs in table.column("attributes").to_pylist()),
+    )
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    return np.array([text or "" for text in column.to_pylist()], dtype=object)

@@ -1,0 +1,1 @@
+"""Fits of one model: in the driver, in tasks, or across the cluster."""

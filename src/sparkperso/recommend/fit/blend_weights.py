@@ -1,0 +1,121 @@
+"""Learning how to blend: which weights of the parts would have ranked best on a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import TypeAlias
+from zlib import crc32
+
+import numpy as np
+
+from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.hybrid import spreads
+from sparkperso.recommend.scoring.ranking_blocks import user_values
+from sparkperso.recommend.scoring.top_n import Lists, Selection, blocks_of, mask, select_from
+
+DEPTH = 100
+"""Best items of each part that a blend chooses from while weights are learned."""
+GROUPS = 5
+"""Users are in one of so many groups, by a hash of their id: the same in every fold."""
+
+BlendSums: TypeAlias = tuple[Ints, Floats]
+"""Judged users (groups × buckets), and Σ nDCG of each weighting (groups × buckets × weightings)."""
+
+
+def weight_grid(n_parts: int, steps: int) -> Floats:
+    """Returns all weights of `n_parts` that are multiples of 1 / steps and add up to 1."""
+    counts = [c for c in product(range(steps + 1), repeat=n_parts) if sum(c) == steps]
+    return np.array(counts, dtype=np.float64) / steps
+
+
+def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> BlendSums:
+    """Returns how many users are judged on a fold, and what each weighting is worth to them."""
+    judged = np.flatnonzero(exam.answers.counts > 0)
+    asked = exam.users.take(judged)
+    n_cells = GROUPS * len(BUCKETS)
+    sums = np.zeros((n_cells, len(grid)))
+    start = 0
+    for block in blocks_of(asked):
+        answers = exam.answers.take(judged[start : start + len(block)])
+        start += len(block)
+        for place, lists in enumerate(_blends(parts, block, exam, grid)):
+            values = user_values(lists, answers)["ndcg"]
+            sums[:, place] += np.bincount(_cells(block), values, n_cells)
+    users = np.bincount(_cells(asked), minlength=n_cells)
+    shape = (GROUPS, len(BUCKETS))
+    return users.reshape(shape), sums.reshape(*shape, len(grid))
+
+
+def _cells(users: Histories) -> Ints:
+    """Returns the place of each user's group and bucket."""
+    groups = np.array([crc32(str(user).encode()) % GROUPS for user in users.ids], dtype=np.int64)
+    return groups * len(BUCKETS) + users.buckets
+
+
+def _blends(
+    parts: Sequence[Fitted], block: Histories, exam: Examined, grid: Floats
+) -> Iterator[Lists]:
+    """Yields the lists that each weighting gives, chosen from the parts' best items."""
+    select = Selection(exam.k, exam.allowed)
+    # The spread is that of all scores, as the fitted blend will see them: before any mask.
+    raw = [part.scores(block) for part in parts]
+    scales = [spreads(scores)[:, None] for scores in raw]
+    scored = [mask(scores, block, select) for scores in raw]
+    depth = min(DEPTH, block.n_items)
+    items = np.concatenate([select_from(scores, depth).items for scores in scored], axis=1)
+    items = np.sort(items, axis=1)
+    repeated = (items < 0) | (np.diff(items, axis=1, prepend=-2) == 0)
+    shares = [_picked(scores, items) / scale for scores, scale in zip(scored, scales, strict=True)]
+    for weights in grid:
+        total = np.zeros(items.shape, dtype=np.float64)
+        for weight, share in zip(weights, shares, strict=True):
+            total += weight * share
+        total[repeated | (total == 0)] = -np.inf
+        chosen = select_from(total.astype(np.float32), exam.k)
+        named = np.take_along_axis(items, np.maximum(chosen.items, 0), axis=1)
+        yield Lists(np.where(chosen.items >= 0, named, -1), chosen.scores)
+
+
+def _picked(scores: Singles, items: Ints) -> Floats:
+    """Returns a part's scores of these items; 0 where it has nothing to say."""
+    picked = np.take_along_axis(scores, np.maximum(items, 0), axis=1).astype(np.float64)
+    return np.where(np.isfinite(picked), picked, 0.0)
+
+
+def choose_weights(
+    users: Ints, sums: Floats, grid: Floats, min_users: int
+) -> dict[str, tuple[float, ...]]:
+    """Returns, per bucket, the weights with the largest mean; of equal ones the first.
+
+    A bucket with fewer than `min_users` judged users takes the weights that are best for all
+    users with a history.
+    """
+    overall = grid[int(np.argmax(sums[1:].sum(axis=0)))]
+    chosen = {}
+    for place, bucket in enumerate(BUCKETS):
+        enough = users[place] >= min_users
+        best = grid[int(np.argmax(sums[place]))] if enough else overall
+        chosen[bucket] = tuple(float(w) for w in best)
+    return chosen
+
+
+def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int) -> list[float]:
+    """Returns each fold's mean nDCG over users with a history, by weights not learned on them.
+
+    The weights of each group are those that `choose_weights` learns on all others, in all folds, so
+    that a blend is not flattered beside its parts, which learn no weights.
+    """
+    places = {weights: place for place, weights in enumerate(map(tuple, grid.tolist()))}
+    users, sums = (np.sum(every, axis=0) for every in zip(*folds, strict=True))
+    totals = [0.0] * len(folds)
+    for group in range(len(users)):
+        others = users.sum(0) - users[group], sums.sum(0) - sums[group]
+        learned = choose_weights(*others, grid, min_users)
+        chosen = [places[weights] for weights in learned.values()]
+        for place, (_, own) in enumerate(folds):
+            totals[place] += own[group, range(1, len(BUCKETS)), chosen[1:]].sum()
+    judged = [max(own[:, 1:].sum(), 1) for own, _ in folds]
+    return [float(total / n) for total, n in zip(totals, judged, strict=True)]

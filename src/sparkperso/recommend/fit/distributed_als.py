@@ -1,0 +1,275 @@
+"""Least squares on interactions that no single task could hold: users stay in blocks.
+
+User factors never leave their block; items are bounded, their state is on the driver. What crosses
+the network per step is item-sized: a broadcast out, sums over blocks back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pyspark.core.broadcast import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.storagelevel import StorageLevel
+from scipy.sparse import csr_matrix, vstack
+
+from sparkperso.core.errors import JobError
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.data.user_blocks import (
+    Block,
+    Frames,
+    Totals,
+    blocks_in,
+    chunk_rows,
+    in_chunks,
+    pack,
+    packed,
+    sum_over_blocks,
+)
+from sparkperso.recommend.kernels.als import (
+    CG_STEPS,
+    Objective,
+    common_gram,
+    first_factors,
+    solve,
+    spectrum_of,
+)
+from sparkperso.recommend.kernels.gradients import (
+    SMALL,
+    Factors,
+    Ints,
+    Wide,
+    add_gram,
+    add_pairs,
+    add_row_products,
+)
+
+MAX_GRAM_ITEMS = 20_000
+LEVEL = StorageLevel.MEMORY_AND_DISK
+Sent = TypeVar("Sent")
+
+
+def fit_als_blocks(
+    profiles: DataFrame,
+    n_items: int,
+    *,
+    rank: int,
+    reg_param: float,
+    alpha: float,
+    max_iter: int,
+    implicit: bool,
+    seed: int,
+    cg_steps: int = CG_STEPS,
+) -> Factors:
+    """Returns item factors (items × rank, float32) as `kernels.als.fit_als` does.
+
+    Users are solved exactly, not by gradients from their last factors: each iteration then starts
+    from the ratings and the items alone, and what a lost executor held can be computed again.
+    `profiles` has one row per user: items array<int> (places 0 … n_items-1, each once) and
+    strengths array<float>, aligned. The number of partitions shows in the last digits only. Each
+    iteration is 2 + `cg_steps` Spark jobs; a task's sum is items × rank × 8 bytes.
+    """
+    fit = BlockFit(n_items, rank, Objective(reg_param, alpha, implicit), cg_steps)
+    blocks = _together(pack(profiles, n_items)).persist(LEVEL)
+    counts = fit.rating_counts(blocks)
+    items = first_factors(n_items, rank, seed)
+    items[counts == 0] = 0
+    for _ in range(max_iter):
+        held = _send(blocks, (items, common_gram(items, implicit)))
+        solved = fit.solve_users(blocks, held).persist(LEVEL)
+        items = fit.improve_items(solved, items, counts)
+        solved.unpersist()
+        held.destroy()
+    blocks.unpersist()
+    return items
+
+
+@dataclass(frozen=True)
+class BlockFit:
+    """One fit: sizes, objective and conjugate gradients per half-step."""
+
+    n_items: int
+    rank: int
+    objective: Objective
+    cg_steps: int
+
+    def rating_counts(self, blocks: DataFrame) -> Ints:
+        """Returns how many ratings of each item the regularisation counts."""
+        n_items, implicit = self.n_items, self.objective.implicit
+
+        def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+            counts = np.zeros((n_items, 1), dtype=np.int64)
+            for block in found:
+                rows = block.ratings
+                counted = rows.indices[rows.values > 0] if implicit else rows.indices
+                counts[:, 0] += np.bincount(counted, minlength=n_items)
+            yield from in_chunks(counts)
+
+        return sum_over_blocks(blocks, work, (n_items, 1), np.int64)[:, 0]
+
+    def solve_users(self, blocks: DataFrame, held: Broadcast[tuple[Factors, Wide]]) -> DataFrame:
+        """Returns the blocks with the best user factors against (items, their common gram)."""
+        objective = self.objective
+
+        def work(batches: Frames) -> Frames:
+            for block in blocks_in(batches):
+                mine = solve(*held.value, block.ratings, objective)
+                yield packed(Block(block.ratings, mine))
+
+        return blocks.mapInArrow(work, blocks.schema)
+
+    @one_thread()
+    def improve_items(self, blocks: DataFrame, items: Factors, counts: Ints) -> Factors:
+        """Returns the item factors improved against the users' in `blocks`.
+
+        The steps are those of `kernels.gradients.descend_rows`, on all items at the same time.
+        """
+        gradient, gram = self._products(blocks, items, wished=True)
+        implicit = self.objective.implicit
+        spectrum, turn = np.zeros(self.rank, np.float32), np.eye(self.rank, dtype=np.float32)
+        if implicit:
+            spectrum, turn = spectrum_of(gram)
+        diagonal: Wide = spectrum + self.objective.reg_param * counts[:, None]
+        inverse = 1 / _above(diagonal)
+        x: Wide = items.astype(np.float64) @ turn
+        residual: Wide = -(diagonal * x + gradient @ turn)
+        residual[counts == 0] = 0
+        direction = inverse * residual
+        error = _dots(direction, residual)
+        for _ in range(self.cg_steps):
+            product = self._products(blocks, (direction @ turn.T).astype(np.float32))[0] @ turn
+            product += diagonal * direction
+            length = _ratios(error, _dots(direction, product), error > SMALL)
+            x += length * direction
+            residual -= length * product
+            fresh = _dots(residual * inverse, residual)
+            direction = inverse * residual + _ratios(fresh, error, error > SMALL) * direction
+            error = fresh
+        x[counts == 0] = 0
+        improved: Factors = (x @ turn.T).astype(np.float32)
+        return improved
+
+    def _products(
+        self, blocks: DataFrame, directions: Factors, wished: bool = False
+    ) -> tuple[Wide, Wide]:
+        """Returns the ratings' part of the items' gradient, and the users' gram if `wished`."""
+        rank, n_items, objective = self.rank, self.n_items, self.objective
+        held = _send(blocks, directions)
+
+        def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+            # The gram stands below the items' rows, so that one job brings both.
+            totals = np.zeros((n_items + rank, rank))
+            for block in found:
+                rows, mine = block.ratings, block.factors_of(rank)
+                add_row_products(
+                    (rows.indptr, rows.indices, rows.values), mine, held.value,
+                    float(objective.alpha), objective.implicit, wished, totals[:n_items],
+                )  # fmt: skip
+                if wished and objective.implicit:
+                    add_gram(mine, 0, len(mine), totals[n_items:])
+            yield from in_chunks(totals)
+
+        totals = sum_over_blocks(blocks, work, (n_items + rank, rank), np.float64)
+        held.destroy()
+        lower: Wide = totals[n_items:]
+        return totals[:n_items], lower + np.tril(lower, -1).T
+
+
+def gram_blocks(profiles: DataFrame, n_items: int, max_items: int = MAX_GRAM_ITEMS) -> Wide:
+    """Returns XᵀX (items × items, float64): how many users prefer both items of each pair.
+
+    X is 1 where a strength is above 0. `profiles` as for `fit_als_blocks`. Raises JobError beyond
+    `max_items`: the driver holds items² × 12 bytes, and each task sends items² × 4.
+    """
+    _require_few(n_items, max_items)
+    step = chunk_rows(n_items, np.int32)
+
+    def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        liked = [_preferred(block) for block in found]
+        for chunk, first in enumerate(range(0, n_items, step)):
+            counts = np.zeros((min(step, n_items - first), n_items), dtype=np.int32)
+            for indptr, indices in liked:
+                add_pairs(indptr, indices, first, counts)
+            if counts.any():
+                yield chunk, counts
+
+    blocks = _together(pack(profiles, n_items))
+    return sum_over_blocks(blocks, work, (n_items, n_items), np.int32).astype(np.float64)
+
+
+def weighted_gram_blocks(
+    profiles: DataFrame,
+    n_items: int,
+    weigh: Callable[[Ints], Wide],
+    max_items: int = MAX_GRAM_ITEMS,
+) -> Wide:
+    """Returns XᵀWX (items × items, float64), W the weight that `weigh` gives users of n items.
+
+    As `gram_blocks`, whose counts are exact; here the number of partitions shows in last digits.
+    """
+    _require_few(n_items, max_items)
+    step = chunk_rows(n_items, np.float64)
+
+    def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        liked = vstack([_weighted(block, n_items, weigh) for block in found], format="csc")
+        plain = (liked > 0).astype(np.float64).T.tocsr()
+        for chunk, first in enumerate(range(0, n_items, step)):
+            sums = (plain[first : first + step] @ liked).toarray()
+            if sums.any():
+                yield chunk, sums
+
+    blocks = _together(pack(profiles, n_items))
+    return sum_over_blocks(blocks, work, (n_items, n_items), np.float64)
+
+
+def _weighted(block: Block, n_items: int, weigh: Callable[[Ints], Wide]) -> csr_matrix:
+    indptr, indices = _preferred(block)
+    lengths = np.diff(indptr)
+    weights = np.repeat(weigh(lengths), lengths)
+    return csr_matrix((weights, indices, indptr), shape=(len(lengths), n_items))
+
+
+def _require_few(n_items: int, max_items: int) -> None:
+    if n_items > max_items:
+        raise JobError(
+            f"Items by items are counted for at most {max_items:,} items",
+            f"There are {n_items:,}",
+            "Leave out this model, or items that few users have",
+        )
+
+
+def _preferred(block: Block) -> tuple[Ints, Ints]:
+    rows = block.ratings
+    kept = rows.values > 0
+    return np.append(0, np.cumsum(kept))[rows.indptr], rows.indices[kept]
+
+
+def _together(blocks: DataFrame) -> DataFrame:
+    """Returns the blocks in no more partitions than run at a time: each sends item-sized sums."""
+    return blocks.coalesce(max(1, blocks.sparkSession.sparkContext.defaultParallelism))
+
+
+def _send(blocks: DataFrame, value: Sent) -> Broadcast[Sent]:
+    """Returns `value` sent to all tasks, for the caller to destroy.
+
+    `unpersist` would leave the driver its copy: after some iterations those fill its memory.
+    """
+    return blocks.sparkSession.sparkContext.broadcast(value)
+
+
+def _above(diagonal: Wide) -> Wide:
+    floor = 1e-6 * diagonal.max(axis=1, keepdims=True)
+    return np.maximum(diagonal, np.where(floor > 0, floor, 1.0))
+
+
+def _dots(left: Wide, right: Wide) -> Wide:
+    dots: Wide = np.einsum("ij,ij->i", left, right)[:, None]
+    return dots
+
+
+def _ratios(above: Wide, below: Wide, where: npt.NDArray[np.bool_]) -> Wide:
+    return np.divide(above, below, out=np.zeros_like(above), where=where)

@@ -1,0 +1,114 @@
+"""ALS on ratings (Koren, Bell and Volinsky 2009): what a user would rate, judged by RMSE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+
+from sparkperso.config.models import ExplicitParams
+from sparkperso.core.columns import ITEM_ID, USER_ID
+from sparkperso.recommend.arrays.histories import flat
+from sparkperso.recommend.data.folds import Fold, latest_ratings
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.task_runner import Work
+from sparkperso.recommend.fit.trial import peak_rss_mb
+from sparkperso.recommend.kernels.als import fit_als, fold_in
+
+DECIMALS = 6
+
+
+def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
+    """Returns user_id, items, ratings, asked, answers: ratings before the cut, and after it.
+
+    items and asked are growing positions; one row per user of either side.
+    """
+    before = _lists(latest_ratings(fold.training.events), item_index, "items", "ratings")
+    after = _lists(fold.ratings, item_index, "asked", "answers")
+    return before.join(after, USER_ID, how="full")
+
+
+def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, chunks: int) -> Work:
+    """Returns the work that tries every `chunks`-th candidate on a fold's ratings.
+
+    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    """
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        ordered = table.sort_by(USER_ID)
+        taught = read_ratings(ordered, "items", "ratings", n_items)
+        asked = read_ratings(ordered, "asked", "answers", n_items)
+
+        def attempt(params: ExplicitParams) -> dict[str, Any]:
+            try:
+                return dict(try_rating(params, taught, asked, seed))
+            except FAILURES as error:
+                return {"failure": reason_of(error)}
+
+        return [
+            {"candidate": n, "fold": fold, **attempt(candidates[n])}
+            for n in range(chunk, len(candidates), chunks)
+        ]
+
+    return work
+
+
+def try_rating(
+    params: ExplicitParams, taught: csr_matrix, asked: csr_matrix, seed: int
+) -> dict[str, float]:
+    """Returns rmse, mae, dropped_share (share of the asked that is cold), seconds and peak_rss_mb.
+
+    Both matrices are users × items of ratings. The errors are NaN when nothing can be predicted.
+    """
+    start = perf_counter()
+    items = fit_als(
+        taught,
+        rank=params.rank,
+        reg_param=params.reg_param,
+        alpha=0.0,
+        max_iter=params.max_iter,
+        implicit=False,
+        seed=seed,
+    )
+    users = fold_in(taught, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
+    fitted = perf_counter()
+    rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
+    is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)
+    predicted = np.einsum("ij,ij->i", users[rows], items[asked.indices], dtype=np.float64)
+    errors = (predicted - asked.data)[is_known]
+    found = {
+        "rmse": float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan"),
+        "mae": float(np.mean(np.abs(errors))) if len(errors) else float("nan"),
+        "dropped_share": float(np.mean(~is_known)) if len(is_known) else 0.0,
+    }
+    rounded = {name: round(value, DECIMALS) for name, value in found.items()}
+    return {
+        **rounded,
+        "fit_seconds": fitted - start,
+        "score_seconds": perf_counter() - fitted,
+        "peak_rss_mb": peak_rss_mb(),
+    }
+
+
+def read_ratings(table: pa.Table, items: str, values: str, n_items: int) -> csr_matrix:
+    """Returns two list columns of a table as users × items."""
+    indptr, places = flat(table, items, np.int32)
+    parts = (flat(table, values, np.float32)[1], places, indptr)
+    return csr_matrix(parts, shape=(table.num_rows, n_items))
+
+
+def _lists(ratings: DataFrame, item_index: DataFrame, items: str, values: str) -> DataFrame:
+    pair = F.struct("item_index", F.col("rating").cast("float").alias("rating"))
+    pairs = ratings.join(item_index, ITEM_ID).groupBy(USER_ID)
+    grouped = pairs.agg(F.sort_array(F.collect_list(pair)).alias("pairs"))
+    return grouped.select(
+        USER_ID,
+        F.transform("pairs", lambda p: p["item_index"]).alias(items),
+        F.transform("pairs", lambda p: p["rating"]).alias(values),
+    )

@@ -1,0 +1,40 @@
+"""What keeps a model from being fitted: bounds that are known before, and what a fit may end in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.linalg import LinAlgError
+
+from sparkperso.config.models import EaseParams, HybridParams, KnnParams
+from sparkperso.core.errors import SparkpersoError
+
+FAILURES = (SparkpersoError, LinAlgError, ArithmeticError, MemoryError)
+"""Errors that say of a model that it cannot be fitted on these data, or on this machine. Any other
+is a fault of the program or of the cluster, and ends the run."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Returns why a model could not be fitted, as one line."""
+    if isinstance(error, SparkpersoError):
+        return f"{error.expected}; {error.found}".rstrip("; ")
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> str | None:
+    """Returns why a model cannot be fitted on so many items; None when no bound says so.
+
+    `is_whole` says whether its fit is one task. A blend can be fitted where its parts can; they
+    are to be looked at one by one.
+    """
+    assert not isinstance(params, HybridParams), params
+    in_blocks = isinstance(params, KnnParams) and not is_whole
+    if n_items <= max_item_pairs or not (in_blocks or isinstance(params, EaseParams)):
+        return None
+    size = f"{n_items**2 * 12 / 2**30:,.1f} GB"
+    where = " in blocks" if in_blocks else ""
+    return (
+        f"{n_items:,} items; it is fitted{where} on up to {max_item_pairs:,} "
+        f"(recommend.max_item_pairs), since it holds items × items, {size}"
+    )

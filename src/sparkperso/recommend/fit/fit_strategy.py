@@ -1,0 +1,170 @@
+"""Where a model is fitted: whole in one task, in blocks across tasks, or by MLlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.models import AlsParams, HybridParams
+from sparkperso.config.recommend import RecommendConfig
+from sparkperso.core.errors import JobError
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Singles
+from sparkperso.recommend.fit.distributed_als import fit_als_blocks
+from sparkperso.recommend.fit.distributed_fit import Across
+from sparkperso.recommend.fit.fit_failures import FAILURES, obstacle, reason_of
+from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
+from sparkperso.recommend.fit.task_runner import try_fit_in_tasks
+from sparkperso.recommend.models.als import AlsModel
+from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.models.hybrid import HybridModel, weight_table
+from sparkperso.recommend.models.recency_prior import WithPrior
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What fits models, and why."""
+
+    name: str
+    """kernel (compiled, one fit is one task), blocks (across tasks) or mllib (ALS only)."""
+    reason: str
+
+    def is_whole(self, params: Any) -> bool:
+        """Says whether a candidate is fitted whole, inside one task."""
+        return self.name == "kernel" or (self.name == "mllib" and params.model != "als_implicit")
+
+
+def choose_engine(asked: str, n_pairs: int, one_task_pairs: int) -> Engine:
+    """Returns the engine that the configuration asks for; `auto` goes by the number of pairs."""
+    if asked != "auto":
+        return Engine(asked, "as recommend.engine says")
+    why = f"{n_pairs:,} pairs; up to {one_task_pairs:,} (recommend.one_task_pairs) fit one task"
+    return Engine("kernel" if n_pairs <= one_task_pairs else "blocks", why)
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Fits models on profiles with one engine."""
+
+    engine: Engine
+    catalogue: Catalogue
+    setting: FitSetting
+    mllib: MllibSetting
+
+    def fit(self, profiles: DataFrame, candidates: Mapping[str, Any]) -> dict[str, Fitted]:
+        """Returns the fitted models by name. A blend's parts are fitted once each.
+
+        Raises JobError when one of them cannot be fitted.
+        """
+        fitted, left_out = self.try_fit(profiles, candidates)
+        if left_out:
+            raise JobError(
+                f"{', '.join(candidates)} should be fitted",
+                "; ".join(f"{name}: {why}" for name, why in left_out.items()),
+                "Change the bound that is named, or the model's settings",
+            )
+        return fitted
+
+    def try_fit(
+        self, profiles: DataFrame, candidates: Mapping[str, Any]
+    ) -> tuple[dict[str, Fitted], dict[str, str]]:
+        """Returns the models that can be fitted by name, and why the others cannot.
+
+        A blend's parts are fitted once each; it lacks none of them.
+        """
+        distinct = {str(part): part for p in candidates.values() for part in parts_of(p)}
+        left_out = {key: why for key, part in distinct.items() if (why := self.obstacle(part))}
+        whole = {k: p for k, p in distinct.items() if k not in left_out and self._is_whole(p)}
+        fitted, failed = try_fit_in_tasks(profiles, whole, self.catalogue, self.setting)
+        left_out |= failed
+        for key in distinct.keys() - whole.keys() - left_out.keys():
+            try:
+                fitted[key] = self.fit_frame(profiles, distinct[key])
+            except FAILURES as error:
+                left_out[key] = reason_of(error)
+        reasons = {name: _first_failure(p, left_out) for name, p in candidates.items()}
+        models = {n: _assembled(p, fitted) for n, p in candidates.items() if reasons[n] is None}
+        return models, {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def obstacle(self, params: Any) -> str | None:
+        """Returns why a model, or a part of a blend, is not to be fitted; None where no bound is.
+
+        Known before any work.
+        """
+        n_items, bound = len(self.catalogue), self.setting.max_item_pairs
+        found = {
+            str(part): why
+            for part in parts_of(params)
+            if (why := obstacle(part, n_items, bound, self._is_whole(part)))
+        }
+        return _first_failure(params, found)
+
+    def _is_whole(self, params: Any) -> bool:
+        return self.engine.is_whole(params)
+
+    def fit_frame(self, profiles: DataFrame, params: Any) -> Fitted:
+        """Returns a model fitted by Spark jobs, the pairs staying in their partitions."""
+        taught = profiles.where(F.size("items") > 0)
+        across = Across(taught, self.catalogue, self.setting)
+        if isinstance(params, AlsParams):
+            inner: Fitted = AlsModel(params, self._als(taught, len(self.catalogue), params))
+        else:
+            inner = across.fit(params)
+        half_life = getattr(params, "prior_half_life_days", None)
+        if half_life is None:
+            return inner
+        return WithPrior(inner, across.prior(half_life).astype(np.float32))
+
+    def _als(self, profiles: DataFrame, n_items: int, params: AlsParams) -> Singles:
+        if self.engine.name == "mllib":
+            return fit_mllib(profiles, n_items, params, self.mllib)
+        return fit_als_blocks(
+            valued(profiles, params.values),
+            n_items,
+            rank=params.rank,
+            reg_param=params.reg_param,
+            alpha=params.alpha,
+            max_iter=params.max_iter,
+            implicit=True,
+            seed=self.setting.seed,
+        )
+
+
+def make_fitter(config: RecommendConfig, catalogue: Catalogue, n_pairs: int) -> Fitter:
+    """Returns what fits models on `n_pairs` (user, item) pairs, by the configuration's engine."""
+    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
+    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
+    return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
+
+
+def parts_of(params: Any) -> tuple[Any, ...]:
+    """Returns the parts of a blend; a model of its own is its only part."""
+    return params.parts if isinstance(params, HybridParams) else (params,)
+
+
+def valued(profiles: DataFrame, values: str) -> DataFrame:
+    """Returns the profiles with strengths as they are, or 1 for every preference ('binary')."""
+    if values == "strength":
+        return profiles
+    ones = F.transform("strengths", lambda s: F.when(s > 0, 1.0).otherwise(0.0).cast("float"))
+    return profiles.withColumn("strengths", ones)
+
+
+def _first_failure(params: Any, left_out: Mapping[str, str]) -> str | None:
+    """Returns why a model is left out, a blend by the name of its part; None when it is not."""
+    for part in parts_of(params):
+        if str(part) in left_out:
+            why = left_out[str(part)]
+            return why if part is params else f"its part {part.model}: {why}"
+    return None
+
+
+def _assembled(params: Any, fitted: Mapping[str, Fitted]) -> Fitted:
+    if not isinstance(params, HybridParams):
+        return fitted[str(params)]
+    return HybridModel([fitted[str(part)] for part in params.parts], weight_table(params))

@@ -1,0 +1,204 @@
+"""Work inside Spark tasks: whole fits on groups of profile rows, and blocks of users scored.
+
+A group (one fold, some candidates) comes to one task as Arrow lists, which are the rows of a
+sparse matrix as they stand. What goes back to the driver is figures, or item-sized arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+
+from sparkperso.core.errors import JobError
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import flat, read_histories
+from sparkperso.recommend.fit.blend_weights import blend_sums
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.trial import Examined, try_candidate
+from sparkperso.recommend.models import fit_model, load_model
+from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.models.model_arrays import from_rows, to_rows
+from sparkperso.recommend.scoring.ranking_blocks import Answers
+
+if TYPE_CHECKING:
+    from pyspark import Broadcast, SparkContext
+
+FITS = (
+    ("model", pa.string()),
+    ("name", pa.string()),
+    ("block", pa.int32()),
+    ("data", pa.binary()),
+    ("failure", pa.string()),
+)
+FIT_SCHEMA = ", ".join(f"{name} {'int' if name == 'block' else kind}" for name, kind in FITS)
+Work = Callable[[int, int, pa.Table], list[Any]]
+"""(fold, chunk, rows of the fold) → documents to send back."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every task holds: item-sized."""
+
+    catalogue: Catalogue
+    allowed: Mapping[int, np.ndarray[Any, Any]]
+    """Fold → items that were known at its cut."""
+    k: int
+    setting: FitSetting
+
+
+def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[Any]:
+    """Returns what `work` gives for each (fold, chunk): the rows of each fold go to `chunks` tasks.
+
+    `frames` is fold → its rows, all of the same columns; there are as many tasks as (fold, chunk)
+    pairs.
+    """
+    numbered = [frame.withColumn("fold", F.lit(fold)) for fold, frame in frames.items()]
+    copies = F.explode(F.array(*(F.lit(n) for n in range(chunks)))).alias("chunk")
+    spread = reduce(DataFrame.unionByName, numbered).select("*", copies)
+
+    def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        fold, chunk = (int(part.as_py()) for part in key)
+        with one_thread():
+            found = [json.dumps(document) for document in work(fold, chunk, table)]
+        return pa.table({"document": pa.array(found, pa.string())})
+
+    spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
+    rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
+    return [json.loads(row["document"]) for row in rows]
+
+
+def trial_work(
+    shared: Broadcast[Shared], candidates: Sequence[Any], chunks: int, patience: int | None
+) -> Work:
+    """Returns the work that tries every `chunks`-th candidate on a fold.
+
+    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    """
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        exam = read_exam(table, fold, held)
+
+        def attempt(params: Any) -> dict[str, Any]:
+            try:
+                return try_candidate(params, exam, held.catalogue, held.setting, patience)
+            except FAILURES as error:
+                return {"failure": reason_of(error)}
+
+        return [
+            {"candidate": place, "fold": fold, **attempt(candidates[place])}
+            for place in range(chunk, len(candidates), chunks)
+        ]
+
+    return work
+
+
+def blend_work(shared: Broadcast[Shared], parts: Sequence[Any], grid: np.ndarray[Any, Any]) -> Work:
+    """Returns the work that asks a fold how each weighting of the parts would have done.
+
+    Its document holds `failure` where the parts cannot be fitted beside each other.
+    """
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        exam = read_exam(table, fold, held)
+        try:
+            fitted = [fit_model(p, exam.training, held.catalogue, held.setting) for p in parts]
+        except FAILURES as error:
+            return [{"fold": fold, "failure": reason_of(error)}]
+        users, sums = blend_sums(fitted, exam, grid)
+        return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
+
+    return work
+
+
+def read_exam(table: pa.Table, fold: int, shared: Shared) -> Examined:
+    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory."""
+    n_items = len(shared.catalogue)
+    ordered = table.sort_by("user_id")
+    indptr, items = flat(ordered, "relevant", np.int32)
+    hits = csr_matrix(
+        (np.ones(len(items), np.float32), items, indptr), shape=(len(ordered), n_items)
+    )
+    counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
+    users = read_histories(ordered, n_items)
+    return Examined(users, Answers(hits, counts), shared.allowed[fold], shared.k)
+
+
+def fit_in_tasks(
+    profiles: DataFrame, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> dict[str, Fitted]:
+    """Returns models fitted on all profiles with a history, each by a task of its own.
+
+    Their arrays (item-sized) come to the driver. Raises JobError when one cannot be fitted.
+    """
+    fitted, failed = try_fit_in_tasks(profiles, candidates, catalogue, setting)
+    if failed:
+        why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise JobError(f"{', '.join(candidates)} should be fitted", why)
+    return fitted
+
+
+def try_fit_in_tasks(
+    profiles: DataFrame, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> tuple[dict[str, Fitted], dict[str, str]]:
+    """Returns the models that can be fitted, as `fit_in_tasks`, and why the others cannot."""
+    if not candidates:
+        return {}, {}
+    spark = profiles.sparkSession
+    held, names = spark.sparkContext.broadcast(catalogue), list(candidates)
+    params = dict(candidates)
+    setting = replace(setting, threads=idle_threads(spark.sparkContext, len(names)))
+
+    def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        name = key[0].as_py()
+        users = read_histories(table, len(held.value))
+        rows: list[tuple[Any, ...]]
+        try:
+            with one_thread():
+                model = fit_model(params[name], users, held.value, setting)
+            rows = [(name, *row, None) for row in to_rows(model.arrays())]
+        except FAILURES as error:
+            rows = [(name, None, None, None, reason_of(error))]
+        columns = zip(FITS, zip(*rows, strict=True), strict=True)
+        return pa.table({n: pa.array(values, kind) for (n, kind), values in columns})
+
+    copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
+    taught = profiles.where(F.size("items") > 0).select("*", copies)
+    grouped = taught.repartition(len(names), "model").groupBy("model")
+    rows = grouped.applyInArrow(task, FIT_SCHEMA).collect()
+    failed = {r["model"]: r["failure"] for r in rows if r["failure"] is not None}
+    own = {
+        n: [(r["name"], r["block"], bytes(r["data"])) for r in rows if r["model"] == n]
+        for n in names
+        if n not in failed
+    }
+    return {name: load_model(params[name], from_rows(own[name])) for name in own}, failed
+
+
+def idle_threads(context: SparkContext, n_tasks: int) -> int:
+    """Returns the threads that each of a job's few tasks may use: an executor's cores among them.
+
+    Fewer tasks than cores would leave the other cores idle.
+    """
+    is_local = str(context.master).startswith("local")
+    cores = context.getConf().get("spark.executor.cores", "1") or "1"
+    return max(1, (context.defaultParallelism if is_local else int(cores)) // max(n_tasks, 1))
+
+
+def chunks_for(n_candidates: int, n_folds: int, slots: int) -> int:
+    """Returns into how many tasks a fold's candidates are cut: about four per slot in all.
+
+    Fewer tasks would leave slots idle at the end, more would copy the fold's rows more often.
+    """
+    return max(1, min(n_candidates, -(-4 * slots // max(n_folds, 1))))

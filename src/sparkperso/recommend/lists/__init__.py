@@ -1,0 +1,1 @@
+"""Lists of everybody as rows: personal, popular, similar."""

@@ -1,0 +1,81 @@
+"""The recency prior: any model's scores times what sells now over what has sold all along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.models.base import (
+    Arrays,
+    Explainer,
+    Explanation,
+    Fitted,
+    nothing_where_zero,
+)
+
+
+@dataclass(frozen=True)
+class WithPrior:
+    """A model whose positive scores are multiplied by a number per item."""
+
+    inner: Fitted
+    prior: Singles
+
+    def scores(self, users: Histories) -> Singles:
+        """Returns the inner scores × prior; -inf where the inner score is not above 0."""
+        # Not below 0: -inf times a prior of 0, as a short half-life gives old items, is no number.
+        return nothing_where_zero(np.maximum(self.inner.scores(users), 0) * self.prior)
+
+    def explainer(self, users: Histories) -> Explainer:
+        """Returns the inner explanations × prior."""
+        inner = self.inner.explainer(users)
+
+        def explain(row: int, items: Ints) -> Explanation:
+            found, prior = inner(row, items), self.prior[items].astype(np.float64)
+            named = {name: part * prior for name, part in found.named.items()}
+            return Explanation(named, found.contributions * prior)
+
+        return explain
+
+    def arrays(self) -> Arrays:
+        """Returns the inner arrays and `prior`."""
+        return {**self.inner.arrays(), "prior": self.prior}
+
+
+def with_prior(inner: Fitted, users: Histories, half_life_days: float | None) -> Fitted:
+    """Returns the model with the prior of these training users; itself without a half-life."""
+    if half_life_days is None:
+        return inner
+    return WithPrior(inner, recency_prior(users, half_life_days).astype(np.float32))
+
+
+def load_prior(inner: Fitted, arrays: Arrays) -> Fitted:
+    """Returns the model with the prior that its arrays hold, if they do."""
+    return WithPrior(inner, arrays["prior"]) if "prior" in arrays else inner
+
+
+def recency_prior(users: Histories, half_life_days: float) -> Floats:
+    """Returns, per item, its share of decayed pairs over its share of all pairs.
+
+    A pair counts 0.5^(age ÷ half-life), age in days since it was last touched. Above 1: the item
+    sells better now than it used to. 1 for items without a pair.
+    """
+    weights = np.power(np.float32(0.5), users.ages / np.float32(half_life_days))
+    return share_ratio(column_sums(users.aged(weights)), column_sums(users.likes))
+
+
+def share_ratio(now: Floats, ever: Floats) -> Floats:
+    """Returns each item's share of `now` over its share of `ever`; 1 where `ever` is 0."""
+    shares: Floats = np.ones(len(ever))
+    if now.sum() > 0:
+        np.divide(now / now.sum(), ever / ever.sum(), out=shares, where=ever > 0)
+    return shares
+
+
+def column_sums(matrix: csr_matrix) -> Floats:
+    """Returns the sum of each column, in 64 bits."""
+    weights = matrix.data.astype(np.float64)
+    return np.bincount(matrix.indices, weights, matrix.shape[1]).astype(np.float64)

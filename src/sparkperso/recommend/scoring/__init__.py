@@ -1,0 +1,1 @@
+"""Scores into lists: eligible items, diversity, the first n, and their judgement."""

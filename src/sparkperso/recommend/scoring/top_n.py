@@ -1,0 +1,120 @@
+"""The n best items of users, in memory: score a block, mask it, select."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sparkperso.core.threads import one_thread
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.kernels.top_n import top_n
+from sparkperso.recommend.models.base import Scorer
+
+ROWS = 256
+"""Users scored at a time: one block of scores is 256 × items × 4 bytes."""
+CELLS = 64_000_000
+"""Scores held at a time, whatever the catalogue."""
+
+
+class Rule(Protocol):
+    """Says which items may be shown to whom."""
+
+    def forbid(self, scores: Singles, users: Histories) -> None:
+        """Sets the scores of items that a user must not be shown to -inf, in place."""
+
+
+class ReRanker(Protocol):
+    """Chooses lists from longer ones."""
+
+    def reach(self, n: int) -> int:
+        """Returns how long a shortlist it wants for a list of n."""
+
+    def choose(self, short: Lists, n: int) -> Lists:
+        """Returns lists of n from shortlists, users in the same order."""
+
+    def fill(self, own: Lists, extra: Lists) -> Lists:
+        """Returns lists with their empty places filled from others, as far as they fit in."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How lists are selected from scores."""
+
+    n: int
+    """Length of a list."""
+    allowed: npt.NDArray[np.bool_] | None = None
+    """Items that may be listed at all; None: all."""
+    with_seen: bool = False
+    """Whether items that the user knows may be listed."""
+    rules: tuple[Rule, ...] = field(default=())
+    reranker: ReRanker | None = None
+    """Chooses the lists from longer ones; None: the best n."""
+
+    @property
+    def reach(self) -> int:
+        """How many of the best a list is chosen from."""
+        return self.n if self.reranker is None else self.reranker.reach(self.n)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of users, one row each."""
+
+    items: Ints
+    """Users × n positions, best first; -1 where a list is shorter."""
+    scores: Floats
+    """Users × n; -inf where a list is shorter."""
+
+
+@one_thread()
+def best_items(model: Scorer, users: Histories, select: Selection) -> Lists:
+    """Returns the best items of each user that the selection allows; ties go to the smaller item.
+
+    The lists of a user do not depend on the other users.
+    """
+    found = [_choose(model, block, select) for block in blocks_of(users)]
+    if not found:
+        return Lists(np.zeros((0, select.n), np.int64), np.zeros((0, select.n)))
+    return Lists(
+        np.concatenate([f.items for f in found]), np.concatenate([f.scores for f in found])
+    )
+
+
+def _choose(model: Scorer, block: Histories, select: Selection) -> Lists:
+    short = select_from(mask(model.scores(block), block, select), select.reach)
+    return short if select.reranker is None else select.reranker.choose(short, select.n)
+
+
+def select_from(scores: Singles, n: int) -> Lists:
+    """Returns the n largest finite scores of each row; n may be larger than the catalogue."""
+    reach = min(n, scores.shape[1])
+    items = np.full((len(scores), n), -1, dtype=np.int64)
+    values = np.full((len(scores), n), -np.inf)
+    if reach:
+        items[:, :reach], values[:, :reach] = top_n(scores, reach)
+    return Lists(items, np.where(items >= 0, values, -np.inf))
+
+
+def blocks_of(users: Histories) -> Iterator[Histories]:
+    """Yields the users a block at a time."""
+    size = max(1, min(ROWS, CELLS // max(users.n_items, 1)))
+    for start in range(0, len(users), size):
+        yield users.take(slice(start, start + size))
+
+
+def mask(scores: Singles, users: Histories, select: Selection) -> Singles:
+    """Returns the scores of a block (a copy), -inf where the selection allows no listing."""
+    # A copy: some models give views of what they keep.
+    scores = np.array(scores, dtype=np.float32)
+    if select.allowed is not None:
+        scores[:, ~select.allowed] = -np.inf
+    if not select.with_seen:
+        rows = np.repeat(np.arange(len(users)), np.diff(users.pairs.indptr))
+        scores[rows, users.pairs.indices] = -np.inf
+    for rule in select.rules:
+        rule.forbid(scores, users)
+    return scores

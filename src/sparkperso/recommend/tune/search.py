@@ -1,0 +1,220 @@
+"""Hyper-parameter search: every candidate on every fold, many at a time, each a recorded run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pyspark import Broadcast
+
+from sparkperso.config.models import HybridParams
+from sparkperso.config.recommend import HybridConfig
+from sparkperso.core.errors import JobError
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.recommend.arrays.histories import Floats
+from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.fit.blend_weights import (
+    BlendSums,
+    choose_weights,
+    cross_fitted_means,
+    weight_grid,
+)
+from sparkperso.recommend.fit.distributed_trial import blend_in_frames, try_in_frames
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.fit_strategy import Fitter
+from sparkperso.recommend.fit.task_runner import (
+    Shared,
+    blend_work,
+    chunks_for,
+    in_tasks,
+    trial_work,
+)
+from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
+from sparkperso.recommend.tune.trial_result import Tried
+
+DECIMALS = 6
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How thoroughly candidates are tried."""
+
+    slots: int
+    """Tasks that run at the same time."""
+    drop_below: float | None = None
+    """After each fold, candidates below this share of the best of their model so far are given
+    up; None: never."""
+    patience: int | None = None
+    """Looks without a gain after which an iterative fit is stopped; None: never."""
+
+
+@dataclass
+class Search:
+    """Tries candidates on exams, in tasks."""
+
+    exams: Sequence[Exam]
+    shared: Broadcast[Shared]
+    plan: SearchPlan
+    recorder: RunRecorder
+    say: Say
+    metric: str
+    fitter: Fitter
+    _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    _failed: dict[int, str] = field(default_factory=dict)
+
+    def run(self, candidates: Sequence[Any]) -> list[Tried]:
+        """Returns all candidates, in their order; each is a child run with its figures.
+
+        Without `drop_below` all folds are asked in one Spark job, else one after the other. What
+        cannot be fitted has a `failure` instead of figures; bounds are named before any work.
+        """
+        self._found = {place: [] for place in range(len(candidates))}
+        self._failed = {p: why for p in self._found if (why := self.fitter.obstacle(candidates[p]))}
+        for place, why in self._failed.items():
+            self.say(f"{_name(place, candidates[place])} is left out: {why}")
+        alive = [place for place in self._found if place not in self._failed]
+        rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()
+        for folds in rounds:
+            self._ask(candidates, alive, list(folds))
+            alive = self._promising(candidates, alive)
+        tried = [self._tried(place, params) for place, params in enumerate(candidates)]
+        for one in tried:
+            self._record(one)
+        self._draw([one for one in tried if one.failure is None])
+        return tried
+
+    def _draw(self, tried: Sequence[Tried]) -> None:
+        if tried:
+            self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
+        for figure, name in fit_figures(tried, self.metric):
+            self.recorder.log_figure(figure, name)
+
+    def _one_by_one(self) -> list[range]:
+        return [range(n, n + 1) for n in range(len(self.exams))]
+
+    def _ask(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
+        whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
+        self._ask_tasks(candidates, whole, folds)
+        for place in alive:
+            if place not in whole:
+                for fold in folds:
+                    self._keep(place, fold, self._attempt(candidates[place], fold))
+
+    def _ask_tasks(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
+        if not places:
+            return
+        asked = [candidates[place] for place in places]
+        chunks = chunks_for(len(asked), len(folds), self.plan.slots)
+        frames = {fold: self.exams[fold].profiles for fold in folds}
+        work = trial_work(self.shared, asked, chunks, self.plan.patience)
+        for document in in_tasks(frames, chunks, work):
+            self._keep(places[document["candidate"]], document["fold"], document)
+
+    def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
+        try:
+            return dict(try_in_frames(params, self.exams[fold], self.fitter))
+        except FAILURES as error:
+            return {"failure": reason_of(error)}
+
+    def _keep(self, place: int, fold: int, document: dict[str, Any]) -> None:
+        if "failure" in document:
+            why = f"{document['failure']} (on {self.exams[fold].fold.name})"
+            self._failed.setdefault(place, why)
+        else:
+            self._found[place].append({**document, "fold": fold})
+
+    def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
+        """Returns the candidates that may still win among those of their model."""
+        alive = [place for place in alive if place not in self._failed]
+        if self.plan.drop_below is None:
+            return alive
+        means = {
+            place: float(np.mean([d[self.metric] for d in self._found[place]])) for place in alive
+        }
+        best: dict[str, float] = {}
+        for place, mean in means.items():
+            model = candidates[place].model
+            best[model] = max(best.get(model, 0.0), mean)
+        bar = self.plan.drop_below
+        return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
+
+    def _tried(self, place: int, params: Any) -> Tried:
+        name, failure = _name(place, params), self._failed.get(place)
+        if failure is not None:
+            return Tried(name, params, (), failure=failure)
+        documents = sorted(self._found[place], key=lambda d: d["fold"])
+        stops = [d["iterations"] for d in documents if d.get("iterations")]
+        if stops:
+            params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
+        figures = ("candidate", "fold", "curve", "iterations")
+        folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
+        is_dropped = len(folds) < len(self.exams)
+        return Tried(name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents))
+
+    def _record(self, tried: Tried) -> None:
+        with self.recorder.child(tried.name) as run:
+            run.log_params({"strategy": tried.params.model, **tried.params.model_dump()})
+            run.set_tags({"dropped": tried.is_dropped, "left_out": tried.failure or "no"})
+            for number, metrics in enumerate(tried.folds, 1):
+                run.log_metrics(metrics, step=number)
+            for number, curve in enumerate(tried.curves, 1):
+                for iteration, value in curve.items():
+                    name = f"fold_{number}_{self.metric}_by_iteration"
+                    run.log_metrics({name: value}, step=int(iteration))
+            run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
+        if tried.failure is None:
+            self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
+        elif tried.failure != self.fitter.obstacle(tried.params):
+            self.say(f"{tried.name} is left out: {tried.failure}")
+
+
+def _name(place: int, params: Any) -> str:
+    return f"{params.model}_{place + 1}"
+
+
+def learn_blend(
+    exams: Sequence[Exam],
+    shared: Broadcast[Shared],
+    parts: Sequence[Any],
+    fitter: Fitter,
+    config: HybridConfig,
+) -> tuple[HybridParams, list[float]]:
+    """Returns the blend whose weights ranked best on the folds, and its worth on each of them.
+
+    That is `blending.cross_fitted_means`, and may be held against a part's figures: the mean over
+    folds of the mean over users. A bucket of histories with fewer than `min_bucket_users` judged
+    users shares the weights that are best for all. Raises JobError when the parts cannot be fitted
+    beside each other.
+    """
+    grid = weight_grid(len(parts), config.steps)
+    found = [
+        (users, np.round(sums, 9))
+        for users, sums in _blend_sums(exams, shared, parts, fitter, grid)
+    ]
+    users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*found, strict=True))
+    enough = config.min_bucket_users
+    weights = choose_weights(users, sums, grid, enough)
+    means = [round(mean, DECIMALS) for mean in cross_fitted_means(found, grid, enough)]
+    return HybridParams(parts=tuple(parts), weights=weights), means
+
+
+def _blend_sums(
+    exams: Sequence[Exam],
+    shared: Broadcast[Shared],
+    parts: Sequence[Any],
+    fitter: Fitter,
+    grid: Floats,
+) -> list[BlendSums]:
+    """Returns each fold's sums: from one task a fold where all parts are fitted in one."""
+    if not all(fitter.engine.is_whole(params) for params in parts):
+        return [blend_in_frames(parts, exam, fitter, grid) for exam in exams]
+    asked = {fold: exam.profiles for fold, exam in enumerate(exams)}
+    found = in_tasks(asked, 1, blend_work(shared, parts, grid))
+    failed = [document["failure"] for document in found if "failure" in document]
+    if failed:
+        raise JobError("A blend's parts should be fitted beside each other in one task", failed[0])
+    found.sort(key=lambda document: document["fold"])
+    return [(np.array(d["users"]), np.array(d["sums"])) for d in found]

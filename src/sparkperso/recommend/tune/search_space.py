@@ -1,0 +1,122 @@
+"""The search space: entries of the configuration → candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from sparkperso.config.models import parse_params
+from sparkperso.config.recommend import SearchConfig
+from sparkperso.core.errors import ConfigError
+
+ELSEWHERE = {
+    "hybrid": "recommend.search.hybrid",
+    "als_explicit": "recommend.search.explicit",
+}
+"""Models that are not tried as candidates of the space."""
+
+
+def draw(search: SearchConfig, space: Sequence[Mapping[str, Any]], seed: int) -> list[Any]:
+    """Returns the candidates of these entries by the method that the search is configured with."""
+    if search.method == "grid":
+        return grid(space)
+    return sample(space, search.n_candidates, seed)
+
+
+def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Returns every combination of each entry's lists, in order; repeated ones once.
+
+    An entry names a `model` and its settings; a list stands for its values one after the other.
+    Raises ConfigError for ranges, and for settings that the model does not have. A blend is not in
+    a space: it is learned of the others; nor is ALS on ratings, which has its own list.
+    """
+    found: list[Any] = []
+    for entry in space:
+        if any(isinstance(value, Mapping) for value in entry.values()):
+            raise ConfigError(
+                "recommend.search.space holds values or lists of values for a grid",
+                f"Found a range in {dict(entry)}",
+                "Set recommend.search.method to random",
+            )
+        choices = [_values(value) for value in entry.values()]
+        for values in product(*choices):
+            found.append(_parse(dict(zip(entry, values, strict=True))))
+    return _once(found)
+
+
+def sample(space: Sequence[Mapping[str, Any]], n: int, seed: int) -> list[Any]:
+    """Returns `n` candidates at random, from the entries in turn; the same for the same seed.
+
+    A list stands for its values, {low, high} for the numbers between, {low, high, log: true} for
+    those between on a logarithmic scale; whole numbers where both bounds are. Raises ConfigError
+    for settings that the model does not have, and for ranges that hold no number.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [
+        _parse({key: _draw(value, rng) for key, value in space[place % len(space)].items()})
+        for place in range(n if space else 0)
+    ]
+    return _once(drawn)
+
+
+def _values(value: Any) -> list[Any]:
+    if value == []:
+        raise ConfigError("A list in recommend.search.space holds a value or more", "One is empty")
+    return value if isinstance(value, list) else [value]
+
+
+def _draw(value: Any, rng: np.random.Generator) -> Any:
+    if isinstance(value, list):
+        return _values(value)[int(rng.integers(len(value)))]
+    if not isinstance(value, Mapping):
+        return value
+    low, high, is_log = _range(value)
+    if is_log:
+        drawn = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    else:
+        drawn = float(rng.uniform(low, high))
+    if isinstance(low, int) and isinstance(high, int):
+        return round(drawn)
+    # Three digits would else lead outside of narrow ranges.
+    return min(max(float(f"{drawn:.3g}"), low), high)
+
+
+def _range(value: Mapping[str, Any]) -> tuple[float, float, bool]:
+    low: Any = value.get("low")
+    high: Any = value.get("high")
+    is_log = bool(value.get("log"))
+    are_numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    known = not set(value) - {"low", "high", "log"}
+    if not (known and are_numbers and low <= high and (low > 0 or not is_log)):
+        raise ConfigError(
+            "A range in recommend.search.space is {low, high} or {low, high, log: true}, low at "
+            "most high, and above 0 on a logarithmic scale",
+            f"Found {dict(value)}",
+        )
+    return low, high, is_log
+
+
+def _parse(settings: dict[str, Any]) -> Any:
+    try:
+        if settings.get("model") in ELSEWHERE:
+            raise ValueError(f"model is set by {ELSEWHERE[settings['model']]}")
+        return parse_params(settings)
+    except (ValidationError, ValueError) as error:
+        raise ConfigError(
+            "Every entry of recommend.search.space is a model and its settings",
+            f"{settings}: {_reason(error)}",
+        ) from None
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return str(error)
+
+
+def _once(candidates: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(candidates))

@@ -1,0 +1,183 @@
+"""Choosing the settings of each model on the folds, for training and for benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from sparkperso.config.models import ExplicitParams, HybridParams
+from sparkperso.config.recommend import RecommendConfig
+from sparkperso.core.errors import JobError
+from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
+from sparkperso.recommend.data.folds import Fold
+from sparkperso.recommend.data.prepared_fold import Exam, prepare_exam
+from sparkperso.recommend.data.user_histories import Attributes
+from sparkperso.recommend.fit.explicit_als import rating_frame, rating_work
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.fit_strategy import Fitter
+from sparkperso.recommend.fit.task_runner import Shared, chunks_for, in_tasks
+from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
+from sparkperso.recommend.tune.trial_result import Tried, best_of
+
+SPACE = "Change the bounds that are named, or recommend.search.space"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all models of a benchmark share."""
+
+    config: RecommendConfig
+    k: int
+    """Length of the lists that are judged."""
+    fitter: Fitter
+    item_index: DataFrame
+    attributes: Attributes
+    slots: int
+    say: Callable[[str], None]
+    recorder: RunRecorder = field(default_factory=NullRecorder)
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that candidates are chosen by."""
+        return f"ndcg_at_{self.k}"
+
+    def exam(self, fold: Fold) -> Exam:
+        """Returns a fold made ready for asking."""
+        catalogue = self.fitter.catalogue
+        return prepare_exam(fold, self.k, catalogue, self.item_index, self.attributes)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found on the folds."""
+
+    tried: tuple[Tried, ...]
+    """All candidates."""
+    best: Mapping[str, Tried]
+    """Model → its best candidate; with `blend`, the hybrid of the best too."""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Candidate → why it could not be fitted."""
+        return {one.name: one.failure for one in self.tried if one.failure is not None}
+
+    def ranked(self, metric: str) -> list[Tried]:
+        """Returns the best of each model and the blend, best first."""
+        return sorted(self.best.values(), key=lambda one: -one.mean[metric])
+
+
+def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: bool) -> Tuned:
+    """Returns the best candidate of each model, and with `blend` the hybrid of the best.
+
+    What cannot be fitted is left out, by name; raises JobError when nothing else is left.
+    """
+    config = bench.config.search
+    allowed = {number: exam.allowed for number, exam in enumerate(exams)}
+    held = Shared(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
+    shared = bench.item_index.sparkSession.sparkContext.broadcast(held)
+    plan = SearchPlan(bench.slots, config.drop_below, config.patience)
+    search = Search(exams, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter)
+    tried = search.run(candidates)
+    best = best_by_model(tried, bench.metric)
+    if not best:
+        why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in tried)
+        raise JobError("At least one candidate should be fitted", why, SPACE)
+    hybrid = blend_of(bench, exams, shared, best) if blend else None
+    shared.unpersist()
+    if hybrid is None:
+        return Tuned(tuple(tried), best)
+    if hybrid.failure is not None:
+        return Tuned((*tried, hybrid), best)
+    return Tuned(tuple(tried), {**best, "hybrid": hybrid})
+
+
+def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
+    """Returns model → its best candidate, models in the order of their first candidates.
+
+    A model of which no candidate could be fitted on every fold is not among them: means over
+    other folds cannot be held against each other.
+    """
+    whole = [one for one in tried if one.failure is None and not one.is_dropped]
+    models = dict.fromkeys(one.params.model for one in whole)
+    return {m: best_of([t for t in whole if t.params.model == m], metric) for m in models}
+
+
+def blend_of(
+    bench: Bench, exams: Sequence[Exam], shared: Any, best: Mapping[str, Tried]
+) -> Tried | None:
+    """Returns the blend of the best models, or why it cannot be fitted; None with fewer than two.
+
+    Its figure is cross-fitted (`search.learn_blend`), so that it may be ranked among its parts.
+    """
+    config = bench.config.search.hybrid
+    ranked = sorted(best.values(), key=lambda one: -one.mean[bench.metric])[: config.max_parts]
+    if not config.enabled or len(ranked) < 2:
+        return None
+    parts = [one.params for one in ranked]
+    try:
+        params, means = learn_blend(exams, shared, parts, bench.fitter, config)
+    except FAILURES as error:
+        bench.say(f"hybrid is left out: {reason_of(error)}")
+        return Tried(
+            "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
+        )
+    blend = Tried("hybrid", params, tuple({bench.metric: mean} for mean in means))
+    worth = blend.mean[bench.metric]
+    bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {worth:.4f}")
+    with bench.recorder.child("hybrid") as run:
+        run.log_params({"strategy": "hybrid", **params.model_dump()})
+        for number, metrics in enumerate(blend.folds, 1):
+            run.log_metrics(metrics, step=number)
+        run.log_metrics({f"mean_{bench.metric}": worth})
+    return blend
+
+
+def tune_ratings(
+    bench: Bench, exams: Sequence[Exam], candidates: Sequence[ExplicitParams]
+) -> Tried:
+    """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
+
+    One that cannot be fitted is left out, by name; when none can, it is the first, with its
+    failure.
+    """
+    found = ask_ratings(bench, [exam.fold for exam in exams], candidates)
+    every = [
+        _rated(n, params, [d for d in found if d["candidate"] == n])
+        for n, params in enumerate(candidates)
+    ]
+    for one in every:
+        if one.failure is not None:
+            bench.say(f"{one.name} is left out: {one.failure}")
+    tried = [one for one in every if one.failure is None]
+    if not tried:
+        return every[0]
+    for one in tried:
+        bench.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
+        with bench.recorder.child(one.name) as run:
+            run.log_params({"strategy": "als_explicit", **one.params.model_dump()})
+            run.log_metrics({f"mean_{key}": value for key, value in one.mean.items()})
+    return min(tried, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
+
+
+def _rated(place: int, params: ExplicitParams, found: Sequence[dict[str, Any]]) -> Tried:
+    name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in found if "failure" in d]
+    if failed:
+        return Tried(name, params, (), failure=failed[0])
+    return Tried(name, params, tuple(found))
+
+
+def ask_ratings(
+    bench: Bench, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
+) -> list[dict[str, Any]]:
+    """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold.
+
+    Or `failure`, why it cannot be fitted.
+    """
+    chunks = chunks_for(len(candidates), len(folds), bench.slots)
+    frames = {n: rating_frame(fold, bench.item_index) for n, fold in enumerate(folds)}
+    n_items = len(bench.fitter.catalogue)
+    work = rating_work(candidates, n_items, bench.config.seed, chunks)
+    return sorted(in_tasks(frames, chunks, work), key=lambda d: (d["candidate"], d["fold"]))

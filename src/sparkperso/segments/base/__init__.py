@@ -1,0 +1,1 @@
+"""What all segmentations share: population, result, names, lineage."""

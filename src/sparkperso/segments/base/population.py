@@ -1,0 +1,107 @@
+"""The users that a segmentation divides: their features, in original units and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from sparkperso.core.columns import AS_OF, USER_ID
+from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.platform.literals import instant, moment
+from sparkperso.segments.base.previous_run import Previous
+from sparkperso.users.persons import Persons
+
+SCALER_VERSION = "scaler_version"
+
+
+@dataclass(frozen=True)
+class Population:
+    """All users as of one time, one row per user in both frames."""
+
+    raw: DataFrame
+    """user_id and features in their own units."""
+    scaled: DataFrame
+    """user_id and the same features, scaled."""
+    as_of: datetime
+    size: int
+    """Number of users."""
+    scaler_version: str
+    persons: Persons | None = None
+    """silver/events and what is declared, which rules look at."""
+    previous: Previous | None = None
+    """What the segmentation was before; None at its first run."""
+
+    def require(self, features: Sequence[str]) -> None:
+        """Raises ConfigError when a feature is not a number column of both frames."""
+        known = _number_columns(self.raw) & _number_columns(self.scaled)
+        unknown = [name for name in features if name not in known]
+        if unknown:
+            near = get_close_matches(unknown[0], sorted(known), n=1)
+            raise ConfigError(
+                "A segmentation's features should be number columns of gold/user_features and "
+                f"gold/user_features_scaled: {', '.join(sorted(known))}",
+                f"Found {', '.join(unknown)}",
+                f"Did you mean '{near[0]}'?" if near else "Choose from the list",
+            )
+
+
+def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Population:
+    """Returns the users of the latest features that look no further than `as_of`.
+
+    Raises JobError when there are none, when a user is there twice, or when they were scaled in
+    more than one way.
+    """
+    found = (
+        scaled.where(F.col(AS_OF) <= instant(as_of))
+        .groupBy(AS_OF)
+        .agg(
+            F.count(F.lit(1)).alias("size"),
+            F.count_distinct(USER_ID).alias("different"),
+            F.collect_set(SCALER_VERSION).alias("versions"),
+        )
+        .orderBy(F.desc(AS_OF))
+        .withColumn("micros", F.unix_micros(AS_OF))
+        .first()
+    )
+    if found is None:
+        raise JobError(
+            "Segments need scaled features in gold/user_features_scaled",
+            f"There are none as of {as_of}",
+            "Run 'sparkperso build-features' first, with the same --as-of",
+        )
+    scaler_version = _only(found["versions"])
+    latest = moment(found["micros"])
+    if found["size"] != found["different"]:
+        raise JobError(
+            "gold/user_features_scaled should hold each user once for one as_of",
+            f"As of {latest} it has {found['size']:,} rows of {found['different']:,} users",
+            "Run 'sparkperso build-features' again, which replaces them",
+        )
+    at_latest = F.col(AS_OF) == instant(latest)
+    return Population(
+        raw=raw.where(at_latest),
+        scaled=scaled.where(at_latest),
+        as_of=latest,
+        size=int(found["size"]),
+        scaler_version=scaler_version,
+    )
+
+
+def _number_columns(frame: DataFrame) -> set[str]:
+    return {f.name for f in frame.schema if isinstance(f.dataType, T.NumericType)}
+
+
+def _only(versions: Sequence[str]) -> str:
+    if len(versions) != 1:
+        raise JobError(
+            "All users of one as_of should be scaled by one scaler_version",
+            f"Found {' and '.join(sorted(versions))}",
+            "Run 'sparkperso build-features' again",
+        )
+    return versions[0]

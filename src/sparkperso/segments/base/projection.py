@@ -1,0 +1,66 @@
+"""Points of the feature space on two principal components, for a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml.feature import PCA
+from pyspark.sql import DataFrame
+
+from sparkperso.core.columns import USER_ID
+from sparkperso.core.threads import one_thread
+from sparkperso.segments.base.points import POINT, SEGMENT_ID
+from sparkperso.segments.base.sample import chosen
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A sample of users on the first two principal components of all users."""
+
+    xy: NDArray[np.float64]
+    """One row per sampled user."""
+    segment_ids: tuple[str, ...]
+    """The users' segments, in the same order."""
+    explained: tuple[float, float]
+    """Share of the variance on each axis."""
+    loadings: NDArray[np.float64]
+    """One row per feature, one column per axis."""
+    centres: NDArray[np.float64]
+    """The segments' centres on the same axes, in their given order."""
+
+
+@one_thread()
+def project(
+    points: DataFrame, members: DataFrame, centres: Sequence[Sequence[float]], max_points: int
+) -> Projection:
+    """Returns at most `max_points` users, chosen by a hash of their ids: the same ones every time.
+
+    The components are Spark ML's PCA over all users; each axis is turned so that its largest
+    loading is positive, since the sign of a component means nothing. One feature alone makes a
+    picture of one dimension, the second axis being zero.
+    """
+    loadings, explained = _components(points)
+    labelled = points.join(members.select(USER_ID, SEGMENT_ID), on=USER_ID, how="inner")
+    sample = chosen(labelled, max_points).select(POINT, SEGMENT_ID).collect()
+    sampled = np.array([row[POINT].toArray() for row in sample])
+    return Projection(
+        xy=sampled @ loadings,
+        segment_ids=tuple(row[SEGMENT_ID] for row in sample),
+        explained=explained,
+        loadings=loadings,
+        centres=np.array(centres) @ loadings,
+    )
+
+
+def _components(points: DataFrame) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    width = points.select(POINT).take(1)[0][POINT].size
+    model = PCA(k=min(2, width), inputCol=POINT, outputCol="component").fit(points)
+    loadings = model.pc.toArray()
+    explained = [float(share) for share in model.explainedVariance.toArray()]
+    if width == 1:
+        loadings, explained = np.hstack([loadings, np.zeros((1, 1))]), [*explained, 0.0]
+    largest = loadings[np.abs(loadings).argmax(axis=0), [0, 1]]
+    return loadings * np.where(largest < 0, -1.0, 1.0), (explained[0], explained[1])

@@ -1,0 +1,48 @@
+"""A few points of many, for what only works on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import USER_ID
+from sparkperso.segments.base.points import POINT
+
+Points = NDArray[np.float64]
+"""Users × features."""
+
+
+def chosen(rows: DataFrame, size: int) -> DataFrame:
+    """Returns at most `size` rows, one per user, chosen by a hash: the same ones every time."""
+    return rows.orderBy(F.xxhash64(USER_ID), USER_ID).limit(size)
+
+
+def mini_batch(points: DataFrame, count: int, size: int) -> DataFrame | None:
+    """Returns about `size` of `count` users, those whose hash falls into it; None: all are few."""
+    parts = ceil(count / size)
+    is_in = F.pmod(F.xxhash64(USER_ID), F.lit(parts)) == 0
+    return points.where(is_in) if parts > 1 else None
+
+
+def points_in_driver(points: DataFrame) -> Points:
+    """Returns all of (user_id, point), users × features in the order of their ids.
+
+    Callers bound how many there are.
+    """
+    table = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(POINT)).toArrow()
+    ordered = table.sort_by(USER_ID).column(POINT).combine_chunks()
+    values = ordered.flatten().to_numpy(zero_copy_only=False)
+    matrix: Points = values.reshape(len(ordered), -1 if len(ordered) else 0).astype(np.float64)
+    return matrix
+
+
+def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], Points]:
+    """Returns at most `size` users, see `chosen`, and their points (users × features)."""
+    rows = chosen(points, size).select(USER_ID, vector_to_array(F.col(POINT))).collect()
+    return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float64)

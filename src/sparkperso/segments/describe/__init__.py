@@ -1,0 +1,1 @@
+"""What a segment is like: statistics, lifts, pictures."""

@@ -1,0 +1,1 @@
+"""Segments of segments: a linkage tree over leaf clusters."""

@@ -1,0 +1,1 @@
+"""k-means: the search of k, the gap statistic, the centres."""

@@ -1,0 +1,156 @@
+"""The search for k: of each k's starts the least cost stays, of all k the best silhouette wins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
+
+from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
+from sparkperso.core.errors import QualityGateError
+from sparkperso.core.threads import one_thread
+from sparkperso.evaluate.clustering import ClusteringMetrics, clustering_metrics
+from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.points import (
+    DECIMALS,
+    NEAREST,
+    POINT,
+    Centre,
+    assign_nearest,
+    order_centres,
+    with_nearest,
+)
+from sparkperso.segments.base.sample import Points, points_in_driver
+from sparkperso.segments.kmeans.centres import best_centres, refine_centres
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The best start of one k; `centres` are those that have members, maybe fewer than k."""
+
+    k: int
+    seed: int
+    """What its starts are drawn by."""
+    centres: tuple[Centre, ...]
+    metrics: ClusteringMetrics
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Returns what its run is called."""
+        return f"k={self.k}"
+
+    @property
+    def smallest_share(self) -> float:
+        """Returns the share of users in the smallest segment."""
+        return min(self.metrics.sizes) / sum(self.metrics.sizes)
+
+    def figures(self) -> dict[str, float]:
+        """Returns what is recorded of it."""
+        return {
+            "silhouette": self.metrics.silhouette,
+            "davies_bouldin": self.metrics.davies_bouldin,
+            "cost": self.metrics.cost,
+            "num_segments": len(self.centres),
+            "smallest_share": self.smallest_share,
+            "fit_seconds": self.seconds,
+        }
+
+
+def search_k(
+    points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig, recorder: RunRecorder
+) -> list[Candidate]:
+    """Returns a candidate for each k, in order; each is a child run of `recorder`.
+
+    The points come to the driver: `plan.search_users` bounds them. Raises QualityGateError when
+    there are none.
+    """
+    matrix = points_in_driver(points)
+    if not len(matrix):
+        raise QualityGateError(
+            f"The segmentation '{plan.name}' needs users to find centres by",
+            f"All have a feature beyond {plan.outliers_beyond:g} (outliers_beyond)",
+            "Raise outliers_beyond, or choose 'clip' for outliers",
+        )
+
+    def fitted(k: int) -> Candidate:
+        with recorder.child(f"k={k}") as run:
+            starts = {"starts": settings.num_seeds, "seed": settings.seed}
+            run.log_params({"k": k, **starts, "max_iter": plan.max_iter, "tol": plan.tol})
+            candidate = fit_candidate(points, matrix, plan, k, settings)
+            run.log_metrics(candidate.figures())
+            return candidate
+
+    with one_thread(), ThreadPoolExecutor(settings.parallelism) as pool:
+        candidates = list(pool.map(fitted, range(plan.k_min, plan.k_max + 1)))
+    _record_curve(candidates, recorder)
+    return candidates
+
+
+def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candidate:
+    """Returns the highest silhouette; of equal ones the smaller k.
+
+    Raises QualityGateError when no candidate has two segments or more, each large enough.
+    """
+    able = [c for c in candidates if len(c.centres) > 1 and c.smallest_share >= min_share]
+    able = [c for c in able if math.isfinite(c.metrics.silhouette)]
+    if not able:
+        best = max(candidates, key=lambda c: (len(c.centres) > 1, c.smallest_share))
+        raise QualityGateError(
+            f"Segments should hold at least {min_share:.1%} of the users each",
+            f"Of {len(candidates)} candidates none does; the nearest has {len(best.centres)} "
+            f"segments, the smallest with {best.smallest_share:.1%}",
+            "Lower k_max or min_segment_share in conf/segments/, or choose other features",
+        )
+    return min(able, key=lambda c: (-round(c.metrics.silhouette, DECIMALS), c.k))
+
+
+def fit_candidate(
+    points: DataFrame, matrix: Points, plan: KMeansSegmentation, k: int, settings: SegmentsConfig
+) -> Candidate:
+    """Returns the least cost of `settings.num_seeds` starts of one k; `matrix` holds the points."""
+    started = time.monotonic()
+    centres = best_centres(matrix, plan, k, settings.seed, settings.num_seeds)
+    found = measured(points, centres, k, settings.seed)
+    return replace(found, seconds=time.monotonic() - started)
+
+
+def fit_all(points: DataFrame, plan: KMeansSegmentation, found: Candidate) -> Candidate:
+    """Returns what a candidate that was found on some users becomes on all of them."""
+    started = time.monotonic()
+    centres = refine_centres(points, found.centres, plan)
+    whole = measured(points, centres, found.k, found.seed)
+    return replace(whole, seconds=time.monotonic() - started)
+
+
+def measured(points: DataFrame, centres: Sequence[Centre], k: int, seed: int) -> Candidate:
+    """Returns centres, those that have members, with their measures."""
+    metrics = clustering_metrics(with_nearest(points, centres), POINT, NEAREST)
+    used = tuple(centres[cluster.label] for cluster in metrics.clusters)
+    return Candidate(k, seed, used, metrics)
+
+
+def assign(points: DataFrame, candidate: Candidate) -> tuple[tuple[Centre, ...], DataFrame]:
+    """Returns a candidate's centres in their order, and (user_id, segment_id, distance) of all.
+
+    The segment_id is the place of the centre, as text.
+    """
+    centres = order_centres(candidate.centres, candidate.metrics.sizes)
+    return centres, assign_nearest(points, centres, [str(n) for n in range(len(centres))])
+
+
+def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> None:
+    """Keeps the measures of each k as steps of one run, which MLflow draws as a line."""
+    for candidate in candidates:
+        recorder.log_metrics(
+            {
+                "silhouette_by_k": candidate.metrics.silhouette,
+                "davies_bouldin_by_k": candidate.metrics.davies_bouldin,
+                "cost_by_k": candidate.metrics.cost,
+            },
+            step=candidate.k,
+        )

@@ -1,0 +1,33 @@
+"""People who came after the last clustering: the centre that they are nearest to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.outliers import clipped
+from sparkperso.segments.base.points import SEGMENT_ID, as_points, assign_nearest
+
+
+@dataclass(frozen=True)
+class Centres:
+    """The clusters of a segmentation as they were written, the largest first."""
+
+    labels: Mapping[str, str]
+    """Segment id → name in words."""
+    points: Sequence[Mapping[str, float]]
+    """Feature → coordinate of each, scaled."""
+    scaler_version: str
+
+
+def nearest(scaled: DataFrame, plan: KMeansSegmentation, centres: Centres) -> DataFrame:
+    """Returns (user_id, segment_id, label, distance) of rows of gold/user_features_scaled."""
+    points = as_points(clipped(scaled, plan), plan.features)
+    coordinates = [tuple(point[name] for name in plan.features) for point in centres.points]
+    found = assign_nearest(points, coordinates, list(centres.labels))
+    return found.withColumn("label", looked_up(centres.labels, F.col(SEGMENT_ID)))

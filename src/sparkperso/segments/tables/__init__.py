@@ -1,0 +1,1 @@
+"""A segmentation as rows of gold tables, and its history."""

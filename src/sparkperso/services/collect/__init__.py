@@ -1,0 +1,1 @@
+"""The collector: events and consent decisions over HTTP, into a sink."""

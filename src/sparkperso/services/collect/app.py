@@ -1,0 +1,118 @@
+"""Puts the collector together: its parts, its routes, its answers to what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from sparkperso.config import Settings, load_named
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.privacy import Pseudonyms
+from sparkperso.privacy import load_keys as load_pseudonym_keys
+from sparkperso.services.collect import health
+from sparkperso.services.collect.fast_path import Shortcut
+from sparkperso.services.collect.intake.consent_gate import Guard
+from sparkperso.services.collect.intake.consent_store import ConsentStore
+from sparkperso.services.collect.intake.cookies import Cookies
+from sparkperso.services.collect.intake.pipeline import Pipeline
+from sparkperso.services.collect.intake.plan_check import PlanCheck
+from sparkperso.services.collect.intake.request_services import Service
+from sparkperso.services.collect.routes import (
+    consent,
+    demo,
+    demo_feed,
+    events,
+    mail,
+    tracking_api,
+    tracking_settings,
+    web,
+    websocket,
+)
+from sparkperso.services.http.addresses import Addresses
+from sparkperso.services.http.body import Bodies
+from sparkperso.services.http.cors import Cors
+from sparkperso.services.http.error_handlers import Answers
+from sparkperso.services.http.header_timeout import impatience
+from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.http.write_keys import load_keys
+from sparkperso.services.sinks.factory import Sinks, make_sinks, spool_folder
+
+
+def make_app(
+    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
+) -> ASGIApp:
+    """Returns the collector as an ASGI application.
+
+    Raises ConfigError for a secret that is missing and for a site that is not usable.
+    """
+    ring = load_keys(settings.collect.sites, settings.env, environ)
+    plan = load_named("tracking_plans", settings.ingest.tracking_plan, TrackingPlan, conf_dir)
+    metrics = Metrics(plan.event_types)
+    sinks = make_sinks(settings)
+    keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
+    pseudonyms = Pseudonyms(keys)
+    store = ConsentStore(spool_folder(settings) / "consents.sqlite")
+    store.rename(lambda name: pseudonyms.rekey(name) if pseudonyms.knows(name) else name)
+    pipeline = Pipeline(
+        settings.collect.limits,
+        plan,
+        Guard(pseudonyms, settings.consent, store),
+        metrics,
+        events=sinks.events,
+        recordings=sinks.recordings,
+        plan_check=PlanCheck(plan, settings.ingest),
+    )
+    cookies = Cookies(settings.collect.cookie, not _is_plain(settings.collect.public_url))
+    bodies = Bodies(settings.collect.limits)
+    addresses = Addresses(settings.collect.trusted_proxies)
+    service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
+    answers = Answers(metrics)
+    application = Starlette(
+        routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
+        lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
+        exception_handlers=answers.handlers,
+    )
+    application.router.redirect_slashes = False  # a redirect would be made of the Host header
+    return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
+
+
+def _is_plain(public_url: str | None) -> bool:
+    """Says whether browsers reach the collector by plain http; an unknown address is https."""
+    return public_url is not None and public_url.startswith("http:")
+
+
+def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
+    """Returns all routes; the most used come first, since they are tried in order."""
+    return [
+        *events.routes(service),
+        *tracking_api.routes(service),
+        *tracking_settings.routes(service),
+        *consent.routes(service, settings.consent),
+        *websocket.routes(service),
+        *health.routes(service, sinks.all),
+        *web.sdk_routes(),
+        *(demo.routes(service) if demo_feed.SITE in settings.collect.sites else ()),
+    ]
+
+
+def _lifespan(
+    sinks: Sinks, store: ConsentStore, seconds: float
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Returns how the application starts and ends: nothing accepted is left behind."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(impatience(seconds))
+            stack.callback(store.close)
+            for sink in sinks.all:
+                await sink.start()
+                stack.push_async_callback(sink.close)
+            yield
+
+    return lifespan

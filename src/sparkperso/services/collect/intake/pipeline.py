@@ -1,0 +1,318 @@
+"""The one way of an event from any route to a sink: checked, agreed to, pseudonymised, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sparkperso.config.collect import LimitsConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.core.consent import NECESSARY, OPTIONAL
+from sparkperso.privacy import PersonalFields, may_hold
+from sparkperso.services.collect.intake.consent_gate import (
+    PERSONS,
+    Event,
+    Guard,
+    Pending,
+    Places,
+    Said,
+    decisions_within,
+    places_of,
+    said_by,
+)
+from sparkperso.services.collect.intake.event_validation import (
+    RECORDING,
+    Invalid,
+    check_consent,
+    check_event,
+    check_length,
+    check_size,
+    consent_alone,
+    type_of,
+)
+from sparkperso.services.collect.intake.lane import Lane
+from sparkperso.services.collect.intake.plan_check import PlanCheck
+from sparkperso.services.collect.intake.request_context import Facts, later
+from sparkperso.services.http.limits import Rates
+from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.http.problems import Problem
+from sparkperso.services.http.write_keys import SiteKey
+from sparkperso.services.sinks.base import Line, Sink
+
+log = logging.getLogger("sparkperso.services.collect")
+Result = dict[str, Any]
+Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
+CONSENT = "consent"
+
+
+HEAVY_BYTES = 32_768
+"""Bytes of JSON that are searched for personal values between other requests; more are searched in
+a lane of their own, for at worst a microsecond each."""
+LONG_BYTES = 4_096
+"""An event of this length counts as searched: it may have thousands of values."""
+SHORT_SHARE = 4
+"""Of shorter ones a part counts, since many of them may have as many values together."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An event that may be kept, before what is personal within it is taken out."""
+
+    event: Event
+    purpose: str
+    facts: Facts
+    places: Places
+    may_hold: bool
+    """Whether it can hold an e-mail address or a card number."""
+    size: int
+    """Bytes of JSON that will be looked at one by one."""
+    masked: int = 0
+
+
+class _NoPerson(Invalid):
+    """An event of nobody: its sender may have lost the cookie, and can have another."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one request brings to the sinks."""
+
+    events: list[Line] = field(default_factory=list)
+    recordings: list[Line] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    pending: Pending = field(default_factory=dict)
+
+
+Judged = Result | list[_Kept]
+"""What became of an event that is not kept, or what is kept of it."""
+
+
+class Pipeline:
+    """Takes events; all routes of the collector call `take`."""
+
+    def __init__(
+        self,
+        limits: LimitsConfig,
+        plan: TrackingPlan,
+        guard: Guard,
+        metrics: Metrics,
+        *,
+        events: Sink,
+        recordings: Sink,
+        plan_check: PlanCheck | None = None,
+    ) -> None:
+        self._limits, self._plan, self._guard = limits, plan, guard
+        public = plan.public_traits
+        self._personal = {
+            kind: PersonalFields(plan.personal_of(kind), public) for kind in plan.event_types
+        }
+        self._personal_of_all = PersonalFields(plan.personal, public)
+        self._metrics, self._rates = metrics, Rates(limits)
+        self._events, self._recordings = events, recordings
+        self._plan_check = plan_check or PlanCheck(plan)
+        self._lane = Lane()
+        self.watchers: list[Watcher] = []
+        """Called with what was kept of each request, once it is durable."""
+
+    async def take(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> list[Result]:
+        """Returns what became of each event, once all that were accepted are durable.
+
+        A result's `status` is `accepted` (with a `warning` where ingest is sure to keep the event
+        in quarantine), `refused` (its person did not agree to `purpose`) or `invalid` (`problem`
+        says why; `reason` is `no_person` where nobody is named, as when a browser has lost its
+        cookie). Raises a Problem: 429 or 503, and then nothing is accepted.
+        """
+        self._admit(events, key, facts)
+        taken = _Taken()
+        judged = self._judge_all(events, key, facts, taken)
+        # A no holds at once, whatever becomes of its request.
+        self._guard.record(taken.said, key, only=False)
+        results = await self._finish_all(judged, key, taken)
+        await self._store(taken, key)
+        self._count(events, results, key)
+        self._show(key, taken, results)
+        return results
+
+    def _show(self, key: SiteKey, taken: _Taken, results: Sequence[Result]) -> None:
+        """Calls the watchers. What is durable is answered so, whatever they make of it."""
+        for watch in self.watchers:
+            try:
+                watch(key, [line for _, line in (*taken.events, *taken.recordings)], results)
+            except Exception:
+                log.exception("a watcher failed")
+
+    def _admit(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> None:
+        """Counts a request; raises a 429 Problem. A no within it holds all the same."""
+        said = [raw for raw in events if isinstance(raw, dict) and type_of(raw) == CONSENT]
+        self._rates.take_decisions(key, facts.sender, len(said))
+        try:
+            self._rates.take_events(key, facts.sender, len(events) - len(said))
+        except Problem:
+            taken = _Taken()
+            self._judge_all(said, key, facts, taken)
+            self._guard.record(taken.said, key, only=False)
+            raise
+
+    async def _store(self, taken: _Taken, key: SiteKey) -> None:
+        """Stores what was taken. A yes holds for other requests when its proof is durable."""
+        started = time.perf_counter()
+        if taken.events:
+            await self._events.put(taken.events)
+        if taken.recordings:
+            await self._recordings.put(taken.recordings)
+        self._metrics.seconds.observe(time.perf_counter() - started)
+        self._guard.record(taken.said, key, only=True)
+
+    def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
+        """Returns purpose → what a person decided, whose identifiers are given as they are sent."""
+        names = {name: person[name].strip(" ") for name in PERSONS if name in person}
+        event = {**names, "metadata": {}, "context": {}}
+        self._guard.identify(event, self._fields_of(CONSENT))
+        return {purpose: self._guard.decision(event, purpose, key) for purpose in OPTIONAL}
+
+    def _fields_of(self, kind: str) -> PersonalFields:
+        return self._personal.get(kind, self._personal_of_all)
+
+    def _judge_all(
+        self, events: Sequence[Any], key: SiteKey, facts: Facts, taken: _Taken
+    ) -> list[Judged]:
+        """Returns what may be kept, in order: a decision holds for what follows in its request."""
+        judged: list[Judged] = []
+        for raw in events:
+            is_later = judged and isinstance(raw, dict) and type_of(raw) == CONSENT
+            facts = later(facts, 1) if is_later else facts
+            judged.append(self._judge(raw, key, facts, taken))
+        return judged
+
+    def _judge(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Judged:
+        """Bounds come first, then consent; what costs more is left for what is kept."""
+        try:
+            data = check_size(raw, self._limits)
+            event = _complete(check_event(raw, self._limits), key, facts)
+            if event["event_type"] == CONSENT:
+                check_consent(event["metadata"])
+                event = consent_alone(event)
+                return [
+                    self._decide(part, key, facts, taken) for part in decisions_within(event, key)
+                ]
+        except _NoPerson as error:
+            return {"status": "invalid", "reason": "no_person", "problem": str(error)}
+        except Invalid as error:
+            return {"status": "invalid", "problem": str(error)}
+        kept = self._kept(event, facts, data)
+        decision = self._guard.decision(event, kept.purpose, key, taken.pending)
+        if self._guard.is_allowed(kept.purpose, key, facts, kept.places, decision):
+            return [kept]
+        return {"status": "refused", "reason": "no_consent", "purpose": kept.purpose}
+
+    def _kept(self, event: Event, facts: Facts, data: bytes) -> _Kept:
+        """Returns an event whose person is named as in the stored decisions."""
+        kind, is_odd = event["event_type"], may_hold(data)
+        masked = self._guard.identify(event, self._fields_of(kind), is_odd)
+        size = len(data) if is_odd or len(data) > LONG_BYTES else len(data) // SHORT_SHARE
+        places = places_of(event, facts)
+        return _Kept(event, self._plan.purpose_of(kind), facts, places, is_odd, size, masked)
+
+    def _decide(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> _Kept:
+        """Returns a consent event, and lets it hold for what follows."""
+        kept = self._kept(event, facts, orjson.dumps(event))
+        kept.purpose = NECESSARY
+        said = said_by(kept.event, facts.received_at)
+        self._guard.add(said, key, taken.pending)
+        taken.said.append(said)
+        return kept
+
+    async def _finish_all(
+        self, judged: Sequence[Judged], key: SiteKey, taken: _Taken
+    ) -> list[Result]:
+        size = sum(kept.size for one in judged if isinstance(one, list) for kept in one)
+
+        def finish() -> list[Result]:
+            return [
+                self._finish_parts(one, key, taken) if isinstance(one, list) else one
+                for one in judged
+            ]
+
+        return finish() if size <= HEAVY_BYTES else await self._lane.run(finish, size)
+
+    def _finish_parts(self, parts: Sequence[_Kept], key: SiteKey, taken: _Taken) -> Result:
+        first, *_ = [self._finish(kept, key, taken) for kept in parts]
+        return first
+
+    def _finish(self, kept: _Kept, key: SiteKey, taken: _Taken) -> Result:
+        """Takes out what is personal, and makes the event's line."""
+        event, kind = kept.event, kept.event["event_type"]
+        event, masked = self._guard.clean(event, self._fields_of(kind), kept.may_hold)
+        masked += kept.masked
+        if masked:
+            self._metrics.masked.labels(key.site).inc(masked)
+        if "event_id" not in event:
+            event["event_id"] = _identity(event)
+        event["collected"] = self._collected(key, kept, masked)
+        line = orjson.dumps(event)
+        try:
+            check_length(line, kind == RECORDING, self._limits)
+        except Invalid as error:
+            return {"status": "invalid", "problem": str(error)}
+        (taken.recordings if kind == RECORDING else taken.events).append((_person(event), line))
+        return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
+
+    def _warning(self, event: Event, key: SiteKey) -> Result:
+        """Returns why ingest will keep an accepted event in quarantine, where that is sure."""
+        if event["event_type"] == RECORDING:  # recordings are stored apart
+            return {}
+        refusal = self._plan_check.refusal(event, event["collected"]["received_at"])
+        if refusal is None:
+            return {}
+        self._metrics.warnings.labels(key.site, refusal.code).inc()
+        return {"warning": f"{refusal.message}; it is kept in quarantine"}
+
+    def _collected(self, key: SiteKey, kept: _Kept, masked: int) -> Event:
+        """Returns what the collector adds: ingest checks consent again by it."""
+        return {
+            "received_at": kept.facts.received_at,
+            "site": key.site,
+            "basis": key.basis,
+            "purpose": kept.purpose,
+            "region": self._guard.strictest(kept.places),
+            "opted_out": kept.facts.opted_out,
+            "masked": masked,
+            "key_id": self._guard.pseudonyms.key_id,
+        }
+
+    def _count(self, events: Sequence[Any], results: Sequence[Result], key: SiteKey) -> None:
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for raw, result in zip(events, results, strict=True):
+            kind = type_of(raw) if isinstance(raw, dict) else None
+            name = kind if isinstance(kind, str) else ""
+            counts[name, result["status"], result.get("purpose", "")] += 1
+        for (name, status, purpose), count in counts.items():
+            self._metrics.event(key.site, name, status, purpose, count)
+
+
+def _complete(event: Event, key: SiteKey, facts: Facts) -> Event:
+    event.setdefault("channel", key.channel)
+    if "anonymous_id" not in event and facts.anonymous_id:
+        event["anonymous_id"] = facts.anonymous_id
+    if "user_id" not in event and "anonymous_id" not in event:
+        raise _NoPerson("user_id or anonymous_id is missing")
+    return event
+
+
+def _identity(event: Event) -> str:
+    """Returns the SHA-256 of the event's canonical JSON: the same event sent again is a duplicate.
+
+    It is taken after pseudonyms and masks are in, so that it gives no personal value away.
+    """
+    return hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _person(event: Mapping[str, Any]) -> str:
+    return str(event.get("user_id") or event["anonymous_id"])

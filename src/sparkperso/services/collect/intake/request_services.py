@@ -1,0 +1,108 @@
+"""What all routes share: settings, keys, the pipeline, and how a request is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.requests import HTTPConnection, Request
+from starlette.types import Scope
+
+from sparkperso.config.collect import CollectConfig
+from sparkperso.services.collect.intake.cookies import Cookies
+from sparkperso.services.collect.intake.pipeline import Pipeline
+from sparkperso.services.collect.intake.request_context import Facts, facts_of
+from sparkperso.services.http.addresses import Addresses
+from sparkperso.services.http.body import Bodies, Headers
+from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.http.problems import Problem
+from sparkperso.services.http.write_keys import KeyRing, SiteKey, key_of
+
+
+@dataclass(frozen=True)
+class Service:
+    """The collector's parts."""
+
+    config: CollectConfig
+    bodies: Bodies
+    ring: KeyRing
+    pipeline: Pipeline
+    cookies: Cookies
+    metrics: Metrics
+    addresses: Addresses
+
+    async def json(self, request: Request) -> Any:
+        """Returns a request's JSON body; raises a Problem (400, 408, 413, 415)."""
+        return await self.bodies.json(headers_of(request.scope), request.receive)
+
+    async def json_if_any(self, request: Request) -> Any:
+        """Returns the same, or None for a request without a body."""
+        headers = headers_of(request.scope)
+        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        return await self.json(request) if has_body else None
+
+    def site(self, request: HTTPConnection, body: Any = None) -> SiteKey:
+        """Returns the site whose key a request has: in its Authorization, its query or its body.
+
+        Raises a Problem: 401 without a known key, 403 when a page of another origin sends, or
+        when the key is a server's and comes from a page, a body or an address.
+        """
+        return self.site_of(request.scope, headers_of(request.scope), body)
+
+    def site_of(self, scope: Scope, headers: Headers, body: Any = None) -> SiteKey:
+        """Returns the same as `site`, of headers that were read before."""
+        key = given = key_of(headers)
+        if key is None and scope["query_string"]:
+            key = QueryParams(scope["query_string"]).get("writeKey")
+        if key is None and isinstance(body, dict):
+            inside = body.get("writeKey")
+            key = inside if isinstance(inside, str) else None
+        site = self.ring.find(key)
+        origin = headers.get(b"origin")
+        if site.is_server and (given is None or origin is not None):
+            detail = "A server's key should come as Authorization, and never from a page."
+            raise Problem(403, "server_key", detail)
+        if not site.allows(origin.decode("latin-1") if origin is not None else None):
+            detail = f"Pages of this origin may not send for site '{site.site}'."
+            raise Problem(403, "origin", detail)
+        return site
+
+    def facts(self, request: HTTPConnection) -> Facts:
+        """Returns what a request says beside its body."""
+        return self.facts_of(request.scope, headers_of(request.scope))
+
+    def facts_of(self, scope: Scope, headers: Headers) -> Facts:
+        """Returns the same as `facts`, of headers that were read before."""
+        region = self.config.region_header
+        name = region.lower().encode() if region else None
+        cookie = self.cookies.read(headers.get(b"cookie"))
+        return facts_of(headers, name, cookie, self.sender(scope, headers))
+
+    def sender(self, scope: Scope, headers: Headers) -> str | None:
+        """Returns what stands for the address that a request came from, if that is known."""
+        client = scope.get("client")
+        return self.addresses.of_request(client[0] if client else None, headers)
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Returns a request's headers, names in lower case; all values of one that is repeated.
+
+    They are joined in order, by commas (RFC 9110, section 5.3) but cookies by semicolons: neither
+    the first nor the last of two that differ is believed. What should come once and came twice is
+    then no key, no origin and no region.
+    """
+    pairs = scope["headers"]
+    headers = dict(pairs)
+    if len(headers) < len(pairs):
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in pairs:
+            found.setdefault(name, []).append(value)
+        headers = {name: _joined(name, values) for name, values in found.items()}
+    return headers
+
+
+def _joined(name: bytes, values: list[bytes]) -> bytes:
+    if name == b"cookie":
+        return b"; ".join(values)
+    return values[0] if len(set(values)) == 1 else b", ".join(values)

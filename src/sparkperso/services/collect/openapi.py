@@ -1,0 +1,119 @@
+"""The OpenAPI document, made of the routes themselves: their paths, methods and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from sparkperso import __version__
+from sparkperso.core.event import CHANNELS, CONTEXT_FIELDS, TEXT_FIELDS
+from sparkperso.services.collect.routes import tracking_api, tracking_schemas
+from sparkperso.services.http.body import JSON_TYPES
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+ERROR = {"description": "A problem", "content": {"application/problem+json": {"schema": PROBLEM}}}
+OBJECT = {"type": "object", "additionalProperties": True}
+EVENT_BODY = {
+    "oneOf": [
+        {"$ref": "#/components/schemas/Event"},
+        {"$ref": "#/components/schemas/Batch"},
+    ]
+}
+OF_TRACKING = tracking_schemas.bodies(tracking_api.KINDS, tracking_api.BATCH)
+BODIES = {"/v1/events": EVENT_BODY, **OF_TRACKING}
+"""Path → schema of its body, where it is more than an object."""
+RESULTS = {"$ref": "#/components/schemas/Results"}
+RESULT = {"$ref": "#/components/schemas/Result"}
+ANSWERS = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
+"""Path → schema of the answer 200, where it is described."""
+MEDIA_TYPES = sorted(kind.decode() for kind in JSON_TYPES if kind)
+SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
+"""The last stands for a key in the body."""
+
+
+def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """Returns OpenAPI 3.1 of the routes."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        if isinstance(route, Route) and route.include_in_schema:
+            path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
+            methods = sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"})
+            paths.setdefault(path, {}).update({m.lower(): _operation(route, m) for m in methods})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "sparkperso collector", "version": __version__},
+        "paths": paths,
+        "components": {"schemas": _schemas(), "securitySchemes": _security()},
+    }
+
+
+def _operation(route: Route, method: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{method.lower()}_{route.name}",
+        "summary": inspect.cleandoc(route.endpoint.__doc__ or "").partition("\n")[0],
+        "responses": {"200": {"description": "Done"}, "4XX": ERROR, "5XX": ERROR},
+    }
+    names = re.findall(r"\{(\w+)", route.path)
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if method == "POST":
+        schema = BODIES.get(route.path, OBJECT)
+        operation["requestBody"] = {"content": {kind: {"schema": schema} for kind in MEDIA_TYPES}}
+        operation["security"] = SECURITY
+    if route.path in ANSWERS:
+        answer = {"application/json": {"schema": ANSWERS[route.path]}}
+        operation["responses"]["200"] = {"description": "What became of it", "content": answer}
+    return operation
+
+
+def _schemas() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": 512}
+    event = dict.fromkeys(TEXT_FIELDS, text) | {
+        "channel": {"type": "string", "description": ", ".join(CHANNELS)},
+        "timestamp": {
+            "type": ["string", "number"],
+            "description": "ISO 8601 with an offset, or a number since 1970 in s, ms, µs or ns",
+        },
+        "value": {"description": "A number, which may be text; what is none goes to metadata"},
+        "schema_version": {"type": ["integer", "string"]},
+        "metadata": OBJECT,
+        "context": {"type": "object", "properties": {name: {} for name in CONTEXT_FIELDS}},
+    }
+    problem = {"type": "string"}
+    return {
+        **tracking_schemas.schemas(),
+        "Event": {
+            "type": "object",
+            "required": ["event_type", "timestamp"],
+            "properties": event,
+            "additionalProperties": False,
+        },
+        "Batch": {
+            "type": "object",
+            "required": ["events"],
+            "properties": {
+                "events": {"type": "array", "minItems": 1},
+                "sent_at": event["timestamp"],
+                "writeKey": text,
+            },
+        },
+        "Problem": {
+            "type": "object",
+            "properties": {"type": problem, "title": problem, "detail": problem, "status": {}},
+        },
+    }
+
+
+def _security() -> dict[str, Any]:
+    return {
+        "basic": {"type": "http", "scheme": "basic", "description": "The write key is the user."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
+        "query": {"type": "apiKey", "in": "query", "name": "writeKey"},
+    }

@@ -1,0 +1,1 @@
+"""The collector's routes, one module per API."""

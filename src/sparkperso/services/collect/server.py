@@ -1,0 +1,114 @@
+"""`sparkperso collect`: the collector on a port of this machine."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+
+import click
+import uvicorn
+
+from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.config import Settings, load_settings
+from sparkperso.services.collect.app import make_app
+from sparkperso.services.http.header_timeout import HEADROOM, ServerConfig
+from sparkperso.services.http.logs import LOGGING
+from sparkperso.services.http.ports import require_free
+
+DEMO = (
+    "collect.sites.demo.write_key=demo-key",
+    "collect.sites.demo.server_key=demo-server-key",
+    "collect.sites.demo.consent=required",
+    'collect.sites.demo.origins=["http://127.0.0.1:*", "http://localhost:*"]',
+)
+"""The site of the demo's shop: its keys are public, and its people are asked."""
+
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+OTHER_FILES = 256
+"""Files that are open beside connections: the spool's, libraries, the brokers' sockets."""
+
+
+@click.command("collect", help="Takes events over HTTP and WebSocket into the spool or Kafka.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--sink", type=click.Choice(["spool", "kafka"]), help="collect.sink.")
+@click.option("--demo", is_flag=True, help="Serve the demo shop too.")
+@with_options((*SETTINGS_OPTIONS, DEBUG))
+def command(
+    *,
+    host: str,
+    port: int,
+    sink: str | None,
+    demo: bool,
+    env: str,
+    conf_dir: Path | None,
+    lake: str | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Serves until SIGTERM or Ctrl-C; then answers what is under way and hands the spool over."""
+    more = (*assignments, *((f"collect.sink={sink}",) if sink else ()), *(DEMO if demo else ()))
+    settings = load_settings(env, conf_dir, more, lake)
+    require_free(host, port)
+    app = make_app(settings, os.environ, conf_dir)
+    _allow_connections(settings.collect.limits.max_connections)
+    click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
+    _quieten_collector()
+    Server(server_config(app, settings, host, port)).run()
+
+
+def _quieten_collector() -> None:
+    """Requests leave little in circles: looking for it less often gives a tenth more of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def _allow_connections(count: int) -> None:
+    """Lets the process have as many files open, where its shell allows fewer than it could."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + HEADROOM + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but one that was asked to end and did is done, not killed by the signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes SIGTERM and Ctrl-C as the sign to end, while it serves."""
+        before = {number: signal.signal(number, self.handle_exit) for number in ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
+    """Returns how uvicorn serves the collector."""
+    limits = settings.collect.limits
+    return ServerConfig(
+        app,
+        settings.collect,
+        host=host,
+        port=port,
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=LOGGING,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws_max_size=limits.max_body_bytes,
+        timeout_keep_alive=ceil(limits.idle_seconds),
+        timeout_graceful_shutdown=limits.shutdown_seconds,
+    )

@@ -1,0 +1,1 @@
+"""The HTTP kit that services share: bounds, limits, problems, logs, metrics."""

@@ -1,0 +1,57 @@
+"""What is answered to errors, by their kind: always a problem document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sparkperso.services.collect.intake.request_services import headers_of
+from sparkperso.services.http.body import ClientGone
+from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.http.pages import page
+from sparkperso.services.http.problems import Problem
+
+FAILED = "The collector failed. Nothing is certain: send the events again."
+
+
+class Answers:
+    """Turns errors into responses, and counts them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def of(self, error: Exception, request: Request | None = None) -> Response:
+        """Returns the response to an error; unexpected ones are 500 without details, in the log.
+
+        Who followed a link (of an e-mail, say, which mangled it) gets a page to read.
+        """
+        problem = _problem(error)
+        self._metrics.problems.labels(problem.code).inc()
+        return page(problem) if request is not None and _is_person(request) else problem.response()
+
+    @property
+    def handlers(self) -> dict[Any, Callable[[Request, Exception], Response]]:
+        """Returns Starlette's handlers."""
+        kinds = (Problem, HTTPException, ClientGone, Exception)
+        return dict.fromkeys(kinds, lambda request, error: self.of(error, request))
+
+
+def _is_person(request: Request) -> bool:
+    """Says whether a browser asks for something to show: only then does it name HTML."""
+    accept = headers_of(request.scope).get(b"accept", b"").lower()
+    return request.method in ("GET", "HEAD") and b"text/html" in accept
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        detail = f"{error.detail}. /openapi.json lists what there is."
+        return Problem(error.status_code, "no_route", detail, error.headers)
+    if isinstance(error, ClientGone):
+        return Problem(400, "gone", "The body ended too early.")
+    return Problem(500, "internal", FAILED)

@@ -1,0 +1,71 @@
+"""Problems as pages for people, who followed a link: what is wrong, and what they can do."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from sparkperso.services.http.problems import Problem
+
+WORDS = {
+    "forged_token": (
+        "This link is not complete",
+        "Mail programs sometimes cut or change long links. Open the message again and click the "
+        "link there, or copy all of it into the address bar.",
+    ),
+    "expired_token": (
+        "This link has expired",
+        "Links in messages work for some time only. Visit the sender's site to find what you seek.",
+    ),
+    "target": (
+        "This link leads nowhere any more",
+        "The place that it led to is gone. Visit the sender's site to find what you seek.",
+    ),
+    "no_route": (
+        "There is no such page",
+        "If you followed a link in a message, open the message again and copy the whole link into "
+        "the address bar.",
+    ),
+}
+"""Code of a problem → heading and advice; others are shown in the problem's own words."""
+SAFE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+    "Vary": "Accept",
+}
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{heading}</title>
+<style>
+body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 34rem;
+  padding: 0 1rem;  color-scheme: light dark }}
+h1 {{ font-size: 1.6rem; line-height: 1.2 }}
+small {{ opacity: .7 }}
+</style>
+</head>
+<body>
+<main>
+<h1>{heading}</h1>
+<p>{advice}</p>
+<small>{status} {code}</small>
+</main>
+</body>
+</html>
+"""
+
+
+def page(problem: Problem) -> Response:
+    """Returns a problem as an HTML page, with its status and its headers."""
+    own = (HTTPStatus(problem.status).phrase, problem.detail)
+    heading, advice = WORDS.get(problem.code, own)
+    texts = {"heading": heading, "advice": advice, "code": problem.code}
+    text = PAGE.format(status=problem.status, **{k: escape(v) for k, v in texts.items()})
+    return Response(text, problem.status, {**problem.headers, **SAFE}, "text/html")

@@ -1,0 +1,22 @@
+"""Whether a port can be listened on."""
+
+from __future__ import annotations
+
+import socket
+
+from sparkperso.core.errors import UsageError
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises UsageError when the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"The pages should be served on {host}:{port}",
+                f"That is not possible: {error.strerror}",
+                "Name another port with --port",
+            ) from None

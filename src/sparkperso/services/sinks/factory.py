@@ -1,0 +1,50 @@
+"""Which sinks the configuration asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkperso.config import Settings
+from sparkperso.core.errors import ConfigError
+from sparkperso.services.sinks.base import Sink
+from sparkperso.services.sinks.spool import Spool
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where events go, and session recordings apart from them."""
+
+    events: Sink
+    recordings: Sink
+
+    @property
+    def all(self) -> tuple[Sink, Sink]:
+        """Returns both."""
+        return self.events, self.recordings
+
+
+def make_sinks(settings: Settings) -> Sinks:
+    """Returns the configured sinks, not started."""
+    config = settings.collect
+    if config.sink == "kafka":
+        from sparkperso.services.sinks.kafka import KafkaSink
+
+        kafka = config.kafka
+        return Sinks(KafkaSink(kafka.topic, kafka), KafkaSink(kafka.recordings_topic, kafka))
+    folder = spool_folder(settings)
+    return Sinks(Spool(folder, config.spool), Spool(folder / "recordings", config.spool))
+
+
+def spool_folder(settings: Settings) -> Path:
+    """Returns the folder of the spool; raises ConfigError when the lake is on no local disk."""
+    if settings.collect.spool.path:
+        return Path(settings.collect.spool.path)
+    root = settings.lake.root.removeprefix("file://")
+    if "://" in root:
+        raise ConfigError(
+            "The spool, and beside it what people decided, should be in a folder of this machine",
+            f"lake.root is '{root}', and collect.spool.path is not set",
+            "Set collect.spool.path",
+        )
+    return Path(root) / "_spool"

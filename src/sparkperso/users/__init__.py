@@ -1,0 +1,1 @@
+"""Who a person is: declared facts, country, age, profiles."""

@@ -1,0 +1,173 @@
+"""Country, year of birth and age of a person: one meaning for rules, models, lists and profiles.
+
+**Country** (ISO 3166-1 alpha-2) and **year of birth** are, in this order, what is declared in a
+table of users, what the last `identify` event with a usable value said, and, for the country, where
+the last event came from that tells (`context.country`). Nothing after as-of counts. A name of a
+country is read as ingest reads it; one that is none, and a year that nobody alive was born in, are
+as good as not said.
+
+**Age** is the number of years that a person has surely completed: the year of as-of (UTC), less the
+year of birth, less 1, since the birthday may be still to come. So nobody is taken for older than
+they are.
+
+**Traits** are keys of the metadata of `identify` events, and keys of an object `traits` in it; of
+one event the former outweigh the latter. The two facts are known in any spelling, `birthYear` and
+`countryCode` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.core.columns import TIMESTAMP, USER_ID
+from sparkperso.core.spellings import country_codes
+from sparkperso.platform.literals import instant
+
+BIRTH_YEAR, COUNTRY = "birth_year", "country"
+FACTS = (BIRTH_YEAR, COUNTRY)
+SPELLINGS = {
+    "birthyear": BIRTH_YEAR,
+    "yearofbirth": BIRTH_YEAR,
+    "country": COUNTRY,
+    "countrycode": COUNTRY,
+    "countryname": COUNTRY,
+}
+"""What clients call the facts, in small letters alone → fact."""
+FIRST_YEAR = 1900
+"""Years of birth before it are taken for mistakes."""
+STRINGS = "map<string,string>"
+
+
+def age_reached(birth_year: float, year: int) -> float:
+    """Returns the age in years that somebody has surely reached on any day of `year`."""
+    return max(year - birth_year - 1, 0)
+
+
+def age_at(birth_year: Column, as_of: datetime) -> Column:
+    """Returns `age_reached` of a column, null where the year is."""
+    age = F.lit(year_of(as_of)) - birth_year - F.lit(1)
+    return F.when(age > 0, age).when(age.isNotNull(), F.lit(0))
+
+
+def year_of(as_of: datetime) -> int:
+    """Returns the year that ages are counted in; a time without a zone is UTC."""
+    return as_of.astimezone(timezone.utc).year if as_of.tzinfo else as_of.year
+
+
+def is_birth_year(value: float, year: int) -> bool:
+    """Says whether somebody who lives in `year` may have been born in a year."""
+    return FIRST_YEAR <= value <= year
+
+
+@dataclass(frozen=True)
+class Persons:
+    """What facts about persons are taken from."""
+
+    events: DataFrame
+    """silver/events."""
+    declared: DataFrame | None = None
+    """user_id, birth_year, country and attributes of declared profiles, one row per user."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of countries beside those of ISO 3166 (ingest.country_aliases)."""
+
+    def facts(self, as_of: datetime, wanted: Collection[str] = FACTS) -> DataFrame:
+        """Returns user_id and the wanted facts, one row per user of whom any may be known."""
+        found = self._said(as_of)
+        if COUNTRY in wanted:
+            found = found.join(self._seen(as_of), USER_ID, how="full")
+        if self.declared is not None:
+            found = found.join(self._declared(as_of), USER_ID, how="full")
+        return found.select(USER_ID, *(_first_of(name, found).alias(name) for name in wanted))
+
+    def traits(self, wanted: Collection[str], as_of: datetime) -> DataFrame:
+        """Returns user_id, traits (trait → value): of each the last value that was said."""
+        said = self._entries(as_of).where(F.col("k").isin(*sorted(wanted)))
+        latest = said.groupBy(USER_ID, "k").agg(F.max_by("v", _order()).alias("v"))
+        entries = F.sort_array(F.collect_list(F.struct("k", "v")))
+        return latest.groupBy(USER_ID).agg(F.map_from_entries(entries).alias("traits"))
+
+    def _said(self, as_of: datetime) -> DataFrame:
+        """(user_id, said_birth_year, said_country): the last usable value of each."""
+        letters = F.regexp_replace(F.lower("k"), "[^a-z]", "")
+        said = self._entries(as_of).withColumn("letters", letters)
+        said = _with_code(said.where(F.col("letters").isin(*SPELLINGS)), "v", self.aliases)
+        year = F.when(_is(BIRTH_YEAR), _birth_year(F.col("v"), as_of))
+        country = F.when(_is(COUNTRY), F.col("code"))
+        return said.groupBy(USER_ID).agg(
+            *(
+                F.max_by(value, F.when(value.isNotNull(), _order())).alias(f"said_{name}")
+                for name, value in ((BIRTH_YEAR, year), (COUNTRY, country))
+            )
+        )
+
+    def _seen(self, as_of: datetime) -> DataFrame:
+        """(user_id, seen_country): where the last event that tells came from."""
+        seen = self._known(as_of).select(USER_ID, TIMESTAMP, F.col("context.country").alias("at"))
+        # Two steps: the first, over all events, is added up by hash.
+        each = seen.where("at IS NOT NULL").groupBy(USER_ID, "at").agg(F.max(TIMESTAMP).alias("t"))
+        last = F.max_by("at", F.struct("t", "at")).alias("seen_country")
+        return each.groupBy(USER_ID).agg(last)
+
+    def _declared(self, as_of: datetime) -> DataFrame:
+        """(user_id, declared_birth_year, declared_country): what is usable of it."""
+        assert self.declared is not None
+        rows = self.declared.select(USER_ID, BIRTH_YEAR, COUNTRY)
+        return _with_code(rows, COUNTRY, self.aliases).select(
+            USER_ID,
+            _birth_year(F.col(BIRTH_YEAR), as_of).alias("declared_birth_year"),
+            F.col("code").alias("declared_country"),
+        )
+
+    def _entries(self, as_of: datetime) -> DataFrame:
+        """(user_id, timestamp, event_id, rank, k, v) of what identify events said."""
+        said = self._known(as_of).where("event_type = 'identify'")
+        nested = F.map_entries(F.from_json(F.col("metadata").getItem("traits"), STRINGS))
+        nothing = F.from_json(F.lit("[]"), "array<struct<key:string,value:string>>")
+        sources = (F.coalesce(nested, nothing), F.map_entries("metadata"))
+        pairs = [_ranked(entries, rank) for rank, entries in enumerate(sources)]
+        rows = said.select(
+            USER_ID, TIMESTAMP, "event_id", F.inline(F.concat(*pairs)).alias("rank", "k", "v")
+        )
+        return rows.where(F.col("v").isNotNull() & (F.trim("v") != ""))
+
+    def _known(self, as_of: datetime) -> DataFrame:
+        is_known = F.col(USER_ID).isNotNull() & (F.col(TIMESTAMP) <= instant(as_of))
+        return self.events.where(is_known)
+
+
+def _ranked(entries: Column, rank: int) -> Column:
+    return F.transform(entries, lambda e: F.struct(F.lit(rank), e["key"], e["value"]))
+
+
+def _order() -> Column:
+    return F.struct(TIMESTAMP, "event_id", "rank", "k")
+
+
+def _is(fact: str) -> Column:
+    return F.col("letters").isin(*(name for name, known in SPELLINGS.items() if known == fact))
+
+
+def _first_of(name: str, found: DataFrame) -> Column:
+    """The first of what is declared, said and seen, as far as there are such columns."""
+    sources = [f"{source}_{name}" for source in ("declared", "said", "seen")]
+    return F.coalesce(*(source for source in sources if source in found.columns))
+
+
+def _birth_year(sent: Column, as_of: datetime) -> Column:
+    number = sent.try_cast("double")
+    year = number.try_cast("int")
+    is_usable = (year == number) & year.between(FIRST_YEAR, year_of(as_of))
+    return F.when(is_usable, year)
+
+
+def _with_code(rows: DataFrame, name: str, aliases: Mapping[str, str]) -> DataFrame:
+    """Adds `code`: the country that the column names; null where it is none."""
+    known = sorted(country_codes(aliases).items())
+    codes = rows.sparkSession.createDataFrame(known, "spelling string, code string")
+    is_same = F.upper(F.trim(rows[name])) == codes["spelling"]
+    return rows.join(F.broadcast(codes), is_same, how="left").drop("spelling")

@@ -1,0 +1,116 @@
+"""The doctor: each missing thing is one line that says what to do, and the exit status says it."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+
+import pytest
+
+from sparkperso.cli import doctor
+from sparkperso.cli.doctor import CHECKS, examine
+from sparkperso.cli.main import run_cli
+from sparkperso.config import load_settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings(lake=str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def found(settings):
+    """Returns look(what), which gives the finding of one check."""
+    return lambda what, where=settings: next(f for f in examine(where) if f.what == what)
+
+
+def test_all_is_there_where_the_tests_run(tmp_path, capsys):
+    assert run_cli(["doctor", "--lake", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(CHECKS)
+    assert all(line.startswith(("ok ", "note ")) for line in lines)
+
+
+def test_looking_makes_no_folder(settings, tmp_path):
+    list(examine(settings))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_java(found, monkeypatch):
+    monkeypatch.setattr("sparkperso.platform.java._candidates", list)
+    finding = found("Java")
+    assert finding.status == "missing"
+    assert "openjdk-17-jre-headless" in finding.text
+
+
+def test_missing_jars(found, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path))
+    finding = found("Spark's jars")
+    assert finding.status == "missing"
+    assert "make setup" in finding.text
+
+
+def test_jars_are_not_looked_for_where_spark_submit_brings_them(found, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path))
+    assert found("Spark's jars", load_settings("cluster")).status == "ok"
+
+
+def test_a_missing_package(found, monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGES", ("pyspark", "no-such-package"))
+    finding = found("packages")
+    assert finding.status == "missing"
+    assert "no-such-package" in finding.text
+
+
+def test_an_old_python(found, monkeypatch):
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 2))
+    assert found("Python").status == "missing"
+
+
+def test_a_lake_below_a_file(found, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    lake = str(tmp_path / "file" / "lake")
+    finding = found("lake", load_settings(lake=lake))
+    assert finding.status == "missing"
+    assert "--lake" in finding.text
+    assert run_cli(["doctor", "--lake", lake]) == 1
+    assert "Missing: lake" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_only_a_note(found, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(doctor, "UI_PORT", server.getsockname()[1])
+        finding = found("port of the UI")
+    assert finding.status == "note"
+    assert "--port" in finding.text
+
+
+def test_a_file_that_is_no_database(found, tmp_path):
+    place = tmp_path / "lake" / "_mlflow" / "mlflow.db"
+    place.parent.mkdir(parents=True)
+    place.write_text("this is not a database, and long enough to be looked at " * 20)
+    assert found("MLflow").status == "missing"
+    place.unlink()
+    sqlite3.connect(place).execute("CREATE TABLE runs (run_uuid TEXT)").connection.close()
+    assert found("MLflow").text.endswith("(0 runs)")
+
+
+def test_catalogs_and_servers_are_not_looked_into(found):
+    databricks = load_settings("databricks")
+    assert found("lake", databricks).status == "ok"
+    assert found("MLflow", databricks).status == "ok"
+
+
+def test_a_little_memory_is_a_note(found, monkeypatch):
+    monkeypatch.setattr(doctor.os, "sysconf", lambda name: 4096 if "SIZE" in name else 200_000)
+    finding = found("memory")
+    assert finding.status == "note"
+    assert "spark.driver_memory" in finding.text
+
+
+def test_a_full_disk_is_a_note(found, monkeypatch, tmp_path):
+    full = type("Usage", (), {"free": 5e8})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place: full)
+    finding = found("disk")
+    assert finding.status == "note"
+    assert f"0.5 GB in {tmp_path}" in finding.text

@@ -1,0 +1,187 @@
+"""Configuration: a later layer wins, nothing unknown passes, every message names the culprit."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from sparkperso.cli.config import MASK, render
+from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
+from sparkperso.config.layers import environments, flatten, read_layers, unflatten
+from sparkperso.core.errors import ConfigError
+from sparkperso.core.section import Section
+
+
+@pytest.fixture
+def conf(tmp_path):
+    """Returns write(path, text), which makes one file of a conf/ folder, and the folder."""
+
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        return tmp_path
+
+    write("base/lake.yaml", "lake: {root: from-base, catalog: cat}\n")
+    write("local/lake.yaml", "lake: {root: from-local}\n")
+    return write
+
+
+def message(*arguments, **named):
+    with pytest.raises(ConfigError) as error:
+        load_settings(*arguments, **named)
+    assert error.value.exit_status == 2
+    return str(error.value)
+
+
+@pytest.mark.parametrize("env", ["local", "cluster", "databricks"])
+def test_every_environment_of_the_package_is_valid(env):
+    assert environments(default_conf_dir()) == ["cluster", "databricks", "local"]
+    assert load_settings(env).env == env
+
+
+def test_a_setting_that_is_given_twice_is_refused():
+    with pytest.raises(ConfigError, match=r"'lake\.root' is set twice"):
+        load_settings(assignments=["lake.root=a", " lake.root=b"])
+
+
+def test_a_later_layer_wins_and_leaves_its_neighbours_alone(conf, monkeypatch):
+    folder = conf("base/other.yaml", "tracking: {experiment_prefix: p}\n")
+
+    def root(*assignments, lake=None):
+        return load_settings("local", folder, assignments, lake).lake.root
+
+    assert root() == "from-local"
+    monkeypatch.setenv("SPARKPERSO__LAKE__ROOT", "from-environment")
+    assert root() == "from-environment"
+    assert root("lake.root=from-set") == "from-set"
+    assert root("lake.root=from-set", lake="from-option") == "from-option"
+    assert load_settings("local", folder).lake.catalog == "cat"
+    assert load_settings("local", folder).tracking.experiment_prefix == "p"
+
+
+def test_an_unknown_key_is_refused_with_its_layer_and_the_nearest_name(conf):
+    text = message("local", conf("local/x.yaml", "spark: {driver_memry: 1g}\n"))
+    assert "unknown key 'spark.driver_memry' (from local/x.yaml)" in text
+    assert "did you mean 'driver_memory'?" in text
+
+
+def test_an_unknown_section_is_refused(conf):
+    assert "unknown key 'lakes" in message("local", conf("base/x.yaml", "lakes: {root: a}\n"))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("ingest.max_rejected_share=1.5", "less than or equal to 1, found 1.5"),
+        ("spark.shuffle_partitions=0", "greater than or equal to 1, found 0"),
+        ("spark.shuffle_partitions=many", "valid integer"),
+        ("recommend.seed=-1", "greater than or equal to 0"),
+        ("recommend.interactions.weights.purchase=.nan", "finite number"),
+        ("recommend.promotion.max_age_days=.inf", "finite number"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(assignment, says):
+    text = message(assignments=[assignment])
+    assert says in text
+    assert f"'{assignment.split('=')[0]}' (from --set)" in text
+
+
+def test_all_that_does_not_fit_is_told_at_once():
+    text = message(assignments=["lake.rot=a", "spark.shuffle_partitions=0"])
+    assert "lake.rot" in text
+    assert "spark.shuffle_partitions" in text
+
+
+def test_the_same_key_twice_in_one_layer_is_refused_across_files(conf):
+    text = message("local", conf("base/zzz.yaml", "lake: {root: again}\n"))
+    assert "'lake.root' is in both lake.yaml and zzz.yaml" in text
+
+
+def test_the_same_key_twice_in_one_layer_is_refused_within_a_file(conf):
+    text = message("local", conf("base/x.yaml", "spark:\n  master: a\n  master: b\n"))
+    assert "the key 'master' stands twice" in text
+    assert "line 3" in text
+
+
+@pytest.mark.parametrize("content", ["lake: [", "- a\n- b\n", "\tlake: 1\n"])
+def test_a_file_that_is_no_mapping_is_named(conf, content):
+    assert "x.yaml" in message("local", conf("base/x.yaml", content))
+
+
+@pytest.mark.parametrize("assignment", ["lake.root", "root=a", "=a"])
+def test_set_takes_a_dotted_key_and_a_value(assignment):
+    assert f"Found '{assignment}'" in message(assignments=[assignment])
+
+
+def test_an_unknown_environment_names_those_that_there_are(conf):
+    text = message("locl", conf("sources/shop.yaml", "a: 1\n"))
+    assert "There is no 'locl'" in text
+    assert "one of local folders" in text
+
+
+def test_a_spark_property_keeps_its_dots():
+    settings = load_settings(assignments=["spark.conf.spark.sql.shuffle.partitions=7"])
+    assert settings.spark.conf["spark.sql.shuffle.partitions"] == 7
+
+
+def test_flatten_and_unflatten_are_inverse():
+    tree = {"a": {"b": {"c.d": 1}, "e": [1, {"f": 2}]}, "g": {}}
+    flat = {keys: _Value(value) for keys, value in flatten(tree).items()}
+    assert unflatten(flat) == tree
+
+
+def test_the_hash_follows_the_values_and_nothing_else():
+    same = [load_settings(lake="a"), load_settings(assignments=["lake.root=a"])]
+    assert config_hash(same[0]) == config_hash(same[1])
+    assert config_hash(same[0]) != config_hash(load_settings(lake="b"))
+
+
+def test_a_settings_model_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().lake.root = "elsewhere"
+
+
+def test_mlflow_is_in_the_lakes_folder_unless_told():
+    settings = load_settings(lake="/data/lake")
+    assert settings.tracking_uri == "sqlite:////data/lake/_mlflow/mlflow.db"
+    assert settings.artifact_root == "/data/lake/_mlflow/artifacts"
+    server = load_settings("cluster", lake="s3a://b/lake", assignments=["tracking.uri=http://m"])
+    assert server.tracking_uri == "http://m"
+    assert server.artifact_root is None
+
+
+def test_a_lake_that_is_no_folder_needs_a_tracking_server():
+    with pytest.raises(ConfigError, match="SPARKPERSO__TRACKING__URI"):
+        _ = load_settings("cluster", lake="s3a://bucket/lake").tracking_uri
+
+
+def test_named_configuration_suggests_the_nearest(conf):
+    class Named(Section):
+        name: str
+        a: int
+
+    folder = conf("sources/shop.yaml", "a: 1\n")
+    assert load_named("sources", "shop", Named, folder) == Named(name="shop", a=1)
+    with pytest.raises(ConfigError, match="Did you mean 'shop'"):
+        load_named("sources", "shp", Named, folder)
+
+
+def test_show_is_yaml_that_names_the_layer_and_masks_secrets(monkeypatch):
+    monkeypatch.setenv("SPARKPERSO__TRACKING__URI", "https://me:hush@host/x")
+    assignments = ["spark.conf.spark.hadoop.fs.s3a.secret.key=hush"]
+    flat = read_layers(default_conf_dir(), "local", assignments)
+    tree = load_settings(assignments=assignments).model_dump(mode="json")
+    text = "\n".join(render(tree, flat))
+    assert "hush" not in text
+    shown = yaml.safe_load(text)
+    assert shown["spark"]["conf"].pop("spark.hadoop.fs.s3a.secret.key") == MASK
+    assert shown["tracking"].pop("uri") == f"https://{MASK}@host/x"
+    assert shown["lake"] == tree["lake"]
+    assert "# environment SPARKPERSO__TRACKING__URI" in text
+    assert "# --set" in text
+    assert "# local/platform.yaml" in text
+
+
+class _Value:
+    def __init__(self, value):
+        self.value = value

@@ -1,0 +1,32 @@
+"""What a live run does between its micro-batches."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from pyspark.errors import StreamingQueryException
+
+from sparkperso.core.errors import JobError
+from sparkperso.jobs.stream_segments.stream import LateBook, Live
+
+DROPPED = [
+    {"batchId": number, "stateOperators": [{"numRowsDroppedByWatermark": number}]}
+    for number in range(4)
+]
+
+
+def test_a_topic_that_cannot_be_written_ends_the_run():
+    query = SimpleNamespace(recentProgress=[])
+    live = Live(SimpleNamespace(), SimpleNamespace())
+    live.write(query)
+    live.relay = SimpleNamespace(exception=lambda: StreamingQueryException("no broker\n  at 1"))
+    with pytest.raises(JobError, match="no broker"):
+        live.write(query)
+
+
+def test_late_rows_of_a_micro_batch_are_counted_once():
+    book = LateBook()
+    book.add(SimpleNamespace(recentProgress=DROPPED[:3]))
+    book.add(SimpleNamespace(recentProgress=DROPPED[1:]))
+    assert book.n_rows == 1 + 2 + 3

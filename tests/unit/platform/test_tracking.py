@@ -1,0 +1,284 @@
+"""MLflow beside every model: nested runs, and registered versions that hold no code."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from socket import socket
+from threading import Thread
+
+import pytest
+from matplotlib.figure import Figure
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+from sparkperso.config import load_settings
+from sparkperso.core.errors import ConfigError, JobError, TrackingError
+from sparkperso.platform.tracking import open_tracking
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory):
+    return open_tracking(load_settings(lake=str(tmp_path_factory.mktemp("lake"))))
+
+
+def test_children_recorded_from_threads_name_their_parent(tracking):
+    with tracking.run("search", "parent") as parent:
+
+        def candidate(rank):
+            with parent.child(f"rank-{rank}") as child:
+                child.log_params({"rank": rank})
+                child.log_metrics({"ndcg_at_10": rank / 100}, step=1)
+                return child.run_id
+
+        with ThreadPoolExecutor(4) as pool:
+            children = list(pool.map(candidate, range(4)))
+    runs = [tracking.client.get_run(run_id) for run_id in children]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.run_id}
+    assert [run.data.params["rank"] for run in runs] == ["0", "1", "2", "3"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_run_whose_block_raises_is_marked_failed(tracking):
+    with pytest.raises(ValueError, match="boom"), tracking.run("search", "broken") as run:
+        raise ValueError("boom")
+    assert tracking.client.get_run(run.run_id).info.status == "FAILED"
+
+
+def test_figures_that_are_not_finite_are_left_out(tracking):
+    with tracking.run("search", "odd") as run:
+        run.log_metrics({"good": 1.0, "bad": math.nan})
+    assert tracking.client.get_run(run.run_id).data.metrics == {"good": 1.0}
+
+
+def test_pictures_and_documents_become_artifacts(tracking):
+    with tracking.run("search", "drawn") as run:
+        run.log_figure(Figure(), "pictures/empty.png")
+        run.log_dict({"a": 1}, "facts.json")
+    names = {file.path for file in tracking.client.list_artifacts(run.run_id)}
+    assert names == {"pictures", "facts.json"}
+
+
+def test_a_registered_version_is_found_by_its_alias_with_its_document(tracking):
+    document = {"tables": {"gold/als_user_factors": 3}}
+    with tracking.run("train", "als") as run:
+        version = tracking.register("als", run.run_id, document)
+    assert tracking.by_alias("als", "champion") is None
+    tracking.set_alias("als", "champion", version)
+    found = tracking.by_alias("als", "champion")
+    assert (found.version, found.run_id, found.document) == (version, run.run_id, document)
+
+
+def test_reading_a_version_leaves_no_file_behind(tracking, tmp_path, monkeypatch):
+    with tracking.run("train", "als") as run:
+        version = tracking.register("read", run.run_id, {"k": 3})
+    tracking.set_alias("read", "champion", version)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert tracking.by_alias("read", "champion").document == {"k": 3}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_registered_version_holds_nothing_but_json(tracking):
+    with tracking.run("train", "als") as run:
+        tracking.register("other", run.run_id, {"k": 3})
+    path = tracking.client.download_artifacts(run.run_id, "model")
+    assert json.loads(Path(path, "model.json").read_text()) == {"k": 3}
+
+
+def test_a_file_store_is_refused():
+    settings = load_settings(assignments=["tracking.uri=./mlruns"])
+    with pytest.raises(JobError, match="sqlite:///FILE"):
+        open_tracking(settings)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Returns answer(status, text): tracking on a server that answers everything like that."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    kept = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # by this name the library calls it
+            status, text = kept["answer"]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *parts):
+            pass
+
+    found = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=found.serve_forever, args=[0.02], daemon=True).start()
+
+    def answer(status, text=""):
+        kept["answer"] = status, text
+        uri = f"http://127.0.0.1:{found.server_port}"
+        return open_tracking(load_settings(assignments=[f"tracking.uri={uri}"]))
+
+    yield answer
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def nobody_there(monkeypatch):
+    """Tracking on a port that nobody listens on."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+    return open_tracking(load_settings(assignments=[f"tracking.uri={uri}"]))
+
+
+def test_only_an_answer_that_there_is_none_means_none(tracking, server):
+    assert tracking.by_alias("nothing", "champion") is None
+    for code in ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"):
+        found = server(404, json.dumps({"error_code": code, "message": "no"}))
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            assert found.by_alias("als", "champion") is None
+        else:
+            with pytest.raises(TrackingError, match=code):
+                found.by_alias("als", "champion")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(500, "down"), (404, "<html>no such page"), (404, '{"detail": "Not Found"}'), (200, "hello")],
+)
+def test_any_other_answer_is_an_error(server, status, text):
+    with pytest.raises(TrackingError, match=r"tracking\.uri"):
+        server(status, text).by_alias("als", "champion")
+
+
+def test_a_bad_request_about_an_alias_that_is_there_is_an_error(tracking, monkeypatch):
+    with tracking.run("train", "als") as run:
+        version = tracking.register("strict", run.run_id, {})
+    tracking.set_alias("strict", "champion", version)
+
+    def refuse(name, alias):
+        raise MlflowException("no", error_code=INVALID_PARAMETER_VALUE)
+
+    monkeypatch.setattr(tracking.client, "get_model_version_by_alias", refuse)
+    assert tracking.by_alias("strict", "other") is None
+    with pytest.raises(TrackingError):
+        tracking.by_alias("strict", "champion")
+
+
+def test_a_server_that_is_down_ends_every_call_with_one_paragraph(nobody_there):
+    calls = {
+        "by_alias": lambda: nobody_there.by_alias("als", "champion"),
+        "set_alias": lambda: nobody_there.set_alias("als", "champion", "1"),
+        "register": lambda: nobody_there.register("als", "0" * 32, {}),
+        "tag_version": lambda: nobody_there.tag_version("als", "1", {"a": 1}),
+        "run": lambda: nobody_there.run("search", "one").__enter__(),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TrackingError, match="Connection refused") as error:
+            call()
+        assert error.value.exit_status == 1, name
+        assert "HTTPConnectionPool" not in str(error.value), name
+
+
+def test_a_file_that_is_no_database_is_named_as_the_cause(tmp_path):
+    (tmp_path / "bad.db").write_bytes(b"no database at all" * 100)
+    uri = f"sqlite:///{tmp_path / 'bad.db'}"
+    with pytest.raises(TrackingError, match="not a database"):
+        open_tracking(load_settings(assignments=[f"tracking.uri={uri}"])).by_alias("a", "b")
+
+
+def test_what_went_wrong_first_is_raised_when_the_server_is_gone_too(tracking, monkeypatch):
+    def gone(*parts):
+        raise MlflowException("gone")
+
+    def fail(name, what):
+        with tracking.run("search", name) as run:
+            monkeypatch.setattr(run.client, "set_terminated", gone)
+            if what:
+                raise what
+
+    with pytest.raises(ValueError, match="first"):
+        fail("broken", ValueError("first"))
+    with pytest.raises(TrackingError, match="gone"):
+        fail("fine", None)
+
+
+def champion_in(root, alias="champion", document=None):
+    """Registers a version with a picture in the lake, under an alias."""
+    tracking = open_tracking(load_settings(lake=str(root)))
+    with tracking.run("train", "a run") as run:
+        run.log_dict({"a": 1}, "facts.json")
+        version = tracking.register("recommender", run.run_id, document or {"k": 3})
+    tracking.set_alias("recommender", alias, version)
+    return run.run_id
+
+
+@pytest.mark.parametrize("name", ["moved", "a lake, 100% ours", "Größe"])
+def test_a_lake_that_was_moved_reads_and_writes_where_it_is(tmp_path, name):
+    old, new = tmp_path / "lake", tmp_path / name
+    champion_in(old, document={"k": 7})
+    shutil.copytree(old, new)
+    champion_in(old, document={"k": 8})
+    shutil.rmtree(old)
+    tracking = open_tracking(load_settings(lake=str(new)))
+    champion = tracking.by_alias("recommender", "champion")
+    assert champion.document == {"k": 7}
+    names = {file.path for file in tracking.client.list_artifacts(champion.run_id)}
+    assert names == {"model", "facts.json"}
+    run_id = champion_in(new, "candidate")
+    assert tracking.by_alias("recommender", "candidate").document == {"k": 3}
+    assert list((new / "_mlflow" / "artifacts").rglob(f"{run_id}/artifacts/facts.json"))
+    assert not old.exists()
+    # Nothing in the database names the old place.
+    assert old.as_uri().encode() not in (new / "_mlflow" / "mlflow.db").read_bytes()
+
+
+def test_a_copy_leaves_the_lake_that_it_was_made_of_alone(tmp_path):
+    old, new = tmp_path / "lake", tmp_path / "lake-2"
+    champion_in(old)
+    shutil.copytree(old, new)
+    for root in (new, old, new):
+        tracking = open_tracking(load_settings(lake=str(root)))
+        champion = tracking.by_alias("recommender", "champion")
+        assert tracking.client.get_run(champion.run_id).info.artifact_uri.startswith(
+            f"{root.as_uri()}/"
+        )
+
+
+def test_a_place_of_artifacts_that_was_configured_stays(tmp_path):
+    elsewhere = [f"tracking.artifact_root={tmp_path / 'elsewhere'}"]
+    settings = load_settings(lake=str(tmp_path / "lake"), assignments=elsewhere)
+    with open_tracking(settings).run("train", "one") as run:
+        run.log_dict({}, "facts.json")
+    again = open_tracking(load_settings(lake=str(tmp_path / "lake")))
+    place = again.client.get_run(run.run_id).info.artifact_uri
+    assert place.startswith((tmp_path / "elsewhere").as_uri())
+
+
+def test_unity_catalog_gets_names_of_three_levels_and_a_signature(tmp_path):
+    from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
+
+    databricks = load_settings("databricks", assignments=["lake.schemas.gold=dev_me_gold"])
+    assert databricks.tracking.registry_uri == "databricks-uc"
+    settings = load_settings(lake=str(tmp_path))
+    tracking = replace(open_tracking(settings), model_schema=databricks.model_schema)
+    assert (
+        tracking.model_name("segments-behaviour")
+        == "main.dev_me_gold.sparkperso_segments_behaviour"
+    )
+    with tracking.run("train", "uc") as run:
+        tracking.register("recommender", run.run_id, {"k": 3})
+    folder = tracking.client.download_artifacts(run.run_id, "model")
+    # The very check that Unity Catalog's client makes before it registers.
+    UcModelRegistryStore._validate_model_signature(None, folder)
+
+
+def test_a_registry_in_unity_catalog_needs_the_tables_in_one_too():
+    settings = load_settings(assignments=["tracking.registry_uri=databricks-uc"])
+    with pytest.raises(ConfigError, match=r"lake\.catalog should name"):
+        _ = settings.model_schema

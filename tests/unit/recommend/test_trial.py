@@ -1,0 +1,172 @@
+"""One candidate on one fold: what is judged, when a fit stops, and what ratings are predicted."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyspark
+import pytest
+from scipy.sparse import csr_matrix
+
+from sparkperso.config.models import AlsParams, EaseParams, ExplicitParams, PopularityParams
+from sparkperso.recommend.fit.explicit_als import try_rating
+from sparkperso.recommend.fit.trial import Examined, Watch, try_candidate
+from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.scoring.ranking_blocks import Answers
+from sparkperso.testing.models import (
+    SIDE,
+    checkerboard,
+    coloured_catalogue,
+    left_out,
+    random_users,
+)
+
+BOARD = checkerboard()
+TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
+
+
+def board_exam(k=3):
+    right = np.zeros((SIDE, SIDE), dtype=np.float32)
+    right[range(SIDE), [left_out(u) for u in range(SIDE)]] = 1
+    answers = Answers(csr_matrix(right), np.ones(SIDE, dtype=np.int64))
+    return Examined(BOARD, answers, np.ones(SIDE, dtype=bool), k)
+
+
+def tried(params, patience=None):
+    catalogue = coloured_catalogue(SIDE)
+    return try_candidate(params, board_exam(), catalogue, FitSetting(), patience)
+
+
+def test_who_knows_all_answers_is_told_so():
+    found = tried(EaseParams(reg_param=2.0))
+    assert found["ndcg_at_3"] == found["recall_at_3"] == found["hit_rate_at_3"] == 1
+    assert found["precision_at_3"] == pytest.approx(1 / 3, abs=1e-6)
+    assert found["coverage_at_3"] == 1
+    assert found["n_judged"] == SIDE
+    assert found["curve"] == {}
+    assert found["iterations"] is None
+    assert all(found[name] > 0 for name in TIMES)
+    assert tried(PopularityParams())["ndcg_at_3"] < 1
+
+
+def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
+    whole = board_exam()
+    half = Answers(whole.answers.items, np.where(np.arange(SIDE) < 6, 1, 0))
+    exam = Examined(BOARD, half, whole.allowed, 3)
+    judged = try_candidate(
+        EaseParams(reg_param=2.0), exam, coloured_catalogue(SIDE), FitSetting(), None
+    )
+    assert judged["n_judged"] == 6
+    assert judged["ndcg_at_3"] == 1
+    assert len(exam.training) == SIDE
+
+
+class Scripted:
+    """An exam that finds, look after look, these figures."""
+
+    k = n_items = 3
+
+    def __init__(self, figures):
+        self.figures = iter(figures)
+
+    def judge(self, model):
+        value = next(self.figures)
+        return type("Found", (), {"means": lambda self, k, n: {"ndcg_at_3": value}})()
+
+
+def looked(figures, patience, last):
+    watch = Watch(Scripted(figures), patience, last)
+    for iteration in range(1, last + 1):
+        if not watch(iteration, None):
+            return watch, iteration
+    return watch, last
+
+
+@pytest.mark.parametrize(
+    ("figures", "patience", "stopped", "best"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 10, 10),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 1, 4, 2),
+        ([0.5, 0.4, 0.6, 0.2, 0.1], 2, 10, 6),
+        ([0.5, 0.4, 0.4, 0.9, 0.1], 2, 6, 2),
+        ([0.5, 0.5, 0.5, 0.5, 0.5], 3, 8, 2),
+    ],
+)
+def test_a_fit_stops_after_patience_and_the_best_iteration_is_known(
+    figures, patience, stopped, best
+):
+    watch, iteration = looked(figures, patience, 10)
+    assert (iteration, watch.best.iteration) == (stopped, best)
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_the_last_iteration_is_looked_at_whatever_its_number(last):
+    watch, _ = looked([0.1, 0.2][: (last + 1) // 2], 1, last)
+    assert watch.best.iteration == last
+
+
+def test_a_watch_that_never_looked_knows_nothing():
+    assert Watch(board_exam(), 1, 10).best is None
+
+
+def test_patience_ends_a_fit_that_has_found_everything():
+    params = AlsParams(rank=2, reg_param=0.01, alpha=5, max_iter=40)
+    patient, stubborn = tried(params, patience=1), tried(params)
+    assert patient["iterations"] == min(n for n, v in patient["curve"].items() if v == 1)
+    assert max(patient["curve"]) == patient["iterations"] + 2 < 40
+    assert patient["ndcg_at_3"] == stubborn["ndcg_at_3"] == 1
+    assert stubborn["curve"] == {}
+
+
+def test_all_figures_of_a_fit_that_was_stopped_are_of_its_best_look():
+    rng = np.random.default_rng(5)
+    users = random_users(5, 60)
+    right = csr_matrix((rng.random((60, users.n_items)) < 0.2).astype(np.float32))
+    answers = Answers(right, np.diff(right.indptr).astype(np.int64))
+    exam = Examined(users, answers, np.ones(users.n_items, dtype=bool), 3)
+    params, shop = AlsParams(rank=8, reg_param=0.01, max_iter=40), coloured_catalogue(users.n_items)
+    stopped = try_candidate(params, exam, shop, FitSetting(), 1)
+    best = params.model_copy(update={"max_iter": stopped["iterations"]})
+    alone = try_candidate(best, exam, shop, FitSetting(), None)
+    assert max(stopped["curve"]) > stopped["iterations"]
+    figures = set(alone) - {*TIMES, "curve", "iterations"}
+    assert {name: stopped[name] for name in figures} == {name: alone[name] for name in figures}
+    assert {"map_at_3", "coverage_at_3", "train_ndcg_at_3"} <= figures
+
+
+def movielens():
+    """Spark's own sample: 1,501 ratings by 30 users of 100 items."""
+    path = Path(pyspark.__file__).parent / "data/mllib/als/sample_movielens_ratings.txt"
+    rows = [line.split("::")[:3] for line in path.read_text().split()]
+    return np.array(rows, dtype=float)
+
+
+def ratings(rows):
+    places = (rows[:, 0].astype(int), rows[:, 1].astype(int))
+    return csr_matrix((rows[:, 2].astype(np.float32), places), shape=(30, 100))
+
+
+def test_ratings_are_predicted_better_than_by_their_mean():
+    rows = movielens()
+    held_out = np.arange(len(rows)) % 5 == 0
+    params = ExplicitParams(rank=8, reg_param=0.2, max_iter=5)
+    found = try_rating(params, ratings(rows[~held_out]), ratings(rows[held_out]), 42)
+    of_mean = np.sqrt(np.mean((rows[held_out, 2] - rows[~held_out, 2].mean()) ** 2))
+    assert found["rmse"] < 0.95 * of_mean
+    assert found["mae"] <= found["rmse"]
+    assert found["dropped_share"] < 0.05
+    again = try_rating(params, ratings(rows[~held_out]), ratings(rows[held_out]), 42)
+    assert again["rmse"] == found["rmse"]
+
+
+def test_cold_users_and_items_are_dropped_and_counted():
+    taught = csr_matrix(np.array([[5, 1, 0], [4, 0, 0], [0, 0, 0]], dtype=np.float32))
+    asked = csr_matrix(np.array([[0, 0, 3], [0, 2, 0], [4, 0, 0]], dtype=np.float32))
+    found = try_rating(ExplicitParams(rank=2), taught, asked, 42)
+    assert found["dropped_share"] == pytest.approx(2 / 3, abs=1e-6)
+    assert math.isfinite(found["rmse"])
+    cold = try_rating(ExplicitParams(rank=2), taught, csr_matrix((3, 3), dtype=np.float32), 42)
+    assert math.isnan(cold["rmse"])
+    assert cold["dropped_share"] == 0
