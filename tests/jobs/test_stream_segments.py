@@ -124,7 +124,7 @@ def test_by_the_walls_clock_people_leave_when_nothing_comes_and_the_topic_is_tol
         for seconds in (10, 40, 160):
             soon = AS_OF.now(AS_OF.tzinfo) + timedelta(seconds=seconds)
             place.add([simple(f"u{n}-{seconds}", 0, soon) for n in range(6)])
-            if wait_until(lambda: place.told(), seconds, required=False):
+            if wait_until(place.told, seconds, required=False):
                 break
 
         def all_left():

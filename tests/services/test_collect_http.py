@@ -57,7 +57,8 @@ def test_it_is_up_in_under_two_seconds_without_spark(collector, tmp_path):
     # On a machine with other work a second lasts longer than one of the processor.
     assert min(collector.started_in, processor_seconds() - before) < 2.0
     heavy = "{'pyspark', 'mlflow', 'pandas'}"
-    code = f"import sys, sparkperso.services.collect.server; print(sorted({heavy} & sys.modules.keys()))"
+    module = "sparkperso.services.collect.server"
+    code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -12,7 +12,8 @@ from sparkperso.recommend.arrays.attributes import age_of, countries_of
 from sparkperso.recommend.data.user_histories import UserAttributes
 from sparkperso.segments.rules.attributes import attributes
 from sparkperso.testing.frames import events_frame
-from sparkperso.users.persons import Persons, age_at, age_reached
+from sparkperso.users.facts import age_reached
+from sparkperso.users.persons import Persons, age_at
 from sparkperso.users.profiles import profile_people
 
 AS_OF = datetime(2026, 6, 30, tzinfo=timezone.utc)

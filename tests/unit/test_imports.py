@@ -48,7 +48,7 @@ def test_the_session_is_built_in_one_place():
         for path in PACKAGE.rglob("*.py")
         if "SparkSession.builder" in path.read_text()
     ]
-    assert found == ["session.py"]
+    assert found == ["platform/session.py"]
 
 
 def test_no_job_names_this_machine():
@@ -65,4 +65,4 @@ def test_tables_are_read_and_written_in_one_place():
         for path in PACKAGE.rglob("*.py")
         if any(mark in path.read_text() for mark in marks)
     }
-    assert found == {"tables.py"}
+    assert found == {"platform/lake.py"}

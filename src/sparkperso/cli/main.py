@@ -20,7 +20,7 @@ LOOKS = {
     "doctor": ("sparkperso.cli.doctor", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
-    "collect": ("sparkperso.services.collect.server", "Takes events over HTTP and WebSocket."),
+    "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
 }

@@ -1,19 +1,13 @@
-"""Intervals of means over users, by resampling groups of users (no user reaches the driver)."""
+"""Intervals of means over users, by resampling groups of users (`bootstrap_sums` counts them)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.core.columns import USER_ID
 from sparkperso.core.threads import one_thread
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 Floats = npt.NDArray[np.float64]
 DECIMALS = 6
@@ -38,25 +32,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
-def bucket_sums(
-    per_user: DataFrame, columns: Sequence[str], n_buckets: int
-) -> tuple[Floats, Floats]:
-    """Returns users per bucket, and sums per bucket and column (shape buckets × columns).
-
-    `per_user` has one row per user_id. A user's bucket is xxhash64(user_id) mod `n_buckets`, so at
-    most `n_buckets` rows reach the driver, however many users there are.
-    """
-    from pyspark.sql import functions as F
-
-    bucket = F.pmod(F.xxhash64(USER_ID), F.lit(n_buckets)).alias("bucket")
-    sums = [F.round(F.sum(name), 9).alias(name) for name in columns]
-    rows = per_user.groupBy(bucket).agg(F.count(F.lit(1)).alias("n"), *sums).orderBy("bucket")
-    found = rows.collect()
-    counts = np.array([row["n"] for row in found], dtype=np.float64)
-    values = np.array([[row[name] for name in columns] for row in found], dtype=np.float64)
-    return counts, values.reshape(len(found), len(columns))
 
 
 @one_thread()

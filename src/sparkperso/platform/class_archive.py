@@ -1,8 +1,8 @@
 """An archive of the classes that Spark loads at its start: the JVM maps it instead of parsing jars.
 
-`python -m sparkperso.platform.class_archive` writes it (part of `make setup`). It belongs to one Java and
-one environment, for the JVM compares the class path: a session without a matching one starts as it
-always did, only slower.
+`python -m sparkperso.platform.class_archive` writes it (part of `make setup`). It belongs to one
+Java and one environment, for the JVM compares the class path: a session without a matching one
+starts as it always did, only slower.
 """
 
 from __future__ import annotations

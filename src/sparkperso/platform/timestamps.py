@@ -1,4 +1,4 @@
-"""Reads times of whatever form as UTC timestamps, in Columns: the grammar of `sparkperso.core.times`.
+"""Reads times of whatever form as UTC timestamps, in Columns: the grammar of `core.times`.
 
 No result depends on the session's time zone.
 """

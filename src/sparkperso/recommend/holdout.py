@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.recommend import BootstrapConfig
 from sparkperso.core.columns import USER_ID
-from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval, bucket_sums
+from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
+from sparkperso.evaluate.bootstrap_sums import bucket_sums
 from sparkperso.evaluate.ranking import judge, mean_metrics, ndcg_at_k, user_metrics
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS

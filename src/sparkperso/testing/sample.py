@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sparkperso.core.package_data import DATA
+
 # One line in so many is taken, so that many customers fit a small file.
 EVERY = 4
 
-BUNDLED = Path(__file__).resolve().parent.parent / "data" / "online_retail_2009_2010.parquet"
+BUNDLED = DATA / "online_retail_2009_2010.parquet"
 
 
 def write_sample(path: Path, customers: int = 200, anonymous_invoices: int = 100) -> Path:

@@ -6,10 +6,6 @@ the last event came from that tells (`context.country`). Nothing after as-of cou
 country is read as ingest reads it; one that is none, and a year that nobody alive was born in, are
 as good as not said.
 
-**Age** is the number of years that a person has surely completed: the year of as-of (UTC), less the
-year of birth, less 1, since the birthday may be still to come. So nobody is taken for older than
-they are.
-
 **Traits** are keys of the metadata of `identify` events, and keys of an object `traits` in it; of
 one event the former outweigh the latter. The two facts are known in any spelling, `birthYear` and
 `countryCode` too.
@@ -19,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -27,41 +23,15 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import TIMESTAMP, USER_ID
 from sparkperso.core.spellings import country_codes
 from sparkperso.platform.literals import instant
+from sparkperso.users.facts import BIRTH_YEAR, COUNTRY, FACTS, FIRST_YEAR, SPELLINGS, year_of
 
-BIRTH_YEAR, COUNTRY = "birth_year", "country"
-FACTS = (BIRTH_YEAR, COUNTRY)
-SPELLINGS = {
-    "birthyear": BIRTH_YEAR,
-    "yearofbirth": BIRTH_YEAR,
-    "country": COUNTRY,
-    "countrycode": COUNTRY,
-    "countryname": COUNTRY,
-}
-"""What clients call the facts, in small letters alone → fact."""
-FIRST_YEAR = 1900
-"""Years of birth before it are taken for mistakes."""
 STRINGS = "map<string,string>"
-
-
-def age_reached(birth_year: float, year: int) -> float:
-    """Returns the age in years that somebody has surely reached on any day of `year`."""
-    return max(year - birth_year - 1, 0)
 
 
 def age_at(birth_year: Column, as_of: datetime) -> Column:
     """Returns `age_reached` of a column, null where the year is."""
     age = F.lit(year_of(as_of)) - birth_year - F.lit(1)
     return F.when(age > 0, age).when(age.isNotNull(), F.lit(0))
-
-
-def year_of(as_of: datetime) -> int:
-    """Returns the year that ages are counted in; a time without a zone is UTC."""
-    return as_of.astimezone(timezone.utc).year if as_of.tzinfo else as_of.year
-
-
-def is_birth_year(value: float, year: int) -> bool:
-    """Says whether somebody who lives in `year` may have been born in a year."""
-    return FIRST_YEAR <= value <= year
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from sparkperso.evaluate.clustering import Cluster, ClusteringMetrics
 from sparkperso.segments.base.naming import Trait
 from sparkperso.segments.base.projection import Projection
 from sparkperso.segments.base.result import SegmentProfile
-from sparkperso.segments.describe.plots import draw_profiles, draw_scatter, draw_search
+from sparkperso.segments.describe.plots import draw_profiles, draw_scatter
+from sparkperso.segments.kmeans.plots import draw_search
 from sparkperso.segments.kmeans.search import Candidate
 
 FEATURES = ("frequency", "monetary")

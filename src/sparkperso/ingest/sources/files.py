@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import unquote
 
@@ -14,6 +13,7 @@ from pyspark.sql import SparkSession
 from sparkperso.config.source import Format
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.package_data import DATA
 
 PACKAGE = "package:"
 LAKE = "lake:"
@@ -49,8 +49,7 @@ def resolve_path(path: str, lake_root: str = "") -> str:
         return f"{lake_root.rstrip('/')}/{path.removeprefix(LAKE)}"
     if not path.startswith(PACKAGE):
         return path
-    data = Path(__file__).resolve().parent.parent / "data"
-    return str(data / path.removeprefix(PACKAGE))
+    return str(DATA / path.removeprefix(PACKAGE))
 
 
 def literal(path: str) -> str:

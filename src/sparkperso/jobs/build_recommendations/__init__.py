@@ -1,5 +1,5 @@
 """build-recommendations: lists for everybody from the champion."""
 
-from sparkperso.jobs.build_recommendations.job import STEP
+from sparkperso.jobs.build_recommendations.job import STEP, main
 
-__all__ = ["STEP"]
+__all__ = ["STEP", "main"]

@@ -14,7 +14,7 @@ from sparkperso.recommend.data.user_histories import load_catalogue
 from sparkperso.recommend.scoring.diversity import make_diversity
 from sparkperso.recommend.scoring.eligibility import allowed_items, unused_attributes, user_rules
 from sparkperso.recommend.scoring.top_n import Selection
-from sparkperso.users.persons import year_of
+from sparkperso.users.facts import year_of
 
 
 def make_selection(job: Job, catalogue: Catalogue) -> Selection:

@@ -1,5 +1,5 @@
 """build-segments: users into groups, described and named."""
 
-from sparkperso.jobs.build_segments.job import STEP
+from sparkperso.jobs.build_segments.job import STEP, main
 
-__all__ = ["STEP"]
+__all__ = ["STEP", "main"]

@@ -1,5 +1,5 @@
 """ingest-events: records of files or streams become events."""
 
-from sparkperso.jobs.ingest_events.batch import STEP
+from sparkperso.jobs.ingest_events.batch import STEP, main
 
-__all__ = ["STEP"]
+__all__ = ["STEP", "main"]

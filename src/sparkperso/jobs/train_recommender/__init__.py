@@ -1,5 +1,5 @@
 """train-recommender: search, test and refit of the models, kept as a candidate."""
 
-from sparkperso.jobs.train_recommender.job import STEP
+from sparkperso.jobs.train_recommender.job import STEP, main
 
-__all__ = ["STEP"]
+__all__ = ["STEP", "main"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from sparkperso.users.persons import BIRTH_YEAR, age_reached, is_birth_year
+from sparkperso.users.facts import BIRTH_YEAR, age_reached, is_birth_year
 
 NO = frozenset({"false", "no", "n", "off", "out"})
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")

@@ -16,7 +16,8 @@ from sparkperso.core.errors import JobError
 from sparkperso.platform.literals import instant
 from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
 from sparkperso.recommend.data.interactions import MICROS_PER_DAY
-from sparkperso.users.persons import BIRTH_YEAR, COUNTRY, Persons
+from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
+from sparkperso.users.persons import Persons
 
 HISTORY = (
     f"{USER_ID} string, items array<int>, strengths array<float>, ages array<float>, "

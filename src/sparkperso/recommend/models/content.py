@@ -20,7 +20,7 @@ from sparkperso.recommend.models.base import (
     nothing_where_zero,
 )
 from sparkperso.recommend.models.recency_prior import load_prior, with_prior
-from sparkperso.users.persons import BIRTH_YEAR
+from sparkperso.users.facts import BIRTH_YEAR
 
 MAX_TERMS = 20_000
 PROFILE = "profile"

@@ -1,4 +1,4 @@
-"""Pictures of a segmentation: the users on a plane, the profiles, and the search for k."""
+"""Pictures of a segmentation: the users on a plane, and the profiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sparkperso.config.segments import Naming
 from sparkperso.segments.base.naming import in_words
 from sparkperso.segments.base.projection import Projection
 from sparkperso.segments.base.result import SegmentProfile
-from sparkperso.segments.kmeans.search import Candidate
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; then further ones.
 COLOURS = (
@@ -75,46 +74,6 @@ def draw_profiles(profiles: Sequence[SegmentProfile], naming: Naming, name: str)
     return figure
 
 
-def draw_search(candidates: Sequence[Candidate], chosen: Candidate, name: str) -> Figure:
-    """Returns silhouette, Davies–Bouldin and cost by k: a dot per start, a line by the best."""
-    figure = Figure(figsize=(10.5, 3.6), dpi=DPI, layout="constrained")
-    panels = figure.subplots(1, 3)
-    for axes, (measure, title, best) in zip(panels, _MEASURES, strict=True):
-        values = [(c.k, c.figures()[measure]) for c in candidates]
-        axes.scatter(
-            [k for k, _ in values],
-            [v for _, v in values],
-            s=22,
-            color=COLOURS[0],
-            alpha=0.5,
-            linewidths=0,
-        )
-        by_k = sorted({k for k, _ in values})
-        line = [best(v for k, v in values if k == here) for here in by_k]
-        axes.plot(by_k, line, color=COLOURS[0])
-        axes.scatter(
-            chosen.k,
-            chosen.figures()[measure],
-            s=130,
-            facecolors="none",
-            edgecolors=COLOURS[4],
-            linewidths=2,
-        )
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.set_xlabel("k")
-        axes.set_xticks(by_k)
-        _plain(axes)
-    figure.suptitle(f"The search for k of '{name}': {chosen.k} chosen", fontweight="bold")
-    return figure
-
-
-_MEASURES = (
-    ("silhouette", "Silhouette (high is good)", max),
-    ("davies_bouldin", "Davies–Bouldin (low is good)", min),
-    ("cost", "Within-cluster cost", min),
-)
-
-
 def axis_title(projection: Projection, axis: int, features: Sequence[str]) -> str:
     """Returns what an axis shows: its share of the variance and the features that shape it most."""
     weights = projection.loadings[:, axis]
@@ -141,7 +100,7 @@ def _frame_dots(axes: Axes, projection: Projection) -> None:
     """Cuts off half a percent at each end: single outliers would press all the rest together."""
     axes.set_xlim(_limits(projection.xy[:, 0]))
     axes.set_ylim(_limits(projection.xy[:, 1]))
-    _plain(axes)
+    plain_axes(axes)
 
 
 def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -150,7 +109,8 @@ def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low) - margin, float(high) + margin
 
 
-def _plain(axes: Axes) -> None:
+def plain_axes(axes: Axes) -> None:
+    """Leaves two sides of a frame, a pale grid and small numbers."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=GREY, labelsize=8.5)
     axes.grid(color="#e6e6e6", linewidth=0.6)

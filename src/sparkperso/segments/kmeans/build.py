@@ -24,6 +24,7 @@ from sparkperso.segments.base.sample import mini_batch, sample_points
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.kmeans.gap import Gap, best_k, gap_statistic, is_noise
+from sparkperso.segments.kmeans.plots import draw_search
 from sparkperso.segments.kmeans.search import Candidate, assign, choose_candidate, fit_all, search_k
 
 NO_CLUSTERS = (
@@ -70,7 +71,7 @@ def build_kmeans(
             members, population, plan.profiled, plan.naming, scaled, labels=lineage.labels
         )
         drawn = _draw(points, members, profiles, (plan, settings))
-    drawn["search.png"] = plots.draw_search(candidates, chosen, plan.name)
+    drawn["search.png"] = draw_search(candidates, chosen, plan.name)
     return SegmentationResult(
         segmentation=plan.name,
         kind=plan.kind,

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.spellings import DEVICES
 from sparkperso.rules.attributes import AGE, trait_of
-from sparkperso.users.persons import BIRTH_YEAR, COUNTRY, Persons, age_at
+from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
+from sparkperso.users.persons import Persons, age_at
 
 TRAITS = "_traits"
 

@@ -1,4 +1,4 @@
-"""`sparkperso collect`: the collector on a port of this machine."""
+"""The collector on a port of this machine."""
 
 from __future__ import annotations
 
@@ -14,56 +14,31 @@ from pathlib import Path
 import click
 import uvicorn
 
-from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
-from sparkperso.config import Settings, load_settings
+from sparkperso.config import Settings
 from sparkperso.services.collect.app import make_app
 from sparkperso.services.http.header_timeout import HEADROOM, ServerConfig
 from sparkperso.services.http.logs import LOGGING
 from sparkperso.services.http.ports import require_free
-
-DEMO = (
-    "collect.sites.demo.write_key=demo-key",
-    "collect.sites.demo.server_key=demo-server-key",
-    "collect.sites.demo.consent=required",
-    'collect.sites.demo.origins=["http://127.0.0.1:*", "http://localhost:*"]',
-)
-"""The site of the demo's shop: its keys are public, and its people are asked."""
-
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 OTHER_FILES = 256
 """Files that are open beside connections: the spool's, libraries, the brokers' sockets."""
 
 
-@click.command("collect", help="Takes events over HTTP and WebSocket into the spool or Kafka.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--sink", type=click.Choice(["spool", "kafka"]), help="collect.sink.")
-@click.option("--demo", is_flag=True, help="Serve the demo shop too.")
-@with_options((*SETTINGS_OPTIONS, DEBUG))
-def command(
-    *,
-    host: str,
-    port: int,
-    sink: str | None,
-    demo: bool,
-    env: str,
-    conf_dir: Path | None,
-    lake: str | None,
-    assignments: tuple[str, ...],
-) -> None:
-    """Serves until SIGTERM or Ctrl-C; then answers what is under way and hands the spool over."""
-    more = (*assignments, *((f"collect.sink={sink}",) if sink else ()), *(DEMO if demo else ()))
-    settings = load_settings(env, conf_dir, more, lake)
+def serve(settings: Settings, conf_dir: Path | None, host: str, port: int) -> None:
+    """Serves until SIGTERM or Ctrl-C; then answers what is under way and hands the spool over.
+
+    Raises UsageError when the port cannot be listened on.
+    """
     require_free(host, port)
     app = make_app(settings, os.environ, conf_dir)
     _allow_connections(settings.collect.limits.max_connections)
     click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
-    _quieten_collector()
+    _tune_gc()
     Server(server_config(app, settings, host, port)).run()
 
 
-def _quieten_collector() -> None:
+def _tune_gc() -> None:
     """Requests leave little in circles: looking for it less often gives a tenth more of them."""
     gc.collect()
     gc.freeze()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from sparkperso.core.package_data import DATA
 from sparkperso.services.http.problems import Problem
 
-BUILT = Path(__file__).resolve().parent.parent / "data" / "web"
+BUILT = DATA / "web"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".txt": "text/plain"}
 
 
