@@ -26,19 +26,19 @@ EVERY = 10
 
 
 def main() -> None:
-    exam = examine(shop(), 0.8, 1.0)
-    is_new = np.arange(len(exam.users)) % EVERY == 0
-    asked = np.flatnonzero(is_new & (exam.answers.counts > 0))
-    known = exam.users.take(np.flatnonzero(~is_new))
+    prepared = examine(shop(), 0.8, 1.0)
+    is_new = np.arange(len(prepared.users)) % EVERY == 0
+    asked = np.flatnonzero(is_new & (prepared.answers.counts > 0))
+    known = prepared.users.take(np.flatnonzero(~is_new))
     found = {"new_users": int(is_new.sum()), "judged": len(asked)}
-    for name, taught in {"folded_in": known, "refitted": exam.users}.items():
+    for name, train in {"folded_in": known, "refitted": prepared.users}.items():
         start = time.perf_counter()
-        model = fit_model(AlsParams(rank=64), taught, bare(exam))
+        model = fit_model(AlsParams(rank=64), train, bare(prepared))
         fitted = time.perf_counter()
-        users = exam.users.take(asked)
-        lists = best_items(model, users, Selection(exam.k, exam.allowed))
-        judged = judge_lists(lists, users, exam.answers.take(asked)).means(
-            exam.k, exam.users.n_items
+        users = prepared.users.take(asked)
+        lists = best_items(model, users, Selection(prepared.k, prepared.allowed))
+        judged = judge_lists(lists, users, prepared.answers.take(asked)).means(
+            prepared.k, prepared.users.n_items
         )
         found |= {
             f"{name}_ndcg_at_10": judged["ndcg_at_10"],

@@ -34,7 +34,7 @@ from sparkperso.config.models import (
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.fit.blend_weights import blend_sums, choose_weights, weight_grid
-from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting, Scorer
 from sparkperso.recommend.models.recency_prior import with_prior
@@ -128,7 +128,7 @@ def gain(values: list[dict[str, np.ndarray]], name: str) -> tuple[float, float, 
     return float(np.mean(means)), float(low), float(high)
 
 
-def ask(folds: list[Examined], test: Examined, catalogue: Catalogue) -> tuple[dict, dict]:
+def ask(folds: list[FoldInMemory], test: FoldInMemory, catalogue: Catalogue) -> tuple[dict, dict]:
     """Returns what was chosen on the folds, and every contender's nDCG per user of the test."""
     chosen: dict[str, tuple[Any, float | None]] = {}
     parts = []
@@ -144,12 +144,14 @@ def ask(folds: list[Examined], test: Examined, catalogue: Catalogue) -> tuple[di
             parts.append(settings_of(name, max(figures, key=figures.__getitem__)))
     values = {name: values_of(fitter(name, key, catalogue), test) for name, key in chosen.items()}
     hybrid = blend(folds, tuple(parts), catalogue)
-    values["hybrid"] = values_of(lambda exam: fit_model(hybrid, exam.training, catalogue), test)
+    values["hybrid"] = values_of(
+        lambda prepared: fit_model(hybrid, prepared.training, catalogue), test
+    )
     told = {name: [str(settings_of(name, key)), key[1]] for name, key in chosen.items()}
     return {**told, "hybrid": hybrid.model_dump(mode="json")}, values
 
 
-def tried(name: str, space: list[Any], folds: list[Examined], catalogue: Catalogue) -> dict:
+def tried(name: str, space: list[Any], folds: list[FoldInMemory], catalogue: Catalogue) -> dict:
     """Returns (place in the space, half-life) → nDCG@10, the mean of the folds."""
     priors = PRIORS if name != "popularity" else (None,)
     sums: dict[tuple[int, float | None], float] = {}
@@ -173,23 +175,25 @@ def settings_of(name: str, key: tuple[int, float | None]) -> Any:
 
 def fitter(
     name: str, key: tuple[int, float | None], catalogue: Catalogue
-) -> Callable[[Examined], Any]:
+) -> Callable[[FoldInMemory], Any]:
     settings = settings_of(name, key)
     if isinstance(settings, dict):
-        return lambda exam: with_prior(fit_implicit(settings, exam), exam.training, key[1])
-    return lambda exam: fit_model(settings, exam.training, catalogue)
+        return lambda prepared: with_prior(
+            fit_implicit(settings, prepared), prepared.training, key[1]
+        )
+    return lambda prepared: fit_model(settings, prepared.training, catalogue)
 
 
-def fit_implicit(settings: dict[str, Any], exam: Examined) -> ImplicitAls:
+def fit_implicit(settings: dict[str, Any], prepared: FoldInMemory) -> ImplicitAls:
     """Returns the `implicit` library's ALS, fitted."""
     from implicit.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(**settings, random_state=42, num_threads=1)
-    model.fit(exam.users.likes, show_progress=False)
+    model.fit(prepared.users.likes, show_progress=False)
     return ImplicitAls(model.user_factors, model.item_factors)
 
 
-def blend(folds: list[Examined], parts: tuple, catalogue: Catalogue) -> HybridParams:
+def blend(folds: list[FoldInMemory], parts: tuple, catalogue: Catalogue) -> HybridParams:
     grid = weight_grid(len(parts), 5)
     users, sums = 0, 0
     for fold in folds:
@@ -199,12 +203,12 @@ def blend(folds: list[Examined], parts: tuple, catalogue: Catalogue) -> HybridPa
     return HybridParams(parts=parts, weights=choose_weights(users, sums, grid, 100))
 
 
-def values_of(fit: Callable[[Examined], Scorer], exam: Examined) -> np.ndarray:
+def values_of(fit: Callable[[FoldInMemory], Scorer], prepared: FoldInMemory) -> np.ndarray:
     """Returns the nDCG@10 of each user with a right answer."""
-    rows = np.flatnonzero(exam.answers.counts > 0)
-    asked = exam.users.take(rows)
-    lists = best_items(fit(exam), asked, Selection(exam.k, exam.allowed))
-    return user_values(lists, exam.answers.take(rows))["ndcg"]
+    rows = np.flatnonzero(prepared.answers.counts > 0)
+    asked = prepared.users.take(rows)
+    lists = best_items(fit(prepared), asked, Selection(prepared.k, prepared.allowed))
+    return user_values(lists, prepared.answers.take(rows))["ndcg"]
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.platform.session import build_session
 from sparkperso.recommend.data.folds import make_folds
-from sparkperso.recommend.data.prepared_fold import prepare_exam
+from sparkperso.recommend.data.prepared_fold import prepare_fold
 from sparkperso.recommend.data.user_histories import load_catalogue
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter
 from sparkperso.recommend.fit.mllib import MllibSetting
-from sparkperso.recommend.fit.task_runner import Shared
+from sparkperso.recommend.fit.task_runner import Broadcasts
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.tune.search import Search, SearchPlan
 
@@ -74,18 +74,22 @@ def measure(job: Job, n_mllib: int) -> dict:
     config, inputs = job.settings.recommend, read_inputs(job)
     catalogue = load_catalogue(inputs.item_index, job.read("silver/items"), 500_000)
     folds, _ = make_folds(inputs.events, config.interactions, config.split, inputs.as_of)
-    exams = [prepare_exam(f, 10, catalogue, inputs.item_index, inputs.attributes) for f in folds]
-    for exam in exams:
-        exam.judged_users.count()
+    prepared_folds = [
+        prepare_fold(f, 10, catalogue, inputs.item_index, inputs.attributes) for f in folds
+    ]
+    for prepared in prepared_folds:
+        prepared.judged_users.count()
     space = candidates()
     step = max(1, len(space) // n_mllib)
     sides = {"kernel": space, "mllib": space[::step]}
-    found = {name: search(job, exams, catalogue, name, tried) for name, tried in sides.items()}
+    found = {
+        name: search(job, prepared_folds, catalogue, name, tried) for name, tried in sides.items()
+    }
     scaled = found["mllib"]["seconds"] * len(space) / len(sides["mllib"])
     by_kernel = found["kernel"]["means"][::step]
     return {
         "candidates": len(space),
-        "folds": len(exams),
+        "folds": len(prepared_folds),
         "kernel_seconds": found["kernel"]["seconds"],
         "kernel_seconds_again": found["kernel"]["seconds_again"],
         "mllib_candidates_measured": len(sides["mllib"]),
@@ -102,16 +106,18 @@ def measure(job: Job, n_mllib: int) -> dict:
     }
 
 
-def search(job: Job, exams: list, catalogue: object, engine: str, tried: list) -> dict:
+def search(job: Job, prepared_folds: list, catalogue: object, engine: str, tried: list) -> dict:
     """Returns seconds and every candidate's mean; the kernel a second time, its code compiled."""
     setting = FitSetting(job.settings.recommend.seed)
-    allowed = {n: exam.allowed for n, exam in enumerate(exams)}
-    shared = job.spark.sparkContext.broadcast(Shared(catalogue, allowed, 10, setting))
+    allowed = {n: prepared.allowed for n, prepared in enumerate(prepared_folds)}
+    shared = job.spark.sparkContext.broadcast(Broadcasts(catalogue, allowed, 10, setting))
     slots = job.spark.sparkContext.defaultParallelism
     fitter = Fitter(
         Engine(engine, "measured"), catalogue, setting, MllibSetting(setting.seed, slots)
     )
-    looker = Search(exams, shared, SearchPlan(slots), NullRecorder(), print, METRIC, fitter)
+    looker = Search(
+        prepared_folds, shared, SearchPlan(slots), NullRecorder(), print, METRIC, fitter
+    )
     seconds = []
     for _ in range(2 if engine == "kernel" else 1):
         start = time.perf_counter()

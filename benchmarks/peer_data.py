@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.fit.trial import Examined
-from sparkperso.recommend.scoring.ranking_blocks import Answers
+from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 from sparkperso.testing.sample import BUNDLED
 
 
@@ -60,7 +60,7 @@ def rows_of(users: pd.Series, items: pd.Series, times: pd.Series, known: pd.Data
     return Rows(user_codes[order], item_codes[order], days[order], catalogue)
 
 
-def examine(rows: Rows, start: float, end: float) -> Examined:
+def examine(rows: Rows, start: float, end: float) -> FoldInMemory:
     """Returns what is known up to `start` (share of the rows) and asked up to `end`."""
     n = len(rows.days)
     cut, last = rows.days[int(n * start) - 1], rows.days[min(int(n * end), n) - 1]
@@ -78,4 +78,6 @@ def examine(rows: Rows, start: float, end: float) -> Examined:
     shape = (np.ones(len(later), dtype=np.float32), (later.u, later.i))
     counts = np.bincount(later.u, minlength=n_users)
     allowed = np.asarray(matrix.sum(axis=0)).ravel() > 0
-    return Examined(users, Answers(csr_matrix(shape, shape=matrix.shape), counts), allowed, 10)
+    return FoldInMemory(
+        users, GroundTruth(csr_matrix(shape, shape=matrix.shape), counts), allowed, 10
+    )

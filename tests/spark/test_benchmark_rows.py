@@ -221,10 +221,10 @@ def sample_matrices():
     return matrix(~asked), matrix(asked)
 
 
-def mllib_factors(spark, taught, params, implicit):
+def mllib_factors(spark, train, params, implicit):
     from pyspark.ml.recommendation import ALS
 
-    places = taught.tocoo()
+    places = train.tocoo()
     rows = [
         (int(u), int(i), float(r))
         for u, i, r in zip(places.row, places.col, places.data, strict=True)
@@ -237,7 +237,7 @@ def mllib_factors(spark, taught, params, implicit):
     )  # fmt: skip
     model = als.fit(spark.createDataFrame(rows, "user int, item int, rating double"))
     sides = []
-    for frame, size in ((model.userFactors, taught.shape[0]), (model.itemFactors, taught.shape[1])):
+    for frame, size in ((model.userFactors, train.shape[0]), (model.itemFactors, train.shape[1])):
         factors = np.zeros((size, params.rank))
         for row in frame.collect():
             factors[row["id"]] = row["features"]
@@ -248,19 +248,19 @@ def mllib_factors(spark, taught, params, implicit):
 def test_explicit_als_errs_as_mllibs_does(spark):
     from sparkperso.recommend.fit.explicit_als import try_rating
 
-    taught, asked = sample_matrices()
+    train, asked = sample_matrices()
     params = ExplicitParams(rank=8, reg_param=0.1, max_iter=ROUNDS)
-    ours = try_rating(params, taught.astype(np.float32), asked.astype(np.float32), seed=3)["rmse"]
-    predicted = mllib_factors(spark, taught, params, implicit=False)
+    ours = try_rating(params, train.astype(np.float32), asked.astype(np.float32), seed=3)["rmse"]
+    predicted = mllib_factors(spark, train, params, implicit=False)
     places = asked.tocoo()
-    known = (np.diff(taught.indptr) > 0)[places.row] & (taught.getnnz(axis=0) > 0)[places.col]
+    known = (np.diff(train.indptr) > 0)[places.row] & (train.getnnz(axis=0) > 0)[places.col]
     errors = (predicted[places.row, places.col] - places.data)[known]
     theirs = math.sqrt(np.mean(errors**2))
     assert ours == pytest.approx(theirs, rel=0.02)
 
 
-def ndcg(scores, taught, asked, k=10):
-    scores = np.where(taught.toarray() > 0, -np.inf, scores)
+def ndcg(scores, train, asked, k=10):
+    scores = np.where(train.toarray() > 0, -np.inf, scores)
     values = []
     for user in np.flatnonzero(np.diff(asked.indptr)):
         best = np.argsort(-scores[user], kind="stable")[:k]
@@ -273,10 +273,10 @@ def ndcg(scores, taught, asked, k=10):
 def test_implicit_als_ranks_as_mllibs_does(spark):
     from sparkperso.recommend.kernels.als import fit_als, fold_in
 
-    taught, asked = sample_matrices()
+    train, asked = sample_matrices()
     params = AlsParams(rank=8, reg_param=0.1, alpha=2.0, max_iter=ROUNDS)
     how = {"reg_param": params.reg_param, "alpha": params.alpha, "implicit": True}
-    items = fit_als(taught.astype(np.float32), rank=8, max_iter=ROUNDS, seed=3, **how)
-    users = fold_in(taught.astype(np.float32), items, **how)
-    theirs = ndcg(mllib_factors(spark, taught, params, implicit=True), taught, asked)
-    assert ndcg(users @ items.T, taught, asked) == pytest.approx(theirs, abs=0.03)
+    items = fit_als(train.astype(np.float32), rank=8, max_iter=ROUNDS, seed=3, **how)
+    users = fold_in(train.astype(np.float32), items, **how)
+    theirs = ndcg(mllib_factors(spark, train, params, implicit=True), train, asked)
+    assert ndcg(users @ items.T, train, asked) == pytest.approx(theirs, abs=0.03)

@@ -15,7 +15,7 @@ from sparkperso.config import load_named
 from sparkperso.config.source import CsvConfig, SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import ConfigError, JobError, UsageError
-from sparkperso.ingest.classify import Rulebook, classify_files, valid_events
+from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.sources.files import list_files
 from sparkperso.ingest.sources.readers import read_records
 from sparkperso.privacy import PersonalFields, Pseudonyms, load_keys
@@ -56,7 +56,7 @@ def book(settings):
         source = load_named("sources", name, SourceConfig)
         plan = load_named("tracking_plans", "default", TrackingPlan)
         changed = source.model_copy(update=changes)
-        return Rulebook(
+        return IngestRules(
             changed, plan, settings.ingest, lambda: load_keys(settings.privacy, "local", {})
         )
 

@@ -13,7 +13,7 @@ from tests.unit.recommend.test_nearest_items import directions
 from sparkperso.config.lists import DiversityConfig, ListsConfig
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
-    make_selection,
+    list_selection,
     without_items,
 )
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
@@ -107,7 +107,7 @@ def test_the_job_reads_its_rules_from_the_configuration(spark, make_job):
     said = []
     job.say = said.append
     catalogue = catalogue_of([{"stock": "0"}, {"stock": "1"}])
-    select = make_selection(job, catalogue)
+    select = list_selection(job, catalogue)
     assert list(select.allowed) == [False, True]
     assert select.rules == ()
     assert len(said) == 1

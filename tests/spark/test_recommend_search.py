@@ -32,19 +32,19 @@ from sparkperso.evaluate.ranking import mean_metrics
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.recommend.arrays.histories import BUCKETS, read_histories
 from sparkperso.recommend.data.folds import make_folds
-from sparkperso.recommend.data.prepared_fold import prepare_exam
+from sparkperso.recommend.data.prepared_fold import prepare_fold
 from sparkperso.recommend.data.user_histories import UserAttributes, profile_frame
 from sparkperso.recommend.fit import task_runner as tasks_module
-from sparkperso.recommend.fit.distributed_fit import Across
+from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.distributed_trial import judge_in_frames, try_in_frames
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter, choose_engine
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import (
-    Shared,
+    Broadcasts,
     chunks_for,
     fit_in_tasks,
     idle_threads,
-    read_exam,
+    read_fold,
     trial_work,
 )
 from sparkperso.recommend.holdout import judged_lists
@@ -57,7 +57,7 @@ from sparkperso.recommend.scoring.top_n import Selection, best_items
 from sparkperso.recommend.tune import search as search_module
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.tune.trial_result import best_of
-from sparkperso.recommend.tune.tuning import Bench, best_by_model, tune
+from sparkperso.recommend.tune.tuning import TuningContext, best_by_model, tune
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.models import (
     N_ITEMS,
@@ -68,7 +68,7 @@ from sparkperso.testing.models import (
     random_users,
     same_bits,
     users_of,
-    with_strangers,
+    with_cold_users,
     without_refunds,
 )
 from sparkperso.users.persons import Persons
@@ -116,35 +116,37 @@ def item_index(spark):
 
 
 @pytest.fixture(scope="module")
-def exams(events, item_index):
+def prepared_folds(events, item_index):
     split = SplitConfig(test_from=0.8, fold_ends=(0.5, 0.65))
     folds, _ = make_folds(events, CONFIG, split, AS_OF)
     made = [
-        prepare_exam(f, K, CATALOGUE, item_index, UserAttributes(Persons(events))) for f in folds
+        prepare_fold(f, K, CATALOGUE, item_index, UserAttributes(Persons(events))) for f in folds
     ]
     yield made
-    for exam in made:
-        exam.release()
+    for prepared in made:
+        prepared.release()
 
 
 def fitter(engine="kernel", catalogue=CATALOGUE, setting=SETTING):
     return Fitter(Engine(engine, "for a test"), catalogue, setting, MllibSetting(42, 1))
 
 
-def held_by(exams):
-    return Shared(CATALOGUE, {n: exam.allowed for n, exam in enumerate(exams)}, K, SETTING)
+def held_by(prepared_folds):
+    return Broadcasts(
+        CATALOGUE, {n: prepared.allowed for n, prepared in enumerate(prepared_folds)}, K, SETTING
+    )
 
 
 @pytest.fixture(scope="module")
-def shared(spark, exams):
-    return spark.sparkContext.broadcast(held_by(exams))
+def shared(spark, prepared_folds):
+    return spark.sparkContext.broadcast(held_by(prepared_folds))
 
 
 @pytest.fixture
-def run(exams, shared):
+def run(prepared_folds, shared):
     """Returns run(candidates, …): what a search finds, with as many chunks as asked."""
 
-    def run(candidates=CANDIDATES, own=exams, by=None, say=lambda line: None, **plan):
+    def run(candidates=CANDIDATES, own=prepared_folds, by=None, say=lambda line: None, **plan):
         parts = (SearchPlan(2, **plan), NullRecorder(), say, f"ndcg_at_{K}")
         return Search(own, shared, *parts, by or fitter()).run(list(candidates))
 
@@ -160,57 +162,59 @@ def figures(tried):
 
 
 @pytest.fixture(scope="module")
-def in_memory(exams):
+def in_memory(prepared_folds):
     """The folds as tasks see them."""
-    held = held_by(exams)
-    return [read_exam(exam.profiles.toArrow(), n, held) for n, exam in enumerate(exams)]
+    held = held_by(prepared_folds)
+    return [
+        read_fold(prepared.profiles.toArrow(), n, held) for n, prepared in enumerate(prepared_folds)
+    ]
 
 
-def test_a_fold_in_memory_is_the_fold_of_the_frames(exams, in_memory):
-    for exam, memory in zip(exams, in_memory, strict=True):
-        pairs = exam.fold.training.interactions
+def test_a_fold_in_memory_is_the_fold_of_the_frames(prepared_folds, in_memory):
+    for prepared, memory in zip(prepared_folds, in_memory, strict=True):
+        pairs = prepared.fold.training.interactions
         assert memory.users.pairs.nnz == pairs.count()
         assert memory.users.likes.nnz == pairs.where("strength > 0").count() < pairs.count()
-        answers = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
+        answers = prepared.fold.relevant.unionByName(prepared.fold.cold_relevant)
         assert memory.answers.counts.sum() == answers.count() > 0
-        assert len(memory.training) == exam.n_train_users
-        seen = exam.fold.training.events.select("item_id").distinct().count()
-        assert memory.n_items == exam.n_items == seen
+        assert len(memory.training) == prepared.n_train_users
+        seen = prepared.fold.training.events.select("item_id").distinct().count()
+        assert memory.n_items == prepared.n_items == seen
 
 
 @pytest.mark.parametrize("params", CANDIDATES[1:3], ids=lambda p: p.model)
-def test_judging_in_memory_is_judging_with_columns(exams, in_memory, params):
-    exam, memory = exams[0], in_memory[0]
+def test_judging_in_memory_is_judging_with_columns(prepared_folds, in_memory, params):
+    prepared, memory = prepared_folds[0], in_memory[0]
     model = fit_model(params, memory.training, CATALOGUE)
     found = memory.judge(model).means(K, memory.n_items)
-    asked = exam.profiles.where("n_relevant > 0")
-    by = Lister(model, "", CATALOGUE, Selection(K, exam.allowed))
-    rows = judged_lists(by, asked, exam).where("n_history > 0")
-    expected = mean_metrics(rows, [K], exam.n_items, exam.n_train_users)
+    asked = prepared.profiles.where("n_relevant > 0")
+    by = Lister(model, "", CATALOGUE, Selection(K, prepared.allowed))
+    rows = judged_lists(by, asked, prepared).where("n_history > 0")
+    expected = mean_metrics(rows, [K], prepared.n_items, prepared.n_train_users)
     assert 0 < found[f"ndcg_at_{K}"] < 1
     for name in set(found) & set(expected):
         assert found[name] == pytest.approx(expected[name], abs=2e-6), name
     assert len(set(found) & set(expected)) == 7
 
 
-def test_judging_in_frames_is_judging_in_memory(exams, in_memory):
+def test_judging_in_frames_is_judging_in_memory(prepared_folds, in_memory):
     model = fit_model(CANDIDATES[1], in_memory[0].training, CATALOGUE)
-    expected, found = in_memory[0].judge(model), judge_in_frames(model, exams[0], fitter())
+    expected, found = in_memory[0].judge(model), judge_in_frames(model, prepared_folds[0], fitter())
     assert found.users.tolist() == expected.users.tolist()
     assert found.listed == expected.listed
     assert found.means(K, 20) == pytest.approx(expected.means(K, 20), abs=2e-6)
 
 
-def test_judging_nobody_in_frames_gives_zeros(exams):
-    nobody = replace(exams[0], profiles=exams[0].profiles.limit(0))
+def test_judging_nobody_in_frames_gives_zeros(prepared_folds):
+    nobody = replace(prepared_folds[0], profiles=prepared_folds[0].profiles.limit(0))
     found = judge_in_frames(None, nobody, fitter()).means(K, 20)
     assert found[f"ndcg_at_{K}"] == found["n_judged"] == 0
 
 
 @pytest.fixture(scope="module")
-def searched(exams, shared):
+def searched(prepared_folds, shared):
     parts = (SearchPlan(2), NullRecorder(), lambda line: None, f"ndcg_at_{K}")
-    return Search(exams, shared, *parts, fitter()).run(list(CANDIDATES))
+    return Search(prepared_folds, shared, *parts, fitter()).run(list(CANDIDATES))
 
 
 def test_a_search_finds_what_a_trial_in_this_process_finds(searched, in_memory):
@@ -229,9 +233,10 @@ def test_the_number_of_chunks_does_not_show(monkeypatch, run, searched, chunks):
     assert figures(run()) == figures(searched)
 
 
-def test_the_order_and_the_partitions_of_rows_do_not_show(run, exams, searched):
+def test_the_order_and_the_partitions_of_rows_do_not_show(run, prepared_folds, searched):
     shuffled = [
-        replace(exam, profiles=exam.profiles.orderBy(F.rand(5)).repartition(5)) for exam in exams
+        replace(prepared, profiles=prepared.profiles.orderBy(F.rand(5)).repartition(5))
+        for prepared in prepared_folds
     ]
     assert figures(run(own=shuffled)) == figures(searched)
 
@@ -277,9 +282,9 @@ def test_what_a_catalogue_is_too_large_for_is_left_out_and_the_rest_is_tried(run
 def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, drop_below):
     asked = []
 
-    def fail(params, exam, by):
-        asked.append((params.model, exam.fold.name))
-        if params.model == "ease" and exam.fold.name == "fold_2":
+    def fail(params, prepared, by):
+        asked.append((params.model, prepared.fold.name))
+        if params.model == "ease" and prepared.fold.name == "fold_2":
             raise MemoryError("Unable to allocate 12 GiB")
         return {f"ndcg_at_{K}": 0.5}
 
@@ -289,7 +294,7 @@ def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, drop_below)
     assert [one.failure for one in found[::2]] == [None, None]
     assert len(asked) == 6
 
-    def break_off(params, exam, by):
+    def break_off(params, prepared, by):
         raise TypeError("a fault of the program")
 
     monkeypatch.setattr(search_module, "try_in_frames", break_off)
@@ -297,9 +302,9 @@ def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, drop_below)
         run(CANDIDATES[:1], by=fitter("blocks"))
 
 
-def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, exams):
+def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, prepared_folds):
     class Held:
-        value = held_by(exams)
+        value = held_by(prepared_folds)
 
     errors = {"ease": JobError("XᵀX should be definite", "It is not"), "item_knn": MemoryError()}
 
@@ -308,18 +313,18 @@ def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, exams):
 
     monkeypatch.setattr(tasks_module, "try_candidate", fail)
     work = trial_work(Held, CANDIDATES[1:3], 1, None)
-    assert work(0, 0, exams[0].profiles.toArrow()) == [
+    assert work(0, 0, prepared_folds[0].profiles.toArrow()) == [
         {"candidate": 0, "fold": 0, "failure": "XᵀX should be definite; It is not"},
         {"candidate": 1, "fold": 0, "failure": "MemoryError"},
     ]
 
 
-def test_where_nothing_can_be_fitted_every_reason_is_named(exams, item_index):
+def test_where_nothing_can_be_fitted_every_reason_is_named(prepared_folds, item_index):
     config = RecommendConfig(search=SearchConfig(k=K))
     small = fitter(setting=FitSetting(max_item_pairs=5))
-    bench = Bench(config, K, small, item_index, None, 2, lambda line: None)
+    bench = TuningContext(config, K, small, item_index, None, 2, lambda line: None)
     with pytest.raises(JobError, match=r"ease_1: 20 items.*ease_2: 20 items"):
-        tune(bench, exams, [EaseParams(), EaseParams(reg_param=7)], blend=True)
+        tune(bench, prepared_folds, [EaseParams(), EaseParams(reg_param=7)], blend=True)
 
 
 def test_models_that_can_be_fitted_are_though_others_cannot(spark):
@@ -338,8 +343,10 @@ def test_models_that_can_be_fitted_are_though_others_cannot(spark):
     assert "3 items" in small.try_fit(profiles, {"blend": blend})[1]["blend"]
 
 
-def test_the_blend_is_no_worse_on_the_folds_than_its_best_part(exams, shared, searched, in_memory):
-    params, means = learn_blend(exams, shared, CANDIDATES[:2], fitter(), BLEND)
+def test_the_blend_is_no_worse_on_the_folds_than_its_best_part(
+    prepared_folds, shared, searched, in_memory
+):
+    params, means = learn_blend(prepared_folds, shared, CANDIDATES[:2], fitter(), BLEND)
     assert isinstance(params, HybridParams)
     totals, users = np.zeros(3), []
     for memory in in_memory:
@@ -385,7 +392,7 @@ def profiles_of(spark, users):
     return spark.createDataFrame(pa.table(columns))
 
 
-USERS = with_strangers(random_users())
+USERS = with_cold_users(random_users())
 SHOP = coloured_catalogue(N_ITEMS)
 
 
@@ -446,20 +453,22 @@ def test_items_by_items_in_blocks_have_a_bound(profiles, params):
         small.fit_frame(profiles, params)
 
 
-def test_a_blend_learned_in_blocks_is_that_of_tasks(exams, shared):
+def test_a_blend_learned_in_blocks_is_that_of_tasks(prepared_folds, shared):
     by_tasks, by_blocks = (
-        learn_blend(exams, shared, CANDIDATES[:2], fitter(engine), BLEND)
+        learn_blend(prepared_folds, shared, CANDIDATES[:2], fitter(engine), BLEND)
         for engine in ("kernel", "blocks")
     )
     assert by_blocks == by_tasks
 
 
-def test_a_trial_in_frames_is_the_judgement_of_what_it_fits(exams):
+def test_a_trial_in_frames_is_the_judgement_of_what_it_fits(prepared_folds):
     params, by = CANDIDATES[3], fitter("mllib")
-    found = try_in_frames(params, exams[0], by)
-    model = by.fit_frame(exams[0].profiles, params)
-    expected = read_exam(exams[0].profiles.toArrow(), 0, held_by(exams)).judge(model)
-    means = expected.means(K, exams[0].n_items)
+    found = try_in_frames(params, prepared_folds[0], by)
+    model = by.fit_frame(prepared_folds[0].profiles, params)
+    expected = read_fold(prepared_folds[0].profiles.toArrow(), 0, held_by(prepared_folds)).judge(
+        model
+    )
+    means = expected.means(K, prepared_folds[0].n_items)
     assert {name: found[name] for name in means} == pytest.approx(means, abs=2e-6)
 
 
@@ -488,10 +497,10 @@ def test_explicit_ratings_reach_mllib_as_they_are(profiles):
 
 
 def test_the_prior_of_frames_is_that_of_memory(profiles):
-    found = Across(profiles.repartition(4), SHOP, SETTING).prior(30.0)
+    found = DistributedFit(profiles.repartition(4), SHOP, SETTING).prior(30.0)
     assert found == pytest.approx(recency_prior(USERS, 30.0), rel=1e-5)
     assert (found[-3:] == 1).all()
-    assert set(Across(profiles.limit(0), SHOP, SETTING).prior(30.0)) == {1.0}
+    assert set(DistributedFit(profiles.limit(0), SHOP, SETTING).prior(30.0)) == {1.0}
 
 
 def test_profiles_have_a_row_per_user_and_growing_positions(spark, item_index):

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from sparkperso.rules.evaluate import holds
 from sparkperso.rules.traverse import order_of
 from sparkperso.schemas import TABLES
-from sparkperso.segments.live.counters import counted_of, hourly
+from sparkperso.segments.live.counters import counters_of, hourly
 from sparkperso.segments.live.hours import BATCH, PAST, SEED, folded, reach_of
-from sparkperso.segments.live.members import held_now
+from sparkperso.segments.live.members import matching_rules
 from sparkperso.segments.live.windows import NOW
 from sparkperso.segments.rules.members import People, fulfilled, known_attributes
 from sparkperso.segments.rules.overlaps import Overlap, overlaps
@@ -94,14 +94,14 @@ def test_spark_and_plain_python_agree_on_random_rules(people, events):
 def test_counters_of_hours_give_the_same_answer(people):
     chance = random.Random(13)
     rules = {f"r{number}": random_rule(chance) for number in range(40)}
-    counted = counted_of(rules.values())
+    counted = counters_of(rules.values())
     hours = hourly(people.events.where(F.col("timestamp") <= F.lit(AS_OF)), counted)
     now = F.lit(AS_OF.timestamp() * 10**6).cast("bigint")
     wanted = fulfilled(people, rules)
 
     def held(counters):
         asked = known_attributes(people, rules).withColumn(NOW, now)
-        return held_now(asked, counters.withColumn(NOW, now), rules, counted)
+        return matching_rules(asked, counters.withColumn(NOW, now), rules, counted)
 
     assert_df_equality(held(hours), wanted, ignore_row_order=True)
     seed = hours.withColumn(BATCH, F.lit(SEED))

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig, StabilityConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import NullRecorder
-from sparkperso.segments.base.previous_run import Previous
+from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.segments.kmeans.build import build_kmeans
 from sparkperso.testing.segments import GROUPS, WORDS, group_rows, population
 
@@ -27,7 +27,7 @@ def build(spark, rows, k, previous=None):
 
 def previous_of(result):
     labels = {p.segment_id: p.label for p in result.profiles}
-    return Previous(result.members.select("user_id", "segment_id"), labels, frozenset(labels))
+    return PreviousRun(result.members.select("user_id", "segment_id"), labels, frozenset(labels))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_ids_and_names_stay_when_sizes_change_their_order(spark, first):
     grown = [(fewer[0], 40), GROUPS[1], (more[0], 80)]
     renamed = previous_of(first)
     named = {**renamed.labels, "test-3": "our best"}
-    found = build(spark, group_rows(grown), 3, Previous(renamed.members, named, renamed.used))
+    found = build(spark, group_rows(grown), 3, PreviousRun(renamed.members, named, renamed.used))
     by_id = {p.segment_id: p for p in found.profiles}
     assert by_id["test-3"].size == 80
     assert by_id["test-3"].label == "our best"
@@ -62,7 +62,9 @@ def test_a_segment_that_falls_apart_is_told_as_a_split(spark, first):
     merged = first.members.withColumn(
         "segment_id", F.when(F.col("segment_id") == "test-3", "test-2").otherwise("test-1")
     )
-    before = Previous(merged, {"test-1": "few", "test-2": "much"}, frozenset({"test-1", "test-5"}))
+    before = PreviousRun(
+        merged, {"test-1": "few", "test-2": "much"}, frozenset({"test-1", "test-5"})
+    )
     found = build(spark, group_rows(), 3, before)
     (told,) = found.lineage.changes
     assert (told.change, told.segment_id, told.other_id, told.share) == (

@@ -16,7 +16,7 @@ from sparkperso.core.errors import SparkpersoError, UsageError
 from sparkperso.core.terminal import visible
 
 # Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
-LOOKS = {
+LIGHT_COMMANDS = {
     "doctor": ("sparkperso.cli.doctor", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
@@ -24,7 +24,7 @@ LOOKS = {
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
 }
-COMMANDS = (*JOB_COMMANDS, *LOOKS)
+COMMANDS = (*JOB_COMMANDS, *LIGHT_COMMANDS)
 EXTRAS = {
     "spark": ("pyspark", "py4j", "delta"),
     "collect": (
@@ -52,15 +52,15 @@ class LazyGroup(click.Group):
         """Returns the command, or None when there is none of this name."""
         if cmd_name in JOB_COMMANDS:
             return JOB_COMMANDS[cmd_name]
-        if cmd_name not in LOOKS:
+        if cmd_name not in LIGHT_COMMANDS:
             return None
-        command: click.Command = import_module(LOOKS[cmd_name][0]).command
+        command: click.Command = import_module(LIGHT_COMMANDS[cmd_name][0]).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the list of commands."""
         lines = {name: command.short_help or "" for name, command in JOB_COMMANDS.items()}
-        lines |= {name: line for name, (_, line) in LOOKS.items()}
+        lines |= {name: line for name, (_, line) in LIGHT_COMMANDS.items()}
         with formatter.section("Commands"):
             formatter.write_dl(list(lines.items()))
 

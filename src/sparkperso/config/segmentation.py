@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from sparkperso.config.load import load_named
 from sparkperso.config.segments import NAME, FeatureSegmentation, KMeansSegmentation, Naming
 from sparkperso.core.section import Section
-from sparkperso.rules.attributes import faults
+from sparkperso.rules.attributes import invalid_references
 from sparkperso.rules.conditions import Attribute, Condition
 from sparkperso.rules.traverse import order_of
 
@@ -49,7 +49,11 @@ class RuleSegmentation(Section):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> RuleSegmentation:
-        found = [f"{k}: {fault}" for k, rule in self.rules.items() for fault in faults(rule.when)]
+        found = [
+            f"{k}: {fault}"
+            for k, rule in self.rules.items()
+            for fault in invalid_references(rule.when)
+        ]
         if NEW in self.segments and self.min_events:
             found.append(f"'{NEW}' is the segment of min_events: choose another key")
         if found:

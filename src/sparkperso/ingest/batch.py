@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import config_hash
-from sparkperso.ingest.classify import Rulebook
+from sparkperso.ingest.classify import IngestRules
 from sparkperso.ingest.sources.files import SourceFile
 
 
@@ -35,14 +35,14 @@ class Batch:
         return _hash(self.source, "", self.new_to_bronze)
 
 
-def rules_hash(book: Rulebook) -> str:
+def rules_hash(book: IngestRules) -> str:
     """Returns a hash of all that decides what becomes of a record, not of how many may be bad."""
     config = book.config.model_copy(update={"max_rejected_share": 0.0})
     source = book.source.model_copy(update={"max_rejected_share": None})
     return config_hash(source, book.plan, config)
 
 
-def plan_batch(files: Sequence[SourceFile], book: Rulebook, ledger: DataFrame) -> Batch:
+def plan_batch(files: Sequence[SourceFile], book: IngestRules, ledger: DataFrame) -> Batch:
     """Returns the batch of the files that the ledger (ops/ingested_files) does not call done."""
     own = rules_hash(book)
     entries = _entries(ledger.where(F.col("source") == book.source.name), files)

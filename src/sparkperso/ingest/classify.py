@@ -31,7 +31,7 @@ SITE = "site:"
 
 
 @dataclass(frozen=True)
-class Rulebook:
+class IngestRules:
     """All that decides what becomes of a record."""
 
     source: SourceConfig
@@ -42,7 +42,7 @@ class Rulebook:
 
 
 def classify_files(
-    spark: SparkSession, files: Sequence[SourceFile], book: Rulebook, received_at: datetime
+    spark: SparkSession, files: Sequence[SourceFile], book: IngestRules, received_at: datetime
 ) -> DataFrame:
     """Returns one row per record of `files`: what became of it, and the fields of its event.
 
@@ -58,7 +58,11 @@ def classify_files(
 
 
 def classify_records(
-    records: DataFrame, book: Rulebook, received_at: datetime | Column, *, keeps_ids: bool = False
+    records: DataFrame,
+    book: IngestRules,
+    received_at: datetime | Column,
+    *,
+    keeps_ids: bool = False,
 ) -> DataFrame:
     """Returns records of one shape classified; see `classify_files`.
 
@@ -92,7 +96,7 @@ def classify_records(
     return _result(checked, book)
 
 
-def _keys(book: Rulebook) -> Keys:
+def _keys(book: IngestRules) -> Keys:
     if book.load_keys is None:
         raise JobError("Records that may hold something personal need the keys of pseudonyms")
     return book.load_keys()
@@ -103,7 +107,7 @@ def _arrival(mapped: DataFrame) -> Column:
     return event_time(F.col(ARRIVED), mapped.schema[ARRIVED].dataType, "UTC")
 
 
-def _result(checked: DataFrame, book: Rulebook) -> DataFrame:
+def _result(checked: DataFrame, book: IngestRules) -> DataFrame:
     """A refused record keeps nothing. event_id stays null where the record's hash stands for it."""
     columns = {
         "payload": F.col("_payload"),
@@ -125,7 +129,7 @@ def _result(checked: DataFrame, book: Rulebook) -> DataFrame:
     )
 
 
-def _collected(book: Rulebook) -> Column:
+def _collected(book: IngestRules) -> Column:
     """What consent is judged by: as the collector noted it, else as source and plan say.
 
     The basis is null for records that cannot be read.

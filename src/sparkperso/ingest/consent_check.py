@@ -23,7 +23,7 @@ from sparkperso.privacy.keys import Keys
 
 
 @dataclass(frozen=True)
-class Enforced:
+class ConsentChecked:
     """Records without the content of the refused, and how many were refused for each purpose."""
 
     records: DataFrame
@@ -33,7 +33,7 @@ class Enforced:
 @contextmanager
 def with_refusals(
     records: DataFrame, decided: DataFrame, policy: ConsentConfig, keys: Keys | None = None
-) -> Iterator[Enforced]:
+) -> Iterator[ConsentChecked]:
     """Gives classified `records`, of which those without consent are refused and emptied.
 
     `decided` is silver/consents; decisions that the records themselves state count as well. A
@@ -46,7 +46,7 @@ def with_refusals(
         counts = refused.groupBy("purpose").count().collect()
         by_purpose = {row["purpose"]: row["count"] for row in counts}
         total = sum(by_purpose.values())
-        yield Enforced(_emptied(records, refused, total) if total else records, by_purpose)
+        yield ConsentChecked(_emptied(records, refused, total) if total else records, by_purpose)
 
 
 def refusals(

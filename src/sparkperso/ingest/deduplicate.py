@@ -20,7 +20,7 @@ from sparkperso.ingest.key_lists import NUMBER, kept, maybe_broadcast
 
 
 @dataclass(frozen=True)
-class Deduplicated:
+class Deduplication:
     """Events to add, and how many of the valid records they are."""
 
     events: DataFrame
@@ -30,7 +30,7 @@ class Deduplicated:
 @contextmanager
 def deduplicated(
     valid: DataFrame, n_valid: int, known: DataFrame | None, ingest_batch: str
-) -> Iterator[Deduplicated]:
+) -> Iterator[Deduplication]:
     """Gives the valid records that are new events: the earliest of each event_id in its source.
 
     Of equal times the smallest record_id wins, then the first. `known` is silver/events or None
@@ -41,13 +41,13 @@ def deduplicated(
     with kept(_suspect_keys(valid, n_valid, known)) as suspects:
         n_suspects = suspects.count()
         if not n_suspects:
-            yield Deduplicated(valid, n_valid)
+            yield Deduplication(valid, n_valid)
             return
         keys = maybe_broadcast(suspects, n_suspects)
         with kept(_superfluous(valid, keys, known, ingest_batch)) as dropped:
             n_dropped = dropped.count()
             events = valid.join(maybe_broadcast(dropped, n_dropped), on=NUMBER, how="left_anti")
-            yield Deduplicated(events, n_valid - n_dropped)
+            yield Deduplication(events, n_valid - n_dropped)
 
 
 def in_order(doubtful: DataFrame) -> DataFrame:

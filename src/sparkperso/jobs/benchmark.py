@@ -24,7 +24,7 @@ from sparkperso.recommend.benchmark.holdout import Keep
 from sparkperso.recommend.benchmark.implicit_baseline import require_implicit
 from sparkperso.recommend.benchmark.prepare import Frames
 from sparkperso.recommend.benchmark.report import notes, table
-from sparkperso.recommend.benchmark.run import Asked, run_benchmark
+from sparkperso.recommend.benchmark.run import BenchmarkRequest, run_benchmark
 
 CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
 
@@ -44,13 +44,13 @@ def main(arguments: dict[str, Any]) -> None:
     show(document, asked.k)
 
 
-def asked_for(arguments: Mapping[str, Any]) -> Asked:
+def asked_for(arguments: Mapping[str, Any]) -> BenchmarkRequest:
     """Returns what the command line asks for; raises UsageError for what cannot be had."""
     models = parse_models(arguments["models"])
     if arguments["compare"]:
         require_implicit()
     overlap = arguments["allow_time_overlap"]
-    return Asked(arguments["k"], models, bool(arguments["compare"]), overlap)
+    return BenchmarkRequest(arguments["k"], models, bool(arguments["compare"]), overlap)
 
 
 def require_writable(out: str | None) -> None:

@@ -15,13 +15,19 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.errors import UsageError
 from sparkperso.ingest.batch import Batch, rules_hash
-from sparkperso.ingest.classify import Rulebook, classify_records
+from sparkperso.ingest.classify import IngestRules, classify_records
 from sparkperso.ingest.intake_counts import count_intake
 from sparkperso.ingest.key_lists import NUMBER, kept
 from sparkperso.ingest.sources.folders import folder_columns
 from sparkperso.ingest.sources.mapping import AT
 from sparkperso.ingest.sources.readers import json_records
-from sparkperso.jobs.ingest_events.batch import Run, append_silver, close, enforced, read_rulebook
+from sparkperso.jobs.ingest_events.batch import (
+    Run,
+    append_silver,
+    close,
+    read_ingest_rules,
+    with_consent_checked,
+)
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.staging import staged
@@ -35,7 +41,7 @@ REPAIRED = "record_id string, repaired string"
 
 def action(job: Job) -> Summary:
     """Puts a source's recoverable records through mapping and rules again; returns the counts."""
-    book = read_rulebook(job)
+    book = read_ingest_rules(job)
     waiting = waiting_records(job, book.source.name, read_repaired(job.options.get("repaired")))
     now = datetime.now(timezone.utc)
     with staged(job, waiting, f"replay-{job.run_id}") as records:
@@ -50,7 +56,7 @@ def action(job: Job) -> Summary:
 def replay(run: Run, classified: DataFrame) -> Summary:
     """Writes what is valid now, then marks it; a run that was interrupted is repeated whole."""
     numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
-    with kept(numbered) as tried, enforced(run, tried) as (records, refused):
+    with kept(numbered) as tried, with_consent_checked(run, tried) as (records, refused):
         intake = replace(count_intake(records), refused_by_purpose=refused)
         valid = append_silver(run, records, intake)
         settled = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
@@ -91,7 +97,7 @@ def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -
     return tried.select(*columns, F.col("repaired").alias("value"))
 
 
-def classify_again(records: DataFrame, book: Rulebook) -> DataFrame:
+def classify_again(records: DataFrame, book: IngestRules) -> DataFrame:
     """Returns the records classified, under the record_id and the arrival that they had."""
     lines = records.select("value", F.col("source_file").alias("_file"), "record_id", AT)
     files = [row["_file"] for row in lines.select("_file").distinct().collect() if row["_file"]]
@@ -160,7 +166,7 @@ def _digests(records: DataFrame) -> DataFrame:
     return records.select("record_id", F.sha2("value", 256).alias("digest"))
 
 
-def _name(book: Rulebook, ids: list[str]) -> str:
+def _name(book: IngestRules, ids: list[str]) -> str:
     parts = [book.source.name, rules_hash(book), *ids]
     return "replay-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

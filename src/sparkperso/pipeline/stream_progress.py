@@ -21,7 +21,7 @@ WRITE_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Measured:
+class BatchMeasures:
     """What a micro-batch holds; times of arrival in seconds since 1970."""
 
     n_records: int
@@ -32,14 +32,14 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Noted:
+class MeasuredBatch:
     """A micro-batch whose events are in silver, at `finished` in seconds since 1970."""
 
-    measured: Measured
+    measured: BatchMeasures
     finished: float
 
 
-def measure(records: DataFrame, late_minutes: float, with_files: bool) -> Measured:
+def measure(records: DataFrame, late_minutes: float, with_files: bool) -> BatchMeasures:
     """Returns what a classified micro-batch holds; its first reader, so it fills the cache."""
     arrival = F.unix_micros("received_at") / 1e6
     is_late = arrival - F.unix_micros("timestamp") / 1e6 > 60 * late_minutes
@@ -52,24 +52,24 @@ def measure(records: DataFrame, late_minutes: float, with_files: bool) -> Measur
         files,
     ).first()
     if row is None or not row[0]:
-        return Measured(0, 0, 0.0, 0.0, ())
-    return Measured(row[0], row[1], row[2] or 0.0, row[3] or 0.0, tuple(row[4]))
+        return BatchMeasures(0, 0, 0.0, 0.0, ())
+    return BatchMeasures(row[0], row[1], row[2] or 0.0, row[3] or 0.0, tuple(row[4]))
 
 
 @dataclass
-class ProgressBook:
+class ProgressLog:
     """Micro-batches noted but not written down yet. What is lost in a crash are these figures."""
 
     job: Job
     identity: Identity
-    _noted: dict[int, Noted] = field(default_factory=dict)
+    _noted: dict[int, MeasuredBatch] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _last_write: float = field(default_factory=time.monotonic)
 
-    def note(self, number: int, measured: Measured) -> None:
+    def note(self, number: int, measured: BatchMeasures) -> None:
         """Keeps what is known of a micro-batch until Spark has told its rates."""
         with self._lock:
-            self._noted[number] = Noted(measured, time.time())
+            self._noted[number] = MeasuredBatch(measured, time.time())
 
     def write(self, query: StreamingQuery, at_once: bool = False) -> None:
         """Writes down what the query has told since the last time, every ten seconds at most."""
@@ -84,7 +84,7 @@ class ProgressBook:
             frame = self.job.spark.createDataFrame(rows, TABLES[TABLE].struct())
             self.job.writer(TABLE).append(frame.coalesce(1))
 
-    def _row(self, number: int, noted: Noted, told: Any) -> tuple[Any, ...]:
+    def _row(self, number: int, noted: MeasuredBatch, told: Any) -> tuple[Any, ...]:
         measured, source = noted.measured, told["sources"][0]
         metrics = source["metrics"] or {}
         return (

@@ -17,7 +17,7 @@ from sparkperso.evaluate.bootstrap_sums import bucket_sums
 from sparkperso.evaluate.ranking import judge, mean_metrics, ndcg_at_k, user_metrics
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS
-from sparkperso.recommend.data.prepared_fold import Exam, Metrics
+from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
 from sparkperso.recommend.models.base import Fitted
@@ -58,7 +58,7 @@ class Comparison:
 def compare(
     models: Mapping[str, Fitted],
     challenger: str,
-    exam: Exam,
+    prepared: PreparedFold,
     catalogue: Catalogue,
     resampling: tuple[BootstrapConfig, int],
 ) -> Comparison:
@@ -67,29 +67,31 @@ def compare(
     Users without a history are served as they will be: where a model has nothing to say to them,
     by the tuned popularity. `resampling` is the bootstrap's settings and its seed.
     """
-    metric = f"ndcg_at_{exam.k}"
-    asked = exam.profiles.where(F.col("n_relevant") > 0)
+    metric = f"ndcg_at_{prepared.k}"
+    asked = prepared.profiles.where(F.col("n_relevant") > 0)
     listers = {
         name: Lister(
             model,
             "",
             catalogue,
-            Selection(exam.k, exam.allowed),
+            Selection(prepared.k, prepared.allowed),
             models.get(FALLBACK),
             fills="cold",
         )
         for name, model in models.items()
     }
-    judged = {name: judged_lists(lister, asked, exam).persist() for name, lister in listers.items()}
+    judged = {
+        name: judged_lists(lister, asked, prepared).persist() for name, lister in listers.items()
+    }
     warm = F.col("n_history") > 0
     metrics = {
-        name: mean_metrics(rows.where(warm), [exam.k], exam.n_items, exam.n_train_users)
-        | {"cold_user_share": exam.fold.cold_user_share}
+        name: mean_metrics(rows.where(warm), [prepared.k], prepared.n_items, prepared.n_train_users)
+        | {"cold_user_share": prepared.fold.cold_user_share}
         for name, rows in judged.items()
     }
-    buckets = {name: by_bucket(rows, metric, exam.k) for name, rows in judged.items()}
+    buckets = {name: by_bucket(rows, metric, prepared.k) for name, rows in judged.items()}
     per_user = [
-        user_metrics(rows.where(warm), {n: ndcg_at_k(exam.k)}) for n, rows in judged.items()
+        user_metrics(rows.where(warm), {n: ndcg_at_k(prepared.k)}) for n, rows in judged.items()
     ]
     intervals = _intervals(per_user, list(models), challenger, resampling)
     for rows in judged.values():
@@ -104,15 +106,15 @@ def compare(
     )
 
 
-def judged_lists(lister: Lister, asked: DataFrame, exam: Exam) -> DataFrame:
+def judged_lists(lister: Lister, asked: DataFrame, prepared: PreparedFold) -> DataFrame:
     """Returns `judged_frame` of the lister's lists."""
-    return judged_frame(list_frame(asked, lister), asked, exam)
+    return judged_frame(list_frame(asked, lister), asked, prepared)
 
 
-def judged_frame(lists: DataFrame, asked: DataFrame, exam: Exam) -> DataFrame:
+def judged_frame(lists: DataFrame, asked: DataFrame, prepared: PreparedFold) -> DataFrame:
     """Returns evaluate.ranking's judged frame of lists, with n_history of each user of `asked`."""
-    relevant = exam.fold.relevant.unionByName(exam.fold.cold_relevant)
-    rows = judge(lists, relevant, exam.item_users)
+    relevant = prepared.fold.relevant.unionByName(prepared.fold.cold_relevant)
+    rows = judge(lists, relevant, prepared.item_users)
     return rows.join(asked.select(USER_ID, n_history()), USER_ID)
 
 

@@ -16,36 +16,36 @@ from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.data.folds import latest_ratings, make_folds
-from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.data.user_histories import Attributes, profile_frame
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.tune.search_space import draw
-from sparkperso.recommend.tune.trial_result import Tried
-from sparkperso.recommend.tune.tuning import SPACE, Bench, Tuned, tune, tune_ratings
+from sparkperso.recommend.tune.trial_result import TrialResult
+from sparkperso.recommend.tune.tuning import SPACE, TuningContext, TuningResult, tune, tune_ratings
 
 PLAIN, TUNED, CHAMPION = "popularity", "popularity_tuned", "champion"
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchOutcome:
     """What the search found on the folds."""
 
-    tuned: Tuned
-    explicit: Tried | None
+    tuned: TuningResult
+    explicit: TrialResult | None
     """Best explicit ALS, where there are ratings."""
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training gives: the refitted model, and everything there is to say about it."""
 
     model: Fitted
     als: Any
     """The best ALS (an AlsModel), for the factor tables; None when none was tried."""
-    winner: Tried
-    found: Found
+    winner: TrialResult
+    found: SearchOutcome
     test: Comparison
     champion_version: str | None
     not_tested: Mapping[str, str]
@@ -94,7 +94,7 @@ class Trainer:
     recorder: RunRecorder
     say: Callable[[str], None]
 
-    def train(self, inputs: Inputs) -> Trained:
+    def train(self, inputs: Inputs) -> TrainingResult:
         """Returns the best candidate of the folds, tested once, refitted on everything.
 
         A model that cannot be fitted is left out, by name, wherever that shows. Raises
@@ -105,12 +105,12 @@ class Trainer:
         parts = (self.config.interactions, self.config.split, inputs.as_of)
         folds, last = make_folds(inputs.events, *parts)
         bench = self._bench(inputs)
-        test = bench.exam(last)
+        test = bench.prepared(last)
         require_test_users(test, self.config.minimum)
-        exams = [bench.exam(fold) for fold in folds]
-        found = self._search(bench, exams, inputs)
-        for exam in exams:
-            exam.release()
+        prepared_folds = [bench.prepared(fold) for fold in folds]
+        found = self._search(bench, prepared_folds, inputs)
+        for prepared in prepared_folds:
+            prepared.release()
         self.say("testing the best of each model on the held-out part")
         contenders = self._contenders(found.tuned, inputs.champion)
         models, not_tested = self.fitter.try_fit(test.profiles, contenders)
@@ -120,7 +120,7 @@ class Trainer:
         comparison = self._compare(models, winner, test)
         test.release()
         version = inputs.champion[0] if inputs.champion else None
-        return Trained(
+        return TrainingResult(
             refitted["winner"],
             refitted.get("als"),
             winner,
@@ -130,8 +130,8 @@ class Trainer:
             not_tested,
         )
 
-    def _bench(self, inputs: Inputs) -> Bench:
-        return Bench(
+    def _bench(self, inputs: Inputs) -> TuningContext:
+        return TuningContext(
             self.config,
             self.config.search.k,
             self.fitter,
@@ -142,18 +142,20 @@ class Trainer:
             self.recorder,
         )
 
-    def _search(self, bench: Bench, exams: list[Exam], inputs: Inputs) -> Found:
-        tuned = tune(bench, exams, candidates(self.config), blend=True)
+    def _search(
+        self, bench: TuningContext, prepared_folds: list[PreparedFold], inputs: Inputs
+    ) -> SearchOutcome:
+        tuned = tune(bench, prepared_folds, candidates(self.config), blend=True)
         if "popularity" not in tuned.best:
             why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
             raise JobError("Popularity, the baseline, should be fitted", why, SPACE)
         ratings = self.config.search.explicit
         if not ratings or latest_ratings(inputs.events).isEmpty():
-            return Found(tuned, None)
-        explicit = tune_ratings(bench, exams, ratings)
-        return Found(tuned, explicit if explicit.failure is None else None)
+            return SearchOutcome(tuned, None)
+        explicit = tune_ratings(bench, prepared_folds, ratings)
+        return SearchOutcome(tuned, explicit if explicit.failure is None else None)
 
-    def _contenders(self, tuned: Tuned, champion: tuple[str, Any] | None) -> dict[str, Any]:
+    def _contenders(self, tuned: TuningResult, champion: tuple[str, Any] | None) -> dict[str, Any]:
         """Returns what the test is asked about: the best of each model, baselines, the champion."""
         contenders = {name: one.params for name, one in tuned.best.items() if name != "hybrid"}
         contenders |= {PLAIN: PopularityParams(), TUNED: tuned.best["popularity"].params}
@@ -161,8 +163,8 @@ class Trainer:
         return contenders | ({CHAMPION: champion[1]} if champion else {})
 
     def _refit(
-        self, ranked: list[Tried], tuned: Tuned, inputs: Inputs
-    ) -> tuple[Tried, dict[str, Fitted]]:
+        self, ranked: list[TrialResult], tuned: TuningResult, inputs: Inputs
+    ) -> tuple[TrialResult, dict[str, Fitted]]:
         """Returns the best of the folds that can be fitted on everything, and what was fitted.
 
         The test has no say in it.
@@ -189,11 +191,13 @@ class Trainer:
         for name, why in left_out.items():
             self.say(f"{name} is left out of {where}: {why}")
 
-    def _compare(self, models: Mapping[str, Fitted], winner: Tried, test: Exam) -> Comparison:
+    def _compare(
+        self, models: Mapping[str, Fitted], winner: TrialResult, test: PreparedFold
+    ) -> Comparison:
         resampling = (self.config.bootstrap, self.config.seed)
         return compare(models, self._name(winner), test, self.fitter.catalogue, resampling)
 
-    def _name(self, tried: Tried) -> str:
+    def _name(self, tried: TrialResult) -> str:
         """Returns the name that a contender has in the test."""
         return TUNED if tried.params.model == "popularity" else str(tried.params.model)
 
@@ -225,7 +229,7 @@ def require_enough(interactions: DataFrame, minimum: MinimumConfig) -> None:
         )
 
 
-def require_test_users(test: Exam, minimum: MinimumConfig) -> None:
+def require_test_users(test: PreparedFold, minimum: MinimumConfig) -> None:
     """Raises QualityGateError when too few users have a right answer on the test."""
     n_users = test.judged_users.count()
     if n_users < minimum.test_users:

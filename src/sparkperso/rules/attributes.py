@@ -49,14 +49,16 @@ def compared_traits(condition: c.Condition) -> set[str]:
 def filters_of(condition: c.Condition) -> Iterator[c.EventFilter]:
     """Yields the kinds of events that a condition asks for."""
     for part in parts_of(condition):
-        values = part.sequence if isinstance(part, c.Followed) else part
+        values = part.sequence if isinstance(part, c.SequenceCondition) else part
         for name in type(values).model_fields:
             value = getattr(values, name)
             if isinstance(value, c.EventFilter):
                 yield value
 
 
-def faults(condition: c.Condition, event_types: Collection[str] | None = None) -> list[str]:
+def invalid_references(
+    condition: c.Condition, event_types: Collection[str] | None = None
+) -> list[str]:
     """Returns what no person could be asked: unknown columns and types, texts as numbers.
 
     `event_types` are those of the tracking plan; None leaves them unchecked.

@@ -40,7 +40,7 @@ class EventFilter(Section):
     """Keys of the metadata that must have a value."""
 
 
-class Compared(Section):
+class Comparison(Section):
     """A number and its bounds; those given must all hold."""
 
     at_least: Bound | None = None
@@ -56,26 +56,26 @@ class Compared(Section):
         return {n: getattr(self, n) for n in COMPARISONS if getattr(self, n) is not None}
 
     @model_validator(mode="after")
-    def _is_possible(self) -> Compared:
+    def _is_possible(self) -> Comparison:
         if self.between and self.between[0] > self.between[1]:
             raise ValueError(f"between should go from low to high: {list(self.between)}")
         return self
 
 
-class Measured(Compared):
+class MeasureCondition(Comparison):
     """A number of a person's events within a window."""
 
     within_days: float | None = Field(default=None, gt=0)
     """Length of the window that ends now; without it, everything counts."""
 
     @model_validator(mode="after")
-    def _is_compared(self) -> Measured:
+    def _is_compared(self) -> MeasureCondition:
         if not self.bounds:
             raise ValueError(f"give one of {', '.join(COMPARISONS)}")
         return self
 
 
-class Attribute(Compared):
+class Attribute(Comparison):
     """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`."""
 
     attribute: str = Field(min_length=1)
@@ -97,19 +97,19 @@ class Attribute(Compared):
         return self
 
 
-class Count(Measured):
+class Count(MeasureCondition):
     """How many events of a kind there are."""
 
     count: EventFilter
 
 
-class Sum(Measured):
+class Sum(MeasureCondition):
     """The sum of the values of events of a kind, as sent (a refund's is positive too)."""
 
     sum_value: EventFilter
 
 
-class Visits(Measured):
+class Visits(MeasureCondition):
     """How many different sessions hold events of a kind.
 
     An event without a session id counts as one visit with the others of its hour.
@@ -118,13 +118,13 @@ class Visits(Measured):
     visits: EventFilter
 
 
-class DaysSince(Measured):
+class DaysSince(MeasureCondition):
     """Days since the last event of a kind; whoever has none is not in it."""
 
     days_since_last: EventFilter
 
 
-class Uses(Measured):
+class Uses(MeasureCondition):
     """How many of the named product features were used (`metadata.feature` of any event)."""
 
     uses: Texts
@@ -158,7 +158,7 @@ class Sequence(Section):
         return self
 
 
-class Followed(Section):
+class SequenceCondition(Section):
     """Holds for people with at least one such sequence."""
 
     sequence: Sequence
@@ -199,7 +199,7 @@ CONDITIONS: dict[str, type[Section]] = {
     "visits": Visits,
     "days_since_last": DaysSince,
     "uses": Uses,
-    "sequence": Followed,
+    "sequence": SequenceCondition,
 }
 """The key that tells a condition's kind → its form."""
 
@@ -221,7 +221,7 @@ Condition = Annotated[
     | Annotated[Visits, Tag("visits")]
     | Annotated[DaysSince, Tag("days_since_last")]
     | Annotated[Uses, Tag("uses")]
-    | Annotated[Followed, Tag("sequence")],
+    | Annotated[SequenceCondition, Tag("sequence")],
     Discriminator(
         _kind,
         custom_error_type="condition",

@@ -65,7 +65,7 @@ def holds(
     return _leaf(condition, profile, [e for e in events if e["timestamp"] <= as_of], as_of)
 
 
-def compare(value: float | None, bounds: c.Compared) -> bool:
+def compare(value: float | None, bounds: c.Comparison) -> bool:
     """Says whether a number is within its bounds; one that is missing is not."""
     if value is None:
         return False
@@ -85,9 +85,9 @@ def _leaf(
 ) -> bool:
     if isinstance(condition, c.Attribute):
         return _attribute(condition, profile.get(condition.attribute))
-    if isinstance(condition, c.Followed):
+    if isinstance(condition, c.SequenceCondition):
         return _followed(condition.sequence, known, as_of)
-    assert isinstance(condition, c.Measured)
+    assert isinstance(condition, c.MeasureCondition)
     return compare(_measure(condition, known, as_of), condition)
 
 
@@ -108,7 +108,9 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _measure(condition: c.Measured, events: Sequence[Event], as_of: datetime) -> float | None:
+def _measure(
+    condition: c.MeasureCondition, events: Sequence[Event], as_of: datetime
+) -> float | None:
     if condition.within_days is not None:
         start = window_start(as_of, condition.within_days)
         events = [event for event in events if event["timestamp"] >= start]

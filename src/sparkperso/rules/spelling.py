@@ -58,7 +58,7 @@ class Speller:
     def _leaf(self, part: c.Condition) -> c.Condition:
         if isinstance(part, c.Attribute):
             return self._attribute(part)
-        if isinstance(part, c.Followed):
+        if isinstance(part, c.SequenceCondition):
             return part.model_copy(update={"sequence": self._filters_in(part.sequence)})
         found: c.Condition = self._filters_in(part)
         return found

@@ -15,7 +15,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import JobError, QualityGateError, UsageError
 from sparkperso.core.spellings import country_codes
 from sparkperso.ingest.batch import Batch, rules_hash
-from sparkperso.ingest.classify import Rulebook
+from sparkperso.ingest.classify import IngestRules
 from sparkperso.ingest.intake_counts import Intake, require_few_rejected, require_records
 from sparkperso.ingest.sources.files import SourceFile, format_of, resolve_path
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
@@ -91,7 +91,7 @@ def test_what_is_no_country_is_in_no_table():
 
 @pytest.mark.parametrize(("source", "stops"), [("events", True), ("collector", False)])
 def test_what_anybody_may_write_to_has_no_gate(source, stops):
-    book = Rulebook(
+    book = IngestRules(
         load_named("sources", source, SourceConfig),
         load_named("tracking_plans", "default", TrackingPlan),
         IngestConfig(),
@@ -108,7 +108,9 @@ def test_how_many_may_be_bad_takes_no_file_in_again():
     plan = load_named("tracking_plans", "default", TrackingPlan)
     other = source.model_copy(update={"max_rejected_share": 1.0})
     config = IngestConfig()
-    assert rules_hash(Rulebook(source, plan, config)) == rules_hash(Rulebook(other, plan, config))
+    assert rules_hash(IngestRules(source, plan, config)) == rules_hash(
+        IngestRules(other, plan, config)
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from pyspark.errors import StreamingQueryException
 
 from sparkperso.core.errors import JobError
-from sparkperso.jobs.stream_segments.stream import LateBook, Live
+from sparkperso.jobs.stream_segments.stream import LateEventCount, SegmentStream
 
 DROPPED = [
     {"batchId": number, "stateOperators": [{"numRowsDroppedByWatermark": number}]}
@@ -18,7 +18,7 @@ DROPPED = [
 
 def test_a_topic_that_cannot_be_written_ends_the_run():
     query = SimpleNamespace(recentProgress=[])
-    live = Live(SimpleNamespace(), SimpleNamespace())
+    live = SegmentStream(SimpleNamespace(), SimpleNamespace())
     live.write(query)
     live.relay = SimpleNamespace(exception=lambda: StreamingQueryException("no broker\n  at 1"))
     with pytest.raises(JobError, match="no broker"):
@@ -26,7 +26,7 @@ def test_a_topic_that_cannot_be_written_ends_the_run():
 
 
 def test_late_rows_of_a_micro_batch_are_counted_once():
-    book = LateBook()
+    book = LateEventCount()
     book.add(SimpleNamespace(recentProgress=DROPPED[:3]))
     book.add(SimpleNamespace(recentProgress=DROPPED[1:]))
     assert book.n_rows == 1 + 2 + 3

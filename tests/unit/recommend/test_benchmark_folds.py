@@ -9,15 +9,15 @@ from sparkperso.config.recommend import SearchConfig
 from sparkperso.core.errors import UsageError
 from sparkperso.recommend.benchmark import implicit_baseline, memory, report
 from sparkperso.recommend.benchmark.candidates import (
-    Given,
+    DataShape,
     candidates,
     looks_explicit,
     parse_models,
 )
 from sparkperso.recommend.benchmark.run import failures_of
 from sparkperso.recommend.fit.fit_strategy import Engine
-from sparkperso.recommend.tune.trial_result import Tried
-from sparkperso.recommend.tune.tuning import Tuned
+from sparkperso.recommend.tune.trial_result import TrialResult
+from sparkperso.recommend.tune.tuning import TuningResult
 
 SEARCH = SearchConfig(
     space=(
@@ -38,7 +38,7 @@ DEFAULT = {
 
 
 def tried(names=None, **given):
-    return candidates(SEARCH, 1, names, Given(**{**DEFAULT, **given}))
+    return candidates(SEARCH, 1, names, DataShape(**{**DEFAULT, **given}))
 
 
 def models(found):
@@ -156,7 +156,7 @@ def test_without_the_library_there_is_one_paragraph(monkeypatch):
 
 def test_a_model_is_left_out_where_none_of_its_candidates_could_be_fitted():
     def one(model, failure):
-        return Tried(model, type("P", (), {"model": model})(), (), failure=failure)
+        return TrialResult(model, type("P", (), {"model": model})(), (), failure=failure)
 
     tried = (one("ease", None), one("ease", "too large"), one("item_knn", "no memory"))
-    assert failures_of(Tuned(tried, {"ease": tried[0]})) == {"item_knn": "no memory"}
+    assert failures_of(TuningResult(tried, {"ease": tried[0]})) == {"item_knn": "no memory"}

@@ -18,19 +18,19 @@ from sparkperso.recommend.fit.blend_weights import (
     cross_fitted_means,
     weight_grid,
 )
-from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
-from sparkperso.recommend.scoring.ranking_blocks import Answers
-from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
+from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.testing.models import (
     N_ITEMS,
     coloured_catalogue,
     random_users,
-    with_strangers,
+    with_cold_users,
 )
 
-USERS = with_strangers(random_users(n_users=60))
+USERS = with_cold_users(random_users(n_users=60))
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def examined(seed=1):
     right[::7] = False
     known = (np.ones(USERS.pairs.nnz), USERS.pairs.indices, USERS.pairs.indptr)
     right[csr_matrix(known, shape=right.shape).nonzero()] = False
-    answers = Answers(csr_matrix(right.astype(np.float32)), right.sum(axis=1).astype(np.int64))
-    return Examined(USERS, answers, np.ones(N_ITEMS, dtype=bool), 5)
+    answers = GroundTruth(csr_matrix(right.astype(np.float32)), right.sum(axis=1).astype(np.int64))
+    return FoldInMemory(USERS, answers, np.ones(N_ITEMS, dtype=bool), 5)
 
 
 EXAM = examined()
@@ -182,7 +182,7 @@ def test_a_blend_is_held_against_its_parts_by_the_mean_of_the_folds_however_larg
     ]
     means = cross_fitted_means(folds, grid, 1)
     assert means == pytest.approx([0.3, 0.1])
-    part = Tried("als_1", None, ({"ndcg_at_10": 0.3}, {"ndcg_at_10": 0.1}))
+    part = TrialResult("als_1", None, ({"ndcg_at_10": 0.3}, {"ndcg_at_10": 0.1}))
     assert np.mean(means) == pytest.approx(part.mean["ndcg_at_10"])
 
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from sparkperso.recommend.arrays.histories import BUCKETS, flat, read_histories
-from sparkperso.testing.models import N_ITEMS, random_users, users_of, with_strangers
+from sparkperso.testing.models import N_ITEMS, random_users, users_of, with_cold_users
 
-USERS = with_strangers(random_users())
+USERS = with_cold_users(random_users())
 
 
 def pairs_of(users, row):

@@ -21,7 +21,7 @@ from sparkperso.testing.models import (
     coloured_catalogue,
     random_users,
     same_bits,
-    with_strangers,
+    with_cold_users,
 )
 
 ALS = AlsParams(rank=2, reg_param=0.01, alpha=5, max_iter=8)
@@ -53,7 +53,7 @@ class TestWithContent(ModelTests):
 
 
 def fitted(params):
-    users = with_strangers(random_users())
+    users = with_cold_users(random_users())
     return users, fit_model(params, random_users(), coloured_catalogue(users.n_items))
 
 

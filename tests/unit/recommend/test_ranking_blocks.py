@@ -11,16 +11,16 @@ from scipy.sparse import csr_matrix
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.scoring.ranking_blocks import (
     METRICS,
-    Answers,
+    GroundTruth,
     hit_matrix,
     judge_lists,
     user_values,
 )
 from sparkperso.recommend.scoring.top_n import Lists
-from sparkperso.testing.models import random_users, users_of, with_strangers
+from sparkperso.testing.models import random_users, users_of, with_cold_users
 
 N, K, CATALOGUE = 42, 5, 25
-USERS = with_strangers(random_users())
+USERS = with_cold_users(random_users())
 
 
 def random_case(seed):
@@ -35,7 +35,7 @@ def random_case(seed):
         right[row, rng.choice(CATALOGUE, rng.integers(0, 9), replace=False)] = 1
     counts = (right.sum(axis=1) + outside * (right.sum(axis=1) > 0)).astype(np.int64)
     lists = Lists(items, np.where(items >= 0, 1.0, -np.inf))
-    return lists, Answers(csr_matrix(right), counts), right
+    return lists, GroundTruth(csr_matrix(right), counts), right
 
 
 def the_plain_way(listed, right, n_relevant):
@@ -102,14 +102,16 @@ def test_means_are_over_judged_users_with_a_history():
 
 def test_a_user_without_a_list_counts_as_nothing_found():
     users = users_of([[(0, 1, 1)], [(0, 1, 1)]], 3)
-    answers = Answers(csr_matrix(np.array([[0, 1, 0], [0, 1, 0]], np.float32)), np.array([1, 1]))
+    answers = GroundTruth(
+        csr_matrix(np.array([[0, 1, 0], [0, 1, 0]], np.float32)), np.array([1, 1])
+    )
     lists = Lists(np.array([[1, -1], [-1, -1]]), np.zeros((2, 2)))
     means = judge_lists(lists, users, answers).means(2, 3)
     assert (means["ndcg_at_2"], means["recall_at_2"], means["precision_at_2"]) == (0.5, 0.5, 0.25)
 
 
 def test_an_empty_place_is_no_hit_even_for_who_wants_the_first_item():
-    answers = Answers(csr_matrix(np.array([[1, 0]], np.float32)), np.array([1]))
+    answers = GroundTruth(csr_matrix(np.array([[1, 0]], np.float32)), np.array([1]))
     assert not hit_matrix(Lists(np.array([[-1, -1]]), np.zeros((1, 2))), answers).any()
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from sparkperso.recommend.scoring import top_n
 from sparkperso.recommend.scoring.top_n import Selection, best_items, blocks_of, select_from
-from sparkperso.testing.models import N_ITEMS, random_users, rows_of, users_of, with_strangers
+from sparkperso.testing.models import N_ITEMS, random_users, rows_of, users_of, with_cold_users
 
-USERS = with_strangers(random_users())
+USERS = with_cold_users(random_users())
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import AlsParams, EaseParams, ExplicitParams, PopularityParams
 from sparkperso.recommend.fit.explicit_als import try_rating
-from sparkperso.recommend.fit.trial import Examined, Watch, try_candidate
+from sparkperso.recommend.fit.trial import EarlyStopping, FoldInMemory, try_candidate
 from sparkperso.recommend.models.base import FitSetting
-from sparkperso.recommend.scoring.ranking_blocks import Answers
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 from sparkperso.testing.models import (
     SIDE,
     checkerboard,
@@ -30,8 +30,8 @@ TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
 def board_exam(k=3):
     right = np.zeros((SIDE, SIDE), dtype=np.float32)
     right[range(SIDE), [left_out(u) for u in range(SIDE)]] = 1
-    answers = Answers(csr_matrix(right), np.ones(SIDE, dtype=np.int64))
-    return Examined(BOARD, answers, np.ones(SIDE, dtype=bool), k)
+    answers = GroundTruth(csr_matrix(right), np.ones(SIDE, dtype=np.int64))
+    return FoldInMemory(BOARD, answers, np.ones(SIDE, dtype=bool), k)
 
 
 def tried(params, patience=None):
@@ -53,14 +53,14 @@ def test_who_knows_all_answers_is_told_so():
 
 def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
     whole = board_exam()
-    half = Answers(whole.answers.items, np.where(np.arange(SIDE) < 6, 1, 0))
-    exam = Examined(BOARD, half, whole.allowed, 3)
+    half = GroundTruth(whole.answers.items, np.where(np.arange(SIDE) < 6, 1, 0))
+    prepared = FoldInMemory(BOARD, half, whole.allowed, 3)
     judged = try_candidate(
-        EaseParams(reg_param=2.0), exam, coloured_catalogue(SIDE), FitSetting(), None
+        EaseParams(reg_param=2.0), prepared, coloured_catalogue(SIDE), FitSetting(), None
     )
     assert judged["n_judged"] == 6
     assert judged["ndcg_at_3"] == 1
-    assert len(exam.training) == SIDE
+    assert len(prepared.training) == SIDE
 
 
 class Scripted:
@@ -77,7 +77,7 @@ class Scripted:
 
 
 def looked(figures, patience, last):
-    watch = Watch(Scripted(figures), patience, last)
+    watch = EarlyStopping(Scripted(figures), patience, last)
     for iteration in range(1, last + 1):
         if not watch(iteration, None):
             return watch, iteration
@@ -108,7 +108,7 @@ def test_the_last_iteration_is_looked_at_whatever_its_number(last):
 
 
 def test_a_watch_that_never_looked_knows_nothing():
-    assert Watch(board_exam(), 1, 10).best is None
+    assert EarlyStopping(board_exam(), 1, 10).best is None
 
 
 def test_patience_ends_a_fit_that_has_found_everything():
@@ -124,12 +124,12 @@ def test_all_figures_of_a_fit_that_was_stopped_are_of_its_best_look():
     rng = np.random.default_rng(5)
     users = random_users(5, 60)
     right = csr_matrix((rng.random((60, users.n_items)) < 0.2).astype(np.float32))
-    answers = Answers(right, np.diff(right.indptr).astype(np.int64))
-    exam = Examined(users, answers, np.ones(users.n_items, dtype=bool), 3)
+    answers = GroundTruth(right, np.diff(right.indptr).astype(np.int64))
+    prepared = FoldInMemory(users, answers, np.ones(users.n_items, dtype=bool), 3)
     params, shop = AlsParams(rank=8, reg_param=0.01, max_iter=40), coloured_catalogue(users.n_items)
-    stopped = try_candidate(params, exam, shop, FitSetting(), 1)
+    stopped = try_candidate(params, prepared, shop, FitSetting(), 1)
     best = params.model_copy(update={"max_iter": stopped["iterations"]})
-    alone = try_candidate(best, exam, shop, FitSetting(), None)
+    alone = try_candidate(best, prepared, shop, FitSetting(), None)
     assert max(stopped["curve"]) > stopped["iterations"]
     figures = set(alone) - {*TIMES, "curve", "iterations"}
     assert {name: stopped[name] for name in figures} == {name: alone[name] for name in figures}
@@ -162,11 +162,11 @@ def test_ratings_are_predicted_better_than_by_their_mean():
 
 
 def test_cold_users_and_items_are_dropped_and_counted():
-    taught = csr_matrix(np.array([[5, 1, 0], [4, 0, 0], [0, 0, 0]], dtype=np.float32))
+    train = csr_matrix(np.array([[5, 1, 0], [4, 0, 0], [0, 0, 0]], dtype=np.float32))
     asked = csr_matrix(np.array([[0, 0, 3], [0, 2, 0], [4, 0, 0]], dtype=np.float32))
-    found = try_rating(ExplicitParams(rank=2), taught, asked, 42)
+    found = try_rating(ExplicitParams(rank=2), train, asked, 42)
     assert found["dropped_share"] == pytest.approx(2 / 3, abs=1e-6)
     assert math.isfinite(found["rmse"])
-    cold = try_rating(ExplicitParams(rank=2), taught, csr_matrix((3, 3), dtype=np.float32), 42)
+    cold = try_rating(ExplicitParams(rank=2), train, csr_matrix((3, 3), dtype=np.float32), 42)
     assert math.isnan(cold["rmse"])
     assert cold["dropped_share"] == 0

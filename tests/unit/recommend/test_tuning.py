@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from sparkperso.config.models import EaseParams, PopularityParams
-from sparkperso.recommend.tune.trial_result import Tried
-from sparkperso.recommend.tune.tuning import Tuned, best_by_model
+from sparkperso.recommend.tune.trial_result import TrialResult
+from sparkperso.recommend.tune.tuning import TuningResult, best_by_model
 
 METRIC = "ndcg_at_10"
 
 
 def tried(name, params, *values, **more):
-    return Tried(name, params, tuple({METRIC: value} for value in values), **more)
+    return TrialResult(name, params, tuple({METRIC: value} for value in values), **more)
 
 
 def test_who_was_given_up_after_an_easy_fold_stands_for_no_model():
@@ -20,7 +20,7 @@ def test_who_was_given_up_after_an_easy_fold_stands_for_no_model():
     broken = tried("ease_3", EaseParams(), failure="singular (on fold_2)")
     best = best_by_model([plain, easy, broken], METRIC)
     assert best == {"popularity": plain}
-    assert Tuned((plain, easy, broken), best).ranked(METRIC) == [plain]
+    assert TuningResult((plain, easy, broken), best).ranked(METRIC) == [plain]
 
 
 def test_of_a_model_the_largest_mean_of_those_tried_on_all_folds_is_chosen():

@@ -10,7 +10,7 @@ from sparkperso.config.segmentation import RuleSegmentation, load_segmentation
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import ConfigError
-from sparkperso.rules.attributes import ATTRIBUTES, faults
+from sparkperso.rules.attributes import ATTRIBUTES, invalid_references
 from sparkperso.rules.traverse import order_of
 from sparkperso.testing.rules import CONDITION
 
@@ -70,10 +70,10 @@ def test_rules_come_after_those_they_name():
 
 def test_event_types_of_no_plan_are_faults():
     wrong = CONDITION.validate_python({"count": {"event_type": "purchaze"}, "at_least": 1})
-    assert faults(wrong, ["purchase"]) == [
+    assert invalid_references(wrong, ["purchase"]) == [
         "event type 'purchaze' is in no tracking plan (did you mean 'purchase'?)"
     ]
-    assert faults(wrong) == []
+    assert invalid_references(wrong) == []
 
 
 def test_new_is_a_segment_like_the_others():
@@ -91,7 +91,9 @@ def test_what_ships_can_be_asked():
     plan = load_segmentation("audiences")
     types = load_named("tracking_plans", "default", TrackingPlan).event_types
     assert {"active-mobile-25-34", "high-value-buyers", "new"} <= set(plan.rules)
-    assert [fault for rule in plan.rules.values() for fault in faults(rule.when, types)] == []
+    assert [
+        fault for rule in plan.rules.values() for fault in invalid_references(rule.when, types)
+    ] == []
     assert set(plan.profiled) <= set(ATTRIBUTES)
     assert set(NUMERIC_FEATURES) <= set(ATTRIBUTES)
     groups = load_segmentation("groups")

@@ -6,7 +6,7 @@ import pytest
 
 from sparkperso.config import load_settings
 from sparkperso.config.links import LinksConfig
-from sparkperso.services.collect.intake.bot_detection import Machines
+from sparkperso.services.collect.intake.bot_detection import BotDetector
 
 MINUTE = 60.0
 WEBKIT = b"AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -14,7 +14,7 @@ WEBKIT = b"AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
 @pytest.fixture(scope="module")
 def machines():
-    return Machines(load_settings("local").links)
+    return BotDetector(load_settings("local").links)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_machines_are_known_by_their_agents(machines, reason, agent):
 def test_a_user_agent_of_any_length_costs_the_same():
     config = LinksConfig(machine_agents={"slow": r"(a|a)+$"})
     agent = b"Mozilla/5.0 " + b"x" * 2_000 + b"a" * 60 + b"!"
-    assert Machines(config).reason("GET", {b"user-agent": agent}, MINUTE) is None
+    assert BotDetector(config).reason("GET", {b"user-agent": agent}, MINUTE) is None
 
 
 def test_machines_are_known_by_what_they_ask(machines):

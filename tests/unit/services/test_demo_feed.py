@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from sparkperso.services.collect.routes.demo_feed import MOST_LINES, Received
+from sparkperso.services.collect.routes.demo_feed import MOST_LINES, DemoFeed
 from sparkperso.services.http.write_keys import SiteKey
 
 DEMO = SiteKey("demo", "required", "web", ())
@@ -14,7 +14,7 @@ SHOP = SiteKey("shop", "required", "web", ())
 
 @pytest.fixture
 def received():
-    return Received()
+    return DemoFeed()
 
 
 def take(received, key, *events):

@@ -6,7 +6,7 @@ import pytest
 
 from sparkperso.config.collect import CollectConfig, LimitsConfig
 from sparkperso.services.http.addresses import Addresses
-from sparkperso.services.http.limits import Buckets, Places, Rates
+from sparkperso.services.http.limits import Buckets, ConcurrencyLimits, Rates
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 
@@ -77,7 +77,7 @@ def test_senders_are_forgotten_before_they_fill_the_memory():
 
 
 def test_places_are_held_and_given_back():
-    places = Places(2)
+    places = ConcurrencyLimits(2)
     with places.held("a") as first, places.held("a") as second, places.held("a") as third:
         assert (first, second, third) == (True, True, False)
         assert places.take("b")

@@ -17,11 +17,11 @@ from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.consent import after
 from sparkperso.privacy import PersonalFields, Pseudonyms, load_keys
-from sparkperso.services.collect.intake.consent_gate import Guard
+from sparkperso.services.collect.intake.consent_gate import ConsentGate
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.lane import Lane
 from sparkperso.services.collect.intake.pipeline import Pipeline
-from sparkperso.services.collect.intake.request_context import Facts, facts_of
+from sparkperso.services.collect.intake.request_context import RequestContext, context_of
 from sparkperso.services.collect.routes.events import in_our_time
 from sparkperso.services.http.limits import Rates
 from sparkperso.services.http.metrics import Metrics
@@ -33,7 +33,7 @@ SITE = replace(PAGE, is_server=True)
 ASSUMED = SiteKey("till", "assumed: contract", "server", ())
 EVENT = {"user_id": "u", "event_type": "click", "timestamp": "2026-06-01T10:00:00Z"}
 FEW = LimitsConfig(events_per_second=100, events_per_second_and_address=10)
-FACTS = Facts("2026-06-01T10:00:01.000000Z", "DE")
+FACTS = RequestContext("2026-06-01T10:00:01.000000Z", "DE")
 
 
 class MemorySink:
@@ -52,7 +52,9 @@ def shop(tmp_path):
     settings = load_settings()
     plan = load_named("tracking_plans", "default", TrackingPlan)
     store = ConsentStore(tmp_path / "consents.sqlite")
-    guard = Guard(Pseudonyms(load_keys(settings.privacy, "local", {})), settings.consent, store)
+    guard = ConsentGate(
+        Pseudonyms(load_keys(settings.privacy, "local", {})), settings.consent, store
+    )
     events, recordings = MemorySink(), MemorySink()
     pipeline = Pipeline(
         LimitsConfig(), plan, guard, Metrics(plan.event_types), events=events, recordings=recordings
@@ -107,7 +109,7 @@ def test_a_no_outweighs_an_assumed_basis_and_says_so_in_no_line(shop):
 
 
 def test_a_browsers_signal_is_a_no_in_an_opt_out_region(shop):
-    california = Facts(FACTS.received_at, "US")
+    california = RequestContext(FACTS.received_at, "US")
     assert statuses(shop(EVENT, facts=california)) == ["accepted"]
     assert statuses(shop(EVENT, facts=california._replace(opted_out=True))) == ["refused"]
 
@@ -169,7 +171,7 @@ def test_accounts_that_an_alias_joins_stay_apart_when_they_are_addresses(shop):
 
 def test_a_yes_from_a_clock_that_is_ahead_cannot_outlast_the_next_decisions(shop):
     ahead = consent(analytics=True) | {"timestamp": "2030-01-01T00:00:00Z"}
-    later = [Facts(f"2026-06-01T10:0{n}:00.000000Z", "DE") for n in (1, 2)]
+    later = [RequestContext(f"2026-06-01T10:0{n}:00.000000Z", "DE") for n in (1, 2)]
     shop(ahead)
     shop(consent(analytics=False), facts=later[0])
     assert statuses(shop(EVENT)) == ["refused"]
@@ -258,7 +260,7 @@ def test_who_agrees_anew_in_a_browser_is_heard_there_and_nowhere_else(shop):
 
     def decide(event, said, at):
         whole = event | {"event_type": "consent", "metadata": {"purposes": {"analytics": said}}}
-        shop(whole | {"timestamp": times[at]}, key=PAGE, facts=Facts(times[at], "DE"))
+        shop(whole | {"timestamp": times[at]}, key=PAGE, facts=RequestContext(times[at], "DE"))
 
     decide(first, True, 0)
     decide(second, True, 1)
@@ -550,7 +552,7 @@ def california(shop):
         opt_in_regions=("DE", "US-CA"), opt_out_regions=("US",), default="opt_out"
     )
     guard = shop.pipeline._guard
-    shop.pipeline._guard = Guard(guard.pseudonyms, policy, guard.decisions)
+    shop.pipeline._guard = ConsentGate(guard.pseudonyms, policy, guard.decisions)
     return shop
 
 
@@ -600,10 +602,10 @@ def test_behind_a_proxy_that_does_not_know_an_event_makes_nothing_less_strict(sh
     assert statuses(shop(abroad, facts=unknown)) == ["refused"]
     assert statuses(shop(abroad, facts=unknown._replace(has_region_header=False))) == ["accepted"]
     headers = {b"cf-ipcountry": b"XX"}
-    assert facts_of(headers, b"cf-ipcountry", None).region is None
-    assert facts_of(headers, b"cf-ipcountry", None).has_region_header
-    assert facts_of({b"cf-ipcountry": b"us-ca"}, b"cf-ipcountry", None).region == "US-CA"
-    assert not facts_of(headers, None, None).has_region_header
+    assert context_of(headers, b"cf-ipcountry", None).region is None
+    assert context_of(headers, b"cf-ipcountry", None).has_region_header
+    assert context_of({b"cf-ipcountry": b"us-ca"}, b"cf-ipcountry", None).region == "US-CA"
+    assert not context_of(headers, None, None).has_region_header
 
 
 def test_ids_of_items_and_orders_that_look_like_cards_stay_apart(shop):

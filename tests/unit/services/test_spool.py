@@ -203,7 +203,7 @@ def test_old_files_are_handed_over_after_a_failure_of_any_kind(tmp_path, monkeyp
     async def work(spool):
         await put_many(spool, 1)
         with monkeypatch.context() as patch:
-            patch.setattr(part_module.Part, "hand_over", lambda *_: 1 / 0)
+            patch.setattr(part_module.SpoolFile, "hand_over", lambda *_: 1 / 0)
             await asyncio.sleep(0.2)
         await asyncio.sleep(0.2)
         return lines_in(tmp_path / "ready")

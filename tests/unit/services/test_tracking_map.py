@@ -11,7 +11,7 @@ import pytest
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.services.collect.intake.event_validation import Invalid, check_event
-from sparkperso.services.collect.intake.sales import Room
+from sparkperso.services.collect.intake.sales import SaleLimits
 from sparkperso.services.collect.routes.event_names import event_type_of
 from sparkperso.services.collect.routes.tracking_api import messages_of
 from sparkperso.services.collect.routes.tracking_map import events_of
@@ -225,7 +225,7 @@ def test_lines_take_no_more_room_than_a_request_has():
     with pytest.raises(Invalid, match="9000 products"):
         events_of(message | {"properties": long}, None, NOW)
     assert time.process_time() - started < 1
-    room = Room()
+    room = SaleLimits()
     small = message | {"properties": {"products": [{}] * 6_000}}
     assert len(events_of(small, None, NOW, room)) == 6_000
     with pytest.raises(Invalid, match="the orders of a request"):
@@ -252,7 +252,7 @@ def test_all_that_lines_repeat_of_their_message_takes_room(beside):
 
 
 def test_what_a_batch_says_for_all_its_messages_takes_room():
-    each, room = {"type": "identify", "userId": "u"}, Room()
+    each, room = {"type": "identify", "userId": "u"}, SaleLimits()
     body = {"batch": [each] * 500, "context": {"traits": {"a": "x" * 10_000}}}
     assert len(messages_of(body, None, 500, room)) == 500
     with pytest.raises(Problem, match="each message repeats it") as refusal:

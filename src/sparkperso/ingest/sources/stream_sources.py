@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.stream import StreamConfig
 from sparkperso.core.errors import UsageError
-from sparkperso.ingest.classify import Rulebook, classify_records
+from sparkperso.ingest.classify import IngestRules, classify_records
 from sparkperso.ingest.sources.files import literal
 from sparkperso.ingest.sources.mapping import AT
 from sparkperso.ingest.sources.readers import FILE, json_records
@@ -41,7 +41,7 @@ def read_topic(spark: SparkSession, config: StreamConfig) -> DataFrame:
     return records.select("value", place, F.col("timestamp").alias(AT))
 
 
-def classify_stream(lines: DataFrame, book: Rulebook) -> DataFrame:
+def classify_stream(lines: DataFrame, book: IngestRules) -> DataFrame:
     """Returns the classified records of endless `lines`; see `ingest.parse.classify_files`.
 
     Records without a time of arrival have that of their file or Kafka record: the same each time

@@ -12,7 +12,7 @@ from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
-    make_selection,
+    list_selection,
     without_items,
 )
 from sparkperso.jobs.build_segments.profiles import known_persons
@@ -34,7 +34,7 @@ from sparkperso.recommend.data.user_histories import UserAttributes, load_catalo
 from sparkperso.recommend.fit.task_runner import fit_in_tasks
 from sparkperso.recommend.lists.batch_scoring import Lister
 from sparkperso.recommend.lists.popular_items import counted_events, popular_items, window_text
-from sparkperso.recommend.lists.recommendation_rows import Named, build_lists
+from sparkperso.recommend.lists.recommendation_rows import ChampionModel, build_lists
 from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
@@ -127,7 +127,7 @@ def make_lister(
     version, params = by
     setting = FitSetting(job.settings.recommend.seed)
     fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
-    select = make_selection(job, catalogue)
+    select = list_selection(job, catalogue)
     if version is None:
         plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
         return plain, POPULARITY
@@ -136,12 +136,12 @@ def make_lister(
     return lister, named.version
 
 
-def read_champion(job: Job, version: ModelVersion) -> Named:
+def read_champion(job: Job, version: ModelVersion) -> ChampionModel:
     """Returns the champion's model from its arrays."""
     rows = read_registered(job, version, MODEL_ARRAYS).collect()
     arrays = from_rows((row["name"], row["block"], bytes(row["data"])) for row in rows)
     model = load_model(parse_params(version.document["params"]), arrays)
-    return Named(model, version.document["strategy"], version.version)
+    return ChampionModel(model, version.document["strategy"], version.version)
 
 
 def popularity_params(job: Job, champion: ModelVersion | None) -> PopularityParams:

@@ -17,7 +17,7 @@ from sparkperso.recommend.scoring.top_n import Selection
 from sparkperso.users.facts import year_of
 
 
-def make_selection(job: Job, catalogue: Catalogue) -> Selection:
+def list_selection(job: Job, catalogue: Catalogue) -> Selection:
     """Returns which items may be listed, and how lists are chosen; ages are those of as-of."""
     lists = job.settings.recommend.lists
     for name in unused_attributes(lists.eligibility, catalogue):

@@ -35,7 +35,7 @@ from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.privacy.fields import PERSONAL, UNKNOWN, PersonalFields
-from sparkperso.rules.attributes import compared_traits, faults
+from sparkperso.rules.attributes import compared_traits, invalid_references
 from sparkperso.rules.conditions import Condition
 from sparkperso.rules.spelling import speller
 from sparkperso.segments.base.population import Population, latest_population
@@ -95,7 +95,7 @@ def _check(
         place = f"conf/segments/{plan.name}.yaml, {key}"
         for note in (*spelling.changes, *_unreadable(when, tracking)):
             job.say(f"{place}: {note}")
-        wrong = (*spelling.faults, *faults(when, tracking.event_types))
+        wrong = (*spelling.invalid_references, *invalid_references(when, tracking.event_types))
         found += [f"{place}: {fault}" for fault in wrong]
     return plan.model_copy(update={"segments": segments}), found
 

@@ -7,7 +7,7 @@ from typing import Any
 from sparkperso.config.segmentation import Segmentation
 from sparkperso.pipeline.job import Job
 from sparkperso.segments.base.population import Population
-from sparkperso.segments.base.previous_run import Previous
+from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.segments.base.result import SegmentationResult
 from sparkperso.segments.tables.size_history import before, sizes_over_time
 from sparkperso.segments.tables.table_rows import (
@@ -23,7 +23,7 @@ SEGMENTS, HISTORY, PROFILES = "gold/segments", "gold/segment_history", "gold/seg
 RUNS = "gold/segmentation_runs"
 
 
-def read_previous(job: Job, name: str) -> Previous | None:
+def read_previous(job: Job, name: str) -> PreviousRun | None:
     """Returns what a segmentation is now; None before its first run."""
     mine = f"segmentation = '{name}'"
     profiles = job.lake.ref(PROFILES).read().where(mine).select("segment_id", "label").collect()
@@ -31,7 +31,7 @@ def read_previous(job: Job, name: str) -> Previous | None:
         return None
     members = job.lake.ref(SEGMENTS).read().where(mine).select("user_id", "segment_id")
     ever = job.lake.ref(HISTORY).read().where(mine).select("segment_id").distinct().collect()
-    return Previous(members, dict(map(tuple, profiles)), frozenset(row[0] for row in ever))
+    return PreviousRun(members, dict(map(tuple, profiles)), frozenset(row[0] for row in ever))
 
 
 def write_segmentation(

@@ -18,7 +18,7 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
-from sparkperso.ingest.classify import Rulebook, classify_files, valid_events
+from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.consent_check import with_refusals
 from sparkperso.ingest.consents import consent_rows
 from sparkperso.ingest.deduplicate import deduplicated
@@ -51,13 +51,13 @@ def action(job: Job) -> Summary:
     for name in ("available_now", "trigger"):
         if job.options.get(name):
             raise UsageError(f"--{name.replace('_', '-')} is for --stream", "", "Add --stream")
-    return take_in_files(job)
+    return ingest_files(job)
 
 
-def take_in_files(job: Job) -> Summary:
+def ingest_files(job: Job) -> Summary:
     """Takes in the new files of a source; returns the run's counts."""
-    book = read_rulebook(job)
-    files = waiting_files(job, book.source)
+    book = read_ingest_rules(job)
+    files = new_files(job, book.source)
     batch = plan_batch(files, book, job.lake.ref("ops/ingested_files").read())
     if not batch.files:
         return {**_figures(Intake(0, 0, 0), 0, 0), "files": 0, "skipped files": batch.n_skipped}
@@ -66,14 +66,14 @@ def take_in_files(job: Job) -> Summary:
         with unreadable_files_named():
             classified = classify_files(job.spark, batch.files, book, run.received_at)
             records = stack.enter_context(staged(job, classified, batch.name))
-        figures = take_in(run, records)
+        figures = ingest_batch(run, records)
     return {**figures, "files": len(batch.files), "skipped files": batch.n_skipped}
 
 
-def read_rulebook(job: Job) -> Rulebook:
+def read_ingest_rules(job: Job) -> IngestRules:
     """Returns the source, the tracking plan and the rules that the job was asked for."""
     config = job.settings.ingest
-    return Rulebook(
+    return IngestRules(
         load_named("sources", job.options["source"], SourceConfig, job.conf_dir),
         load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),
         config,
@@ -81,7 +81,7 @@ def read_rulebook(job: Job) -> Rulebook:
     )
 
 
-def waiting_files(job: Job, source: SourceConfig) -> list[SourceFile]:
+def new_files(job: Job, source: SourceConfig) -> list[SourceFile]:
     """Returns the files to look at; none, with a line that says so, of a queue that is empty."""
     path = source_path(job, source)
     may_be_empty = source.may_be_empty and not job.options.get("path")
@@ -104,7 +104,7 @@ class Run:
     """One batch on its way into the lake."""
 
     job: Job
-    book: Rulebook
+    book: IngestRules
     batch: Batch
     received_at: datetime
 
@@ -155,14 +155,16 @@ class Run:
                 writer.merge(items, update=SAID, txn=self.txn("silver/items"))
 
 
-def take_in(run: Run, records: DataFrame) -> Summary:
+def ingest_batch(run: Run, records: DataFrame) -> Summary:
     """Writes classified records; every write happens once, however often the run is started."""
-    with enforced(run, records) as (allowed, by_purpose):
+    with with_consent_checked(run, records) as (allowed, by_purpose):
         return _take_in(run, allowed, by_purpose)
 
 
 @contextmanager
-def enforced(run: Run, records: DataFrame) -> Iterator[tuple[DataFrame, Mapping[str, int]]]:
+def with_consent_checked(
+    run: Run, records: DataFrame
+) -> Iterator[tuple[DataFrame, Mapping[str, int]]]:
     """Gives the records without those that lack consent, and how many these are by purpose."""
     if not run.book.source.asks_decisions:
         yield records, {}

@@ -22,12 +22,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from sparkperso.ingest.batch import Batch, plan_batch, rules_hash
-from sparkperso.ingest.classify import Rulebook
+from sparkperso.ingest.classify import IngestRules
 from sparkperso.ingest.intake_counts import Intake
 from sparkperso.ingest.key_lists import NUMBER, kept
 from sparkperso.ingest.sources.files import SourceFile, named_files
 from sparkperso.ingest.sources.stream_sources import classify_stream, read_folder, read_topic
-from sparkperso.jobs.ingest_events.batch import Run, read_rulebook, source_path, take_in
+from sparkperso.jobs.ingest_events.batch import Run, ingest_batch, read_ingest_rules, source_path
 from sparkperso.pipeline.checkpoint import (
     Folder,
     Identity,
@@ -36,7 +36,7 @@ from sparkperso.pipeline.checkpoint import (
     open_checkpoint,
 )
 from sparkperso.pipeline.job import Job, Summary
-from sparkperso.pipeline.stream_progress import Measured, ProgressBook, measure
+from sparkperso.pipeline.stream_progress import BatchMeasures, ProgressLog, measure
 from sparkperso.platform.lake import Txn
 
 COMPACTED = ("bronze/events", "silver/events", "silver/consents", "ops/data_quality")
@@ -99,9 +99,9 @@ class Stream:
     """One run of the stream: what it takes in, and the totals that it comes to."""
 
     job: Job
-    book: Rulebook
+    book: IngestRules
     identity: Identity
-    progress: ProgressBook
+    progress: ProgressLog
     is_stopping: Event = field(default_factory=Event)
     totals: dict[str, int] = field(default_factory=dict)
     n_batches: int = 0
@@ -119,14 +119,14 @@ class Stream:
         self.n_batches += 1
         self._compact()
 
-    def _take_in(self, records: DataFrame, number: int, measured: Measured) -> None:
+    def _take_in(self, records: DataFrame, number: int, measured: BatchMeasures) -> None:
         batch = self._batch(number, named_files(self.job.spark, measured.files))
         if len(batch.files) < len(measured.files):
             records = records.where(F.col("source_file").isin([file.path for file in batch.files]))
             if not batch.files:
                 return
         now = datetime.now(timezone.utc)
-        figures = take_in(
+        figures = ingest_batch(
             StreamRun(self.job, self.book, batch, now, self.identity, number), records
         )
         for name, count in figures.items():
@@ -153,13 +153,13 @@ class Stream:
 
 def follow_source(job: Job) -> Summary:
     """Follows the source until it is stopped, or with --available-now until all is in."""
-    book = read_rulebook(job)
+    book = read_ingest_rules(job)
     place = checkpoint_place(job, book.source.name)
     lines, wanted = open_input(job, book)
     Folder(job, place).create()
     with locked(place):
         identity = open_checkpoint(job, place, wanted)
-        stream = Stream(job, book, identity, ProgressBook(job, identity))
+        stream = Stream(job, book, identity, ProgressLog(job, identity))
         with for_small_batches(job):
             query = start(job, classify_stream(lines, book), stream, place)
             job.say(f"Following {wanted.place}; checkpoint {place}")
@@ -172,7 +172,7 @@ def follow_source(job: Job) -> Summary:
     }
 
 
-def open_input(job: Job, book: Rulebook) -> tuple[DataFrame, Identity]:
+def open_input(job: Job, book: IngestRules) -> tuple[DataFrame, Identity]:
     """Returns the endless lines, and whose checkpoint they need."""
     config, name = job.settings.stream, book.source.name
     if config.input == "kafka":
@@ -211,7 +211,7 @@ class Progress(Protocol):
         """Writes down what is new, now or when it is time."""
 
 
-class Followed(Protocol):
+class RunningStream(Protocol):
     """A stream while it runs."""
 
     @property
@@ -223,7 +223,7 @@ class Followed(Protocol):
         """Told of the query."""
 
 
-def follow(query: StreamingQuery, stream: Followed) -> None:
+def follow(query: StreamingQuery, stream: RunningStream) -> None:
     """Waits for the end of the query, and writes down its progress.
 
     On a request to stop, the micro-batch that is under way is finished and none is begun.

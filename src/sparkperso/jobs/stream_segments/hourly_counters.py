@@ -8,16 +8,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.platform.lake import StateTable
-from sparkperso.segments.live.counters import LAST_AT, Counted, hourly
+from sparkperso.segments.live.counters import LAST_AT, Counters, hourly
 from sparkperso.segments.live.hours import BATCH, SEED, folded, settled
 
 
 @dataclass(frozen=True)
-class LiveHours:
+class HourlyCounters:
     """Counters by person, hour and visit, up to the last micro-batch."""
 
     table: StateTable
-    counted: Counted
+    counted: Counters
     reach_days: float
     """Visits of longer ago are one row per person."""
 

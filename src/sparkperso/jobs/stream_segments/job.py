@@ -26,10 +26,10 @@ from sparkperso.jobs.ingest_events.stream import (
     stopping_on_signals,
 )
 from sparkperso.jobs.stream_segments.change_topic import relaying
-from sparkperso.jobs.stream_segments.hourly_counters import LiveHours
-from sparkperso.jobs.stream_segments.memberships import LiveMembers
-from sparkperso.jobs.stream_segments.stream import Live
-from sparkperso.jobs.stream_segments.user_attributes import LiveAttributes
+from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
+from sparkperso.jobs.stream_segments.memberships import Memberships
+from sparkperso.jobs.stream_segments.stream import SegmentStream
+from sparkperso.jobs.stream_segments.user_attributes import LiveUserAttributes
 from sparkperso.pipeline.checkpoint import Folder, checkpoint_root, locked
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
@@ -62,7 +62,7 @@ def stream_segments(job: Job) -> Summary:
     folder = Folder(job, place)
     folder.create()
     with locked(place), for_small_batches(job, STATE):
-        live = open_live(job, rules, plans, place)
+        live = open_stream(job, rules, plans, place)
         from_version = seed(job, live.hours, folder)
         live.begin()
         with relaying(job, place) as live.relay, stopping_on_signals(live.is_stopping):
@@ -83,15 +83,17 @@ def checkpoint_place(job: Job, rules: LiveRules) -> str:
     return f"{checkpoint_root(job)}/stream-segments-{known}"
 
 
-def open_live(job: Job, rules: LiveRules, plans: list[Segmentation], place: str) -> Live:
+def open_stream(job: Job, rules: LiveRules, plans: list[Segmentation], place: str) -> SegmentStream:
     """Returns what is followed, before its first look."""
     reach = reach_of(rules.counted, job.settings.segments.live.late_hours)
-    hours = LiveHours(StateTable(job.spark, f"{place}/hours"), rules.counted, reach)
-    members = LiveMembers(job, rules, hours, LiveAttributes(job, rules))
-    return Live(job, members, [plan for plan in plans if isinstance(plan, KMeansSegmentation)])
+    hours = HourlyCounters(StateTable(job.spark, f"{place}/hours"), rules.counted, reach)
+    members = Memberships(job, rules, hours, LiveUserAttributes(job, rules))
+    return SegmentStream(
+        job, members, [plan for plan in plans if isinstance(plan, KMeansSegmentation)]
+    )
 
 
-def seed(job: Job, hours: LiveHours, folder: Folder) -> int:
+def seed(job: Job, hours: HourlyCounters, folder: Folder) -> int:
     """Counts what silver/events holds already, once; returns the version to follow it from."""
     known = folder.read(START)
     if known:
@@ -109,7 +111,7 @@ def seed(job: Job, hours: LiveHours, folder: Folder) -> int:
     return from_version
 
 
-def writer(job: Job, live: Live, from_version: int, place: str) -> DataStreamWriter:
+def writer(job: Job, live: SegmentStream, from_version: int, place: str) -> DataStreamWriter:
     """Returns the query before its start: the hours that changed, each whole, by micro-batches."""
     config = job.settings.segments.live
     options = {"startingVersion": str(from_version), "maxFilesPerTrigger": str(config.max_files)}

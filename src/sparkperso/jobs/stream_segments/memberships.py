@@ -8,19 +8,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
-from sparkperso.jobs.stream_segments.hourly_counters import LiveHours
+from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.tables import (
     MEMBER,
-    fixed,
+    checkpointed,
     membership_of,
     record,
     record_changes,
     stamp_at,
 )
-from sparkperso.jobs.stream_segments.user_attributes import LiveAttributes
+from sparkperso.jobs.stream_segments.user_attributes import LiveUserAttributes
 from sparkperso.pipeline.job import Job
-from sparkperso.segments.base.map_column import looked_up
-from sparkperso.segments.live.members import held_now
+from sparkperso.segments.base.map_column import map_column
+from sparkperso.segments.live.members import matching_rules
 from sparkperso.segments.live.rules import LiveRules
 from sparkperso.segments.live.windows import NOW
 from sparkperso.segments.rules.members import KEYS
@@ -28,13 +28,13 @@ from sparkperso.segments.tables.table_rows import changes_between
 
 
 @dataclass
-class LiveMembers:
+class Memberships:
     """The membership as the history tells it, held in memory from sweep to sweep."""
 
     job: Job
     rules: LiveRules
-    hours: LiveHours
-    attributes: LiveAttributes
+    hours: HourlyCounters
+    attributes: LiveUserAttributes
     shown: tuple[str, ...] = ()
     """Segments of enough people, at the last sweep."""
     _inside: DataFrame | None = None
@@ -48,13 +48,13 @@ class LiveMembers:
         if inside is None:
             raise AssertionError("a sweep comes before the first update")
         before = inside.join(users, on=USER_ID, how="left_semi")
-        members = fixed(found)
-        changes = fixed(changes_between(before, members))
+        members = checkpointed(found)
+        changes = checkpointed(changes_between(before, members))
         n_changes = changes.count()
         if n_changes:
             record_changes(self.job, changes, stamp_at(self.job, now))
             others = inside.join(users, on=USER_ID, how="left_anti")
-            self._inside = fixed(others.unionByName(members).coalesce(self._partitions))
+            self._inside = checkpointed(others.unionByName(members).coalesce(self._partitions))
         return n_changes
 
     def sweep(self, now: int) -> int:
@@ -64,7 +64,7 @@ class LiveMembers:
         users = self.attributes.frame.select(USER_ID).unionByName(hours.select(USER_ID))
         users = users.where(F.col(USER_ID).isNotNull()).distinct()
         names = sorted(set(self.rules.segmentations.values()))
-        found = fixed(self._held(users, hours, now))
+        found = checkpointed(self._held(users, hours, now))
         self.shown = self._large_enough(found)
         self._inside = self._shown(found)
         facts = {"exclusive": F.lit(False), "kind": F.lit("rule")}
@@ -76,14 +76,14 @@ class LiveMembers:
         """(user_id, segment_id) of all rules that hold."""
         clock = F.broadcast(self.job.spark.createDataFrame([(now,)], f"{NOW} bigint"))
         asked = users.join(self.attributes.frame, on=USER_ID, how="left").crossJoin(clock)
-        held = held_now(asked, hours.crossJoin(clock), self.rules.rules, self.rules.counted)
+        held = matching_rules(asked, hours.crossJoin(clock), self.rules.rules, self.rules.counted)
         return held.select(USER_ID, F.explode(KEYS).alias("segment_id"))
 
     def _shown(self, found: DataFrame) -> DataFrame:
         """MEMBER of the segments that may be shown."""
         segment = F.col("segment_id")
-        names = looked_up(self.rules.segmentations, segment)
-        labels = looked_up(self.rules.labels, segment)
+        names = map_column(self.rules.segmentations, segment)
+        labels = map_column(self.rules.labels, segment)
         known = found.where(segment.isin(*self.shown) if self.shown else F.lit(False))
         return known.withColumns({"segmentation": names, "label": labels}).select(*MEMBER)
 

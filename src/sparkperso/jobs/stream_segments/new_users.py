@@ -15,7 +15,7 @@ from sparkperso.features.users import build_user_features
 from sparkperso.jobs.build_features import SCALERS
 from sparkperso.jobs.build_segments.profiles import EVENTS
 from sparkperso.jobs.build_segments.tables import PROFILES, SEGMENTS
-from sparkperso.jobs.stream_segments.tables import fixed, membership_of, record, stamp_at
+from sparkperso.jobs.stream_segments.tables import checkpointed, membership_of, record, stamp_at
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.literals import EPOCH, instant, moment
 from sparkperso.segments.live.counters import HOUR
@@ -26,7 +26,7 @@ from sparkperso.segments.rules.behaviour import VISIT
 PARTITIONS = 2
 
 
-def assign_newcomers(
+def assign_new_users(
     job: Job, plans: Sequence[KMeansSegmentation], hours: DataFrame, known: DataFrame, now: int
 ) -> int:
     """Writes the segments of those in `hours` who are not in `known`; returns how many changed.
@@ -38,14 +38,16 @@ def assign_newcomers(
         return 0
     new = hours.where(F.col(USER_ID).isNotNull()).join(known, on=USER_ID, how="left_anti")
     began = F.when(F.col(VISIT) == PAST, instant(EPOCH)).otherwise(F.col(HOUR))
-    people = fixed(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
+    people = checkpointed(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
     first = people.agg(F.unix_micros(F.min("began"))).first()
     if first is None or first[0] is None:
         return 0
     since = instant(moment(first[0]))
     events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= since)
     mine = events.join(people, on=USER_ID, how="left_semi")
-    features = fixed(build_user_features(mine, job.settings.features, moment(now), PARTITIONS))
+    features = checkpointed(
+        build_user_features(mine, job.settings.features, moment(now), PARTITIONS)
+    )
     known_plans = [plan for plan in plans if plan.name in centres]
     return sum(_assign(job, plan, centres[plan.name], features, now) for plan in known_plans)
 
@@ -78,4 +80,4 @@ def _assign(
     members = job.lake.ref(SEGMENTS).read().where(F.col("segmentation") == plan.name)
     others = members.join(features, on=USER_ID, how="left_anti")
     before = membership_of(job, [plan.name]).join(features, on=USER_ID, how="left_semi")
-    return record(job, before, fixed(found), others, stamp_at(job, now))
+    return record(job, before, checkpointed(found), others, stamp_at(job, now))

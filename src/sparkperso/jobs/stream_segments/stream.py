@@ -17,9 +17,9 @@ from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.key_lists import kept
 from sparkperso.jobs.ingest_events.stream import StopRequestError, together
-from sparkperso.jobs.stream_segments.hourly_counters import LiveHours
-from sparkperso.jobs.stream_segments.memberships import LiveMembers
-from sparkperso.jobs.stream_segments.new_users import assign_newcomers
+from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
+from sparkperso.jobs.stream_segments.memberships import Memberships
+from sparkperso.jobs.stream_segments.new_users import assign_new_users
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.platform.literals import aware, moment
 from sparkperso.segments.live.counters import LAST_AT
@@ -27,7 +27,7 @@ from sparkperso.segments.live.hours import BATCH
 
 
 @dataclass
-class LateBook:
+class LateEventCount:
     """Counts the events that came too late for their hour."""
 
     n_rows: int = 0
@@ -43,14 +43,14 @@ class LateBook:
 
 
 @dataclass
-class Live:
+class SegmentStream:
     """What is known at the last micro-batch."""
 
     job: Job
-    members: LiveMembers
+    members: Memberships
     clusterings: Sequence[KMeansSegmentation] = ()
     is_stopping: Event = field(default_factory=Event)
-    late: LateBook = field(default_factory=LateBook)
+    late: LateEventCount = field(default_factory=LateEventCount)
     relay: StreamingQuery | None = None
     """Sends changes to a topic, beside this."""
     now: int = 0
@@ -63,12 +63,12 @@ class Live:
     _lock: Lock = field(default_factory=Lock)
 
     @property
-    def hours(self) -> LiveHours:
+    def hours(self) -> HourlyCounters:
         """Returns the counters."""
         return self.members.hours
 
     @property
-    def progress(self) -> Live:
+    def progress(self) -> SegmentStream:
         """Returns what is told of the query while it runs."""
         return self
 
@@ -109,7 +109,7 @@ class Live:
         self.now = self._later(self.now)
         self.n_changes += self.members.sweep(self.now)
         known, hours = self.members.attributes.frame, self.hours.everybody()
-        self.n_changes += assign_newcomers(self.job, self.clusterings, hours, known, self.now)
+        self.n_changes += assign_new_users(self.job, self.clusterings, hours, known, self.now)
         self.n_sweeps += 1
         if self.n_sweeps % self.job.settings.segments.live.compact_sweeps == 0:
             self.hours.compact(self.now)

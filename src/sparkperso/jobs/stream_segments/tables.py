@@ -25,7 +25,7 @@ def stamp_at(job: Job, now: int) -> Stamp:
     return Stamp(f"{LIVE}{job.run_id}", datetime.now(timezone.utc), aware(moment(now)))
 
 
-def fixed(frame: DataFrame) -> DataFrame:
+def checkpointed(frame: DataFrame) -> DataFrame:
     """Returns the rows as they are now, held by the executors.
 
     Not merely cached: whoever writes a Delta table makes Spark compute anew what it cached of it.
@@ -49,10 +49,10 @@ def record(
 ) -> int:
     """Writes members and what changed, if anything did; returns the number of changes.
 
-    `now` is `fixed` and holds MEMBER, exclusive, kind and distance of the segmentations in it;
+    `now` is `checkpointed` and holds MEMBER, exclusive, kind and distance of the segmentations in it;
     `others` are rows of gold/segments of theirs that stay.
     """
-    changes = fixed(changes_between(before, now.select(*MEMBER)))
+    changes = checkpointed(changes_between(before, now.select(*MEMBER)))
     counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
     if not counts:
         return 0

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import AS_OF
 from sparkperso.jobs.build_segments.profiles import EVENTS, known_persons
 from sparkperso.jobs.build_segments.tables import FEATURES
-from sparkperso.jobs.stream_segments.tables import fixed
+from sparkperso.jobs.stream_segments.tables import checkpointed
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.literals import aware, instant, moment
 from sparkperso.segments.live.rules import LiveRules
@@ -18,7 +18,7 @@ from sparkperso.segments.rules.members import People, known_attributes
 
 
 @dataclass
-class LiveAttributes:
+class LiveUserAttributes:
     """What the rules ask of profiles, as of the latest features."""
 
     job: Job
@@ -48,7 +48,10 @@ class LiveAttributes:
             known_persons(self.job, lake.ref(EVENTS).read()),
             aware(moment(now)),
         )
-        self._frame, self._version = fixed(known_attributes(people, self.rules.rules)), version
+        self._frame, self._version = (
+            checkpointed(known_attributes(people, self.rules.rules)),
+            version,
+        )
 
 
 def features_at(job: Job, now: int) -> DataFrame:

@@ -40,8 +40,8 @@ from sparkperso.recommend.training import (
     PLAIN,
     TUNED,
     Inputs,
-    Trained,
     Trainer,
+    TrainingResult,
     candidates,
     everybody,
     require_enough,
@@ -137,7 +137,7 @@ def extend_index(job: Job, table: str, interactions: DataFrame, id_column: str) 
 
 
 def write_model(
-    job: Job, trained: Trained, known: Mapping[str, Any], given: tuple[Inputs, Catalogue]
+    job: Job, trained: TrainingResult, known: Mapping[str, Any], given: tuple[Inputs, Catalogue]
 ) -> dict[str, Any]:
     """Writes the model's arrays, and ALS's factors, under a new model version.
 
@@ -199,7 +199,7 @@ def facts(job: Job) -> dict[str, Any]:
     }
 
 
-def test_metrics(trained: Trained) -> dict[str, float]:
+def test_metrics(trained: TrainingResult) -> dict[str, float]:
     """Returns the test's figures under the names to log: test_<model>_<metric>."""
     test = trained.test
     figures = {f"test_{m}_{k}": v for m, values in test.metrics.items() for k, v in values.items()}
@@ -208,7 +208,7 @@ def test_metrics(trained: Trained) -> dict[str, float]:
     return figures
 
 
-def summarise(trained: Trained, version: str) -> Summary:
+def summarise(trained: TrainingResult, version: str) -> Summary:
     """Returns the figures to print."""
     test = trained.test
     metric = test.metric.replace("ndcg_at_", "nDCG@")

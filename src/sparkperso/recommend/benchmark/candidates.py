@@ -29,7 +29,7 @@ RATINGS = (
 
 
 @dataclass(frozen=True)
-class Given:
+class DataShape:
     """What the data and the machine carry."""
 
     has_items: bool
@@ -66,7 +66,7 @@ def looks_explicit(kinds: int, low: float, high: float) -> bool:
 
 
 def candidates(
-    search: SearchConfig, seed: int, names: tuple[str, ...] | None, given: Given
+    search: SearchConfig, seed: int, names: tuple[str, ...] | None, given: DataShape
 ) -> tuple[list[Any], dict[str, str]]:
     """Returns the candidates, plain popularity first, and the models left out (name → why).
 
@@ -84,7 +84,7 @@ def candidates(
     return [c for c in found if not obstacle(c, given)], left_out
 
 
-def obstacle(params: Any, given: Given) -> str | None:
+def obstacle(params: Any, given: DataShape) -> str | None:
     """Returns why a candidate cannot be tried on these data; None when it can."""
     if params.model == "content" and not given.has_items:
         return "nothing is known of the items: give --items"
@@ -97,7 +97,7 @@ def _wanted(names: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _space(
-    space: Sequence[Mapping[str, Any]], names: tuple[str, ...] | None, given: Given
+    space: Sequence[Mapping[str, Any]], names: tuple[str, ...] | None, given: DataShape
 ) -> list[dict[str, Any]]:
     """Returns the entries of the wanted models; each wanted by name has at least one."""
     wanted = _wanted(names)

@@ -18,7 +18,7 @@ MANY = 1000
 
 
 @dataclass(frozen=True)
-class Described:
+class ColumnAttributes:
     """What is known of users or items."""
 
     frame: DataFrame
@@ -27,7 +27,7 @@ class Described:
     """n_rows, n_known (distinct ids), n_without_id, n_duplicates, left_out (column → why)."""
 
 
-def describe(given: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> Described:
+def describe(given: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> ColumnAttributes:
     """Returns the attributes of each id, those of repeated ids together.
 
     Every column but the id and `skip` is an attribute; null and empty values say nothing. A list
@@ -44,7 +44,7 @@ def describe(given: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> De
     told = rows.where(F.col("_id").isNotNull()).select("_id", tokens).groupBy("_id")
     joined = F.array_sort(F.array_distinct(F.flatten(F.collect_list("tokens"))))
     frame = told.agg(joined.alias("attributes")).withColumnRenamed("_id", id_column)
-    return Described(frame, id_counts(rows, left_out))
+    return ColumnAttributes(frame, id_counts(rows, left_out))
 
 
 def id_counts(rows: DataFrame, left_out: dict[str, str]) -> dict[str, Any]:

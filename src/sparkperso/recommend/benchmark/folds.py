@@ -25,7 +25,7 @@ ENOUGH = (5, 2)
 
 
 @dataclass(frozen=True)
-class Cuts:
+class FoldSet:
     """The folds, and how they were cut."""
 
     folds: tuple[Fold, ...]
@@ -52,9 +52,9 @@ def make_fold(
     fresh = wanted.join(pairs, [USER_ID, ITEM_ID], how="left_anti")
     known = pairs.select(USER_ID).distinct()
     answers = fresh.join(known, USER_ID, how="left_semi").persist()
-    strangers = fresh.join(known, USER_ID, how="left_anti")
+    cold_users = fresh.join(known, USER_ID, how="left_anti")
     ratings, cold = latest_ratings(as_events(after)), cold_share(fresh, known)
-    return Fold(name, training, answers, strangers, ratings, as_of, cold)
+    return Fold(name, training, answers, cold_users, ratings, as_of, cold)
 
 
 def as_events(rows: DataFrame, listed: DataFrame | None = None) -> DataFrame:
@@ -74,7 +74,7 @@ def as_events(rows: DataFrame, listed: DataFrame | None = None) -> DataFrame:
     return events if listed is None else events.unionByName(listed, allowMissingColumns=True)
 
 
-def cut_training(rows: Rows, listed: DataFrame) -> Cuts:
+def cut_training(rows: Rows, listed: DataFrame) -> FoldSet:
     """Returns the folds inside the training part; none where nobody turns to a new item.
 
     Rolling origins where times tell rows apart, a hold-out by hash of the ids otherwise.
@@ -84,13 +84,13 @@ def cut_training(rows: Rows, listed: DataFrame) -> Cuts:
         folds = _usable(_rolling(rows, cuts, listed))
         if folds:
             found = [fold.training.as_of.isoformat() for fold in folds]
-            return Cuts(folds, {"kind": "rolling origins", "cuts": found})
+            return FoldSet(folds, {"kind": "rolling origins", "cuts": found})
     why = "times leave nobody to ask" if rows.is_timed else "no times tell rows apart"
     for enough in ENOUGH:
         folds = _usable([_held_out(rows, listed, enough)])
         if folds:
-            return Cuts(folds, {"kind": "hold-out", "min_pairs": enough, "why": why, "cuts": []})
-    return Cuts((), {"kind": "none", "why": why, "cuts": []})
+            return FoldSet(folds, {"kind": "hold-out", "min_pairs": enough, "why": why, "cuts": []})
+    return FoldSet((), {"kind": "none", "why": why, "cuts": []})
 
 
 def _rolling(rows: Rows, cuts: Sequence[datetime], listed: DataFrame) -> list[Fold]:

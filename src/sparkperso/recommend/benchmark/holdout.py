@@ -17,7 +17,7 @@ from sparkperso.config.models import HybridParams
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.evaluate.ranking import mean_metrics
 from sparkperso.recommend.benchmark.memory import PeakMemory
-from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.fit_strategy import parts_of
 from sparkperso.recommend.holdout import by_bucket, judged_frame
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
@@ -25,7 +25,7 @@ from sparkperso.recommend.models.base import Fitted, Scorer
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.models.popularity import PopularityModel
 from sparkperso.recommend.scoring.top_n import Selection
-from sparkperso.recommend.tune.tuning import Bench
+from sparkperso.recommend.tune.tuning import TuningContext
 
 FALLBACK = "popularity (filled)"
 Keep = Callable[[str, DataFrame], None]
@@ -46,11 +46,11 @@ class Result:
 
 
 @dataclass
-class Contest:
+class HoldoutTest:
     """Asks contenders about the test."""
 
-    bench: Bench
-    exam: Exam
+    bench: TuningContext
+    prepared: PreparedFold
     asked: DataFrame
     """Profiles of all users of the test."""
     keep: Keep
@@ -76,18 +76,18 @@ class Contest:
 
     def lister(self, model: Scorer, name: str) -> Lister:
         """Returns what lists of a model are made with."""
-        select = Selection(self.exam.k, self.exam.allowed)
+        select = Selection(self.prepared.k, self.prepared.allowed)
         catalogue = self.bench.fitter.catalogue
         return Lister(model, name, catalogue, select, self.fallback, FALLBACK)
 
     def judged(self, name: str, lists: DataFrame) -> dict[str, Any]:
         """Returns the metrics of lists (columns of scoring.list_frame), and keeps them."""
-        exam = self.exam
+        prepared = self.prepared
         self.keep(name, in_order(lists))
-        rows = judged_frame(lists, self.asked, exam).persist()
+        rows = judged_frame(lists, self.asked, prepared).persist()
         warm = rows.where(F.col("n_history") > 0)
-        means = mean_metrics(warm, [exam.k], exam.n_items, exam.n_train_users)
-        buckets = by_bucket(rows, self.bench.metric, exam.k)
+        means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
+        buckets = by_bucket(rows, self.bench.metric, prepared.k)
         rows.unpersist()
         return {**means, "by_history": buckets}
 
@@ -102,7 +102,7 @@ class Contest:
         key = str(params)
         if key not in self._fitted:
             start = perf_counter()
-            model = self.bench.fitter.fit(self.exam.profiles, {"model": params})["model"]
+            model = self.bench.fitter.fit(self.prepared.profiles, {"model": params})["model"]
             self._fitted[key] = model, perf_counter() - start
         return self._fitted[key]
 
@@ -120,22 +120,22 @@ def in_order(lists: DataFrame) -> DataFrame:
     return lists.select(USER_ID, ITEM_ID, RANK, score.alias(SCORE))
 
 
-def asked_profiles(exam: Exam, users: DataFrame, attributes: DataFrame) -> DataFrame:
+def eval_profiles(prepared: PreparedFold, users: DataFrame, attributes: DataFrame) -> DataFrame:
     """Returns the profile columns of all `users` (user_id), those without history too.
 
     `attributes` has user_id and attributes.
     """
-    known = exam.profiles.select(USER_ID, "items", "strengths", "ages")
+    known = prepared.profiles.select(USER_ID, "items", "strengths", "ages")
     both = users.join(known, USER_ID, how="left").join(attributes, USER_ID, how="left")
     kinds = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
     filled = {n: F.coalesce(n, F.array().cast(f"array<{kind}>")) for n, kind in kinds.items()}
     return both.withColumns(filled)
 
 
-def plain_popularity(exam: Exam, item_index: DataFrame) -> PopularityModel:
+def plain_popularity(prepared: PreparedFold, item_index: DataFrame) -> PopularityModel:
     """Returns popularity by users per item, counted by Spark: item-sized."""
-    table = exam.item_users.join(item_index, ITEM_ID).select("item_index", "n_users").toArrow()
-    shares = np.zeros((1, len(exam.allowed)), dtype=np.float32)
+    table = prepared.item_users.join(item_index, ITEM_ID).select("item_index", "n_users").toArrow()
+    shares = np.zeros((1, len(prepared.allowed)), dtype=np.float32)
     counts = table.column("n_users").to_numpy().astype(np.float64)
     shares[0, table.column("item_index").to_numpy()] = counts / max(counts.sum(), 1)
     return PopularityModel(shares, np.array([""], dtype=object))

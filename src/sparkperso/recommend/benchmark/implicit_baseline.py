@@ -22,14 +22,14 @@ from scipy.sparse import csr_matrix
 from sparkperso.core.errors import UsageError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.histories import Histories, Singles, read_histories
-from sparkperso.recommend.benchmark.holdout import Contest, Result
+from sparkperso.recommend.benchmark.holdout import HoldoutTest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
-from sparkperso.recommend.data.prepared_fold import Exam
-from sparkperso.recommend.fit.task_runner import Shared, read_exam
-from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.data.prepared_fold import PreparedFold
+from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
+from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.lists.batch_scoring import INPUT, make_lists
 from sparkperso.recommend.models.base import nothing_where_zero
-from sparkperso.recommend.tune.trial_result import Tried, best_of
+from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
 ALS, BM25 = "implicit_als", "implicit_bm25"
 GRIDS: dict[str, dict[str, Sequence[Any]]] = {
@@ -40,7 +40,7 @@ GRIDS: dict[str, dict[str, Sequence[Any]]] = {
 
 
 @dataclass(frozen=True)
-class RivalParams:
+class ImplicitParams:
     """Settings under the library's own names."""
 
     model: str
@@ -52,7 +52,7 @@ class RivalParams:
 
 
 @dataclass(frozen=True)
-class Rival:
+class ImplicitModel:
     """A fitted model of the library."""
 
     score: Callable[[csr_matrix], Any]
@@ -74,54 +74,58 @@ def require_implicit() -> None:
         )
 
 
-def rival_candidates() -> dict[str, list[RivalParams]]:
+def implicit_candidates() -> dict[str, list[ImplicitParams]]:
     """Returns model → all combinations of its grid."""
     return {
         model: [
-            RivalParams(model, dict(zip(grid, values, strict=True)))
+            ImplicitParams(model, dict(zip(grid, values, strict=True)))
             for values in product(*grid.values())
         ]
         for model, grid in GRIDS.items()
     }
 
 
-def tune_rivals(exams: Sequence[Exam], shared: Shared, seed: int) -> dict[str, Tried]:
+def tune_implicit(
+    prepared_folds: Sequence[PreparedFold], shared: Broadcasts, seed: int
+) -> dict[str, TrialResult]:
     """Returns the best candidate of each model by the mean nDCG on the folds."""
     metric = f"ndcg_at_{shared.k}"
-    folds = [in_driver(exam, shared, number) for number, exam in enumerate(exams)]
+    folds = [in_driver(prepared, shared, number) for number, prepared in enumerate(prepared_folds)]
     return {
         model: best_of(
-            [Tried(model, p, tuple(_tried(p, fold, seed) for fold in folds)) for p in params],
+            [TrialResult(model, p, tuple(_tried(p, fold, seed) for fold in folds)) for p in params],
             metric,
         )
-        for model, params in rival_candidates().items()
+        for model, params in implicit_candidates().items()
     }
 
 
-def in_driver(exam: Exam, shared: Shared, number: int) -> Examined:
+def in_driver(prepared: PreparedFold, shared: Broadcasts, number: int) -> FoldInMemory:
     """Returns a whole fold in this process."""
-    return read_exam(exam.profiles.toArrow(), number, shared)
+    return read_fold(prepared.profiles.toArrow(), number, shared)
 
 
-def enter_rival(contest: Contest, params: RivalParams, training: Histories, seed: int) -> Result:
+def evaluate_implicit(
+    holdout_test: HoldoutTest, params: ImplicitParams, training: Histories, seed: int
+) -> Result:
     """Returns the result of one of the library's models, fitted on all of training.
 
     Users without history are served by the contest's fallback.
     """
     with PeakMemory() as memory:
         start = perf_counter()
-        model = fit_rival(params, training, seed)
+        model = fit_implicit(params, training, seed)
         fitted = perf_counter()
-        asked = read_histories(contest.asked.select(*INPUT).toArrow(), training.n_items)
-        table = make_lists(contest.lister(model, params.model), asked)
+        asked = read_histories(holdout_test.asked.select(*INPUT).toArrow(), training.n_items)
+        table = make_lists(holdout_test.lister(model, params.model), asked)
         scored = perf_counter()
-    lists = contest.asked.sparkSession.createDataFrame(table).persist()
-    metrics = contest.judged(params.model, lists)
+    lists = holdout_test.asked.sparkSession.createDataFrame(table).persist()
+    metrics = holdout_test.judged(params.model, lists)
     lists.unpersist()
     return Result(metrics, fitted - start, scored - fitted, memory.peak_mb)
 
 
-def fit_rival(params: RivalParams, users: Histories, seed: int) -> Rival:
+def fit_implicit(params: ImplicitParams, users: Histories, seed: int) -> ImplicitModel:
     """Returns a model of the library fitted on these users' strengths, on all cores."""
     threads = len(os.sched_getaffinity(0))
     # The library asks for it: BLAS's own threads would fight with its own.
@@ -131,12 +135,12 @@ def fit_rival(params: RivalParams, users: Histories, seed: int) -> Rival:
         return _fit_als(params, users, threads, seed)
 
 
-def _fit_als(params: RivalParams, users: Histories, threads: int, seed: int) -> Rival:
+def _fit_als(params: ImplicitParams, users: Histories, threads: int, seed: int) -> ImplicitModel:
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(**params.settings, num_threads=threads, random_state=seed)
     model.fit(_counts(users), show_progress=False)
-    return Rival(partial(_als_scores, model))
+    return ImplicitModel(partial(_als_scores, model))
 
 
 def _als_scores(model: Any, strengths: csr_matrix) -> Any:
@@ -145,7 +149,7 @@ def _als_scores(model: Any, strengths: csr_matrix) -> Any:
     return np.atleast_2d(factors) @ model.item_factors.T
 
 
-def _fit_bm25(params: RivalParams, users: Histories, threads: int) -> Rival:
+def _fit_bm25(params: ImplicitParams, users: Histories, threads: int) -> ImplicitModel:
     from implicit.nearest_neighbours import BM25Recommender
 
     model = BM25Recommender(**params.settings, num_threads=threads)
@@ -153,7 +157,7 @@ def _fit_bm25(params: RivalParams, users: Histories, threads: int) -> Rival:
         # It hands itself a matrix of another form than it asks for.
         warnings.simplefilter("ignore")
         model.fit(_counts(users), show_progress=False)
-    return Rival(partial(_neighbour_scores, model.similarity))
+    return ImplicitModel(partial(_neighbour_scores, model.similarity))
 
 
 def _neighbour_scores(similarity: csr_matrix, strengths: csr_matrix) -> Any:
@@ -164,9 +168,9 @@ def _counts(users: Histories) -> csr_matrix:
     return users.strengths.tocsr().astype(np.float32)
 
 
-def _tried(params: RivalParams, fold: Examined, seed: int) -> dict[str, float]:
+def _tried(params: ImplicitParams, fold: FoldInMemory, seed: int) -> dict[str, float]:
     start = perf_counter()
-    model = fit_rival(params, fold.training, seed)
+    model = fit_implicit(params, fold.training, seed)
     fitted = perf_counter()
     metrics = fold.judge(model).means(fold.k, fold.n_items)
     return {

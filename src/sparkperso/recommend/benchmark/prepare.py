@@ -14,15 +14,15 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.platform.literals import instant
-from sparkperso.recommend.benchmark.candidates import Given, looks_explicit
+from sparkperso.recommend.benchmark.candidates import DataShape, looks_explicit
 from sparkperso.recommend.benchmark.column_attributes import describe
 from sparkperso.recommend.benchmark.folds import cut_training, make_fold
 from sparkperso.recommend.benchmark.items import number_items, read_items
 from sparkperso.recommend.benchmark.read_ratings import FIRST, Rows, read_rows, require_columns
-from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.data.user_histories import load_catalogue
 from sparkperso.recommend.fit.fit_strategy import make_fitter
-from sparkperso.recommend.tune.tuning import Bench
+from sparkperso.recommend.tune.tuning import TuningContext
 
 Say = Callable[[str], None]
 
@@ -38,14 +38,14 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedSplit:
     """A split that models can be asked about."""
 
-    bench: Bench
-    given: Given
-    exams: tuple[Exam, ...]
+    bench: TuningContext
+    given: DataShape
+    prepared_folds: tuple[PreparedFold, ...]
     """The folds inside the training part."""
-    test: Exam
+    test: PreparedFold
     test_users: DataFrame
     """user_id: all users of the test."""
     split: dict[str, Any]
@@ -53,13 +53,13 @@ class Ready:
 
     def release(self) -> None:
         """Lets go of what is kept in memory."""
-        for exam in (*self.exams, self.test):
-            exam.release()
+        for prepared in (*self.prepared_folds, self.test):
+            prepared.release()
 
 
-def make_ready(
+def prepare_split(
     frames: Frames, config: RecommendConfig, k: int, allow_overlap: bool, say: Say
-) -> Ready:
+) -> PreparedSplit:
     """Returns the split made ready.
 
     Raises JobError for rows that cannot be used, UsageError for a test that begins before the
@@ -70,16 +70,16 @@ def make_ready(
     attributes, users = read_users(frames)
     items, item_counts = read_items(frames.items, frames.train)
     listed = items.select(ITEM_ID)
-    bench = make_bench(train, items, attributes, (config, k, say))
+    bench = make_context(train, items, attributes, (config, k, say))
     say(f"engine {bench.fitter.engine.name}: {bench.fitter.engine.reason}")
     warnings = [warning(train)] if train.is_once else []
     for line in warnings:
         say(line)
     later = begun_later(test, train.last_at)
-    exam = bench.exam(make_fold("test", train.frame, later, train.last_at, listed))
+    prepared = bench.prepared(make_fold("test", train.frame, later, train.last_at, listed))
     cuts = cut_training(train, listed)
-    exams = tuple(bench.exam(fold) for fold in cuts.folds)
-    judged = [one.judged_users.count() for one in exams]
+    prepared_folds = tuple(bench.prepared(fold) for fold in cuts.folds)
+    judged = [one.judged_users.count() for one in prepared_folds]
     split = {
         "k": k,
         "train": train.counts,
@@ -87,11 +87,11 @@ def make_ready(
         "items": item_counts,
         "users": users,
         "warnings": warnings,
-        **test_counts(train, test, exam, listed),
+        **test_counts(train, test, prepared, listed),
         "validation": {**cuts.document, "n_judged_users": judged},
     }
     carried = given(bench, train, cuts.is_rolling, frames.items is not None)
-    return Ready(bench, carried, exams, exam, users_of(test), split)
+    return PreparedSplit(bench, carried, prepared_folds, prepared, users_of(test), split)
 
 
 def warning(train: Rows) -> str:
@@ -115,21 +115,21 @@ def begun_later(test: Rows, when: datetime) -> DataFrame:
     return test.frame.join(known.distinct(), [USER_ID, ITEM_ID], how="left_anti")
 
 
-def make_bench(
+def make_context(
     train: Rows, items: DataFrame, attributes: DataFrame, rest: tuple[RecommendConfig, int, Say]
-) -> Bench:
+) -> TuningContext:
     """Returns what all models share: the items of training and of --items, numbered."""
     config, k, say = rest
     index = number_items(train.frame.select(ITEM_ID).union(items.select(ITEM_ID)))
     catalogue = load_catalogue(index, items, config.max_driver_items)
     fitter = make_fitter(config, catalogue, train.counts["n_pairs"])
     slots = index.sparkSession.sparkContext.defaultParallelism
-    return Bench(config, k, fitter, index, attributes, slots, say)
+    return TuningContext(config, k, fitter, index, attributes, slots, say)
 
 
-def given(bench: Bench, train: Rows, is_timed: bool, has_items: bool) -> Given:
+def given(bench: TuningContext, train: Rows, is_timed: bool, has_items: bool) -> DataShape:
     """Returns what the data and the machine carry."""
-    return Given(
+    return DataShape(
         has_items,
         is_timed,
         looks_explicit(train.rating_kinds, *train.rating_range),
@@ -165,9 +165,9 @@ def is_overlapping(train: Rows, test: Rows) -> bool:
     return train.has_times and test.has_times and test.first_at < train.last_at
 
 
-def require_folds(exams: Sequence[Exam]) -> None:
+def require_folds(prepared_folds: Sequence[PreparedFold]) -> None:
     """Raises JobError when there is nobody to tune with."""
-    if not exams:
+    if not prepared_folds:
         raise JobError(
             "Models are tuned on users of the training part who turn to something new in it",
             "There is no such user: everybody has one item only, or all have the same few",
@@ -175,18 +175,20 @@ def require_folds(exams: Sequence[Exam]) -> None:
         )
 
 
-def test_counts(train: Rows, test: Rows, exam: Exam, listed: DataFrame) -> dict[str, Any]:
+def test_counts(
+    train: Rows, test: Rows, prepared: PreparedFold, listed: DataFrame
+) -> dict[str, Any]:
     """Returns users, items and pairs of the test beside those of the training."""
     users, known = users_of(test), users_of(train)
     items = test.frame.select(ITEM_ID).distinct()
     known_items = train.frame.select(ITEM_ID).union(listed).distinct()
     pairs = test.frame.select(USER_ID, ITEM_ID).distinct()
     seen = pairs.join(train.frame, [USER_ID, ITEM_ID], how="left_semi").count()
-    answers = exam.profiles.agg(F.coalesce(F.sum("n_relevant"), F.lit(0))).collect()[0][0]
+    answers = prepared.profiles.agg(F.coalesce(F.sum("n_relevant"), F.lit(0))).collect()[0][0]
     return {
-        "n_catalogue": len(exam.allowed),
+        "n_catalogue": len(prepared.allowed),
         "n_test_users": users.count(),
-        "n_judged_users": exam.judged_users.where("n_history > 0").count(),
+        "n_judged_users": prepared.judged_users.where("n_history > 0").count(),
         "n_cold_users": users.join(known, USER_ID, how="left_anti").count(),
         "n_cold_items": items.join(known_items, ITEM_ID, how="left_anti").count(),
         "n_right_answers": int(answers),

@@ -11,13 +11,13 @@ from rich.table import Table
 from sparkperso.core.terminal import literal
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
 from sparkperso.recommend.benchmark.holdout import Result
-from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.tune.trial_result import TrialResult
 
 SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
 DECIMALS = 6
 
 
-def entry(tried: Tried, result: Result) -> dict[str, Any]:
+def entry(tried: TrialResult, result: Result) -> dict[str, Any]:
     """Returns what the document says of one model; figures that are not finite are None."""
     return {
         "model": tried.params.model,

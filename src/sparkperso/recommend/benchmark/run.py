@@ -18,22 +18,28 @@ from sparkperso.recommend.benchmark.candidates import (
     candidates,
 )
 from sparkperso.recommend.benchmark.holdout import (
-    Contest,
+    HoldoutTest,
     Keep,
     Result,
-    asked_profiles,
+    eval_profiles,
     plain_popularity,
 )
-from sparkperso.recommend.benchmark.prepare import Frames, Ready, Say, make_ready, require_folds
+from sparkperso.recommend.benchmark.prepare import (
+    Frames,
+    PreparedSplit,
+    Say,
+    prepare_split,
+    require_folds,
+)
 from sparkperso.recommend.data.user_histories import attributes_at
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
-from sparkperso.recommend.fit.task_runner import Shared
-from sparkperso.recommend.tune.trial_result import Tried
-from sparkperso.recommend.tune.tuning import Tuned, ask_ratings, tune, tune_ratings
+from sparkperso.recommend.fit.task_runner import Broadcasts
+from sparkperso.recommend.tune.trial_result import TrialResult
+from sparkperso.recommend.tune.tuning import TuningResult, evaluate_ratings, tune, tune_ratings
 
 
 @dataclass(frozen=True)
-class Asked:
+class BenchmarkRequest:
     """What a benchmark is asked for."""
 
     k: int
@@ -51,39 +57,39 @@ class Asked:
 
 
 def run_benchmark(
-    frames: Frames, config: RecommendConfig, asked: Asked, keep: Keep, say: Say
+    frames: Frames, config: RecommendConfig, asked: BenchmarkRequest, keep: Keep, say: Say
 ) -> dict[str, Any]:
     """Returns the document: split, chosen, models (best validation first).
 
     `keep` is given every model's lists. Raises JobError for data that cannot be used, UsageError
     for a test that begins before the training ends and when no model is left.
     """
-    ready = make_ready(frames, config, asked.k, asked.allow_overlap, say)
-    require_folds(ready.exams)
-    tried = tuned(ready, asked)
+    prepared_split = prepare_split(frames, config, asked.k, asked.allow_overlap, say)
+    require_folds(prepared_split.prepared_folds)
+    tried = tuned(prepared_split, asked)
     say("asking every model about the test")
-    metric = ready.bench.metric
-    found = dict(contested(ready, tried, asked, keep))
+    metric = prepared_split.bench.metric
+    found = dict(contested(prepared_split, tried, asked, keep))
     entries = [report.entry(one, found[name]) for name, one in tried.items() if name in found]
     ours = [name for name in found if name not in implicit_baseline.GRIDS]
-    ready.release()
+    prepared_split.release()
     return {
-        "split": ready.split,
+        "split": prepared_split.split,
         "chosen": report.chosen(entries, metric, ours),
         "models": report.ordered(entries, metric),
     }
 
 
-def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
+def tuned(prepared_split: PreparedSplit, asked: BenchmarkRequest) -> dict[str, TrialResult]:
     """Returns the best candidate of each model, also of those that only the hybrid needs.
 
     Notes in the split what was left out, and says it before any work where it is known then. Raises
     UsageError when nothing is left, JobError when nothing can be fitted.
     """
-    bench, config = ready.bench, ready.bench.config
-    found, left_out = candidates(config.search, config.seed, asked.models, ready.given)
-    ready.split["left_out"] = left_out
-    with_ratings = asked.wants(EXPLICIT) and ready.given.is_explicit
+    bench, config = prepared_split.bench, prepared_split.bench.config
+    found, left_out = candidates(config.search, config.seed, asked.models, prepared_split.given)
+    prepared_split.split["left_out"] = left_out
+    with_ratings = asked.wants(EXPLICIT) and prepared_split.given.is_explicit
     if asked.models and EXPLICIT in asked.models and not with_ratings:
         left_out[EXPLICIT] = "the ratings are no opinions (3 to 20 values within 0.5 to 10)"
     if not found and not with_ratings:
@@ -91,85 +97,101 @@ def tuned(ready: Ready, asked: Asked) -> dict[str, Tried]:
         raise UsageError("At least one model should be left to try", why, "Mend --models")
     for name, why in left_out.items():
         bench.say(f"{name} is left out: {why}")
-    best: dict[str, Tried] = {}
+    best: dict[str, TrialResult] = {}
     if found:
-        searched = tune(bench, ready.exams, found, blend=asked.wants(HYBRID))
+        searched = tune(bench, prepared_split.prepared_folds, found, blend=asked.wants(HYBRID))
         best = dict(searched.best)
         left_out |= failures_of(searched)
     if with_ratings:
-        rating = tune_ratings(bench, ready.exams, config.search.explicit or RATINGS)
+        rating = tune_ratings(
+            bench, prepared_split.prepared_folds, config.search.explicit or RATINGS
+        )
         if rating.failure is None:
             best[EXPLICIT] = rating
         else:
             left_out[EXPLICIT] = rating.failure
     if asked.with_implicit:
         bench.say("tuning the library implicit")
-        best |= implicit_baseline.tune_rivals(ready.exams, shared(ready), config.seed)
+        best |= implicit_baseline.tune_implicit(
+            prepared_split.prepared_folds, shared(prepared_split), config.seed
+        )
     return best
 
 
-def failures_of(searched: Tuned) -> dict[str, str]:
+def failures_of(searched: TuningResult) -> dict[str, str]:
     """Returns model → why no candidate of it could be fitted."""
     models = {one.params.model: one.failure for one in searched.tried if one.failure is not None}
     return {model: why for model, why in models.items() if model not in searched.best}
 
 
 def contested(
-    ready: Ready, tried: Mapping[str, Tried], asked: Asked, keep: Keep
+    prepared_split: PreparedSplit,
+    tried: Mapping[str, TrialResult],
+    asked: BenchmarkRequest,
+    keep: Keep,
 ) -> list[tuple[str, Result]]:
     """Returns what came of each contender on the test.
 
     One that cannot be fitted on the whole training part is left out, and noted in the split.
     """
     popular = tried.get("popularity")
-    known = attributes_at(ready.bench.attributes, ready.test.fold.training.as_of)
-    profiles = asked_profiles(ready.test, ready.test_users, known).persist()
+    known = attributes_at(prepared_split.bench.attributes, prepared_split.test.fold.training.as_of)
+    profiles = eval_profiles(prepared_split.test, prepared_split.test_users, known).persist()
     fallback = (
-        ready.bench.fitter.fit(ready.test.profiles, {"": popular.params})[""]
+        prepared_split.bench.fitter.fit(prepared_split.test.profiles, {"": popular.params})[""]
         if popular
-        else plain_popularity(ready.test, ready.bench.item_index)
+        else plain_popularity(prepared_split.test, prepared_split.bench.item_index)
     )
-    contest = Contest(ready.bench, ready.test, profiles, keep, fallback)
+    holdout_test = HoldoutTest(prepared_split.bench, prepared_split.test, profiles, keep, fallback)
     found = []
     for name, one in tried.items():
         if name in (EXPLICIT, *implicit_baseline.GRIDS) or asked.wants(name):
             try:
-                found.append((name, entered(contest, ready, one)))
+                found.append((name, entered(holdout_test, prepared_split, one)))
             except FAILURES as error:
-                ready.split["left_out"][name] = reason_of(error)
+                prepared_split.split["left_out"][name] = reason_of(error)
     profiles.unpersist()
     return found
 
 
-def entered(contest: Contest, ready: Ready, one: Tried) -> Result:
+def entered(holdout_test: HoldoutTest, prepared_split: PreparedSplit, one: TrialResult) -> Result:
     """Returns what came of one contender; raises one of FAILURES when it cannot be fitted."""
     name = one.params.model
     if name == EXPLICIT:
-        return rated(ready, one)
+        return rated(prepared_split, one)
     if name in implicit_baseline.GRIDS:
-        training = implicit_baseline.in_driver(ready.test, shared(ready), -1).training
-        return implicit_baseline.enter_rival(contest, one.params, training, seed(ready))
-    return contest.enter(name, one.params)
+        training = implicit_baseline.in_driver(
+            prepared_split.test, shared(prepared_split), -1
+        ).training
+        return implicit_baseline.evaluate_implicit(
+            holdout_test, one.params, training, seed(prepared_split)
+        )
+    return holdout_test.enter(name, one.params)
 
 
-def rated(ready: Ready, tried: Tried) -> Result:
+def rated(prepared_split: PreparedSplit, tried: TrialResult) -> Result:
     """Returns the errors of explicit ALS on the test's ratings; raises JobError without a fit."""
-    figures = ask_ratings(ready.bench, [ready.test.fold], [tried.params])[0]
+    figures = evaluate_ratings(prepared_split.bench, [prepared_split.test.fold], [tried.params])[0]
     if "failure" in figures:
         raise JobError("als_explicit should be fitted", figures["failure"])
     metrics = {name: figures[name] for name in ("rmse", "mae", "dropped_share")}
     return Result(metrics, figures["fit_seconds"], figures["score_seconds"], figures["peak_rss_mb"])
 
 
-def shared(ready: Ready) -> Shared:
+def shared(prepared_split: PreparedSplit) -> Broadcasts:
     """Returns what reading folds in this process takes; -1 is the test."""
-    allowed: dict[int, np.ndarray[Any, Any]] = {n: e.allowed for n, e in enumerate(ready.exams)}
-    fitter = ready.bench.fitter
-    return Shared(
-        fitter.catalogue, allowed | {-1: ready.test.allowed}, ready.bench.k, fitter.setting
+    allowed: dict[int, np.ndarray[Any, Any]] = {
+        n: e.allowed for n, e in enumerate(prepared_split.prepared_folds)
+    }
+    fitter = prepared_split.bench.fitter
+    return Broadcasts(
+        fitter.catalogue,
+        allowed | {-1: prepared_split.test.allowed},
+        prepared_split.bench.k,
+        fitter.setting,
     )
 
 
-def seed(ready: Ready) -> int:
+def seed(prepared_split: PreparedSplit) -> int:
     """Returns the seed of all that is random."""
-    return ready.bench.config.seed
+    return prepared_split.bench.config.seed

@@ -102,9 +102,9 @@ def make_fold(
     judged = answers.join(known, USER_ID, how="left_semi")
     seen = training.interactions.select(USER_ID, ITEM_ID)
     relevant = judged.join(seen, [USER_ID, ITEM_ID], how="left_anti").persist()
-    strangers = answers.join(known, USER_ID, how="left_anti")
+    cold_users = answers.join(known, USER_ID, how="left_anti")
     ratings, cold = latest_ratings(after), cold_share(answers, known)
-    return Fold(name, training, relevant, strangers, ratings, end, cold)
+    return Fold(name, training, relevant, cold_users, ratings, end, cold)
 
 
 def make_folds(

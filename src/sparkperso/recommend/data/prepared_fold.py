@@ -18,7 +18,7 @@ Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Exam:
+class PreparedFold:
     """A fold, its users as models want them, and the sizes that metrics are relative to."""
 
     fold: Fold
@@ -51,9 +51,9 @@ class Exam:
         self.fold.release()
 
 
-def prepare_exam(
+def prepare_fold(
     fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: Attributes
-) -> Exam:
+) -> PreparedFold:
     """Returns the fold made ready; what every model needs is kept in memory until `release`.
 
     Users without a history are asked about too, if they have right answers: the rung of the ladder
@@ -71,7 +71,7 @@ def prepare_exam(
     item_users = pairs.where(F.col(STRENGTH) > 0).groupBy(ITEM_ID)
     counted = item_users.agg(F.count(F.lit(1)).alias("n_users")).persist()
     users = kept.where(F.size("items") > 0).count()
-    return Exam(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
+    return PreparedFold(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
 
 
 def _answers(fold: Fold, item_index: DataFrame) -> DataFrame:

@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
-from sparkperso.recommend.fit.trial import Examined
+from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.models.hybrid import spreads
 from sparkperso.recommend.scoring.ranking_blocks import user_values
@@ -31,17 +31,17 @@ def weight_grid(n_parts: int, steps: int) -> Floats:
     return np.array(counts, dtype=np.float64) / steps
 
 
-def blend_sums(parts: Sequence[Fitted], exam: Examined, grid: Floats) -> BlendSums:
+def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) -> BlendSums:
     """Returns how many users are judged on a fold, and what each weighting is worth to them."""
-    judged = np.flatnonzero(exam.answers.counts > 0)
-    asked = exam.users.take(judged)
+    judged = np.flatnonzero(prepared.answers.counts > 0)
+    asked = prepared.users.take(judged)
     n_cells = GROUPS * len(BUCKETS)
     sums = np.zeros((n_cells, len(grid)))
     start = 0
     for block in blocks_of(asked):
-        answers = exam.answers.take(judged[start : start + len(block)])
+        answers = prepared.answers.take(judged[start : start + len(block)])
         start += len(block)
-        for place, lists in enumerate(_blends(parts, block, exam, grid)):
+        for place, lists in enumerate(_blends(parts, block, prepared, grid)):
             values = user_values(lists, answers)["ndcg"]
             sums[:, place] += np.bincount(_cells(block), values, n_cells)
     users = np.bincount(_cells(asked), minlength=n_cells)
@@ -56,10 +56,10 @@ def _cells(users: Histories) -> Ints:
 
 
 def _blends(
-    parts: Sequence[Fitted], block: Histories, exam: Examined, grid: Floats
+    parts: Sequence[Fitted], block: Histories, prepared: FoldInMemory, grid: Floats
 ) -> Iterator[Lists]:
     """Yields the lists that each weighting gives, chosen from the parts' best items."""
-    select = Selection(exam.k, exam.allowed)
+    select = Selection(prepared.k, prepared.allowed)
     # The spread is that of all scores, as the fitted blend will see them: before any mask.
     raw = [part.scores(block) for part in parts]
     scales = [spreads(scores)[:, None] for scores in raw]
@@ -74,7 +74,7 @@ def _blends(
         for weight, share in zip(weights, shares, strict=True):
             total += weight * share
         total[repeated | (total == 0)] = -np.inf
-        chosen = select_from(total.astype(np.float32), exam.k)
+        chosen = select_from(total.astype(np.float32), prepared.k)
         named = np.take_along_axis(items, np.maximum(chosen.items, 0), axis=1)
         yield Lists(np.where(chosen.items >= 0, named, -1), chosen.scores)
 

@@ -27,7 +27,7 @@ ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Across:
+class DistributedFit:
     """The training users' profiles in their partitions, and what is known of the items."""
 
     profiles: DataFrame

@@ -14,10 +14,10 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats
-from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import GROUPS, BlendSums, blend_sums
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import Shared, read_exam
+from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
 from sparkperso.recommend.fit.trial import peak_rss_mb
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.scoring.ranking_blocks import METRICS, Judgement
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
 
 
-def try_in_frames(params: Any, exam: Exam, fitter: Fitter) -> dict[str, float]:
+def try_in_frames(params: Any, prepared: PreparedFold, fitter: Fitter) -> dict[str, float]:
     """Returns metrics, fit_seconds, score_seconds and peak_rss_mb (of the driver)."""
     start = perf_counter()
-    model = fitter.fit_frame(exam.profiles, params)
+    model = fitter.fit_frame(prepared.profiles, params)
     fitted = perf_counter()
-    metrics = judge_in_frames(model, exam, fitter).means(exam.k, exam.n_items)
+    metrics = judge_in_frames(model, prepared, fitter).means(prepared.k, prepared.n_items)
     return {
         **metrics,
         "fit_seconds": fitted - start,
@@ -40,11 +40,11 @@ def try_in_frames(params: Any, exam: Exam, fitter: Fitter) -> dict[str, float]:
     }
 
 
-def judge_in_frames(model: Fitted, exam: Exam, fitter: Fitter) -> Judgement:
+def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Judgement:
     """Returns the judgement of a model's lists, made and judged block by block where users are."""
-    shared = Shared(fitter.catalogue, {0: exam.allowed}, exam.k, fitter.setting)
-    held = exam.profiles.sparkSession.sparkContext.broadcast((model, shared))
-    asked = exam.profiles.where(F.col("n_relevant") > 0)
+    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
+    held = prepared.profiles.sparkSession.sparkContext.broadcast((model, shared))
+    asked = prepared.profiles.where(F.col("n_relevant") > 0)
     rows = asked.mapInArrow(_judged(held), "document string").collect()
     parts = sorted(row["document"] for row in rows)
     nothing = np.zeros(len(BUCKETS))
@@ -52,14 +52,16 @@ def judge_in_frames(model: Fitted, exam: Exam, fitter: Fitter) -> Judgement:
     return reduce(add, (_read(json.loads(part)) for part in parts), nobody)
 
 
-def blend_in_frames(parts: Sequence[Any], exam: Exam, fitter: Fitter, grid: Floats) -> BlendSums:
+def blend_in_frames(
+    parts: Sequence[Any], prepared: PreparedFold, fitter: Fitter, grid: Floats
+) -> BlendSums:
     """Returns `blending.blend_sums` of the parts on a fold, worked out where its users are."""
     names = {str(place): params for place, params in enumerate(parts)}
-    fitted = fitter.fit(exam.profiles, names)
-    shared = Shared(fitter.catalogue, {0: exam.allowed}, exam.k, fitter.setting)
+    fitted = fitter.fit(prepared.profiles, names)
+    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     models = [fitted[name] for name in names]
-    held = exam.profiles.sparkSession.sparkContext.broadcast((models, shared))
-    asked = exam.profiles.where(F.col("n_relevant") > 0)
+    held = prepared.profiles.sparkSession.sparkContext.broadcast((models, shared))
+    asked = prepared.profiles.where(F.col("n_relevant") > 0)
     rows = asked.mapInArrow(_blended(held, grid), "document string").collect()
     found = [json.loads(document) for document in sorted(row["document"] for row in rows)]
     shape = (GROUPS, len(BUCKETS))
@@ -69,13 +71,13 @@ def blend_in_frames(parts: Sequence[Any], exam: Exam, fitter: Fitter, grid: Floa
 
 
 def _blended(
-    held: Broadcast[tuple[list[Fitted], Shared]], grid: Floats
+    held: Broadcast[tuple[list[Fitted], Broadcasts]], grid: Floats
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def blended(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         models, shared = held.value
         for batch in batches:
-            exam = read_exam(pa.Table.from_batches([batch]), 0, shared)
-            users, sums = blend_sums(models, exam, grid)
+            prepared = read_fold(pa.Table.from_batches([batch]), 0, shared)
+            users, sums = blend_sums(models, prepared, grid)
             plain = {"users": users.tolist(), "sums": sums.tolist()}
             yield pa.RecordBatch.from_pydict({"document": [json.dumps(plain)]})
 
@@ -83,12 +85,12 @@ def _blended(
 
 
 def _judged(
-    held: Broadcast[tuple[Fitted, Shared]],
+    held: Broadcast[tuple[Fitted, Broadcasts]],
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def judged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         model, shared = held.value
         for batch in batches:
-            found = read_exam(pa.Table.from_batches([batch]), 0, shared).judge(model)
+            found = read_fold(pa.Table.from_batches([batch]), 0, shared).judge(model)
             sums = {name: values.tolist() for name, values in found.sums.items()}
             plain = {"users": found.users.tolist(), "sums": sums, "listed": sorted(found.listed)}
             yield pa.RecordBatch.from_pydict({"document": [json.dumps(plain)]})

@@ -42,12 +42,12 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         ordered = table.sort_by(USER_ID)
-        taught = read_ratings(ordered, "items", "ratings", n_items)
+        train = read_ratings(ordered, "items", "ratings", n_items)
         asked = read_ratings(ordered, "asked", "answers", n_items)
 
         def attempt(params: ExplicitParams) -> dict[str, Any]:
             try:
-                return dict(try_rating(params, taught, asked, seed))
+                return dict(try_rating(params, train, asked, seed))
             except FAILURES as error:
                 return {"failure": reason_of(error)}
 
@@ -60,7 +60,7 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
 
 
 def try_rating(
-    params: ExplicitParams, taught: csr_matrix, asked: csr_matrix, seed: int
+    params: ExplicitParams, train: csr_matrix, asked: csr_matrix, seed: int
 ) -> dict[str, float]:
     """Returns rmse, mae, dropped_share (share of the asked that is cold), seconds and peak_rss_mb.
 
@@ -68,7 +68,7 @@ def try_rating(
     """
     start = perf_counter()
     items = fit_als(
-        taught,
+        train,
         rank=params.rank,
         reg_param=params.reg_param,
         alpha=0.0,
@@ -76,7 +76,7 @@ def try_rating(
         implicit=False,
         seed=seed,
     )
-    users = fold_in(taught, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
+    users = fold_in(train, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
     fitted = perf_counter()
     rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
     is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)

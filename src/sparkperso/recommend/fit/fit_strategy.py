@@ -16,7 +16,7 @@ from sparkperso.core.errors import JobError
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Singles
 from sparkperso.recommend.fit.distributed_als import fit_als_blocks
-from sparkperso.recommend.fit.distributed_fit import Across
+from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.fit_failures import FAILURES, obstacle, reason_of
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import try_fit_in_tasks
@@ -109,10 +109,10 @@ class Fitter:
 
     def fit_frame(self, profiles: DataFrame, params: Any) -> Fitted:
         """Returns a model fitted by Spark jobs, the pairs staying in their partitions."""
-        taught = profiles.where(F.size("items") > 0)
-        across = Across(taught, self.catalogue, self.setting)
+        train = profiles.where(F.size("items") > 0)
+        across = DistributedFit(train, self.catalogue, self.setting)
         if isinstance(params, AlsParams):
-            inner: Fitted = AlsModel(params, self._als(taught, len(self.catalogue), params))
+            inner: Fitted = AlsModel(params, self._als(train, len(self.catalogue), params))
         else:
             inner = across.fit(params)
         half_life = getattr(params, "prior_half_life_days", None)

@@ -24,11 +24,11 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import flat, read_histories
 from sparkperso.recommend.fit.blend_weights import blend_sums
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
-from sparkperso.recommend.fit.trial import Examined, try_candidate
+from sparkperso.recommend.fit.trial import FoldInMemory, try_candidate
 from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.model_arrays import from_rows, to_rows
-from sparkperso.recommend.scoring.ranking_blocks import Answers
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 
 if TYPE_CHECKING:
     from pyspark import Broadcast, SparkContext
@@ -46,7 +46,7 @@ Work = Callable[[int, int, pa.Table], list[Any]]
 
 
 @dataclass(frozen=True)
-class Shared:
+class Broadcasts:
     """What every task holds: item-sized."""
 
     catalogue: Catalogue
@@ -78,7 +78,7 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
 
 
 def trial_work(
-    shared: Broadcast[Shared], candidates: Sequence[Any], chunks: int, patience: int | None
+    shared: Broadcast[Broadcasts], candidates: Sequence[Any], chunks: int, patience: int | None
 ) -> Work:
     """Returns the work that tries every `chunks`-th candidate on a fold.
 
@@ -87,11 +87,11 @@ def trial_work(
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         held = shared.value
-        exam = read_exam(table, fold, held)
+        prepared = read_fold(table, fold, held)
 
         def attempt(params: Any) -> dict[str, Any]:
             try:
-                return try_candidate(params, exam, held.catalogue, held.setting, patience)
+                return try_candidate(params, prepared, held.catalogue, held.setting, patience)
             except FAILURES as error:
                 return {"failure": reason_of(error)}
 
@@ -103,7 +103,9 @@ def trial_work(
     return work
 
 
-def blend_work(shared: Broadcast[Shared], parts: Sequence[Any], grid: np.ndarray[Any, Any]) -> Work:
+def blend_work(
+    shared: Broadcast[Broadcasts], parts: Sequence[Any], grid: np.ndarray[Any, Any]
+) -> Work:
     """Returns the work that asks a fold how each weighting of the parts would have done.
 
     Its document holds `failure` where the parts cannot be fitted beside each other.
@@ -111,18 +113,18 @@ def blend_work(shared: Broadcast[Shared], parts: Sequence[Any], grid: np.ndarray
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         held = shared.value
-        exam = read_exam(table, fold, held)
+        prepared = read_fold(table, fold, held)
         try:
-            fitted = [fit_model(p, exam.training, held.catalogue, held.setting) for p in parts]
+            fitted = [fit_model(p, prepared.training, held.catalogue, held.setting) for p in parts]
         except FAILURES as error:
             return [{"fold": fold, "failure": reason_of(error)}]
-        users, sums = blend_sums(fitted, exam, grid)
+        users, sums = blend_sums(fitted, prepared, grid)
         return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
 
     return work
 
 
-def read_exam(table: pa.Table, fold: int, shared: Shared) -> Examined:
+def read_fold(table: pa.Table, fold: int, shared: Broadcasts) -> FoldInMemory:
     """Returns a fold's rows (profile columns, relevant, n_relevant) in memory."""
     n_items = len(shared.catalogue)
     ordered = table.sort_by("user_id")
@@ -132,7 +134,7 @@ def read_exam(table: pa.Table, fold: int, shared: Shared) -> Examined:
     )
     counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
     users = read_histories(ordered, n_items)
-    return Examined(users, Answers(hits, counts), shared.allowed[fold], shared.k)
+    return FoldInMemory(users, GroundTruth(hits, counts), shared.allowed[fold], shared.k)
 
 
 def fit_in_tasks(
@@ -174,8 +176,8 @@ def try_fit_in_tasks(
         return pa.table({n: pa.array(values, kind) for (n, kind), values in columns})
 
     copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
-    taught = profiles.where(F.size("items") > 0).select("*", copies)
-    grouped = taught.repartition(len(names), "model").groupBy("model")
+    train = profiles.where(F.size("items") > 0).select("*", copies)
+    grouped = train.repartition(len(names), "model").groupBy("model")
     rows = grouped.applyInArrow(task, FIT_SCHEMA).collect()
     failed = {r["model"]: r["failure"] for r in rows if r["failure"] is not None}
     own = {

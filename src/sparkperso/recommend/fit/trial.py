@@ -15,7 +15,7 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting, Fitted, Scorer
-from sparkperso.recommend.scoring.ranking_blocks import Answers, Judgement, judge_lists
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth, Judgement, judge_lists
 from sparkperso.recommend.scoring.top_n import Selection, best_items
 
 SAMPLE = 500
@@ -25,12 +25,12 @@ WATCH_EVERY = 2
 
 
 @dataclass(frozen=True)
-class Examined:
+class FoldInMemory:
     """A fold in memory: who is known, what they turned to, what could be recommended."""
 
     users: Histories
     """Users with a history, and those with right answers but none."""
-    answers: Answers
+    answers: GroundTruth
     allowed: npt.NDArray[np.bool_]
     """Items that were known at the cut."""
     k: int
@@ -58,14 +58,14 @@ class Examined:
     def recall_of_training(self, model: Fitted) -> float:
         """Returns the nDCG of some training users' own history: high where a model over-fits."""
         sample = self.users.take(np.flatnonzero(self.users.lengths > 0)[:SAMPLE])
-        own = Answers(sample.likes, sample.lengths)
+        own = GroundTruth(sample.likes, sample.lengths)
         lists = best_items(model, sample, Selection(self.k, with_seen=True))
         judged = judge_lists(lists, sample, own)
         return round(float(judged.sums["ndcg"].sum() / max(judged.users.sum(), 1)), 6)
 
 
 @dataclass(frozen=True)
-class Look:
+class Checkpoint:
     """A model on a fold, and what it is worth there: all figures are of this one model."""
 
     model: Fitted
@@ -78,21 +78,21 @@ class Look:
 
     @classmethod
     def at(
-        cls, exam: Examined, model: Fitted, fit_seconds: float, iteration: int | None = None
-    ) -> Look:
+        cls, prepared: FoldInMemory, model: Fitted, fit_seconds: float, iteration: int | None = None
+    ) -> Checkpoint:
         """Returns what the model is worth on the fold."""
         start = perf_counter()
-        metrics = exam.judge(model).means(exam.k, exam.n_items)
+        metrics = prepared.judge(model).means(prepared.k, prepared.n_items)
         return cls(model, metrics, fit_seconds, perf_counter() - start, iteration)
 
 
-class Watch:
+class EarlyStopping:
     """Follows the validation metric over iterations, and says when more of them are of no use."""
 
-    def __init__(self, exam: Examined, patience: int, last: int) -> None:
-        self.exam, self.patience, self.last = exam, patience, last
+    def __init__(self, prepared: FoldInMemory, patience: int, last: int) -> None:
+        self.prepared, self.patience, self.last = prepared, patience, last
         self.curve: dict[int, float] = {}
-        self.best: Look | None = None
+        self.best: Checkpoint | None = None
         """The look with the largest metric; the first of equal ones."""
         self._start, self._seconds = perf_counter(), 0.0
 
@@ -104,9 +104,9 @@ class Watch:
         if iteration % WATCH_EVERY and iteration != self.last:
             return True
         fit_seconds = perf_counter() - self._start - self._seconds
-        look = Look.at(self.exam, model, fit_seconds, iteration)
+        look = Checkpoint.at(self.prepared, model, fit_seconds, iteration)
         self._seconds += look.score_seconds
-        metric = f"ndcg_at_{self.exam.k}"
+        metric = f"ndcg_at_{self.prepared.k}"
         self.curve[iteration] = look.metrics[metric]
         if self.best is None or look.metrics[metric] > self.best.metrics[metric]:
             self.best = look
@@ -119,7 +119,11 @@ def peak_rss_mb() -> float:
 
 
 def try_candidate(
-    params: Any, exam: Examined, catalogue: Catalogue, setting: FitSetting, patience: int | None
+    params: Any,
+    prepared: FoldInMemory,
+    catalogue: Catalogue,
+    setting: FitSetting,
+    patience: int | None,
 ) -> dict[str, Any]:
     """Returns what came of one candidate: metrics, fit_seconds, score_seconds, peak_rss_mb, curve.
 
@@ -127,14 +131,14 @@ def try_candidate(
     figures are those of the look that did best, `iterations` its number of iterations.
     """
     last = getattr(params, "max_iter", None)
-    watch = Watch(exam, patience, last) if patience and last else None
+    watch = EarlyStopping(prepared, patience, last) if patience and last else None
     start = perf_counter()
-    model = fit_model(params, exam.training, catalogue, replace(setting, watch=watch))
+    model = fit_model(params, prepared.training, catalogue, replace(setting, watch=watch))
     fit_seconds = perf_counter() - start
-    look = (watch and watch.best) or Look.at(exam, model, fit_seconds)
+    look = (watch and watch.best) or Checkpoint.at(prepared, model, fit_seconds)
     return {
         **look.metrics,
-        f"train_ndcg_at_{exam.k}": exam.recall_of_training(look.model),
+        f"train_ndcg_at_{prepared.k}": prepared.recall_of_training(look.model),
         "fit_seconds": look.fit_seconds,
         "score_seconds": look.score_seconds,
         "peak_rss_mb": peak_rss_mb(),

@@ -89,8 +89,8 @@ def fit_als(
     mine = np.zeros((matrix.shape[0], rank), dtype=np.float32)
     how = {"cg_steps": cg_steps, "threads": threads}
     for n in range(1, max_iter + 1):
-        improve(mine, turned(theirs, implicit, threads), users, objective, **how)
-        improve(theirs, turned(mine, implicit, threads), items, objective, **how)
+        improve(mine, rotated(theirs, implicit, threads), users, objective, **how)
+        improve(theirs, rotated(mine, implicit, threads), items, objective, **how)
         if after_iteration is not None and not after_iteration(n, theirs):
             break
     return theirs
@@ -139,7 +139,7 @@ def solve(
 
 
 @dataclass(frozen=True)
-class Turned:
+class RotatedFactors:
     """One side's factors in the basis in which their gram is diagonal."""
 
     factors: Factors
@@ -149,18 +149,18 @@ class Turned:
     """The basis (rank × rank): factors = original · turn."""
 
 
-def turned(factors: Factors, implicit: bool, threads: int = 1) -> Turned:
+def rotated(factors: Factors, implicit: bool, threads: int = 1) -> RotatedFactors:
     """Returns `factors` (rows × rank) ready for `improve` to solve the other side against."""
     rank = factors.shape[1]
     if not implicit:
-        return Turned(factors, np.zeros(rank, np.float32), np.eye(rank, dtype=np.float32))
+        return RotatedFactors(factors, np.zeros(rank, np.float32), np.eye(rank, dtype=np.float32))
     spectrum, turn = spectrum_of(gram(factors, threads))
-    return Turned(factors @ turn, spectrum, turn)
+    return RotatedFactors(factors @ turn, spectrum, turn)
 
 
 def improve(
     target: Factors,
-    source: Turned,
+    source: RotatedFactors,
     rows: Ratings,
     objective: Objective,
     *,

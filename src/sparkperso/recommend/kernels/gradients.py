@@ -36,7 +36,7 @@ def add_gram(factors: Factors, first: int, last: int, total: Wide) -> None:
 
 
 @compiled
-def weigh(
+def targets(
     values: Factors,
     start: int,
     end: int,
@@ -131,7 +131,7 @@ def descend_rows(
     largest = np.max(spectrum)
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
-        n_rated = weigh(values, start, end, alpha, implicit, (weights, wishes))
+        n_rated = targets(values, start, end, alpha, implicit, (weights, wishes))
         x = target[row]
         if n_rated == 0:
             x[:] = 0
@@ -195,7 +195,7 @@ def add_row_products(
     weights, wishes = np.empty(longest, np.float32), np.empty(longest, np.float32)
     for row in range(len(factors)):
         start, end = indptr[row], indptr[row + 1]
-        weigh(values, start, end, alpha, implicit, (weights, wishes))
+        targets(values, start, end, alpha, implicit, (weights, wishes))
         x = factors[row]
         for at in range(start, end):
             item = indices[at]
@@ -246,7 +246,7 @@ def solve_rows(
     a, b = np.empty((rank, rank), np.float64), np.empty(rank, np.float64)
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
-        n_rated = weigh(values, start, end, alpha, implicit, (weights, wishes))
+        n_rated = targets(values, start, end, alpha, implicit, (weights, wishes))
         if n_rated == 0:
             target[row] = 0
             continue

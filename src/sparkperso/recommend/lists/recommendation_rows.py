@@ -20,7 +20,7 @@ from sparkperso.recommend.models.base import Fitted
 
 
 @dataclass(frozen=True)
-class Named:
+class ChampionModel:
     """A fitted model under the names that its rows carry."""
 
     model: Fitted

@@ -21,7 +21,7 @@ from sparkperso.recommend.promote.checks import (
     check_not_rolled_back,
     check_worst_bucket,
 )
-from sparkperso.recommend.promote.model_document import Document, Lacking
+from sparkperso.recommend.promote.model_document import Document, MissingFieldError
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,6 @@ def require_accepted(decision: Decision, candidate: str) -> None:
 def _carry_out(name: str, ask: Callable[[], Check]) -> Check:
     try:
         return ask()
-    except Lacking as path:
+    except MissingFieldError as path:
         found = f"a document that lacks {path}"
         return Check(name, False, found, "it there: run 'sparkperso train-recommender' again")

@@ -9,7 +9,7 @@ from typing import Any
 Document = Mapping[str, Any]
 
 
-class Lacking(Exception):  # noqa: N818
+class MissingFieldError(Exception):
     """A document does not say what is asked; the text is the path of what is missing."""
 
 
@@ -18,7 +18,7 @@ def value_at(document: Document, *path: str) -> Any:
     value: Any = document
     for name in path:
         if not isinstance(value, Mapping) or name not in value:
-            raise Lacking(".".join(path))
+            raise MissingFieldError(".".join(path))
         value = value[name]
     return value
 
@@ -28,5 +28,5 @@ def time_at(document: Document, name: str) -> datetime:
     try:
         when = datetime.fromisoformat(str(value_at(document, name)).replace("Z", "+00:00"))
     except ValueError:
-        raise Lacking(f"{name} as an ISO 8601 time") from None
+        raise MissingFieldError(f"{name} as an ISO 8601 time") from None
     return when.astimezone(timezone.utc).replace(tzinfo=None) if when.tzinfo else when

@@ -19,7 +19,7 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class Answers:
+class GroundTruth:
     """What users turned to afterwards."""
 
     items: csr_matrix
@@ -27,9 +27,9 @@ class Answers:
     counts: Ints
     """Right answers per user, those outside the catalogue too; 0: the user is not judged."""
 
-    def take(self, rows: Ints) -> Answers:
+    def take(self, rows: Ints) -> GroundTruth:
         """Returns some of the users."""
-        return Answers(self.items[rows], self.counts[rows])
+        return GroundTruth(self.items[rows], self.counts[rows])
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Judgement:
         return {name: round(value, DECIMALS) for name, value in means.items()}
 
 
-def judge_lists(lists: Lists, users: Histories, answers: Answers) -> Judgement:
+def judge_lists(lists: Lists, users: Histories, answers: GroundTruth) -> Judgement:
     """Returns the sums of users with a right answer; a user without a list counts as 0."""
     per_user = user_values(lists, answers)
     judged = answers.counts > 0
@@ -76,7 +76,7 @@ def judge_lists(lists: Lists, users: Histories, answers: Answers) -> Judgement:
     return Judgement(counts, sums, frozenset(np.unique(shown[shown >= 0]).tolist()))
 
 
-def user_values(lists: Lists, answers: Answers) -> dict[str, Floats]:
+def user_values(lists: Lists, answers: GroundTruth) -> dict[str, Floats]:
     """Returns each metric per user, at the length of the lists; formulas in evaluate.ranking."""
     k = lists.items.shape[1]
     hits = hit_matrix(lists, answers)
@@ -94,7 +94,7 @@ def user_values(lists: Lists, answers: Answers) -> dict[str, Floats]:
     }
 
 
-def hit_matrix(lists: Lists, answers: Answers) -> Floats:
+def hit_matrix(lists: Lists, answers: GroundTruth) -> Floats:
     """Returns users × places: 1 where a list's place is a right answer."""
     if not lists.items.size:
         return np.zeros(lists.items.shape)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
-from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.tune.trial_result import TrialResult
 
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#5d5179", "#8d96a3")
 
 
-def comparison_figure(tried: Sequence[Tried], metric: str) -> Figure:
+def comparison_figure(tried: Sequence[TrialResult], metric: str) -> Figure:
     """Returns every candidate's mean over the folds as a bar, best first, its folds as dots."""
     ordered = sorted(tried, key=lambda one: one.mean[metric])
     models = list(dict.fromkeys(one.params.model for one in tried))
@@ -27,7 +27,7 @@ def comparison_figure(tried: Sequence[Tried], metric: str) -> Figure:
     return figure
 
 
-def fit_figures(tried: Sequence[Tried], metric: str) -> Iterator[tuple[Figure, str]]:
+def fit_figures(tried: Sequence[TrialResult], metric: str) -> Iterator[tuple[Figure, str]]:
     """Yields pictures of training against validation, by rank and by regularisation, and names.
 
     Where training keeps rising and validation does not, a model learns its users by heart.
@@ -39,7 +39,7 @@ def fit_figures(tried: Sequence[Tried], metric: str) -> Iterator[tuple[Figure, s
                 yield _fit_figure(own, metric, setting), f"fit_of_{model}_by_{setting}.png"
 
 
-def _fit_figure(tried: Sequence[Tried], metric: str, setting: str) -> Figure:
+def _fit_figure(tried: Sequence[TrialResult], metric: str, setting: str) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     sides = ((f"train_{metric}", "training users' own items", "o"), (metric, "validation", "s"))
@@ -59,7 +59,7 @@ def _fit_figure(tried: Sequence[Tried], metric: str, setting: str) -> Figure:
     return figure
 
 
-def _label(one: Tried) -> str:
+def _label(one: TrialResult) -> str:
     told = one.params.model_dump(exclude_defaults=True, exclude={"model"})
     settings = ", ".join(f"{key} {value}" for key, value in told.items())
     return f"{one.name} ({settings})" if settings else one.name

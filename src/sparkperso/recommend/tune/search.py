@@ -14,7 +14,7 @@ from sparkperso.config.recommend import HybridConfig
 from sparkperso.core.errors import JobError
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.arrays.histories import Floats
-from sparkperso.recommend.data.prepared_fold import Exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import (
     BlendSums,
     choose_weights,
@@ -25,14 +25,14 @@ from sparkperso.recommend.fit.distributed_trial import blend_in_frames, try_in_f
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import (
-    Shared,
+    Broadcasts,
     blend_work,
     chunks_for,
     in_tasks,
     trial_work,
 )
 from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
-from sparkperso.recommend.tune.trial_result import Tried
+from sparkperso.recommend.tune.trial_result import TrialResult
 
 DECIMALS = 6
 Say = Callable[[str], None]
@@ -55,8 +55,8 @@ class SearchPlan:
 class Search:
     """Tries candidates on exams, in tasks."""
 
-    exams: Sequence[Exam]
-    shared: Broadcast[Shared]
+    prepared_folds: Sequence[PreparedFold]
+    shared: Broadcast[Broadcasts]
     plan: SearchPlan
     recorder: RunRecorder
     say: Say
@@ -65,7 +65,7 @@ class Search:
     _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     _failed: dict[int, str] = field(default_factory=dict)
 
-    def run(self, candidates: Sequence[Any]) -> list[Tried]:
+    def run(self, candidates: Sequence[Any]) -> list[TrialResult]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
         Without `drop_below` all folds are asked in one Spark job, else one after the other. What
@@ -76,7 +76,11 @@ class Search:
         for place, why in self._failed.items():
             self.say(f"{_name(place, candidates[place])} is left out: {why}")
         alive = [place for place in self._found if place not in self._failed]
-        rounds = [range(len(self.exams))] if self.plan.drop_below is None else self._one_by_one()
+        rounds = (
+            [range(len(self.prepared_folds))]
+            if self.plan.drop_below is None
+            else self._one_by_one()
+        )
         for folds in rounds:
             self._ask(candidates, alive, list(folds))
             alive = self._promising(candidates, alive)
@@ -86,14 +90,14 @@ class Search:
         self._draw([one for one in tried if one.failure is None])
         return tried
 
-    def _draw(self, tried: Sequence[Tried]) -> None:
+    def _draw(self, tried: Sequence[TrialResult]) -> None:
         if tried:
             self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
         for figure, name in fit_figures(tried, self.metric):
             self.recorder.log_figure(figure, name)
 
     def _one_by_one(self) -> list[range]:
-        return [range(n, n + 1) for n in range(len(self.exams))]
+        return [range(n, n + 1) for n in range(len(self.prepared_folds))]
 
     def _ask(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
         whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
@@ -108,20 +112,20 @@ class Search:
             return
         asked = [candidates[place] for place in places]
         chunks = chunks_for(len(asked), len(folds), self.plan.slots)
-        frames = {fold: self.exams[fold].profiles for fold in folds}
+        frames = {fold: self.prepared_folds[fold].profiles for fold in folds}
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
         for document in in_tasks(frames, chunks, work):
             self._keep(places[document["candidate"]], document["fold"], document)
 
     def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
         try:
-            return dict(try_in_frames(params, self.exams[fold], self.fitter))
+            return dict(try_in_frames(params, self.prepared_folds[fold], self.fitter))
         except FAILURES as error:
             return {"failure": reason_of(error)}
 
     def _keep(self, place: int, fold: int, document: dict[str, Any]) -> None:
         if "failure" in document:
-            why = f"{document['failure']} (on {self.exams[fold].fold.name})"
+            why = f"{document['failure']} (on {self.prepared_folds[fold].fold.name})"
             self._failed.setdefault(place, why)
         else:
             self._found[place].append({**document, "fold": fold})
@@ -141,20 +145,22 @@ class Search:
         bar = self.plan.drop_below
         return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
 
-    def _tried(self, place: int, params: Any) -> Tried:
+    def _tried(self, place: int, params: Any) -> TrialResult:
         name, failure = _name(place, params), self._failed.get(place)
         if failure is not None:
-            return Tried(name, params, (), failure=failure)
+            return TrialResult(name, params, (), failure=failure)
         documents = sorted(self._found[place], key=lambda d: d["fold"])
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
         figures = ("candidate", "fold", "curve", "iterations")
         folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
-        is_dropped = len(folds) < len(self.exams)
-        return Tried(name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents))
+        is_dropped = len(folds) < len(self.prepared_folds)
+        return TrialResult(
+            name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents)
+        )
 
-    def _record(self, tried: Tried) -> None:
+    def _record(self, tried: TrialResult) -> None:
         with self.recorder.child(tried.name) as run:
             run.log_params({"strategy": tried.params.model, **tried.params.model_dump()})
             run.set_tags({"dropped": tried.is_dropped, "left_out": tried.failure or "no"})
@@ -176,8 +182,8 @@ def _name(place: int, params: Any) -> str:
 
 
 def learn_blend(
-    exams: Sequence[Exam],
-    shared: Broadcast[Shared],
+    prepared_folds: Sequence[PreparedFold],
+    shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,
     config: HybridConfig,
@@ -192,7 +198,7 @@ def learn_blend(
     grid = weight_grid(len(parts), config.steps)
     found = [
         (users, np.round(sums, 9))
-        for users, sums in _blend_sums(exams, shared, parts, fitter, grid)
+        for users, sums in _blend_sums(prepared_folds, shared, parts, fitter, grid)
     ]
     users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*found, strict=True))
     enough = config.min_bucket_users
@@ -202,16 +208,16 @@ def learn_blend(
 
 
 def _blend_sums(
-    exams: Sequence[Exam],
-    shared: Broadcast[Shared],
+    prepared_folds: Sequence[PreparedFold],
+    shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,
     grid: Floats,
 ) -> list[BlendSums]:
     """Returns each fold's sums: from one task a fold where all parts are fitted in one."""
     if not all(fitter.engine.is_whole(params) for params in parts):
-        return [blend_in_frames(parts, exam, fitter, grid) for exam in exams]
-    asked = {fold: exam.profiles for fold, exam in enumerate(exams)}
+        return [blend_in_frames(parts, prepared, fitter, grid) for prepared in prepared_folds]
+    asked = {fold: prepared.profiles for fold, prepared in enumerate(prepared_folds)}
     found = in_tasks(asked, 1, blend_work(shared, parts, grid))
     failed = [document["failure"] for document in found if "failure" in document]
     if failed:

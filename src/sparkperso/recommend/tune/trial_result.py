@@ -11,7 +11,7 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialResult:
     """A candidate and what came of it."""
 
     name: str
@@ -33,7 +33,7 @@ class Tried:
         return {n: round(sum(v) / len(v), DECIMALS) for n, v in values.items()}
 
 
-def best_of(tried: Sequence[Tried], metric: str) -> Tried:
+def best_of(tried: Sequence[TrialResult], metric: str) -> TrialResult:
     """Returns the candidate with the largest mean, given up ones left out; of equal ones the first.
 
     When all were given up, the largest of them.

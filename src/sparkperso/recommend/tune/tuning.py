@@ -13,20 +13,20 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
 from sparkperso.recommend.data.folds import Fold
-from sparkperso.recommend.data.prepared_fold import Exam, prepare_exam
+from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
 from sparkperso.recommend.data.user_histories import Attributes
 from sparkperso.recommend.fit.explicit_als import rating_frame, rating_work
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import Shared, chunks_for, in_tasks
+from sparkperso.recommend.fit.task_runner import Broadcasts, chunks_for, in_tasks
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
-from sparkperso.recommend.tune.trial_result import Tried, best_of
+from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
 SPACE = "Change the bounds that are named, or recommend.search.space"
 
 
 @dataclass(frozen=True)
-class Bench:
+class TuningContext:
     """What all models of a benchmark share."""
 
     config: RecommendConfig
@@ -44,19 +44,19 @@ class Bench:
         """Name of the metric that candidates are chosen by."""
         return f"ndcg_at_{self.k}"
 
-    def exam(self, fold: Fold) -> Exam:
+    def prepared(self, fold: Fold) -> PreparedFold:
         """Returns a fold made ready for asking."""
         catalogue = self.fitter.catalogue
-        return prepare_exam(fold, self.k, catalogue, self.item_index, self.attributes)
+        return prepare_fold(fold, self.k, catalogue, self.item_index, self.attributes)
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What a search found on the folds."""
 
-    tried: tuple[Tried, ...]
+    tried: tuple[TrialResult, ...]
     """All candidates."""
-    best: Mapping[str, Tried]
+    best: Mapping[str, TrialResult]
     """Model → its best candidate; with `blend`, the hybrid of the best too."""
 
     @property
@@ -64,37 +64,44 @@ class Tuned:
         """Candidate → why it could not be fitted."""
         return {one.name: one.failure for one in self.tried if one.failure is not None}
 
-    def ranked(self, metric: str) -> list[Tried]:
+    def ranked(self, metric: str) -> list[TrialResult]:
         """Returns the best of each model and the blend, best first."""
         return sorted(self.best.values(), key=lambda one: -one.mean[metric])
 
 
-def tune(bench: Bench, exams: Sequence[Exam], candidates: Sequence[Any], blend: bool) -> Tuned:
+def tune(
+    bench: TuningContext,
+    prepared_folds: Sequence[PreparedFold],
+    candidates: Sequence[Any],
+    blend: bool,
+) -> TuningResult:
     """Returns the best candidate of each model, and with `blend` the hybrid of the best.
 
     What cannot be fitted is left out, by name; raises JobError when nothing else is left.
     """
     config = bench.config.search
-    allowed = {number: exam.allowed for number, exam in enumerate(exams)}
-    held = Shared(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
+    allowed = {number: prepared.allowed for number, prepared in enumerate(prepared_folds)}
+    held = Broadcasts(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
     shared = bench.item_index.sparkSession.sparkContext.broadcast(held)
     plan = SearchPlan(bench.slots, config.drop_below, config.patience)
-    search = Search(exams, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter)
+    search = Search(
+        prepared_folds, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter
+    )
     tried = search.run(candidates)
     best = best_by_model(tried, bench.metric)
     if not best:
         why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in tried)
         raise JobError("At least one candidate should be fitted", why, SPACE)
-    hybrid = blend_of(bench, exams, shared, best) if blend else None
+    hybrid = blend_of(bench, prepared_folds, shared, best) if blend else None
     shared.unpersist()
     if hybrid is None:
-        return Tuned(tuple(tried), best)
+        return TuningResult(tuple(tried), best)
     if hybrid.failure is not None:
-        return Tuned((*tried, hybrid), best)
-    return Tuned(tuple(tried), {**best, "hybrid": hybrid})
+        return TuningResult((*tried, hybrid), best)
+    return TuningResult(tuple(tried), {**best, "hybrid": hybrid})
 
 
-def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
+def best_by_model(tried: Sequence[TrialResult], metric: str) -> dict[str, TrialResult]:
     """Returns model → its best candidate, models in the order of their first candidates.
 
     A model of which no candidate could be fitted on every fold is not among them: means over
@@ -106,8 +113,11 @@ def best_by_model(tried: Sequence[Tried], metric: str) -> dict[str, Tried]:
 
 
 def blend_of(
-    bench: Bench, exams: Sequence[Exam], shared: Any, best: Mapping[str, Tried]
-) -> Tried | None:
+    bench: TuningContext,
+    prepared_folds: Sequence[PreparedFold],
+    shared: Any,
+    best: Mapping[str, TrialResult],
+) -> TrialResult | None:
     """Returns the blend of the best models, or why it cannot be fitted; None with fewer than two.
 
     Its figure is cross-fitted (`search.learn_blend`), so that it may be ranked among its parts.
@@ -118,13 +128,13 @@ def blend_of(
         return None
     parts = [one.params for one in ranked]
     try:
-        params, means = learn_blend(exams, shared, parts, bench.fitter, config)
+        params, means = learn_blend(prepared_folds, shared, parts, bench.fitter, config)
     except FAILURES as error:
         bench.say(f"hybrid is left out: {reason_of(error)}")
-        return Tried(
+        return TrialResult(
             "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
         )
-    blend = Tried("hybrid", params, tuple({bench.metric: mean} for mean in means))
+    blend = TrialResult("hybrid", params, tuple({bench.metric: mean} for mean in means))
     worth = blend.mean[bench.metric]
     bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {worth:.4f}")
     with bench.recorder.child("hybrid") as run:
@@ -136,14 +146,16 @@ def blend_of(
 
 
 def tune_ratings(
-    bench: Bench, exams: Sequence[Exam], candidates: Sequence[ExplicitParams]
-) -> Tried:
+    bench: TuningContext,
+    prepared_folds: Sequence[PreparedFold],
+    candidates: Sequence[ExplicitParams],
+) -> TrialResult:
     """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
 
     One that cannot be fitted is left out, by name; when none can, it is the first, with its
     failure.
     """
-    found = ask_ratings(bench, [exam.fold for exam in exams], candidates)
+    found = evaluate_ratings(bench, [prepared.fold for prepared in prepared_folds], candidates)
     every = [
         _rated(n, params, [d for d in found if d["candidate"] == n])
         for n, params in enumerate(candidates)
@@ -162,15 +174,15 @@ def tune_ratings(
     return min(tried, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
 
 
-def _rated(place: int, params: ExplicitParams, found: Sequence[dict[str, Any]]) -> Tried:
+def _rated(place: int, params: ExplicitParams, found: Sequence[dict[str, Any]]) -> TrialResult:
     name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in found if "failure" in d]
     if failed:
-        return Tried(name, params, (), failure=failed[0])
-    return Tried(name, params, tuple(found))
+        return TrialResult(name, params, (), failure=failed[0])
+    return TrialResult(name, params, tuple(found))
 
 
-def ask_ratings(
-    bench: Bench, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
+def evaluate_ratings(
+    bench: TuningContext, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
 ) -> list[dict[str, Any]]:
     """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold.
 

@@ -22,7 +22,7 @@ from sparkperso.segments.base.cluster_matching import (
     overlap,
 )
 from sparkperso.segments.base.points import DECIMALS, SEGMENT_ID
-from sparkperso.segments.base.previous_run import Previous
+from sparkperso.segments.base.previous_run import PreviousRun
 
 OLD, SIZE = "old_id", "size"
 
@@ -43,7 +43,7 @@ class Clusters:
 
 
 @dataclass(frozen=True)
-class Told:
+class SegmentChange:
     """A birth, death, split or merge, by ids."""
 
     change: str
@@ -66,7 +66,7 @@ class Lineage:
     """Users known both times; this and what follows is not there at a first run."""
     moved_share: float | None = None
     adjusted_rand_index: float | None = None
-    changes: tuple[Told, ...] = ()
+    changes: tuple[SegmentChange, ...] = ()
     flows: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(old id, new id) → users."""
 
@@ -81,7 +81,7 @@ class Lineage:
             )
 
 
-def follow(previous: Previous | None, found: Clusters, config: StabilityConfig) -> Lineage:
+def follow(previous: PreviousRun | None, found: Clusters, config: StabilityConfig) -> Lineage:
     """Returns the ids that new segments get: those of the old ones that they follow.
 
     Likeness is half the overlap of members, half the nearness of centres, both from users known
@@ -138,13 +138,13 @@ def _centres(together: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:
 
 def _told(
     together: Matrix, matched: dict[int, int], old_ids: Sequence[str], ids: Sequence[str]
-) -> list[Told]:
+) -> list[SegmentChange]:
     told = []
     for one in changes(together, matched):
         is_new = one.change in ("birth", "split")
         mine, others = (ids, old_ids) if is_new else (old_ids, ids)
         other = None if one.other is None else others[one.other]
-        told.append(Told(one.change, mine[one.segment], other, one.share))
+        told.append(SegmentChange(one.change, mine[one.segment], other, one.share))
     return told
 
 

@@ -9,6 +9,6 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 
-def looked_up(values: Mapping[Any, Any], key: Column) -> Column:
+def map_column(values: Mapping[Any, Any], key: Column) -> Column:
     """Returns the value that stands for the key of a row; null for a key that is not known."""
     return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[key]

@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 from sparkperso.core.columns import AS_OF, USER_ID
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.platform.literals import instant, moment
-from sparkperso.segments.base.previous_run import Previous
+from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.users.persons import Persons
 
 SCALER_VERSION = "scaler_version"
@@ -34,7 +34,7 @@ class Population:
     scaler_version: str
     persons: Persons | None = None
     """silver/events and what is declared, which rules look at."""
-    previous: Previous | None = None
+    previous: PreviousRun | None = None
     """What the segmentation was before; None at its first run."""
 
     def require(self, features: Sequence[str]) -> None:

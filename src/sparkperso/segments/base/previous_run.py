@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 
 @dataclass(frozen=True)
-class Previous:
+class PreviousRun:
     """What a segmentation was before this run."""
 
     members: DataFrame
@@ -20,7 +20,7 @@ class Previous:
     used: frozenset[str] = frozenset()
     """All ids that were ever given: none is given to another segment."""
 
-    def of(self, prefix: str) -> Previous:
+    def of(self, prefix: str) -> PreviousRun:
         """Returns the part whose ids are `<prefix>-<number>`, such as a level of a hierarchy."""
         labels = {name: label for name, label in self.labels.items() if _stem(name) == prefix}
         used = frozenset(name for name in self.used if _stem(name) == prefix)

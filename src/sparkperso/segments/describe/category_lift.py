@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
-from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import DECIMALS, SEGMENT_ID
 from sparkperso.segments.base.result import Lift
 
@@ -27,7 +27,7 @@ def category_lifts(
     """
     shares = users.select(USER_ID, F.explode("category_mix").alias("category", "share"))
     mine = members.select(USER_ID, SEGMENT_ID).join(shares, on=USER_ID)
-    size = looked_up(sizes, F.col(SEGMENT_ID))
+    size = map_column(sizes, F.col(SEGMENT_ID))
     each = mine.groupBy(SEGMENT_ID, "category").agg(F.sum("share").alias("sum"))
     own = each.withColumn("share", F.round(F.col("sum") / size, DECIMALS))
     average = shares.groupBy("category").agg(

@@ -34,7 +34,7 @@ from sparkperso.segments.base.projection import project
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
-from sparkperso.segments.hierarchy.leaf_clusters import LEAF, Leaves, bisect, find_leaves
+from sparkperso.segments.hierarchy.leaf_clusters import LEAF, LeafClusters, bisect, find_leaves
 from sparkperso.segments.hierarchy.linkage_tree import Tree, draw_tree, merge_points
 from sparkperso.segments.kmeans.build import require_users
 
@@ -106,7 +106,7 @@ def build_hierarchical(
 def _level(
     number: int,
     cut: NDArray[np.int64],
-    leaves: Leaves,
+    leaves: LeafClusters,
     population: Population,
     plans: tuple[HierarchicalSegmentation, SegmentsConfig],
 ) -> Level:
@@ -131,7 +131,7 @@ def _level(
     return Level(number, clusters, centres, lineage, members)
 
 
-def _by_size(cut: NDArray[np.int64], leaves: Leaves) -> NDArray[np.int64]:
+def _by_size(cut: NDArray[np.int64], leaves: LeafClusters) -> NDArray[np.int64]:
     """Numbers the clusters by the users in them, the largest first; equals by their first leaf."""
     sizes = np.bincount(cut, leaves.sizes)
     first = [int(np.flatnonzero(cut == n)[0]) for n in range(len(sizes))]

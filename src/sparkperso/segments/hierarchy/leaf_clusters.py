@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.core.columns import USER_ID
-from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import POINT
 from sparkperso.segments.base.sample import sample_points
 
@@ -20,7 +20,7 @@ LEAF = "leaf"
 
 
 @dataclass(frozen=True)
-class Leaves:
+class LeafClusters:
     """What a tree is built over, and the leaf of every user."""
 
     points: NDArray[np.float64]
@@ -32,7 +32,9 @@ class Leaves:
     are_users: bool
 
 
-def find_leaves(points: DataFrame, size: int, plan: HierarchicalSegmentation, seed: int) -> Leaves:
+def find_leaves(
+    points: DataFrame, size: int, plan: HierarchicalSegmentation, seed: int
+) -> LeafClusters:
     """Returns a leaf per user when there are at most `max_exact`, else a leaf per cluster.
 
     At most `max_exact` users, or `n_leaves` centres, reach the driver.
@@ -46,8 +48,8 @@ def find_leaves(points: DataFrame, size: int, plan: HierarchicalSegmentation, se
     centres = np.array([fit.clusterCenters()[number] for number, _ in used])
     sizes = np.array([size for _, size in used])
     places = {number: place for place, (number, _) in enumerate(used)}
-    numbered = users.withColumn(LEAF, looked_up(places, F.col(LEAF)))
-    return Leaves(centres, numbered, sizes, are_users=False)
+    numbered = users.withColumn(LEAF, map_column(places, F.col(LEAF)))
+    return LeafClusters(centres, numbered, sizes, are_users=False)
 
 
 def bisect(points: DataFrame, k: int, seed: int) -> DataFrame:
@@ -56,9 +58,9 @@ def bisect(points: DataFrame, k: int, seed: int) -> DataFrame:
     return fit.transform(points).select(USER_ID, LEAF)
 
 
-def _of_users(points: DataFrame, size: int) -> Leaves:
+def _of_users(points: DataFrame, size: int) -> LeafClusters:
     names, array = sample_points(points, size)
     spark = points.sparkSession
     numbered = spark.createDataFrame(list(enumerate(names)), f"{LEAF} int, {USER_ID} string")
     users, sizes = points.join(numbered, on=USER_ID), np.ones(len(names), dtype=np.int64)
-    return Leaves(array, users, sizes, are_users=True)
+    return LeafClusters(array, users, sizes, are_users=True)

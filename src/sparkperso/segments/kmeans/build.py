@@ -14,7 +14,7 @@ from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.segments.base.lineage import Clusters, Lineage, follow
-from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.outliers import clipped, fitted
 from sparkperso.segments.base.points import SEGMENT_ID, Centre, cached_points
 from sparkperso.segments.base.population import Population
@@ -104,7 +104,7 @@ def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig)
 def named(assigned: DataFrame, ids: Sequence[str]) -> DataFrame:
     """Returns the rows of `search.assign` with the ids of the centres in the stead of places."""
     by_place = {str(place): name for place, name in enumerate(ids)}
-    return assigned.withColumn(SEGMENT_ID, looked_up(by_place, F.col(SEGMENT_ID)))
+    return assigned.withColumn(SEGMENT_ID, map_column(by_place, F.col(SEGMENT_ID)))
 
 
 def _follow(

@@ -24,7 +24,7 @@ KEYS = ("user_id", HOUR, VISIT)
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counters:
     """What is counted of events, for a set of rules."""
 
     measures: Mapping[Measure, str]
@@ -38,16 +38,16 @@ class Counted:
         return self.counters[replace(measure, days=None)]
 
 
-def counted_of(rules: Iterable[Condition]) -> Counted:
+def counters_of(rules: Iterable[Condition]) -> Counters:
     """Returns what a set of rules counts."""
     known = list(rules)
     measures = all_measures(known)
     plain = dict.fromkeys(replace(measure, days=None) for measure in measures)
     counters = {measure: f"c{number}" for number, measure in enumerate(plain)}
-    return Counted(measures, counters, all_sequences(known))
+    return Counters(measures, counters, all_sequences(known))
 
 
-def hourly(events: DataFrame, counted: Counted) -> DataFrame:
+def hourly(events: DataFrame, counted: Counters) -> DataFrame:
     """Returns (user_id, hour, visit, counters…, told, last_at) of events, endless ones too.
 
     Nobody's events have a row for each hour, without a visit: they tell how late it is.
@@ -75,7 +75,7 @@ def hourly(events: DataFrame, counted: Counted) -> DataFrame:
     return hours.withColumn("span", F.col("span.start")).withColumnRenamed("span", HOUR)
 
 
-def _counters(counted: Counted) -> list[Column]:
+def _counters(counted: Counters) -> list[Column]:
     flag_of = flags_of(counted.counters)
     found = [
         of_events(measure, F.col(flag_of[measure.event_key])).alias(name)

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from sparkperso.rules.conditions import Sequence
-from sparkperso.segments.live.counters import HOUR, KEYS, LAST_AT, TOLD, Counted
+from sparkperso.segments.live.counters import HOUR, KEYS, LAST_AT, TOLD, Counters
 from sparkperso.segments.live.windows import of_hours
 from sparkperso.segments.rules.behaviour import VISIT, span
 from sparkperso.segments.rules.measures import of_visits
@@ -32,14 +32,14 @@ def settled(hours: DataFrame) -> DataFrame:
     return hours.groupBy(*KEYS, is_seed).agg(last).select(*KEYS, "last.*")
 
 
-def reach_of(counted: Counted, late_hours: float) -> float:
+def reach_of(counted: Counters, late_hours: float) -> float:
     """Returns how many days back an hour can still matter by itself, or change."""
     windows = [measure.days for measure in counted.measures if measure.days]
     spans = [_reach(sequence) for sequence in counted.sequences.values()]
     return max([late_hours / 24, *windows, *spans]) + SLACK_DAYS
 
 
-def folded(hours: DataFrame, counted: Counted, now: Column, days: float) -> DataFrame:
+def folded(hours: DataFrame, counted: Counters, now: Column, days: float) -> DataFrame:
     """Returns settled rows with each person's visits of more than `days` ago as one row.
 
     `now` is in microseconds since 1970. No window reaches back to that row; what has no window

@@ -8,14 +8,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.rules.conditions import Condition
-from sparkperso.segments.live.counters import Counted
+from sparkperso.segments.live.counters import Counters
 from sparkperso.segments.live.windows import NOW, numbers, told_sequences
 from sparkperso.segments.rules.compile import Names
 from sparkperso.segments.rules.members import held_by
 
 
-def held_now(
-    attributes: DataFrame, hours: DataFrame, rules: Mapping[str, Condition], counted: Counted
+def matching_rules(
+    attributes: DataFrame, hours: DataFrame, rules: Mapping[str, Condition], counted: Counters
 ) -> DataFrame:
     """Returns (user_id, keys) as `fulfilled` does, of the users in `attributes`.
 

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation
-from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.outliers import clipped
 from sparkperso.segments.base.points import SEGMENT_ID, as_points, assign_nearest
 
@@ -30,4 +30,4 @@ def nearest(scaled: DataFrame, plan: KMeansSegmentation, centres: Centres) -> Da
     points = as_points(clipped(scaled, plan), plan.features)
     coordinates = [tuple(point[name] for name in plan.features) for point in centres.points]
     found = assign_nearest(points, coordinates, list(centres.labels))
-    return found.withColumn("label", looked_up(centres.labels, F.col(SEGMENT_ID)))
+    return found.withColumn("label", map_column(centres.labels, F.col(SEGMENT_ID)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.rules.conditions import Attribute, Condition, Count, EventFilter, InSegment
 from sparkperso.rules.traverse import rewrite
-from sparkperso.segments.live.counters import Counted, counted_of
+from sparkperso.segments.live.counters import Counters, counters_of
 from sparkperso.segments.rules.build import segment_id
 
 EVERY_EVENT = Count(count=EventFilter(), at_least=0)
@@ -27,7 +27,7 @@ class LiveRules:
     """Segment id → name in words."""
     segmentations: Mapping[str, str]
     """Segment id → segmentation."""
-    counted: Counted
+    counted: Counters
 
     def fingerprint(self, *others: str | float) -> str:
         """Returns a name of the rules and of what else counters depend on."""
@@ -43,7 +43,7 @@ def live_rules(plans: Iterable[RuleSegmentation]) -> LiveRules:
         rules=rules,
         labels={segment_id(p, key): rule.label or key for p, key, rule in named},
         segmentations={segment_id(p, key): p.name for p, key, _ in named},
-        counted=counted_of([*rules.values(), EVERY_EVENT]),
+        counted=counters_of([*rules.values(), EVERY_EVENT]),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.segments.live.counters import HOUR, TOLD, Counted
+from sparkperso.segments.live.counters import HOUR, TOLD, Counters
 from sparkperso.segments.rules.behaviour import VISIT, start_of
 from sparkperso.segments.rules.measures import COUNT, SUM, Measure, of_visits, with_rounded_sums
 from sparkperso.segments.rules.sequences import tell
@@ -17,7 +17,7 @@ NOW = "now"
 """The time that windows end at, microseconds since 1970."""
 
 
-def numbers(hours: DataFrame, counted: Counted) -> DataFrame:
+def numbers(hours: DataFrame, counted: Counters) -> DataFrame:
     """Returns (user_id, one column per measure), as `behaviour` does from events.
 
     `hours` has one row per person, hour and visit, or several that are to be added up, and `now`;
@@ -29,13 +29,13 @@ def numbers(hours: DataFrame, counted: Counted) -> DataFrame:
     return with_rounded_sums(visits.groupBy("user_id").agg(*sums), counted.measures)
 
 
-def told_sequences(hours: DataFrame, counted: Counted) -> DataFrame:
+def told_sequences(hours: DataFrame, counted: Counters) -> DataFrame:
     """Returns (user_id, one boolean per sequence), as `followed` does from events."""
     events = hours.select("user_id", NOW, F.inline(TOLD))
     return tell(events, counted.sequences, F.col(NOW))
 
 
-def _within(measure: Measure, counted: Counted) -> Column:
+def _within(measure: Measure, counted: Counters) -> Column:
     counter = F.col(counted.counter_of(measure))
     if measure.days is not None:
         is_inside = F.unix_micros(HOUR) >= start_of(F.col(NOW), measure.days)

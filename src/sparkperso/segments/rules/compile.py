@@ -63,7 +63,7 @@ def attribute_column(name: str) -> str:
 def _leaf(condition: Any, names: Names) -> Column:
     if isinstance(condition, c.Attribute):
         return _attribute(condition)
-    if isinstance(condition, c.Followed):
+    if isinstance(condition, c.SequenceCondition):
         wanted = condition.sequence
         return F.col(next(name for name, known in names.sequences.items() if known == wanted))
     return _compared(_measured(condition, names), condition)
@@ -83,12 +83,12 @@ def _attribute(condition: c.Attribute) -> Column:
     return _compared(value, condition)
 
 
-def _compared(value: Column, bounds: c.Compared) -> Column:
+def _compared(value: Column, bounds: c.Comparison) -> Column:
     found = [COMPARE[name](value, bound) for name, bound in bounds.bounds.items()]
     return reduce(Column.__and__, found)
 
 
-def _measured(condition: c.Measured, names: Names) -> Column:
+def _measured(condition: c.MeasureCondition, names: Names) -> Column:
     """A number of the row; 0 for people without such events, but null for the days since."""
     columns = [F.col(names.measures[measure]) for measure in measures_of(condition)]
     kind = measures_of(condition)[0].kind

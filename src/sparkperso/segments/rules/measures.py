@@ -39,7 +39,7 @@ class Measure:
         return c.EventFilter.model_validate_json(self.event_key)
 
 
-def measures_of(condition: c.Measured) -> list[Measure]:
+def measures_of(condition: c.MeasureCondition) -> list[Measure]:
     """Returns what a condition measures: one number, or one for each product feature."""
     if isinstance(condition, c.Uses):
         kinds = [c.EventFilter(metadata={"feature": (name,)}) for name in condition.uses]
@@ -52,7 +52,7 @@ def measures_of(condition: c.Measured) -> list[Measure]:
 def all_measures(conditions: Iterable[c.Condition]) -> dict[Measure, str]:
     """Returns every number of the conditions, and the column that it gets."""
     parts = [part for condition in conditions for part in parts_of(condition)]
-    measured = [part for part in parts if isinstance(part, c.Measured)]
+    measured = [part for part in parts if isinstance(part, c.MeasureCondition)]
     found = dict.fromkeys(measure for part in measured for measure in measures_of(part))
     return {measure: f"m{number}" for number, measure in enumerate(found)}
 

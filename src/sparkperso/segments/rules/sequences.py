@@ -9,7 +9,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from sparkperso.rules.conditions import Condition, EventFilter, Followed, Sequence
+from sparkperso.rules.conditions import Condition, EventFilter, Sequence, SequenceCondition
 from sparkperso.rules.evaluate import window_start
 from sparkperso.rules.traverse import parts_of
 from sparkperso.segments.rules.behaviour import AT, earliest, micros, span, start_of, until
@@ -22,7 +22,7 @@ def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
     found = {
         part.sequence.model_dump_json(): part.sequence
         for part in parts
-        if isinstance(part, Followed)
+        if isinstance(part, SequenceCondition)
     }
     return {f"s{number}": sequence for number, sequence in enumerate(found.values())}
 

@@ -19,7 +19,7 @@ from sparkperso.schemas.segments import (
     SEGMENTS,
 )
 from sparkperso.segments.base.lineage import Lineage
-from sparkperso.segments.base.map_column import looked_up
+from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
 from sparkperso.segments.describe.statistics import distinguishing
@@ -42,7 +42,7 @@ def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
         {
             "segmentation": F.lit(result.segmentation),
             "exclusive": F.lit(result.exclusive),
-            "label": looked_up(labels, F.col(SEGMENT_ID)),
+            "label": map_column(labels, F.col(SEGMENT_ID)),
             "kind": F.lit(result.kind),
             "model_version": F.lit(stamp.model_version),
             "assigned_at": instant(stamp.assigned_at),

@@ -15,13 +15,13 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.privacy import Pseudonyms
 from sparkperso.privacy import load_keys as load_pseudonym_keys
 from sparkperso.services.collect import health
-from sparkperso.services.collect.fast_path import Shortcut
-from sparkperso.services.collect.intake.consent_gate import Guard
+from sparkperso.services.collect.fast_path import FastPath
+from sparkperso.services.collect.intake.consent_gate import ConsentGate
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
 from sparkperso.services.collect.intake.plan_check import PlanCheck
-from sparkperso.services.collect.intake.request_services import Service
+from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.routes import (
     consent,
     demo,
@@ -36,7 +36,7 @@ from sparkperso.services.collect.routes import (
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.cors import Cors
-from sparkperso.services.http.error_handlers import Answers
+from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.header_timeout import impatience
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import load_keys
@@ -61,7 +61,7 @@ def make_app(
     pipeline = Pipeline(
         settings.collect.limits,
         plan,
-        Guard(pseudonyms, settings.consent, store),
+        ConsentGate(pseudonyms, settings.consent, store),
         metrics,
         events=sinks.events,
         recordings=sinks.recordings,
@@ -70,15 +70,15 @@ def make_app(
     cookies = Cookies(settings.collect.cookie, not _is_plain(settings.collect.public_url))
     bodies = Bodies(settings.collect.limits)
     addresses = Addresses(settings.collect.trusted_proxies)
-    service = Service(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
-    answers = Answers(metrics)
+    service = RequestServices(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
+    answers = ErrorHandlers(metrics)
     application = Starlette(
         routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
         lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
         exception_handlers=answers.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    return Cors(Shortcut(events.PostEvents(service), application, answers), ring)
+    return Cors(FastPath(events.PostEvents(service), application, answers), ring)
 
 
 def _is_plain(public_url: str | None) -> bool:
@@ -86,7 +86,7 @@ def _is_plain(public_url: str | None) -> bool:
     return public_url is not None and public_url.startswith("http:")
 
 
-def _routes(service: Service, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
+def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
     """Returns all routes; the most used come first, since they are tried in order."""
     return [
         *events.routes(service),

@@ -7,15 +7,17 @@ import logging
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sparkperso.services.collect.routes.events import PostEvents
-from sparkperso.services.http.error_handlers import Answers
+from sparkperso.services.http.error_handlers import ErrorHandlers
 
 log = logging.getLogger("sparkperso.services.collect")
 
 
-class Shortcut:
+class FastPath:
     """Sends POST /v1/events straight to its handler, everything else to the application."""
 
-    def __init__(self, post_events: PostEvents, application: ASGIApp, answers: Answers) -> None:
+    def __init__(
+        self, post_events: PostEvents, application: ASGIApp, answers: ErrorHandlers
+    ) -> None:
         self._post_events, self._application = post_events, application
         self._answers = answers
 

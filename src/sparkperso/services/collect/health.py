@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.services.collect.intake.request_services import Service
+from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.openapi import document
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.sinks.base import Sink
 
 
-def routes(service: Service, sinks: Sequence[Sink]) -> list[Route]:
+def routes(service: RequestServices, sinks: Sequence[Sink]) -> list[Route]:
     """Returns the routes that watch the collector; they need no key."""
 
     async def healthz(_: Request) -> Response:

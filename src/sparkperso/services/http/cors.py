@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sparkperso.services.collect.intake.request_services import headers_of
-from sparkperso.services.http.write_keys import KeyRing
+from sparkperso.services.http.write_keys import WriteKeys
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -26,7 +26,7 @@ MAX_HEADER_NAMES = 1024
 class Cors:
     """Answers preflights and adds the headers of CORS; requests without an Origin pass through."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, ring: WriteKeys) -> None:
         self._app, self._ring = app, ring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ from sparkperso.services.http.problems import Problem
 FAILED = "The collector failed. Nothing is certain: send the events again."
 
 
-class Answers:
+class ErrorHandlers:
     """Turns errors into responses, and counts them."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -20,7 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from sparkperso.config.collect import CollectConfig, LimitsConfig
 from sparkperso.services.http.addresses import Addresses
-from sparkperso.services.http.limits import Places
+from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import JSON, Problem
 
 MAX_HEAD = 65_536
@@ -54,17 +54,17 @@ class ServerConfig(uvicorn.Config):
     """How uvicorn serves the collector, and what its connections share."""
 
     def __init__(self, app: Any, config: CollectConfig, **options: Any) -> None:
-        super().__init__(app, http=Patience, ws=Socket, **options)
+        super().__init__(app, http=HeaderTimeoutProtocol, ws=Socket, **options)
         self.limits: LimitsConfig = config.limits
         self.max_streams = min(self.limits.max_streams, self.limits.max_connections // 2)
         self.addresses = Addresses(config.trusted_proxies)
-        self.places = Places(self.limits.max_connections_per_address)
+        self.places = ConcurrencyLimits(self.limits.max_connections_per_address)
 
 
-class Timed:
+class TimedConnection:
     """A connection that ends when it is due."""
 
-    watched: ClassVar[set[Timed]] = set()
+    watched: ClassVar[set[TimedConnection]] = set()
     transport: asyncio.Transport
     due = math.inf
 
@@ -77,7 +77,7 @@ class Timed:
         self.due = now + seconds
 
 
-class Patience(HttpToolsProtocol, Timed):
+class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
     """uvicorn's protocol, with bounds."""
 
     config: ServerConfig
@@ -225,7 +225,7 @@ class Patience(HttpToolsProtocol, Timed):
         self.transport.close()
 
 
-class Socket(WebSocketsSansIOProtocol, Timed):
+class Socket(WebSocketsSansIOProtocol, TimedConnection):
     """uvicorn's WebSocket, with bounds."""
 
     config: ServerConfig
@@ -311,7 +311,7 @@ async def _sweep(seconds: float) -> None:
     while True:
         await asyncio.sleep(min(1.0, seconds / 2))
         now = asyncio.get_running_loop().time()
-        for one in list(Timed.watched):
+        for one in list(TimedConnection.watched):
             if one.due <= now:
                 one.end(now, seconds)
             elif one.due == math.inf and one.transport.is_closing():

@@ -22,13 +22,13 @@ NO_NUMBER = re.compile(rb"\b(?:NaN|Infinity)\b")
 BACKSLASH, STAND_IN = rb"\\", b"\x00\x00"
 
 
-class Repaired(NamedTuple):
+class RepairedValue(NamedTuple):
     """A value that was read in the end, null though it may be."""
 
     value: Any
 
 
-def repair(body: bytes) -> Repaired | None:
+def repair(body: bytes) -> RepairedValue | None:
     """Returns the value of broken JSON, or None where it is broken otherwise.
 
     Halves become U+FFFD, as browsers write them into UTF-8; NaN and infinities become null. Takes
@@ -42,7 +42,7 @@ def repair(body: bytes) -> Repaired | None:
     try:
         if NO_NUMBER.search(body):
             body = json.dumps(json.loads(body, parse_constant=lambda _: None)).encode()
-        return Repaired(orjson.loads(body))
+        return RepairedValue(orjson.loads(body))
     except (ValueError, RecursionError):
         return None
 

@@ -94,7 +94,7 @@ class Rates:
         self._sites.leave(key.site, of_site - count)
 
 
-class Places:
+class ConcurrencyLimits:
     """Counts what each sender holds at a time, up to `most`."""
 
     def __init__(self, most: int) -> None:

@@ -36,7 +36,7 @@ class SiteKey:
         return origin is None or any(matches(origin, allowed) for allowed in self.origins)
 
 
-class KeyRing:
+class WriteKeys:
     """All sites by their keys."""
 
     def __init__(self, keys: Mapping[str, SiteKey]) -> None:
@@ -96,7 +96,7 @@ def key_of(headers: Mapping[bytes, bytes]) -> str | None:
 
 def load_keys(
     sites: Mapping[str, SiteConfig], env: str, environ: Mapping[str, str], more: Iterable[str] = ()
-) -> KeyRing:
+) -> WriteKeys:
     """Returns the ring of the configured sites; `more` are origins that every site takes as well.
 
     Raises ConfigError for a key that is missing, used twice, or written into the configuration of
@@ -114,7 +114,7 @@ def load_keys(
     keys = dict(found)
     if len(keys) < len(found):
         raise ConfigError("Every key of every site should be another", "Two are the same")
-    return KeyRing(keys)
+    return WriteKeys(keys)
 
 
 def _secret(name: str, kind: str, site: SiteConfig, env: str, environ: Mapping[str, str]) -> str:

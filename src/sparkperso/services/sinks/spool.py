@@ -16,7 +16,7 @@ from pathlib import Path
 from sparkperso.config.collect import SpoolConfig
 from sparkperso.services.sinks.base import Line
 from sparkperso.services.sinks.group_commit import GroupCommit
-from sparkperso.services.sinks.spool_file import OWN_FILE, OWN_FOLDER, Part, recover
+from sparkperso.services.sinks.spool_file import OWN_FILE, OWN_FOLDER, SpoolFile, recover
 
 log = logging.getLogger("sparkperso.services.collect")
 
@@ -28,7 +28,7 @@ class Spool:
         self._open, self._ready = folder / "open", folder / "ready"
         self._config = config
         self._commits = GroupCommit(self._commit, config.max_pending_bytes)
-        self._part: Part | None = None
+        self._part: SpoolFile | None = None
         self._number = 0
         # Random, since a container's process ids and host name may come again: a file that was
         # handed over must never be replaced.
@@ -83,12 +83,12 @@ class Spool:
         if self._part.size >= self._config.rotate_bytes:
             self._hand_over()
 
-    def _new_part(self) -> Part:
+    def _new_part(self) -> SpoolFile:
         while True:
             self._number += 1
             time = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
             with suppress(FileExistsError):
-                return Part(self._open / f"{time}-{self._node}-{self._number:06d}.jsonl")
+                return SpoolFile(self._open / f"{time}-{self._node}-{self._number:06d}.jsonl")
 
     def _hand_over(self) -> None:
         if self._part:

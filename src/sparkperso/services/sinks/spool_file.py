@@ -11,7 +11,7 @@ OWN_FOLDER, OWN_FILE = 0o700, 0o600
 """Who the collector runs as, and nobody else, may read what people did."""
 
 
-class Part:
+class SpoolFile:
     """A file in `open/` that this process alone writes, and holds a lock on while it does."""
 
     def __init__(self, path: Path) -> None:

@@ -12,7 +12,7 @@ MAX_AGENT = 1024
 """Bytes of a User-Agent that are looked at: the patterns are configured, and their cost unknown."""
 
 
-class Machines:
+class BotDetector:
     """Knows machines by what they ask, by what they call themselves, and by how quick they are."""
 
     def __init__(self, config: LinksConfig) -> None:

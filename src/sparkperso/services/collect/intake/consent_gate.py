@@ -20,7 +20,7 @@ from sparkperso.privacy import (
     pseudonym_of,
 )
 from sparkperso.services.collect.intake.event_validation import Invalid
-from sparkperso.services.collect.intake.request_context import Facts, place_of
+from sparkperso.services.collect.intake.request_context import RequestContext, place_of
 from sparkperso.services.http.write_keys import SiteKey
 
 Event = dict[str, Any]
@@ -32,7 +32,7 @@ NO_PROOF = (
 UNDECIDED: Decisions = {}
 
 
-class Memory(Protocol):
+class DecisionStore(Protocol):
     """What people decided, by site, kind of identifier and identifier."""
 
     def get(self, site: str, kind: str, subject: str) -> Decisions:
@@ -44,7 +44,7 @@ class Memory(Protocol):
         """Keeps decisions of identifiers and their times; those of other purposes stay."""
 
 
-class Said(NamedTuple):
+class StatedDecisions(NamedTuple):
     """What a consent event decides: purpose → yes or no, and when, as ISO 8601."""
 
     event: Event
@@ -52,20 +52,27 @@ class Said(NamedTuple):
     decided_at: str
 
 
-Places = tuple[str | None, ...]
+ConcurrencyLimits = tuple[str | None, ...]
 Pending = dict[tuple[str, str], Decisions]
 """Kind of identifier, identifier → what it has decided, once a request's decisions are stored."""
 
 
-class Guard:
+class ConsentGate:
     """Asks for consent and takes out what is personal."""
 
-    def __init__(self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: Memory) -> None:
+    def __init__(
+        self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: DecisionStore
+    ) -> None:
         self.pseudonyms, self.decisions = pseudonyms, decisions
         self._regime_of = lru_cache(1024)(policy.regime_of)
 
     def is_allowed(
-        self, purpose: str, key: SiteKey, facts: Facts, places: Places, decision: bool | None
+        self,
+        purpose: str,
+        key: SiteKey,
+        facts: RequestContext,
+        places: ConcurrencyLimits,
+        decision: bool | None,
     ) -> bool:
         """Says whether an event's person agreed to its purpose, or needed not to.
 
@@ -76,7 +83,7 @@ class Guard:
             for place in places
         )
 
-    def strictest(self, places: Places) -> str | None:
+    def strictest(self, places: ConcurrencyLimits) -> str | None:
         """Returns the place that an event is judged by: the strictest of several."""
         if len(places) == 1:
             return places[0]
@@ -98,7 +105,7 @@ class Guard:
         found = pending.get((name, event[name])) if pending else None
         return self.decisions.get(key.site, name, event[name]) if found is None else found
 
-    def add(self, said: Said, key: SiteKey, pending: Pending) -> None:
+    def add(self, said: StatedDecisions, key: SiteKey, pending: Pending) -> None:
         """Adds a decision to those that hold for what follows in its request."""
         for name in PERSONS:
             if name in said.event:
@@ -131,7 +138,7 @@ class Guard:
     def _hide(self, name: str, text: str) -> str:
         return pseudonym_of(name, text, self.pseudonyms)
 
-    def record(self, said: Sequence[Said], key: SiteKey, only: bool) -> None:
+    def record(self, said: Sequence[StatedDecisions], key: SiteKey, only: bool) -> None:
         """Keeps the decisions of consent events, those that are yes or those that are no."""
         decisions = [
             (
@@ -148,12 +155,12 @@ class Guard:
             self.decisions.put_all(key.site, decisions)
 
 
-def said_by(event: Event, received_at: str) -> Said:
+def said_by(event: Event, received_at: str) -> StatedDecisions:
     """Returns what a consent event decides. A clock that is ahead must not outrun those to come."""
-    return Said(event, _purposes(event), min(event["timestamp"], received_at))
+    return StatedDecisions(event, _purposes(event), min(event["timestamp"], received_at))
 
 
-def places_of(event: Event, facts: Facts) -> Places:
+def places_of(event: Event, facts: RequestContext) -> ConcurrencyLimits:
     """Returns where an event may have happened; None stands for an unknown region.
 
     A trusted proxy's word goes before the event's own, which may name a part of that country.

@@ -18,11 +18,11 @@ from sparkperso.core.consent import NECESSARY, OPTIONAL
 from sparkperso.privacy import PersonalFields, may_hold
 from sparkperso.services.collect.intake.consent_gate import (
     PERSONS,
+    ConcurrencyLimits,
+    ConsentGate,
     Event,
-    Guard,
     Pending,
-    Places,
-    Said,
+    StatedDecisions,
     decisions_within,
     places_of,
     said_by,
@@ -39,7 +39,7 @@ from sparkperso.services.collect.intake.event_validation import (
 )
 from sparkperso.services.collect.intake.lane import Lane
 from sparkperso.services.collect.intake.plan_check import PlanCheck
-from sparkperso.services.collect.intake.request_context import Facts, later
+from sparkperso.services.collect.intake.request_context import RequestContext, later
 from sparkperso.services.http.limits import Rates
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem
@@ -62,13 +62,13 @@ SHORT_SHARE = 4
 
 
 @dataclass(slots=True)
-class _Kept:
+class _AllowedEvent:
     """An event that may be kept, before what is personal within it is taken out."""
 
     event: Event
     purpose: str
-    facts: Facts
-    places: Places
+    facts: RequestContext
+    places: ConcurrencyLimits
     may_hold: bool
     """Whether it can hold an e-mail address or a card number."""
     size: int
@@ -81,16 +81,16 @@ class _NoPerson(Invalid):
 
 
 @dataclass(slots=True)
-class _Taken:
+class _Intake:
     """What one request brings to the sinks."""
 
     events: list[Line] = field(default_factory=list)
     recordings: list[Line] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    said: list[StatedDecisions] = field(default_factory=list)
     pending: Pending = field(default_factory=dict)
 
 
-Judged = Result | list[_Kept]
+Judged = Result | list[_AllowedEvent]
 """What became of an event that is not kept, or what is kept of it."""
 
 
@@ -101,7 +101,7 @@ class Pipeline:
         self,
         limits: LimitsConfig,
         plan: TrackingPlan,
-        guard: Guard,
+        guard: ConsentGate,
         metrics: Metrics,
         *,
         events: Sink,
@@ -121,7 +121,9 @@ class Pipeline:
         self.watchers: list[Watcher] = []
         """Called with what was kept of each request, once it is durable."""
 
-    async def take(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> list[Result]:
+    async def take(
+        self, events: Sequence[Any], key: SiteKey, facts: RequestContext
+    ) -> list[Result]:
         """Returns what became of each event, once all that were accepted are durable.
 
         A result's `status` is `accepted` (with a `warning` where ingest is sure to keep the event
@@ -130,7 +132,7 @@ class Pipeline:
         cookie). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
         self._admit(events, key, facts)
-        taken = _Taken()
+        taken = _Intake()
         judged = self._judge_all(events, key, facts, taken)
         # A no holds at once, whatever becomes of its request.
         self._guard.record(taken.said, key, only=False)
@@ -140,7 +142,7 @@ class Pipeline:
         self._show(key, taken, results)
         return results
 
-    def _show(self, key: SiteKey, taken: _Taken, results: Sequence[Result]) -> None:
+    def _show(self, key: SiteKey, taken: _Intake, results: Sequence[Result]) -> None:
         """Calls the watchers. What is durable is answered so, whatever they make of it."""
         for watch in self.watchers:
             try:
@@ -148,19 +150,19 @@ class Pipeline:
             except Exception:
                 log.exception("a watcher failed")
 
-    def _admit(self, events: Sequence[Any], key: SiteKey, facts: Facts) -> None:
+    def _admit(self, events: Sequence[Any], key: SiteKey, facts: RequestContext) -> None:
         """Counts a request; raises a 429 Problem. A no within it holds all the same."""
         said = [raw for raw in events if isinstance(raw, dict) and type_of(raw) == CONSENT]
         self._rates.take_decisions(key, facts.sender, len(said))
         try:
             self._rates.take_events(key, facts.sender, len(events) - len(said))
         except Problem:
-            taken = _Taken()
+            taken = _Intake()
             self._judge_all(said, key, facts, taken)
             self._guard.record(taken.said, key, only=False)
             raise
 
-    async def _store(self, taken: _Taken, key: SiteKey) -> None:
+    async def _store(self, taken: _Intake, key: SiteKey) -> None:
         """Stores what was taken. A yes holds for other requests when its proof is durable."""
         started = time.perf_counter()
         if taken.events:
@@ -181,7 +183,7 @@ class Pipeline:
         return self._personal.get(kind, self._personal_of_all)
 
     def _judge_all(
-        self, events: Sequence[Any], key: SiteKey, facts: Facts, taken: _Taken
+        self, events: Sequence[Any], key: SiteKey, facts: RequestContext, taken: _Intake
     ) -> list[Judged]:
         """Returns what may be kept, in order: a decision holds for what follows in its request."""
         judged: list[Judged] = []
@@ -191,7 +193,7 @@ class Pipeline:
             judged.append(self._judge(raw, key, facts, taken))
         return judged
 
-    def _judge(self, raw: Any, key: SiteKey, facts: Facts, taken: _Taken) -> Judged:
+    def _judge(self, raw: Any, key: SiteKey, facts: RequestContext, taken: _Intake) -> Judged:
         """Bounds come first, then consent; what costs more is left for what is kept."""
         try:
             data = check_size(raw, self._limits)
@@ -212,15 +214,19 @@ class Pipeline:
             return [kept]
         return {"status": "refused", "reason": "no_consent", "purpose": kept.purpose}
 
-    def _kept(self, event: Event, facts: Facts, data: bytes) -> _Kept:
+    def _kept(self, event: Event, facts: RequestContext, data: bytes) -> _AllowedEvent:
         """Returns an event whose person is named as in the stored decisions."""
         kind, is_odd = event["event_type"], may_hold(data)
         masked = self._guard.identify(event, self._fields_of(kind), is_odd)
         size = len(data) if is_odd or len(data) > LONG_BYTES else len(data) // SHORT_SHARE
         places = places_of(event, facts)
-        return _Kept(event, self._plan.purpose_of(kind), facts, places, is_odd, size, masked)
+        return _AllowedEvent(
+            event, self._plan.purpose_of(kind), facts, places, is_odd, size, masked
+        )
 
-    def _decide(self, event: Event, key: SiteKey, facts: Facts, taken: _Taken) -> _Kept:
+    def _decide(
+        self, event: Event, key: SiteKey, facts: RequestContext, taken: _Intake
+    ) -> _AllowedEvent:
         """Returns a consent event, and lets it hold for what follows."""
         kept = self._kept(event, facts, orjson.dumps(event))
         kept.purpose = NECESSARY
@@ -230,7 +236,7 @@ class Pipeline:
         return kept
 
     async def _finish_all(
-        self, judged: Sequence[Judged], key: SiteKey, taken: _Taken
+        self, judged: Sequence[Judged], key: SiteKey, taken: _Intake
     ) -> list[Result]:
         size = sum(kept.size for one in judged if isinstance(one, list) for kept in one)
 
@@ -242,11 +248,11 @@ class Pipeline:
 
         return finish() if size <= HEAVY_BYTES else await self._lane.run(finish, size)
 
-    def _finish_parts(self, parts: Sequence[_Kept], key: SiteKey, taken: _Taken) -> Result:
+    def _finish_parts(self, parts: Sequence[_AllowedEvent], key: SiteKey, taken: _Intake) -> Result:
         first, *_ = [self._finish(kept, key, taken) for kept in parts]
         return first
 
-    def _finish(self, kept: _Kept, key: SiteKey, taken: _Taken) -> Result:
+    def _finish(self, kept: _AllowedEvent, key: SiteKey, taken: _Intake) -> Result:
         """Takes out what is personal, and makes the event's line."""
         event, kind = kept.event, kept.event["event_type"]
         event, masked = self._guard.clean(event, self._fields_of(kind), kept.may_hold)
@@ -274,7 +280,7 @@ class Pipeline:
         self._metrics.warnings.labels(key.site, refusal.code).inc()
         return {"warning": f"{refusal.message}; it is kept in quarantine"}
 
-    def _collected(self, key: SiteKey, kept: _Kept, masked: int) -> Event:
+    def _collected(self, key: SiteKey, kept: _AllowedEvent, masked: int) -> Event:
         """Returns what the collector adds: ingest checks consent again by it."""
         return {
             "received_at": kept.facts.received_at,
@@ -297,7 +303,7 @@ class Pipeline:
             self._metrics.event(key.site, name, status, purpose, count)
 
 
-def _complete(event: Event, key: SiteKey, facts: Facts) -> Event:
+def _complete(event: Event, key: SiteKey, facts: RequestContext) -> Event:
     event.setdefault("channel", key.channel)
     if "anonymous_id" not in event and facts.anonymous_id:
         event["anonymous_id"] = facts.anonymous_id

@@ -16,7 +16,7 @@ UNKNOWN = frozenset({"XX", "ZZ", "AP", "EU"})
 """What proxies say of an address whose country they do not know."""
 
 
-class Facts(NamedTuple):
+class RequestContext(NamedTuple):
     """Facts of one request that hold for all its events.
 
     `received_at` is ISO 8601; `region` is ISO 3166-1 alpha-2, or a part of such a country (ISO
@@ -48,16 +48,16 @@ def iso(moment: datetime) -> str:
     return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def facts_of(
+def context_of(
     headers: Mapping[bytes, bytes],
     region_header: bytes | None,
     anonymous_id: str | None,
     sender: str | None = None,
-) -> Facts:
+) -> RequestContext:
     """Returns the facts of a request's headers (names in lower case)."""
     region = _region(headers.get(region_header)) if region_header else None
     opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
-    return Facts(
+    return RequestContext(
         now().isoformat(timespec="microseconds")[:-6] + "Z",
         region,
         opted_out,
@@ -67,7 +67,7 @@ def facts_of(
     )
 
 
-def later(facts: Facts, steps: int) -> Facts:
+def later(facts: RequestContext, steps: int) -> RequestContext:
     """Returns the facts `steps` microseconds later.
 
     A decision, and what follows it in its request, arrives after what stands before it, so that

@@ -12,21 +12,21 @@ from starlette.types import Scope
 from sparkperso.config.collect import CollectConfig
 from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
-from sparkperso.services.collect.intake.request_context import Facts, facts_of
+from sparkperso.services.collect.intake.request_context import RequestContext, context_of
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies, Headers
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem
-from sparkperso.services.http.write_keys import KeyRing, SiteKey, key_of
+from sparkperso.services.http.write_keys import SiteKey, WriteKeys, key_of
 
 
 @dataclass(frozen=True)
-class Service:
+class RequestServices:
     """The collector's parts."""
 
     config: CollectConfig
     bodies: Bodies
-    ring: KeyRing
+    ring: WriteKeys
     pipeline: Pipeline
     cookies: Cookies
     metrics: Metrics
@@ -68,16 +68,16 @@ class Service:
             raise Problem(403, "origin", detail)
         return site
 
-    def facts(self, request: HTTPConnection) -> Facts:
+    def facts(self, request: HTTPConnection) -> RequestContext:
         """Returns what a request says beside its body."""
-        return self.facts_of(request.scope, headers_of(request.scope))
+        return self.context_of(request.scope, headers_of(request.scope))
 
-    def facts_of(self, scope: Scope, headers: Headers) -> Facts:
+    def context_of(self, scope: Scope, headers: Headers) -> RequestContext:
         """Returns the same as `facts`, of headers that were read before."""
         region = self.config.region_header
         name = region.lower().encode() if region else None
         cookie = self.cookies.read(headers.get(b"cookie"))
-        return facts_of(headers, name, cookie, self.sender(scope, headers))
+        return context_of(headers, name, cookie, self.sender(scope, headers))
 
     def sender(self, scope: Scope, headers: Headers) -> str | None:
         """Returns what stands for the address that a request came from, if that is known."""

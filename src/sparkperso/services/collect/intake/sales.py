@@ -14,7 +14,7 @@ PRODUCT_FIELDS = frozenset({"product_id", "sku", "productId", "name", "price", "
 
 
 @dataclass
-class Room:
+class SaleLimits:
     """What the sales of one request may still take, since each line carries its order along."""
 
     lines: int = 10_000
@@ -30,8 +30,8 @@ class Room:
         size = lines * _size(shared) if 1 < lines <= self.lines else 0
         if lines > self.lines or size > self.size:
             raise Invalid(
-                f"the orders of a request should have {Room.lines} products at most, and properties"
-                f" that are {Room.size} bytes at most when each product repeats its order's: this "
+                f"the orders of a request should have {SaleLimits.lines} products at most, and properties"
+                f" that are {SaleLimits.size} bytes at most when each product repeats its order's: this "
                 f"order has {lines} products"
             )
         self.lines -= lines

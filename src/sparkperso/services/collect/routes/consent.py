@@ -15,8 +15,8 @@ from sparkperso.config.consent import ConsentConfig
 from sparkperso.services.collect.intake.consent_gate import PERSONS
 from sparkperso.services.collect.intake.cookies import new_anonymous_id
 from sparkperso.services.collect.intake.event_validation import Invalid, check_consent, check_time
-from sparkperso.services.collect.intake.request_context import Facts, iso, place_of
-from sparkperso.services.collect.intake.request_services import Service, headers_of
+from sparkperso.services.collect.intake.request_context import RequestContext, iso, place_of
+from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
 from sparkperso.services.collect.intake.typed_fields import identifier_of
 from sparkperso.services.collect.routes.events import json_response, single_answer
 from sparkperso.services.http.body import Headers
@@ -30,7 +30,7 @@ NEEDS_SERVER_KEY = (
 )
 
 
-def routes(service: Service, policy: ConsentConfig) -> list[Route]:
+def routes(service: RequestServices, policy: ConsentConfig) -> list[Route]:
     """Returns the routes of consent."""
 
     async def post_consent(request: Request) -> Response:
@@ -87,7 +87,7 @@ def routes(service: Service, policy: ConsentConfig) -> list[Route]:
     ]
 
 
-def consent_event(body: Any, facts: Facts, policy: ConsentConfig) -> dict[str, Any]:
+def consent_event(body: Any, facts: RequestContext, policy: ConsentConfig) -> dict[str, Any]:
     """Returns the event of a decision; somebody new who agrees to anything gets an identifier.
 
     Its time is that of the decision, `decided_at`; without it, that of arrival.
@@ -128,7 +128,7 @@ def _decision(body: Any) -> dict[str, bool]:
     return purposes
 
 
-def _of_cookie(event: Mapping[str, Any], facts: Facts) -> list[dict[str, Any]]:
+def _of_cookie(event: Mapping[str, Any], facts: RequestContext) -> list[dict[str, Any]]:
     """Returns the same decision of the cookie's id, where a page names another of its browser."""
     cookie = facts.anonymous_id
     if cookie is None or event.get("anonymous_id") == cookie:
@@ -163,7 +163,7 @@ def _moment(text: str) -> datetime:
 
 
 def _decides_for_others(
-    event: Mapping[str, Any], body: Mapping[str, Any], facts: Facts, headers: Headers
+    event: Mapping[str, Any], body: Mapping[str, Any], facts: RequestContext, headers: Headers
 ) -> bool:
     """Says whether a body agrees for a user id alone: no browser or device is there that agrees.
 
@@ -175,7 +175,9 @@ def _decides_for_others(
     return is_granted and "user_id" in event and is_alone and b"origin" not in headers
 
 
-def _set_cookie(service: Service, response: Response, name: str | None, is_any_given: bool) -> None:
+def _set_cookie(
+    service: RequestServices, response: Response, name: str | None, is_any_given: bool
+) -> None:
     if not is_any_given:
         service.cookies.remove_on(response)
     elif name and service.cookies.is_own(name):

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sparkperso.services.collect.intake.request_services import Service, headers_of
-from sparkperso.services.collect.routes.demo_feed import SITE, Received
+from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
+from sparkperso.services.collect.routes.demo_feed import SITE, DemoFeed
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.collect.routes.web import built_file
 from sparkperso.services.http.problems import Problem
@@ -23,10 +23,10 @@ PAGES = frozenset({"live", "privacy", "replay"})
 NUMBER = re.compile("[0-9]{1,15}")
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: RequestServices) -> list[Route]:
     """Returns the demo's routes, and has the pipeline tell them what is kept."""
     allowed = Hosts(service.config.public_url)
-    received = Received()
+    received = DemoFeed()
     service.pipeline.watchers.append(received.watch)
 
     async def get_page(request: Request) -> Response:

@@ -17,7 +17,7 @@ MOST_LINES, MOST_PARTS = 500, 400
 PART = {"recording_id": str, "sequence": int, "started_at": int, "text": str}
 
 
-class Received:
+class DemoFeed:
     """The last lines, numbered from 1 since the start, and the last parts of recordings."""
 
     def __init__(self) -> None:

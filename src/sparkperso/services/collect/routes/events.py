@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from sparkperso.services.collect.intake.clock import corrected
 from sparkperso.services.collect.intake.pipeline import Result
 from sparkperso.services.collect.intake.request_context import now
-from sparkperso.services.collect.intake.request_services import Service, headers_of
+from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
 from sparkperso.services.http.problems import Problem
 
 WRAPPERS = frozenset({"events", "writeKey", "sent_at"})
@@ -30,7 +30,7 @@ class PostEvents:
 
     route = ("POST", "/v1/events")
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: RequestServices) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,13 +45,13 @@ class PostEvents:
         body = await service.bodies.json(headers, receive)
         site = service.site_of(scope, headers, body)
         events, is_batch = split(body, service.config.limits.max_events)
-        facts = service.facts_of(scope, headers)
+        facts = service.context_of(scope, headers)
         events = in_our_time(events, body.get("sent_at"), facts.received_at)
         results = await service.pipeline.take(events, site, facts)
         return batch_answer(results) if is_batch else single_answer(results[0])
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: RequestServices) -> list[Route]:
     """Returns the routes of events and visits."""
 
     async def post_visit(request: Request) -> Response:

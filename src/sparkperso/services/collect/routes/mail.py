@@ -15,8 +15,8 @@ from sparkperso.config import Settings
 from sparkperso.core.errors import ConfigError
 from sparkperso.email.allow_list import TargetError
 from sparkperso.email.tokens import PATHS, Kind, Link, Links, TokenError, make_links
-from sparkperso.services.collect.intake.bot_detection import Machines
-from sparkperso.services.collect.intake.request_services import Service, headers_of
+from sparkperso.services.collect.intake.bot_detection import BotDetector
+from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 
@@ -36,7 +36,7 @@ NOT_TAKEN = {
 class Mail:
     """Turns opens and clicks into events of the site that the links belong to."""
 
-    def __init__(self, service: Service, links: Links, machines: Machines) -> None:
+    def __init__(self, service: RequestServices, links: Links, machines: BotDetector) -> None:
         self._service, self._links, self._machines = service, links, machines
         self._sites: Mapping[str, SiteKey] = {key.site: key for key in service.ring.sites}
 
@@ -96,7 +96,7 @@ class Mail:
         self._service.metrics.pixels.labels(kind, outcome).inc()
 
 
-def routes(service: Service, settings: Settings, environ: Mapping[str, str]) -> list[Route]:
+def routes(service: RequestServices, settings: Settings, environ: Mapping[str, str]) -> list[Route]:
     """Returns the routes of e-mails; none, where `links.site` names no site.
 
     Raises ConfigError when the links' key is missing, or their site is none of collect.sites.
@@ -109,7 +109,7 @@ def routes(service: Service, settings: Settings, environ: Mapping[str, str]) -> 
         raise ConfigError(
             "links.site should be one of collect.sites", f"It is '{site}', and they are: {known}"
         )
-    mail = Mail(service, make_links(settings, environ), Machines(settings.links))
+    mail = Mail(service, make_links(settings, environ), BotDetector(settings.links))
     return [Route(PATHS["open"], mail.pixel), Route(PATHS["click"], mail.click)]
 
 

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from sparkperso.services.collect.intake.event_validation import Invalid
 from sparkperso.services.collect.intake.pipeline import Result
-from sparkperso.services.collect.intake.request_services import Service
-from sparkperso.services.collect.intake.sales import Room
+from sparkperso.services.collect.intake.request_services import RequestServices
+from sparkperso.services.collect.intake.sales import SaleLimits
 from sparkperso.services.collect.routes.events import batch_answer, json_response
 from sparkperso.services.collect.routes.tracking_map import events_of
 from sparkperso.services.http.problems import Problem
@@ -33,7 +33,7 @@ ORDER = ("accepted", "refused", "invalid")
 """What may become of an event, the worst last."""
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: RequestServices) -> list[Route]:
     """Returns a route per name of a call, with and without a slash at its end."""
 
     def post_of(kind: str) -> Any:
@@ -64,11 +64,11 @@ def _named(name: str, post: Any, paths: Sequence[str]) -> list[Route]:
     return routes
 
 
-async def _post(service: Service, request: Request, kind: str | None) -> Response:
+async def _post(service: RequestServices, request: Request, kind: str | None) -> Response:
     """Answers what the SDKs want, and beside it a result per message, in their order."""
     body = await service.json(request)
     site, facts = service.site(request, body), service.facts(request)
-    room = Room()
+    room = SaleLimits()
     messages = messages_of(body, kind, service.config.limits.max_events, room)
     events, parts = _mapped(messages, kind, facts.received_at, room)
     taken = await service.pipeline.take(events, site, facts) if events else []
@@ -77,7 +77,7 @@ async def _post(service: Service, request: Request, kind: str | None) -> Respons
 
 
 def _mapped(
-    messages: Sequence[Any], kind: str | None, received_at: str, room: Room
+    messages: Sequence[Any], kind: str | None, received_at: str, room: SaleLimits
 ) -> tuple[list[Any], list[slice | Result]]:
     """Returns the events of all messages, and for each where its own are, or what is wrong."""
     events: list[Any] = []
@@ -100,7 +100,7 @@ def _of_message(results: Sequence[Result]) -> Result:
     return {"status": worst["status"], "events": list(results)}
 
 
-def messages_of(body: Any, kind: str | None, max_events: int, room: Room) -> Sequence[Any]:
+def messages_of(body: Any, kind: str | None, max_events: int, room: SaleLimits) -> Sequence[Any]:
     """Returns the messages, those of a batch with what the batch says for all.
 
     Raises a Problem: 422 for another form, 413 for too many messages, or too much that they share.

@@ -10,7 +10,7 @@ from typing import Any
 
 from sparkperso.services.collect.intake.clock import corrected
 from sparkperso.services.collect.intake.event_validation import Invalid, shown
-from sparkperso.services.collect.intake.sales import Room, products_of
+from sparkperso.services.collect.intake.sales import SaleLimits, products_of
 from sparkperso.services.collect.intake.typed_fields import currency_of, identifier_of, number_of
 from sparkperso.services.collect.routes.event_names import event_type_of
 from sparkperso.services.collect.routes.tracking_context import channel_of, context_of, part_of
@@ -31,7 +31,7 @@ OF_RATING = ("rating", *VALUES)
 
 
 def events_of(
-    message: Any, kind: str | None, received_at: str, room: Room | None = None
+    message: Any, kind: str | None, received_at: str, room: SaleLimits | None = None
 ) -> list[Event]:
     """Returns the events of one message; a sale of several products is one event for each.
 
@@ -43,7 +43,7 @@ def events_of(
     kind = kind or message.get("type")
     base = _base(message, received_at, kind)
     if kind == "track":
-        return list(_track(message, base, room or Room()))
+        return list(_track(message, base, room or SaleLimits()))
     if not isinstance(kind, str) or kind not in KINDS:
         raise Invalid(
             f"type should be track, page, screen, identify, alias or group: {shown(kind)}"
@@ -76,7 +76,7 @@ def time_of(message: Message, received_at: str) -> Any:
     return received_at if at is None else corrected(at, message.get("sentAt"), received_at)
 
 
-def _track(message: Message, base: Event, room: Room) -> Iterator[Event]:
+def _track(message: Message, base: Event, room: SaleLimits) -> Iterator[Event]:
     name = message.get("event")
     kind = event_type_of(name) if isinstance(name, str) else ""
     if not kind:
@@ -95,7 +95,7 @@ def _track(message: Message, base: Event, room: Room) -> Iterator[Event]:
         yield _with_line(own, product, properties, is_only=len(sold) == 1)
 
 
-def _sold(order: Message, beside: Any, room: Room) -> list[dict[str, Any]]:
+def _sold(order: Message, beside: Any, room: SaleLimits) -> list[dict[str, Any]]:
     """Returns an order's lines; none when only the order as a whole has a worth.
 
     `beside` is what they all have of their message, beside the order's properties.

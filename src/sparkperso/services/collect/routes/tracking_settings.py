@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.services.collect.intake.request_services import Service
+from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.http.problems import Problem
 
@@ -20,7 +20,7 @@ SETTINGS = "/v1/projects/{key}/settings"
 SOURCE = "/sourceConfig"
 
 
-def routes(service: Service) -> list[Route]:
+def routes(service: RequestServices) -> list[Route]:
     """Returns the routes of the settings of Segment's and RudderStack's clients."""
 
     async def get_settings(request: Request) -> Response:

@@ -9,20 +9,20 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sparkperso.services.collect.intake.request_services import Service, headers_of
+from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
 from sparkperso.services.collect.routes.events import in_our_time, split
 from sparkperso.services.http.body import parse
 from sparkperso.services.http.deadlines import Deadlines
 from sparkperso.services.http.header_timeout import CROWDED
-from sparkperso.services.http.limits import Places
+from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 
 
-def routes(service: Service) -> list[WebSocketRoute]:
+def routes(service: RequestServices) -> list[WebSocketRoute]:
     """Returns the route of the stream."""
     limits = service.config.limits
-    places = Places(limits.max_streams_per_address)
+    places = ConcurrencyLimits(limits.max_streams_per_address)
     silence: Deadlines[Message] = Deadlines(limits.stream_idle_seconds)
 
     async def stream(socket: WebSocket) -> None:
@@ -48,7 +48,7 @@ def routes(service: Service) -> list[WebSocketRoute]:
 
 
 async def _serve(
-    socket: WebSocket, service: Service, site: SiteKey, silence: Deadlines[Message]
+    socket: WebSocket, service: RequestServices, site: SiteKey, silence: Deadlines[Message]
 ) -> None:
     """Answers message after message: a client that waits for answers cannot outrun the sink."""
     try:
@@ -66,7 +66,7 @@ async def _serve(
 
 
 async def _answer(
-    text: bytes, service: Service, site: SiteKey, socket: WebSocket
+    text: bytes, service: RequestServices, site: SiteKey, socket: WebSocket
 ) -> dict[str, Any]:
     """Returns the results of one message, or the problem that it has; both carry its id."""
     name = None
