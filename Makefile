@@ -40,7 +40,7 @@ check: setup ## Check format, style, types and who imports whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: setup ## Format the code, mend what ruff can mend
+format: setup ## Format the code, fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 

@@ -75,7 +75,7 @@ def test_airflow_runs_the_dag(airflow, spark, tmp_path):
 
 def test_what_a_gate_refuses_is_not_tried_again(airflow):
     ran = airflow("dags", "test", DAG, SPARKPERSO_COMMAND="bash -c 'exit 3'")
-    assert "a quality gate said no" in ran.stdout + ran.stderr
+    assert "a quality gate failed" in ran.stdout + ran.stderr
     assert "up_for_retry" not in (ran.stdout + ran.stderr).lower()
 
 

@@ -71,7 +71,7 @@ def cli() -> None:
     """Personalisation on Spark: from raw events to recommendation tables.
 
     Exit status: 0 done; 1 the job failed; 2 wrong usage or configuration; 3 done, but a quality
-    gate said no.
+    gate failed.
     """
 
 

@@ -40,7 +40,7 @@ class ConfigError(UsageError):
 
 
 class QualityGateError(SparkpersoError):
-    """The work was done, but a quality gate said no (exit status 3)."""
+    """The work was done, but a quality gate failed (exit status 3)."""
 
     exit_status = 3
 

@@ -26,7 +26,7 @@ NEXT = """What to look at next:
 
 
 def main(arguments: dict[str, Any]) -> None:
-    """Runs the demo; exit status 3 when a gate said no."""
+    """Runs the demo; exit status 3 when a quality gate failed."""
     lake = arguments["lake"]
     job = open_job("demo", {**arguments, "source": "online_retail", "path": None})
     outcomes = run_steps(job)

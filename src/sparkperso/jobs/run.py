@@ -61,12 +61,12 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
 
 
 def require_no_gate(outcomes: Mapping[str, Outcome]) -> None:
-    """Raises QualityGateError (exit status 3) when the gate of a step said no."""
+    """Raises QualityGateError (exit status 3) when a step failed its quality gate."""
     refused = [name for name, outcome in outcomes.items() if outcome.status == "gate"]
     if refused:
         raise QualityGateError(
             "Every quality gate should be passed",
-            f"The run is complete, but a gate of {', '.join(refused)} said no (lines marked !)",
+            f"The run is complete, but {', '.join(refused)} failed a quality gate (lines marked !)",
             "The tables hold the best that was allowed: an earlier champion's lists, or, where "
             "there are none, popularity's",
         )
@@ -91,6 +91,6 @@ def _job_of(step: Step, job: Job, progress: Progress) -> Job:
 
 
 def main(arguments: dict[str, Any]) -> None:
-    """Runs all steps; exit status 3 when a gate said no."""
+    """Runs all steps; exit status 3 when a quality gate failed."""
     job = open_job("run", arguments)
     require_no_gate(run_steps(job))

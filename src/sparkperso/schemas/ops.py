@@ -12,7 +12,7 @@ RUNS = TableSpec(
     columns=(
         required("run_id", "string", "identifier of the run"),
         required("job", "string", "name of the command"),
-        required("status", "string", "done, gate (a quality gate said no) or failed"),
+        required("status", "string", "done, gate (a quality gate failed) or failed"),
         required("started_at", "timestamp", "start", "UTC"),
         required("finished_at", "timestamp", "end", "UTC"),
         required("duration_seconds", "double", "wall time", "seconds"),

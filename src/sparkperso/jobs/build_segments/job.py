@@ -95,7 +95,7 @@ def _check(
         place = f"conf/segments/{plan.name}.yaml, {key}"
         for note in (*spelling.changes, *_unreadable(when, tracking)):
             job.say(f"{place}: {note}")
-        wrong = (*spelling.invalid_references, *invalid_references(when, tracking.event_types))
+        wrong = (*spelling.faults, *invalid_references(when, tracking.event_types))
         found += [f"{place}: {fault}" for fault in wrong]
     return plan.model_copy(update={"segments": segments}), found
 

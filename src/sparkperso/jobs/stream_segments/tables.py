@@ -49,8 +49,8 @@ def record(
 ) -> int:
     """Writes members and what changed, if anything did; returns the number of changes.
 
-    `now` is `checkpointed` and holds MEMBER, exclusive, kind and distance of the segmentations in it;
-    `others` are rows of gold/segments of theirs that stay.
+    `now` is `checkpointed` and holds MEMBER, exclusive, kind and distance of the segmentations in
+    it; `others` are rows of gold/segments of theirs that stay.
     """
     changes = checkpointed(changes_between(before, now.select(*MEMBER)))
     counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}

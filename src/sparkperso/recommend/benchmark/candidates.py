@@ -55,7 +55,7 @@ def parse_models(text: str | None) -> tuple[str, ...] | None:
         raise UsageError(
             f"--models takes names out of {', '.join(PARAMS)}, separated by commas",
             f"Found '{unknown[0] if unknown else text}'",
-            f"Did you mean '{near[0]}'?" if near else "Mend the name, or leave --models out",
+            f"Did you mean '{near[0]}'?" if near else "Fix the name, or leave --models out",
         )
     return names
 

@@ -94,7 +94,7 @@ def tuned(prepared_split: PreparedSplit, asked: BenchmarkRequest) -> dict[str, T
         left_out[EXPLICIT] = "the ratings are no opinions (3 to 20 values within 0.5 to 10)"
     if not found and not with_ratings:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise UsageError("At least one model should be left to try", why, "Mend --models")
+        raise UsageError("At least one model should be left to try", why, "Fix --models")
     for name, why in left_out.items():
         bench.say(f"{name} is left out: {why}")
     best: dict[str, TrialResult] = {}

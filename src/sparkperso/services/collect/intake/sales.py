@@ -30,9 +30,9 @@ class SaleLimits:
         size = lines * _size(shared) if 1 < lines <= self.lines else 0
         if lines > self.lines or size > self.size:
             raise Invalid(
-                f"the orders of a request should have {SaleLimits.lines} products at most, and properties"
-                f" that are {SaleLimits.size} bytes at most when each product repeats its order's: this "
-                f"order has {lines} products"
+                f"the orders of a request should have {SaleLimits.lines} products at most, and "
+                f"properties that are {SaleLimits.size} bytes at most when each product repeats "
+                f"its order's: this order has {lines} products"
             )
         self.lines -= lines
         self.size -= size
