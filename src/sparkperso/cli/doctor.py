@@ -18,6 +18,7 @@ import click
 from sparkperso.cli.options import with_settings
 from sparkperso.config import Settings
 from sparkperso.core.errors import JobError, SparkpersoError
+from sparkperso.core.places import local_path
 from sparkperso.platform.jars import require_jars
 from sparkperso.platform.java import require_java
 
@@ -106,9 +107,10 @@ def _lake(settings: Settings) -> tuple[str, str]:
     lake = settings.lake
     if lake.catalog:
         return "ok", f"the catalog '{lake.catalog}' (not looked into)"
-    if "://" in lake.root:
+    folder = local_path(lake.root)
+    if folder is None:
         return "ok", f"{lake.root} (not looked into)"
-    root, there = Path(lake.root).resolve(), _existing(lake.root)
+    root, there = Path(folder).resolve(), _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
@@ -137,8 +139,8 @@ def _ports(settings: Settings) -> tuple[str, str]:
 
 
 def _disk(settings: Settings) -> tuple[str, str]:
-    is_local = not settings.lake.catalog and "://" not in settings.lake.root
-    lake = [_existing(settings.lake.root)] if is_local else []
+    folder = None if settings.lake.catalog else local_path(settings.lake.root)
+    lake = [_existing(folder)] if folder else []
     places = {*lake, Path(tempfile.gettempdir())}
     free = {place: shutil.disk_usage(place).free / 1e9 for place in places}
     text = "free: " + ", ".join(f"{free[place]:.1f} GB in {place}" for place in sorted(free))

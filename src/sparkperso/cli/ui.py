@@ -11,6 +11,7 @@ import click
 from sparkperso.cli.options import with_settings
 from sparkperso.config import Settings
 from sparkperso.core.errors import UsageError
+from sparkperso.core.places import SCHEME
 from sparkperso.platform.artifacts import follow_lake
 from sparkperso.services.http.ports import require_free
 
@@ -45,7 +46,7 @@ def server_line(settings: Settings, host: str, port: int) -> list[str]:
             "Run 'sparkperso demo' first, or name another lake with --lake",
         )
     root = settings.artifact_root or ""
-    root = root if "://" in root else Path(root).resolve().as_uri()
+    root = root if SCHEME.match(root) else Path(root).resolve().as_uri()
     follow_lake(database, root)
     return [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +19,8 @@ from sparkperso.config.layers import (
 )
 from sparkperso.config.settings import Settings
 from sparkperso.core.errors import ConfigError
+from sparkperso.core.hashing import short_hash
+from sparkperso.core.suggest import did_you_mean, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,11 +58,10 @@ def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None =
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(found.stem for found in folder.glob("*.yaml"))
-        near = get_close_matches(name, known, n=1)
         raise ConfigError(
             f"'{name}' should be one of {folder}: {', '.join(known) or 'none'}",
             f"There is no {path.name}",
-            f"Did you mean '{near[0]}'?" if near else f"Write {path}, or name one that is there",
+            did_you_mean(name, known, f"Write {path}, or name one that is there"),
         )
     return validate(model, {"name": name, **read_yaml(path)}, str(path), {})
 
@@ -85,7 +84,7 @@ def validate(
 def config_hash(*parts: BaseModel) -> str:
     """Returns a short SHA-256 of configuration models, stable across processes and key order."""
     text = json.dumps([part.model_dump(mode="json") for part in parts], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(text)
 
 
 def _problem(detail: Any, model: type[BaseModel], origin: Mapping[str, str]) -> str:
@@ -104,5 +103,5 @@ def _suggestion(loc: tuple[Any, ...], model: type[BaseModel]) -> str:
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return ""
         model, known = annotation, list(annotation.model_fields)
-    near = get_close_matches(str(loc[-1]), known, n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    near = nearest(str(loc[-1]), known)
+    return f" (did you mean '{near}'?)" if near else ""

@@ -15,6 +15,7 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.stream import StreamConfig
 from sparkperso.core.errors import ConfigError
+from sparkperso.core.places import local_path
 from sparkperso.core.section import Section
 
 UNITY_CATALOGS = ("databricks-uc",)
@@ -73,11 +74,11 @@ class Settings(Section):
 
     @property
     def _own_folder(self) -> str:
-        root = self.lake.root.removeprefix("file://")
-        if "://" in root:
+        root = local_path(self.lake.root)
+        if root is None:
             raise ConfigError(
                 "tracking.uri should name an MLflow server when the lake is not a local folder",
-                f"It is not set, and lake.root is '{root}'",
+                f"It is not set, and lake.root is '{self.lake.root}'",
                 "Set SPARKPERSO__TRACKING__URI, or --set tracking.uri=ADDRESS",
             )
         return root

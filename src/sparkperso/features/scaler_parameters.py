@@ -8,12 +8,13 @@ is the same for all users becomes 0 by zscore and 0.5 by minmax, as Spark's scal
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+
+from sparkperso.core.hashing import short_hash
 
 # Figures that count for the version: sums in another order differ in the last of 16 digits.
 DIGITS = 6
@@ -71,7 +72,7 @@ def with_version(scalers: Iterable[FeatureScaler]) -> list[FeatureScaler]:
     for row in content:
         del row["scaler_version"]
     text = json.dumps(content, sort_keys=True)
-    version = hashlib.sha256(text.encode()).hexdigest()[:16]
+    version = short_hash(text)
     return [replace(scaler, scaler_version=version) for scaler in found]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import config_hash
+from sparkperso.core.hashing import short_hash
 from sparkperso.ingest.classify import IngestRules
 from sparkperso.ingest.sources.files import SourceFile
 
@@ -68,4 +68,4 @@ def _entries(ledger: DataFrame, files: Collection[SourceFile]) -> list[tuple[Sou
 
 def _hash(source: str, rules: str, files: Sequence[SourceFile]) -> str:
     parts = [source, rules, *(f"{f.path}|{f.size}|{f.modified_at}" for f in sorted(files))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return short_hash("\n".join(parts))

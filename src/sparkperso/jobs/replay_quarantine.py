@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.errors import UsageError
+from sparkperso.core.hashing import short_hash
 from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.classify import IngestRules, classify_records
 from sparkperso.ingest.intake_counts import count_intake
@@ -168,7 +168,7 @@ def _digests(records: DataFrame) -> DataFrame:
 
 def _name(book: IngestRules, ids: list[str]) -> str:
     parts = [book.source.name, rules_hash(book), *ids]
-    return "replay-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return "replay-" + short_hash("\n".join(parts))
 
 
 STEP = Step(

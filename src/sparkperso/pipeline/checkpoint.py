@@ -19,6 +19,7 @@ from uuid import uuid4
 from pyspark.sql import functions as F
 
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.places import local_path
 from sparkperso.pipeline.job import Job
 
 IDENTITY = "sparkperso.json"
@@ -140,10 +141,11 @@ def open_checkpoint(job: Job, place: str, wanted: Identity) -> Identity:
 @contextmanager
 def locked(place: str) -> Iterator[None]:
     """Keeps a second stream of this machine from a checkpoint; the lock ends with the process."""
-    if "://" in place.removeprefix("file://"):
+    folder = local_path(place)
+    if folder is None:
         yield
         return
-    with (Path(place.removeprefix("file://")) / LOCK).open("w") as file:
+    with (Path(folder) / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

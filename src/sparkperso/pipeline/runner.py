@@ -11,6 +11,7 @@ from typing import Any
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.places import local_path
 from sparkperso.core.times import read_time
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.step import Step, carry_out
@@ -49,8 +50,8 @@ def parse_as_of(text: str | None) -> datetime | None:
 
 def require_writable(settings: Settings) -> None:
     """Raises JobError when the lake is a local folder that cannot be written."""
-    root = settings.lake.root.removeprefix("file://")
-    if settings.lake.catalog or "://" in root:
+    root = local_path(settings.lake.root)
+    if settings.lake.catalog or root is None:
         return
     try:
         Path(root).mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sparkperso.config import Settings, config_hash
 from sparkperso.config.platform import SparkConfig
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, QualityGateError, SparkpersoError
+from sparkperso.core.hashing import short_hash
 from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.platform.lake import TableWriter
@@ -105,7 +105,7 @@ def fingerprint_of(step: Step, job: Job) -> str:
     parts += [str(_as_of(step, job))]
     files = [path for name in step.conf for path in _yaml_files(job.conf_dir / name)]
     parts += [(path.name, path.read_text(encoding="utf-8")) for path in files]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return short_hash(json.dumps(parts, sort_keys=True))
 
 
 def _settings_hash(job: Job) -> str:

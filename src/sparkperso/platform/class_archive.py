@@ -7,13 +7,13 @@ starts as it always did, only slower.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.hashing import short_hash
 from sparkperso.platform.jars import require_jars, spark_home
 from sparkperso.platform.java import require_java
 
@@ -49,7 +49,7 @@ def archive_file() -> Path | None:
     if not release.is_file():
         return None
     parts = (release.read_bytes(), str(spark_home()).encode())
-    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    digest = short_hash(b"\0".join(parts))
     return Path(sys.prefix) / "share" / "sparkperso" / f"spark-classes-{digest}.jsa"
 
 

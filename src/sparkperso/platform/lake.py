@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import JobError, UsageError, WriteConflictError
+from sparkperso.core.places import SCHEME
 from sparkperso.platform.jars import DELTA_JAR
 from sparkperso.schemas import TABLES, TableSpec
 
@@ -299,7 +300,7 @@ class Lake:
 
 def _absolute(root: str) -> str:
     """Delta's table builder takes a relative folder for the name of a table."""
-    return root if "://" in root else os.path.abspath(root)
+    return os.path.abspath(root) if SCHEME.match(root) is None else root
 
 
 def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:

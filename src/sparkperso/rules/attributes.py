@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 
 from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.suggest import nearest
 from sparkperso.rules import conditions as c
 from sparkperso.rules.traverse import parts_of
 
@@ -88,5 +88,5 @@ def _attribute(part: c.Attribute) -> list[str]:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, sorted(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else f": {', '.join(sorted(known))}"
+    near = nearest(name, known)
+    return f" (did you mean '{near}'?)" if near else f": {', '.join(sorted(known))}"

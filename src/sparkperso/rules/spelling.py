@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from sparkperso.core.event import CHANNELS
 from sparkperso.core.spellings import DEVICES, country_codes, snake_case
+from sparkperso.core.suggest import nearest
 from sparkperso.rules import conditions as c
 from sparkperso.rules.traverse import rewrite
 
@@ -111,8 +111,8 @@ class Speller:
     def _country(self, text: str) -> str:
         code = self.codes.get(text.upper())
         if code is None:
-            near = get_close_matches(text.upper(), self.codes, n=1, cutoff=0.7)
-            meant = f" (did you mean '{self.codes[near[0]]}', {near[0]}?)" if near else ""
+            near = nearest(text.upper(), self.codes, cutoff=0.7)
+            meant = f" (did you mean '{self.codes[near]}', {near}?)" if near else ""
             self.faults.append(
                 f"no country '{text}'{meant}: give a code or a name of ISO 3166, or one of "
                 "ingest.country_aliases"
@@ -129,8 +129,8 @@ class Speller:
         word = text.lower()
         if word not in known:
             other = OTHER_WORDS.get(word)
-            near = [other] if other in known else get_close_matches(word, known, n=1)
-            meant = f" (did you mean '{near[0]}'?)" if near else ""
+            near = other if other in known else nearest(word, known)
+            meant = f" (did you mean '{near}'?)" if near else ""
             self.faults.append(f"no {name} '{text}'{meant}: there are {', '.join(known)}")
         return word
 

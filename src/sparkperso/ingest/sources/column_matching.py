@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from sparkperso.config.source import SourceConfig
 from sparkperso.core.errors import JobError
+from sparkperso.core.suggest import nearest
 
 
 def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Mapping[str, str]:
@@ -58,5 +58,5 @@ def _key(name: str) -> str:
 
 def _with_nearest(name: str, found: list[str]) -> str:
     by_key = {_key(other): other for other in found}
-    near = get_close_matches(_key(name), by_key, n=1, cutoff=0.5)
-    return f"'{name}' (nearest: '{by_key[near[0]]}')" if near else f"'{name}'"
+    near = nearest(_key(name), by_key, cutoff=0.5)
+    return f"'{name}' (nearest: '{by_key[near]}')" if near else f"'{name}'"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from sparkperso.config.models import (
@@ -14,6 +13,7 @@ from sparkperso.config.models import (
 )
 from sparkperso.config.recommend import SearchConfig
 from sparkperso.core.errors import UsageError
+from sparkperso.core.suggest import did_you_mean
 from sparkperso.recommend.fit import fit_failures
 from sparkperso.recommend.fit.fit_strategy import Engine
 from sparkperso.recommend.tune.search_space import draw, grid
@@ -51,11 +51,11 @@ def parse_models(text: str | None) -> tuple[str, ...] | None:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in PARAMS]
     if unknown or not names:
-        near = get_close_matches(unknown[0], PARAMS, n=1) if unknown else []
+        otherwise = "Fix the name, or leave --models out"
         raise UsageError(
             f"--models takes names out of {', '.join(PARAMS)}, separated by commas",
             f"Found '{unknown[0] if unknown else text}'",
-            f"Did you mean '{near[0]}'?" if near else "Fix the name, or leave --models out",
+            did_you_mean(unknown[0], PARAMS, otherwise) if unknown else otherwise,
         )
     return names
 

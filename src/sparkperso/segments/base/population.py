@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +12,7 @@ from pyspark.sql import types as T
 
 from sparkperso.core.columns import AS_OF, USER_ID
 from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.core.suggest import did_you_mean
 from sparkperso.platform.literals import instant, moment
 from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.users.persons import Persons
@@ -42,12 +42,11 @@ class Population:
         known = _number_columns(self.raw) & _number_columns(self.scaled)
         unknown = [name for name in features if name not in known]
         if unknown:
-            near = get_close_matches(unknown[0], sorted(known), n=1)
             raise ConfigError(
                 "A segmentation's features should be number columns of gold/user_features and "
                 f"gold/user_features_scaled: {', '.join(sorted(known))}",
                 f"Found {', '.join(unknown)}",
-                f"Did you mean '{near[0]}'?" if near else "Choose from the list",
+                did_you_mean(unknown[0], known, "Choose from the list"),
             )
 
 

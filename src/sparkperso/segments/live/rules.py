@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sparkperso.config.segmentation import RuleSegmentation
+from sparkperso.core.hashing import short_hash
 from sparkperso.rules.conditions import Attribute, Condition, Count, EventFilter, InSegment
 from sparkperso.rules.traverse import rewrite
 from sparkperso.segments.live.counters import Counters, counters_of
@@ -32,7 +32,7 @@ class LiveRules:
     def fingerprint(self, *others: str | float) -> str:
         """Returns a name of the rules and of what else counters depend on."""
         known = [(name, rule.model_dump_json()) for name, rule in self.rules.items()]
-        return hashlib.sha256(json.dumps([*known, *others]).encode()).hexdigest()[:12]
+        return short_hash(json.dumps([*known, *others]), 12)
 
 
 def live_rules(plans: Iterable[RuleSegmentation]) -> LiveRules:

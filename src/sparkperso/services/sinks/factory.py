@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import ConfigError
+from sparkperso.core.places import local_path
 from sparkperso.services.sinks.base import Sink
 from sparkperso.services.sinks.spool import Spool
 
@@ -40,11 +41,11 @@ def spool_folder(settings: Settings) -> Path:
     """Returns the folder of the spool; raises ConfigError when the lake is on no local disk."""
     if settings.collect.spool.path:
         return Path(settings.collect.spool.path)
-    root = settings.lake.root.removeprefix("file://")
-    if "://" in root:
+    root = local_path(settings.lake.root)
+    if root is None:
         raise ConfigError(
             "The spool, and beside it what people decided, should be in a folder of this machine",
-            f"lake.root is '{root}', and collect.spool.path is not set",
+            f"lake.root is '{settings.lake.root}', and collect.spool.path is not set",
             "Set collect.spool.path",
         )
     return Path(root) / "_spool"

@@ -1,0 +1,37 @@
+"""Where something lies: in a folder of this machine, or on a file system that Spark reaches."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+# One letter before the colon is a drive, no scheme.
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def local_path(place: str) -> str | None:
+    """Returns the path of a folder or file of this machine; None where it lies elsewhere.
+
+    A place without a scheme is local, and so is `file:/x`, `file:///x` or `file://localhost/x`,
+    whose path is unquoted as in any URI. `s3a://…`, `abfss://…`, `dbfs:/…` are not.
+
+    >>> local_path("lake"), local_path("file:///data/a%20lake"), local_path("dbfs:/lake")
+    ('lake', '/data/a lake', None)
+    """
+    scheme = SCHEME.match(place)
+    if scheme is None:
+        return place
+    if scheme.group(0).lower() != "file:":
+        return None
+    rest = place[scheme.end() :]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host.lower() not in ("", "localhost"):
+            return None
+        rest = slash + path
+    return unquote(rest)
+
+
+def is_local(place: str) -> bool:
+    """Says whether a place is a folder or file of this machine."""
+    return local_path(place) is not None
