@@ -15,7 +15,7 @@ from sparkperso.jobs.build_segments import job as build_segments
 from sparkperso.jobs.ingest_events import batch as ingest_events
 from sparkperso.jobs.train_recommender import job as train_recommender
 from sparkperso.pipeline.job import Job, latest_event
-from sparkperso.pipeline.progress import Progress
+from sparkperso.pipeline.progress import Progress, spark_activity
 from sparkperso.pipeline.runner import figures, open_job
 from sparkperso.pipeline.step import Outcome, Step, carry_out, is_up_to_date
 
@@ -45,7 +45,7 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     for step in steps:
         if step.check:
             step.check(job.settings)
-    progress = Progress(len(steps))
+    progress = Progress(len(steps), activity=spark_activity(job.spark))
     outcomes = {}
     as_of = job.requested_as_of
     for number, step in enumerate(steps, start=1):

@@ -14,14 +14,28 @@ from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.places import local_path
 from sparkperso.core.times import read_time
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.progress import Progress, spark_activity
 from sparkperso.pipeline.step import Step, carry_out
 from sparkperso.platform.session import build_session
 
 
 def run_step(step: Step, arguments: dict[str, Any]) -> None:
-    """Carries out a step as its command line asks, and prints its figures."""
+    """Carries out a step as its command line asks, shows how far it is, and prints its figures."""
     job = open_job(step.name, arguments)
-    job.say(describe(step.name, carry_out(step, job).summary))
+    if is_endless(job):  # a stream says itself what each micro-batch brought
+        job.say(describe(step.name, carry_out(step, job).summary))
+        return
+    progress = Progress(1, activity=spark_activity(job.spark))
+    job.say = progress.say
+    with progress.step(1, step.name):
+        outcome = carry_out(step, job)
+    progress.say(describe(step.name, outcome.summary))
+
+
+def is_endless(job: Job) -> bool:
+    """Says whether a job follows a stream until it is stopped."""
+    follows = job.name == "stream-segments" or bool(job.options.get("stream"))
+    return follows and not job.options.get("available_now")
 
 
 def open_job(name: str, arguments: dict[str, Any]) -> Job:
