@@ -151,12 +151,12 @@ def test_where_people_are_not_asked_first_they_are_seen_until_they_object(collec
 
     (view,) = eventually(views)
     assert view["context"]["country"] == "US"
-    browser.execute_script("sparkperso.core.consent.set({})")
+    browser.execute_script("sparkperso.consent.set({})")
     mine = {"event_type": "consent", "anonymous_id": view["anonymous_id"]}
     eventually(lambda: [line for line in lines(collector) if mine.items() <= line.items()])
     kept = browser.execute_script("return Object.keys(localStorage)")
     assert (sorted(kept), browser.get_cookies()) == (
-        ["sparkperso.core.consent", "sparkperso.delivered"],
+        ["sparkperso.consent", "sparkperso.delivered"],
         [],
     )
 

@@ -114,9 +114,7 @@ def queue(browser):
 
 
 def agree(browser, **purposes):
-    browser.execute_script(
-        "sparkperso.core.consent.set(arguments[0])", {"analytics": True, **purposes}
-    )
+    browser.execute_script("sparkperso.consent.set(arguments[0])", {"analytics": True, **purposes})
 
 
 def test_page_views_have_the_route_and_the_title_that_the_page_came_to(assuming, visit):
@@ -163,12 +161,12 @@ def test_a_withdrawal_in_one_tab_ends_all_of_them(collector, visit):
     browser.switch_to.new_window("tab")
     visit("/asked/second")
     eventually(lambda: of_kind(collector, "page_view", "/asked/second"))
-    browser.execute_script("sparkperso.core.consent.set({}, 'preference_page')")
+    browser.execute_script("sparkperso.consent.set({}, 'preference_page')")
     browser.close()
     browser.switch_to.window(first)
     eventually(
         lambda: browser.execute_script(
-            "return !sparkperso.isStarted || !sparkperso.core.consent.isAllowed('analytics')"
+            "return !sparkperso.isStarted || !sparkperso.consent.isAllowed('analytics')"
         )
     )
     said = eventually(
@@ -183,7 +181,7 @@ def test_a_withdrawal_in_one_tab_ends_all_of_them(collector, visit):
     assert (collector.lines(), collector.lines("recordings")) == before
     assert queue(browser) == []
     assert said[-1]["metadata"]["method"] == "preference_page"
-    assert browser.execute_script("return sparkperso.core.consent.get().analytics") is False
+    assert browser.execute_script("return sparkperso.consent.get().analytics") is False
 
 
 def test_a_cookie_that_is_gone_is_had_anew_and_no_event_is_lost(collector, visit):
@@ -225,7 +223,7 @@ def test_storage_that_throws_is_lived_with(collector, visit):
     eventually(lambda: of_kind(collector, "page_view", "/forbidden/"))
     click(browser, "button")
     eventually(lambda: of_kind(collector, "click", "/forbidden/"))
-    browser.execute_script("sparkperso.core.consent.set({})")
+    browser.execute_script("sparkperso.consent.set({})")
     before = collector.lines()
     click(browser, "button")
     time.sleep(0.7)

@@ -64,7 +64,7 @@ test("the collector hears of a grant and of its withdrawal, not of a stranger's 
 
 test("a decision holds no id", () => {
   new Consent({ key: "k" }).decide({}, "banner");
-  const kept = JSON.parse(page.store.getItem("sparkperso.core.consent")!);
+  const kept = JSON.parse(page.store.getItem("sparkperso.consent")!);
   assert.deepEqual(Object.keys(kept).sort(), ["decided_at", "isNew", "method", "policy_version", "purposes"]);
 });
 

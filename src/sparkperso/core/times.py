@@ -33,6 +33,20 @@ _FIELDS = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})?")
 _zones = cache(available_timezones)
 
 
+def now() -> datetime:
+    """Returns the time in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def iso(moment: datetime) -> str:
+    """Returns a time as ISO 8601 in UTC with microseconds and Z, of one length, so that it sorts.
+
+    Raises OverflowError when its UTC time is outside the years 1 to 9999.
+    """
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 def read_time(value: Any, zone: tzinfo | None = None) -> datetime:
     """Returns a time as sent, a text or a number, in UTC; fractions of microseconds are cut off.
 

@@ -128,7 +128,7 @@ def make_links(settings: Settings, environ: Mapping[str, str]) -> Links:
 def _signer(kind: Kind, keys: Sequence[bytes]) -> URLSafeSerializer:
     """Returns what signs tokens of a kind, by HMAC-SHA-256 under a key derived for that kind."""
     how: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(list(keys), salt=f"sparkperso.email.tokens.{kind}", signer_kwargs=how)
+    return URLSafeSerializer(list(keys), salt=f"sparkperso.links.{kind}", signer_kwargs=how)
 
 
 def _text_of(token: str | bytes) -> str:

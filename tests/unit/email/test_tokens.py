@@ -39,6 +39,16 @@ def test_what_is_signed_is_what_is_read(links):
     assert links.read("open", token(links.open_url("ü", "spring"))).user_id == "ü"
 
 
+def test_links_that_were_sent_stay_good(links):
+    """What is in people's inboxes was signed by an earlier version: this token is of one."""
+    sent = (
+        ".eJyLVirVNVTSUSouKMrMSwcxMvILlHQMzS0NIEDHyAAGdJQySkoKiq309UGK9FIrEnMLclL1ixNzUu0"
+        "TbQ3VkmxVjQyUS4D6YwEcRBjb.dzu0-6AH0MrMCo7AMKPe7PWWiCPdv9FrY1uXlxPsP6g"
+    )
+    link = links.read("click", sent, now=1_800_000_000)
+    assert (link.user_id, link.campaign, link.url) == ("u-1", "spring", SALE)
+
+
 def test_every_other_token_is_forged(links):
     good = token(links.click_url("u-1", "spring", SALE))
     for place in range(0, len(good), 5):

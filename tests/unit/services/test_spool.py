@@ -95,8 +95,8 @@ def test_a_file_that_was_handed_over_is_never_replaced(tmp_path, monkeypatch):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from sparkperso.services.sinks.spool_file import Part
-part = Part(Path(sys.argv[1])); part.append(b"alive\\n", True)
+from sparkperso.services.sinks.spool_file import SpoolFile
+part = SpoolFile(Path(sys.argv[1])); part.append(b"alive\\n", True)
 print("ready", flush=True); time.sleep(60)
 """
 

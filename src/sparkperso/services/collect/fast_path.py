@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sparkperso.services.collect.routes.events import PostEvents
 from sparkperso.services.http.error_handlers import ErrorHandlers
 
-log = logging.getLogger("sparkperso.services.collect")
+log = logging.getLogger("sparkperso.collect")
 
 
 class FastPath:

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sparkperso.services.collect.intake.request_services import headers_of
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.write_keys import WriteKeys
 
 PREFLIGHT = {

@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sparkperso.services.collect.intake.request_services import headers_of
 from sparkperso.services.http.body import ClientGone
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.pages import page
 from sparkperso.services.http.problems import Problem

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from sparkperso.services.collect.intake.request_context import iso, now
+from sparkperso.core.times import iso, now
 
 
 class JsonLines(logging.Formatter):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sparkperso.services.http.problems import busy
 
 Chunk = bytes
-log = logging.getLogger("sparkperso.services.collect")
+log = logging.getLogger("sparkperso.collect")
 
 
 class GroupCommit:

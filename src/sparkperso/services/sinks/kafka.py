@@ -14,7 +14,7 @@ from sparkperso.config.collect import KafkaConfig
 from sparkperso.services.http.problems import busy
 from sparkperso.services.sinks.base import Line
 
-log = logging.getLogger("sparkperso.services.collect")
+log = logging.getLogger("sparkperso.collect")
 
 
 class Delivery:

@@ -18,7 +18,7 @@ from sparkperso.services.sinks.base import Line
 from sparkperso.services.sinks.group_commit import GroupCommit
 from sparkperso.services.sinks.spool_file import OWN_FILE, OWN_FOLDER, SpoolFile, recover
 
-log = logging.getLogger("sparkperso.services.collect")
+log = logging.getLogger("sparkperso.collect")
 
 
 class Spool:

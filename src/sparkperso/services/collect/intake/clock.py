@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from sparkperso.core.times import iso
 from sparkperso.services.collect.intake.event_validation import Invalid, time_of
-from sparkperso.services.collect.intake.request_context import iso
 
 TOLERANCE = timedelta(seconds=5)
 """A request is under way for a while: a clock that seems wrong by less is taken to be right."""

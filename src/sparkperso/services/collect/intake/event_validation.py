@@ -18,8 +18,7 @@ import orjson
 from sparkperso.config.collect import LimitsConfig
 from sparkperso.core.consent import PURPOSES
 from sparkperso.core.event import EVENT_FIELDS
-from sparkperso.core.times import read_time
-from sparkperso.services.collect.intake.request_context import iso
+from sparkperso.core.times import iso, read_time
 from sparkperso.services.collect.intake.typed_fields import (
     MAX_TEXT,
     READERS,

@@ -46,7 +46,7 @@ from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.sinks.base import Line, Sink
 
-log = logging.getLogger("sparkperso.services.collect")
+log = logging.getLogger("sparkperso.collect")
 Result = dict[str, Any]
 Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
 CONSENT = "consent"

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.tracking_plan import Bounds, EventTypeConfig, TrackingPlan
 from sparkperso.core.event import ReasonCode
+from sparkperso.core.times import iso
 from sparkperso.services.collect.intake.consent_gate import PERSONS
 from sparkperso.services.collect.intake.event_validation import shown, type_of
-from sparkperso.services.collect.intake.request_context import iso
 from sparkperso.services.collect.intake.typed_fields import number_of
 
 IDENTIFIERS = (*PERSONS, "item_id")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from sparkperso.core.times import iso, now
 
 COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
@@ -32,20 +34,6 @@ class RequestContext(NamedTuple):
     anonymous_id: str | None = None
     sender: str | None = None
     has_region_header: bool = False
-
-
-def now() -> datetime:
-    """Returns the time in UTC."""
-    return datetime.now(timezone.utc)
-
-
-def iso(moment: datetime) -> str:
-    """Returns a time as ISO 8601 in UTC with microseconds and Z, of one length, so that it sorts.
-
-    Raises OverflowError when its UTC time is outside the years 1 to 9999.
-    """
-    utc = moment.astimezone(timezone.utc)
-    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def context_of(

@@ -15,6 +15,7 @@ from sparkperso.services.collect.intake.pipeline import Pipeline
 from sparkperso.services.collect.intake.request_context import RequestContext, context_of
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies, Headers
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey, WriteKeys, key_of
@@ -83,26 +84,3 @@ class RequestServices:
         """Returns what stands for the address that a request came from, if that is known."""
         client = scope.get("client")
         return self.addresses.of_request(client[0] if client else None, headers)
-
-
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Returns a request's headers, names in lower case; all values of one that is repeated.
-
-    They are joined in order, by commas (RFC 9110, section 5.3) but cookies by semicolons: neither
-    the first nor the last of two that differ is believed. What should come once and came twice is
-    then no key, no origin and no region.
-    """
-    pairs = scope["headers"]
-    headers = dict(pairs)
-    if len(headers) < len(pairs):
-        found: dict[bytes, list[bytes]] = {}
-        for name, value in pairs:
-            found.setdefault(name, []).append(value)
-        headers = {name: _joined(name, values) for name, values in found.items()}
-    return headers
-
-
-def _joined(name: bytes, values: list[bytes]) -> bytes:
-    if name == b"cookie":
-        return b"; ".join(values)
-    return values[0] if len(set(values)) == 1 else b", ".join(values)

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from sparkperso.core.times import now
 from sparkperso.services.collect.intake.clock import corrected
 from sparkperso.services.collect.intake.pipeline import Result
-from sparkperso.services.collect.intake.request_context import now
-from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
+from sparkperso.services.collect.intake.request_services import RequestServices
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.problems import Problem
 
 WRAPPERS = frozenset({"events", "writeKey", "sent_at"})

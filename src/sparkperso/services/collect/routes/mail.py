@@ -16,7 +16,8 @@ from sparkperso.core.errors import ConfigError
 from sparkperso.email.allow_list import TargetError
 from sparkperso.email.tokens import PATHS, Kind, Link, Links, TokenError, make_links
 from sparkperso.services.collect.intake.bot_detection import BotDetector
-from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
+from sparkperso.services.collect.intake.request_services import RequestServices
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 

@@ -9,11 +9,12 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sparkperso.services.collect.intake.request_services import RequestServices, headers_of
+from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.routes.events import in_our_time, split
 from sparkperso.services.http.body import parse
 from sparkperso.services.http.deadlines import Deadlines
 from sparkperso.services.http.header_timeout import CROWDED
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
