@@ -1,0 +1,108 @@
+"""Tables of a lake read without Spark, through delta-rs: for what only looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from sparkperso.config.platform import LakeConfig
+from sparkperso.core.errors import UsageError
+from sparkperso.schemas import TABLES, TableSpec
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+ORDERED_UP_TO = 2_000_000
+"""Rows; a larger table is read as it is stored unless an order is asked for."""
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How large a table is at its latest version."""
+
+    n_rows: int
+    version: int
+    n_bytes: int
+    """Of the files of this version."""
+
+
+class LakeReader:
+    """Reads the tables of a lake of files. Raises UsageError for one that lies in a catalog."""
+
+    def __init__(self, lake: LakeConfig) -> None:
+        if lake.catalog:
+            raise UsageError(
+                "'sparkperso tables' reads a lake of files (lake.root)",
+                f"The tables of this environment are in the catalog '{lake.catalog}'",
+                "Ask the catalog's own SQL, or name a folder with --env local --lake FOLDER",
+            )
+        self._root = lake.root
+
+    def open(self, table: str) -> DeltaTable | None:
+        """Returns a table of the lake, None before its first write."""
+        from deltalake import DeltaTable
+
+        place = f"{self._root}/{table}"
+        return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
+
+    def size(self, table: str) -> TableSize | None:
+        """Returns how large a table is, None before its first write."""
+        found = self.open(table)
+        if found is None:
+            return None
+        sizes = found.get_add_actions(flatten=True)["size_bytes"].to_pylist()
+        return TableSize(found.count(), found.version(), sum(sizes))
+
+    def select(
+        self, table: str, where: str | None = None, limit: int = 20, order_by: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Returns rows as dictionaries, maps as dictionaries too.
+
+        They come in the order of the table's key, a table of over `ORDERED_UP_TO` rows as it is
+        stored. Raises UsageError for a table that is not there, and for SQL that cannot be used.
+        """
+        from deltalake import QueryBuilder
+
+        spec = spec_of(table)
+        found = self.open(table)
+        if found is None:
+            raise UsageError(
+                f"{table} should be in {self._root}",
+                "It has not been written yet",
+                f"Run 'sparkperso {spec.writer.split(',')[0]}' or 'sparkperso demo' first",
+            )
+        order = order_by or (", ".join(spec.key) if found.count() <= ORDERED_UP_TO else "")
+        sql = f"SELECT * FROM this{f' WHERE {where}' if where else ''}"
+        sql += f"{f' ORDER BY {order}' if order else ''} LIMIT {limit}"
+        try:
+            return _rows(QueryBuilder().register("this", found).execute(sql))
+        except Exception as error:
+            words = " ".join(str(error).split())
+            raise UsageError(f"{table} should answer {sql}", words) from None
+
+
+def spec_of(table: str) -> TableSpec:
+    """Returns the schema of a logical name; raises UsageError with the nearest names."""
+    if table in TABLES:
+        return TABLES[table]
+    short_name = table.rsplit("/", maxsplit=1)[-1]
+    by_short_name = [name for name in TABLES if name.endswith(f"/{short_name}")]
+    near = by_short_name or get_close_matches(table, TABLES, n=3, cutoff=0.5)
+    raise UsageError(
+        "A table is named <layer>/<table>, as 'sparkperso tables list' shows",
+        f"There is no '{table}'",
+        f"Did you mean {' or '.join(near)}?" if near else "Name one of that list",
+    )
+
+
+def _rows(reader: Any) -> list[dict[str, Any]]:
+    import pyarrow as pa
+
+    table = pa.table(reader)
+    maps = [f.name for f in table.schema if pa.types.is_map(f.type)]
+    return [{**row, **{name: _mapping(row[name]) for name in maps}} for row in table.to_pylist()]
+
+
+def _mapping(entries: list[tuple[Any, Any]] | None) -> dict[Any, Any] | None:
+    return None if entries is None else dict(entries)
