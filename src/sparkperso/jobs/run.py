@@ -86,7 +86,10 @@ def _attempt(step: Step, job: Job) -> Outcome:
 
 def _job_of(step: Step, job: Job, progress: Progress) -> Job:
     """Returns the job of one step: the same surroundings, a run of its own."""
-    options = job.options if step.name == "ingest-events" else {}
+    own = {"build-segments": ("pictures",)}.get(step.name, ())
+    options = {name: value for name, value in job.options.items() if name in own}
+    if step.name == "ingest-events":
+        options = {name: value for name, value in job.options.items() if name != "pictures"}
     return replace(job, name=step.name, options=options, run_id=uuid4().hex, say=progress.say)
 
 
