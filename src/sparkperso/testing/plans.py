@@ -1,0 +1,91 @@
+"""What Spark is made to do inside a block: how many jobs, and which tables its plans scan.
+
+A small run pays for the number of different plans, not for rows: tests hold bounds of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql import SparkSession
+
+FILES = "HadoopFsRelation"
+CACHE = "InMemoryRelation"
+
+
+class Work:
+    """What Spark did: the number of its jobs, and the tables that each of its plans scans."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self.plans: list[list[str]] = []
+        """Per plan that was carried out, the folders that it scans, each as often as it does."""
+        self._cached: set[str] = set()
+
+    def scans_of(self, table: str) -> int:
+        """Returns how many plans scan a table (`<layer>/<table>`); a cached frame is one plan."""
+        return sum(any(folder.endswith(f"/{table}") for folder in plan) for plan in self.plans)
+
+    def note(self, plan: Any) -> None:
+        """Notes what a carried out plan scans, and what fills the caches that it meets first."""
+        self.plans.append([])
+        for leaf in _elements(plan.collectLeaves()):
+            kind = leaf.getClass().getSimpleName()
+            if kind == "LogicalRelation" and leaf.relation().getClass().getSimpleName() == FILES:
+                roots = _elements(leaf.relation().location().rootPaths())
+                self.plans[-1] += [root.toString() for root in roots]
+            if kind == CACHE:
+                self._note_cache(leaf.cacheBuilder())
+
+    def _note_cache(self, builder: Any) -> None:
+        name = builder.toString()
+        if name not in self._cached:
+            self._cached.add(name)
+            self.note(builder.logicalPlan())
+
+
+@contextmanager
+def spark_work(spark: SparkSession) -> Iterator[Work]:
+    """Gives what Spark does inside the block, in any thread; complete once the block has ended.
+
+    Other listeners of the session's plans are let go of: such blocks do not nest.
+    """
+    context: Any = spark.sparkContext
+    ensure_callback_server_started(context._gateway)  # type: ignore[no-untyped-call]
+    scheduler, bus = context._jsc.sc().dagScheduler(), context._jsc.sc().listenerBus()
+    manager = spark._jsparkSession.listenerManager()
+    work, before = Work(), scheduler.numTotalJobs()
+    bus.waitUntilEmpty()
+    manager.register(_Listener(work))
+    try:
+        yield work
+    finally:
+        bus.waitUntilEmpty()
+        # What was registered cannot be named again: Java gets a new proxy of it at every call.
+        manager.clear()
+        work.jobs = scheduler.numTotalJobs() - before
+
+
+class _Listener:
+    """Spark's QueryExecutionListener."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def onSuccess(self, name: str, execution: Any, nanoseconds: int) -> None:  # noqa: N802
+        """Hears of a plan that was carried out."""
+        self.work.note(execution.optimizedPlan())
+
+    def onFailure(self, name: str, execution: Any, error: Any) -> None:  # noqa: N802
+        """Hears of one that failed."""
+        self.work.note(execution.optimizedPlan())
+
+    class Java:
+        implements = ("org.apache.spark.sql.util.QueryExecutionListener",)
+
+
+def _elements(sequence: Any) -> list[Any]:
+    return [sequence.apply(place) for place in range(sequence.size())]
