@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import JobError, WriteConflictError
-from sparkperso.platform.lake import Lake, Txn
+from sparkperso.platform.lake import Lake, TableRef, Txn
+from sparkperso.testing.plans import spark_work
 
 ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
 
@@ -73,6 +75,65 @@ def test_two_runs_that_replace_the_same_rows_at_once_conflict(lake, rows):
         with pytest.raises(WriteConflictError, match="ops/data_quality"):
             late.result()
     assert lake.ref("ops/data_quality").read().count() == 1
+
+
+def test_the_version_is_that_of_the_history_and_takes_no_job(lake, rows, spark):
+    writer = lake.writer("ops/data_quality")
+    for known in (lambda: None, writer.create, *[lambda: writer.append(rows)] * 3):
+        known()
+        with spark_work(spark) as work:
+            found = writer.ref.version()
+        history = writer.ref.delta().history(1).first()["version"] if writer.ref.exists() else None
+        assert (found, work.jobs) == (history, 0)
+    assert found == 3
+
+
+def test_the_version_is_known_whatever_has_been_cleaned_up_of_the_log(lake, rows, spark):
+    writer = lake.writer("ops/data_quality")
+    for _ in range(11):
+        writer.append(rows)
+    log = Path(writer.ref.place) / "_delta_log"
+    for number in range(10):
+        (log / f"{number:020}.json").unlink()
+    assert writer.ref.version() == writer.ref.delta().history(1).first()["version"] == 11
+    assert Lake(spark, lake.config).read("ops/data_quality").count() == 11
+    for number in (10, 11):
+        (log / f"{number:020}.json").unlink()
+    assert [path.name for path in log.glob("*.parquet")] == [f"{10:020}.checkpoint.parquet"]
+    assert writer.ref.version() == 10
+
+
+def test_a_folder_that_is_no_table_has_no_version(lake, tmp_path):
+    ref = lake.ref("ops/data_quality")
+    assert ref.version() is None
+    (Path(ref.place) / "_delta_log").mkdir(parents=True)
+    assert ref.version() is None
+
+
+def test_a_table_is_asked_for_its_version_once(lake, rows, monkeypatch):
+    lake.writer("ops/data_quality").append(rows)
+    lake.forget()
+    asked, version = [], TableRef.version
+    monkeypatch.setattr(TableRef, "version", lambda ref: asked.append(ref) or version(ref))
+    for _ in range(3):
+        lake.read("ops/data_quality")
+    assert len(asked) == 1
+
+
+def test_the_work_of_a_block_is_its_jobs_and_the_tables_that_its_plans_scan(lake, rows, spark):
+    lake.writer("ops/data_quality").append(rows)
+    table = lake.ref("ops/data_quality").read()
+    twice = table.select("rule").union(table.select("rule"))
+    kept = table.select("source").persist()
+    with spark_work(spark) as work:
+        spark.range(10).collect()
+        twice.collect()
+        for _ in range(3):
+            kept.distinct().collect()
+    kept.unpersist()
+    assert work.jobs >= 5
+    assert work.scans_of("ops/data_quality") == 2
+    assert work.scans_of("silver/events") == 0
 
 
 def slowly(text):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -41,6 +43,9 @@ CONFLICTS = (
     DeltaConcurrentModificationException,
 )
 STATS_COLUMNS = "delta.dataSkippingStatsColumns"
+LOG = "_delta_log"
+LOGGED = re.compile(rf"/{LOG}/(\d{{20}})\.(?:json|checkpoint)")
+"""A commit, or a checkpoint, in the list of a log's files: its version."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,13 @@ class TableRef:
         return reader.load(self.place) if self.by_path else reader.table(self.place)
 
     def version(self) -> int | None:
-        """Returns the current Delta version, None before the first write."""
+        """Returns the current Delta version, None before the first write.
+
+        Of a table by path it is the last in the list of its log, which takes no Spark job; where
+        the log of a table of a catalog is, and what counts in it, the catalog alone knows.
+        """
+        if self.by_path:
+            return _last_logged(self.spark, self.place)
         if not self.exists():
             return None
         history = self.delta().history(1).select("version").first()
@@ -296,6 +307,19 @@ class Lake:
         """Starts the notes of inputs and outputs anew."""
         self.notes.inputs.clear()
         self.notes.outputs.clear()
+
+
+def _last_logged(spark: SparkSession, place: str) -> int | None:
+    """Returns the largest version that a table's log holds, wherever Hadoop finds its folder."""
+    jvm: Any = spark._jvm
+    log = jvm.org.apache.hadoop.fs.Path(place, LOG)
+    system = log.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    if not system.exists(log):
+        return None
+    paths = jvm.org.apache.hadoop.fs.FileUtil.stat2Paths(system.listStatus(log))
+    # As one text: asked one by one, a long log would take a call to the JVM for every file.
+    listed = jvm.scala.runtime.ScalaRunTime.stringOf(paths)
+    return max(map(int, LOGGED.findall(listed)), default=None)
 
 
 def _absolute(root: str) -> str:
