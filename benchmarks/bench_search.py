@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def measure(job: Job, n_mllib: int) -> dict:
-    config, inputs = job.settings.recommend, read_inputs(job)
+    config, (inputs, _) = job.settings.recommend, read_inputs(job)
     catalogue = load_catalogue(inputs.item_index, job.read("silver/items"), 500_000)
     folds, _ = make_folds(inputs.events, config.interactions, config.split, inputs.as_of)
     prepared_folds = [

@@ -13,6 +13,7 @@ from tests.conftest import TEST_PROPERTIES, overridden
 from sparkperso.core.errors import JobError, QualityGateError, TrackingError
 from sparkperso.testing.compare import assert_same_tables
 from sparkperso.testing.frames import events_frame, table_frame
+from sparkperso.testing.plans import spark_work
 
 START = datetime(2026, 1, 1)
 N_USERS, N_ITEMS, N_EVENTS = 60, 40, 1500
@@ -109,8 +110,49 @@ def jobs():
 @pytest.fixture(scope="module")
 def trained(open_shop, jobs):
     found = open_shop(shop())
-    found.summaries = found.carry_out(*jobs)
+    with spark_work(found.spark) as found.training:
+        found.summaries = found.carry_out(jobs[0])
+    found.summaries += found.carry_out(*jobs[1:])
     return found
+
+
+def test_training_looks_at_the_events_a_few_times_and_asks_spark_little(trained):
+    # As-of, the cuts, the pairs of all cuts, what is known of users; ratings, twice for each fold.
+    assert trained.training.scans_of("silver/events") <= 4 + 2
+    assert trained.training.scans_of("gold/interactions") <= 2
+    assert trained.training.jobs <= 70
+
+
+def test_training_in_tasks_finds_what_training_in_the_driver_does(trained, open_shop, jobs):
+    apart = open_shop(shop())
+    jobs[0].STEP.action(apart.job("train-recommender", "recommend.driver_pairs=0"))
+    here, there = (
+        one.job("look").tracking.by_alias("recommender", "candidate").document
+        for one in (trained, apart)
+    )
+    for name in ("params", "best", "popularity", "left_out", "n_items"):
+        assert here[name] == there[name], name
+    for name in ("gold/item_index", *FACTORS, "gold/model_arrays"):
+        own = [d["digests"][name].partition("-")[0] for d in (here, there)]
+        assert own[0] == own[1], name
+    assert without_times(here["folds"]) == without_times(there["folds"])
+    assert here["test"] == there["test"]
+    versions = {d["model_version"] for d in (here, there)}
+    rows = [
+        sorted(
+            (row.user_id, tuple(row.factors))
+            for row in one.read("gold/als_user_factors")
+            .where(F.col("model_version").isin(*versions))
+            .collect()
+        )
+        for one in (trained, apart)
+    ]
+    assert rows[0] == rows[1]
+
+
+def without_times(folds):
+    timed = ("fit_seconds", "score_seconds", "peak_rss_mb")
+    return [{k: v for k, v in fold.items() if k not in timed} for fold in folds]
 
 
 def test_the_candidate_says_all_that_it_depends_on(trained):

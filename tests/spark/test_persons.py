@@ -53,6 +53,25 @@ def facts(spark):
     return run
 
 
+def test_facts_as_of_several_times_are_those_of_each(spark, facts):
+    events = [
+        {"user_id": "u", "event_type": "item_view", "country": "GB", "timestamp": START},
+        identify("u", 3, {"country": "France", "birth_year": "1990"}),
+        identify("u", 6, {"country": "Narnia", "birth_year": "1991"}),
+        identify("v", 5, {"birth_year": "1980"}),
+        {"user_id": "v", "country": "IE", "timestamp": START + timedelta(days=8)},
+    ]
+    times = [START + timedelta(days=day) for day in (1, 4, 5, 9)]
+    rows = Persons(events_frame(spark, events), None, ALIASES).facts_at(times).collect()
+    found = {row.user_id: row for row in rows}
+    for n, as_of in enumerate(times):
+        expected = facts(events, as_of=as_of)
+        for user, row in found.items():
+            beside = (row[f"birth_year_{n}"], row[f"country_{n}"])
+            assert beside == expected.get(user, (None, None))
+    assert facts(events, as_of=times[1])["u"] == (1990, "FR")
+
+
 def test_rules_lists_and_profiles_know_the_same_of_everybody(spark):
     chance = random.Random(3)
     places = ["GB", "UK", "United Kingdom", "france", "Narnia", "", None]

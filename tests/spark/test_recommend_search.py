@@ -21,6 +21,7 @@ from sparkperso.config.models import (
     PopularityParams,
 )
 from sparkperso.config.recommend import (
+    BootstrapConfig,
     HybridConfig,
     InteractionsConfig,
     RecommendConfig,
@@ -28,15 +29,22 @@ from sparkperso.config.recommend import (
     SplitConfig,
 )
 from sparkperso.core.errors import JobError
-from sparkperso.evaluate.ranking import mean_metrics
+from sparkperso.evaluate.bootstrap import bootstrap_interval
+from sparkperso.evaluate.bootstrap_sums import bucket_sums
+from sparkperso.evaluate.ranking import mean_metrics, ndcg_at_k, user_metrics
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.recommend.arrays.histories import BUCKETS, read_histories
-from sparkperso.recommend.data.folds import make_folds
+from sparkperso.recommend.data.folds import make_cuts, make_folds
 from sparkperso.recommend.data.prepared_fold import prepare_fold
-from sparkperso.recommend.data.user_histories import UserAttributes, profile_frame
+from sparkperso.recommend.data.user_histories import (
+    UserAttributes,
+    attributes_at_times,
+    profile_frame,
+)
 from sparkperso.recommend.fit import task_runner as tasks_module
 from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.distributed_trial import judge_in_frames, try_in_frames
+from sparkperso.recommend.fit.driver_folds import read_exams
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter, choose_engine
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import (
@@ -47,7 +55,7 @@ from sparkperso.recommend.fit.task_runner import (
     read_fold,
     trial_work,
 )
-from sparkperso.recommend.holdout import judged_lists
+from sparkperso.recommend.holdout import by_bucket, compare, judged_lists
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
 from sparkperso.recommend.lists.recommendation_rows import build_lists
 from sparkperso.recommend.models import fit_model
@@ -203,6 +211,86 @@ def test_judging_in_frames_is_judging_in_memory(prepared_folds, in_memory):
     assert found.users.tolist() == expected.users.tolist()
     assert found.listed == expected.listed
     assert found.means(K, 20) == pytest.approx(expected.means(K, 20), abs=2e-6)
+
+
+@pytest.fixture(scope="module")
+def in_driver(events):
+    """The folds of `prepared_folds`, from one collection."""
+    split = SplitConfig(test_from=0.8, fold_ends=(0.5, 0.65))
+    cuts = make_cuts(events, CONFIG, split, AS_OF)
+    times = [cut for cut, _ in cuts.spans]
+    known = attributes_at_times(UserAttributes(Persons(events)), times).toArrow()
+    (*folds, _), is_rated = read_exams(cuts, K, CATALOGUE, known)
+    assert not is_rated
+    yield folds
+    cuts.release()
+
+
+def test_folds_from_one_collection_are_those_of_the_frames(prepared_folds, in_memory, in_driver):
+    assert len(in_driver) == len(prepared_folds) == len(in_memory)
+    for prepared, memory, here in zip(prepared_folds, in_memory, in_driver, strict=True):
+        found, asked = here.examined, prepared.profiles.select("user_id", "n_relevant")
+        assert found.users.ids.tolist() == memory.users.ids.tolist()
+        for name in ("data", "indices", "indptr"):
+            for one, other in (
+                (found.users.pairs, memory.users.pairs),
+                (found.answers.items, memory.answers.items),
+            ):
+                assert getattr(one, name).tolist() == getattr(other, name).tolist()
+        assert found.users.ages.tolist() == memory.users.ages.tolist()
+        assert found.users.attributes == memory.users.attributes
+        assert any(found.users.attributes)
+        assert found.answers.counts.tolist() == memory.answers.counts.tolist()
+        assert found.allowed.tolist() == prepared.allowed.tolist()
+        assert here.fold.cold_user_share == prepared.fold.cold_user_share
+        assert here.n_judged_users == prepared.n_judged_users > 0
+        hashed = asked.select("user_id", F.xxhash64("user_id")).orderBy("user_id").collect()
+        assert here.hashes.tolist() == [row[1] for row in hashed]
+
+
+def test_a_search_in_the_driver_finds_what_one_in_tasks_does(run, in_driver, searched):
+    found = run(CANDIDATES, own=in_driver)
+    assert figures(found) == figures(searched)
+
+
+def test_the_test_in_the_driver_is_that_of_the_frames(prepared_folds, in_memory, in_driver):
+    wanted = {"ease": CANDIDATES[1], "popularity_tuned": CANDIDATES[0], "als": CANDIDATES[3]}
+    models = {
+        n: fit_model(params, in_memory[0].training, CATALOGUE) for n, params in wanted.items()
+    }
+    resampling = (BootstrapConfig(n_buckets=100, n_resamples=100), 7)
+    here, there = (
+        compare(models, "ease", prepared, CATALOGUE, resampling)
+        for prepared in (in_driver[0], prepared_folds[0])
+    )
+    assert here.as_dict() == there.as_dict()
+    asked = prepared_folds[0].profiles.where("n_relevant > 0")
+    for name, model in models.items():
+        select = Selection(K, prepared_folds[0].allowed)
+        by = Lister(model, "", CATALOGUE, select, models["popularity_tuned"], fills="cold")
+        rows = judged_lists(by, asked, prepared_folds[0])
+        warm = rows.where("n_history > 0")
+        expected = mean_metrics(
+            warm, [K], prepared_folds[0].n_items, prepared_folds[0].n_train_users
+        )
+        expected["cold_user_share"] = prepared_folds[0].fold.cold_user_share
+        assert list(here.metrics[name]) == list(expected)
+        assert here.metrics[name] == pytest.approx(expected, abs=2e-6)
+        assert here.buckets[name] == by_bucket(rows, here.metric, K)
+        per_user = user_metrics(warm, {name: ndcg_at_k(K)})
+        counts, sums = bucket_sums(per_user, [name], 100)
+        drawn = bootstrap_interval(counts, sums[:, 0], 100, 0.95, 7)
+        assert here.intervals[name] == drawn
+
+
+def test_models_fitted_in_the_driver_are_those_of_tasks(prepared_folds, in_driver):
+    wanted = {p.model: p for p in CANDIDATES}
+    here, failed = fitter().try_fit(in_driver[0].examined.users, wanted)
+    there = fitter().fit(prepared_folds[0].profiles, wanted)
+    assert failed == {}
+    for name, model in here.items():
+        scores = (one.scores(in_driver[0].examined.users) for one in (model, there[name]))
+        same_bits(*scores)
 
 
 def test_judging_nobody_in_frames_gives_zeros(prepared_folds):

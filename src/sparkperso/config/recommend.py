@@ -113,6 +113,9 @@ class RecommendConfig(Section):
     Spark's MLlib; auto: the kernel up to `one_task_pairs`, blocks above."""
     one_task_pairs: int = Field(default=20_000_000, ge=1)
     """Largest number of (user, item) pairs that one task holds; about 100 bytes each."""
+    driver_pairs: int = Field(default=1_000_000, ge=0)
+    """Up to so many (user, item) pairs training with the kernel works in the driver's process, on
+    its cores; more go to tasks. About 200 bytes each, and as much again for every fit at a time."""
     max_item_pairs: int = Field(default=10_000, ge=1)
     """Largest catalogue for models that hold items × items (EASE: items² × 12 bytes)."""
     num_blocks: int = Field(default=1, ge=1, le=1000)

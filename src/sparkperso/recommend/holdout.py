@@ -1,28 +1,42 @@
-"""The test: the chosen models asked once about the unseen part, side by side."""
+"""The test: the chosen models asked once about the unseen part, side by side.
+
+A block of users gives sums for each model; they add up over blocks, and all figures come from them:
+in one go where the test is in the driver's memory, else one pass over the users where they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import reduce
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.recommend import BootstrapConfig
-from sparkperso.core.columns import USER_ID
+from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
-from sparkperso.evaluate.bootstrap_sums import bucket_sums
-from sparkperso.evaluate.ranking import judge, mean_metrics, ndcg_at_k, user_metrics
+from sparkperso.evaluate.ranking import judge, ndcg_at_k
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import BUCKETS
+from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
 from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
-from sparkperso.recommend.models.base import Fitted
-from sparkperso.recommend.scoring.top_n import Selection
+from sparkperso.recommend.fit.driver_folds import HASH, DriverExam
+from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
+from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, make_lists
+from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.scoring.ranking_blocks import hit_matrix, user_values
+from sparkperso.recommend.scoring.top_n import Lists, Selection
 
+if TYPE_CHECKING:
+    from pyspark import Broadcast
+
+METRICS = ("ndcg", "map", "precision", "recall", "hit_rate", "mrr")
 DECIMALS = 6
 FALLBACK = "popularity_tuned"
 Buckets = dict[str, dict[str, float]]
@@ -58,7 +72,7 @@ class Comparison:
 def compare(
     models: Mapping[str, Fitted],
     challenger: str,
-    prepared: PreparedFold,
+    prepared: PreparedFold | DriverExam,
     catalogue: Catalogue,
     resampling: tuple[BootstrapConfig, int],
 ) -> Comparison:
@@ -67,43 +81,192 @@ def compare(
     Users without a history are served as they will be: where a model has nothing to say to them,
     by the tuned popularity. `resampling` is the bootstrap's settings and its seed.
     """
+    config, seed = resampling
     metric = f"ndcg_at_{prepared.k}"
-    asked = prepared.profiles.where(F.col("n_relevant") > 0)
-    listers = {
-        name: Lister(
-            model,
-            "",
-            catalogue,
-            Selection(prepared.k, prepared.allowed),
-            models.get(FALLBACK),
-            fills="cold",
-        )
-        for name, model in models.items()
-    }
-    judged = {
-        name: judged_lists(lister, asked, prepared).persist() for name, lister in listers.items()
-    }
-    warm = F.col("n_history") > 0
-    metrics = {
-        name: mean_metrics(rows.where(warm), [prepared.k], prepared.n_items, prepared.n_train_users)
-        | {"cold_user_share": prepared.fold.cold_user_share}
-        for name, rows in judged.items()
-    }
-    buckets = {name: by_bucket(rows, metric, prepared.k) for name, rows in judged.items()}
-    per_user = [
-        user_metrics(rows.where(warm), {n: ndcg_at_k(prepared.k)}) for n, rows in judged.items()
-    ]
-    intervals = _intervals(per_user, list(models), challenger, resampling)
-    for rows in judged.values():
-        rows.unpersist()
+    sums = _sums(models, prepared, catalogue, config.n_buckets)
+    counts, present = sums[challenger].counts, sums[challenger].counts > 0
+
+    def interval(values: Floats) -> Interval:
+        rounded = np.round(values[present], 9)
+        found = (config.n_resamples, config.level, seed)
+        return bootstrap_interval(counts[present], rounded, *found)
+
+    best = sums[challenger].values
     return Comparison(
         metric,
         challenger,
-        metrics,
-        {name: intervals[name] for name in models},
-        {name: intervals[_gain(name)] for name in models if name != challenger},
-        buckets,
+        {
+            name: found.means(prepared.k, prepared.n_items)
+            | {"cold_user_share": prepared.fold.cold_user_share}
+            for name, found in sums.items()
+        },
+        {name: interval(found.values) for name, found in sums.items()},
+        {name: interval(best - found.values) for name, found in sums.items() if name != challenger},
+        {name: found.by_history(metric) for name, found in sums.items()},
     )
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the figures of one model come from: sums over users, which blocks of users add up to."""
+
+    totals: Floats
+    """Of users with a history: how many, Σ of each of METRICS, Σ novelty (bits), places."""
+    users: Floats
+    """Users per bucket of BUCKETS."""
+    ndcg: Floats
+    """Σ nDCG per bucket of BUCKETS."""
+    counts: Floats
+    """Users with a history per group of the bootstrap."""
+    values: Floats
+    """Their Σ nDCG."""
+    listed: npt.NDArray[np.bool_]
+    """Items in the lists of users with a history."""
+
+    def __add__(self, other: Sums) -> Sums:
+        """Returns the sums of both groups of users."""
+        # Of flags, + is "or".
+        parts = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return Sums(**parts)
+
+    def means(self, k: int, n_items: int) -> Metrics:
+        """Returns evaluate.ranking's `mean_metrics` over users with a history."""
+        n, *values, novelty, places = self.totals.tolist()
+        means = {
+            name if name == "mrr" else f"{name}_at_{k}": value / max(n, 1)
+            for name, value in zip(METRICS, values, strict=True)
+        }
+        means[f"coverage_at_{k}"] = float(self.listed.sum()) / max(n_items, 1)
+        means[f"novelty_at_{k}"] = novelty / max(places, 1)
+        return {name: round(value, DECIMALS) for name, value in means.items()} | {"n_judged": n}
+
+    def by_history(self, metric: str) -> Buckets:
+        """Returns bucket of histories → the mean nDCG under the name `metric`, and n, its users."""
+        rows = zip(BUCKETS, self.ndcg.tolist(), self.users.tolist(), strict=True)
+        return {b: {metric: round(total / n, DECIMALS), "n": int(n)} for b, total, n in rows if n}
+
+    def arrays(self) -> dict[str, bytes]:
+        """Returns the fields as bytes, to send from a task."""
+        return {f.name: getattr(self, f.name).tobytes() for f in fields(self)}
+
+    @classmethod
+    def nothing(cls, n_groups: int, n_items: int) -> Sums:
+        """Returns the sums of nobody."""
+        totals, buckets, groups = (np.zeros(n) for n in (len(METRICS) + 3, len(BUCKETS), n_groups))
+        return cls(totals, buckets, buckets, groups, groups, np.zeros(n_items, dtype=bool))
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, bytes]) -> Sums:
+        """Returns what gave these arrays."""
+        kinds = {f.name: bool if f.name == "listed" else np.float64 for f in fields(cls)}
+        return cls(**{name: np.frombuffer(arrays[name], kind) for name, kind in kinds.items()})
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What lists of a block of users are judged with."""
+
+    catalogue: Catalogue
+    item_users: Floats
+    """Users who had the item in training, per item."""
+    n_train_users: int
+    n_groups: int
+    """Groups of the bootstrap."""
+
+    def sums(self, lister: Lister, prepared: FoldInMemory, hashes: Ints) -> Sums:
+        """Returns the sums of the lister's lists of the users with right answers."""
+        asked = np.flatnonzero(prepared.answers.counts > 0)
+        users, answers = prepared.users.take(asked), prepared.answers.take(asked)
+        lists = self._lists(lister, users)
+        hits = hit_matrix(lists, answers)
+        first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+        per_user = user_values(lists, answers) | {"mrr": first}
+        warm = users.lengths > 0
+        shown = lists.items[warm]
+        shown = shown[shown >= 0]
+        shares = np.maximum(self.item_users[shown], 1) / max(self.n_train_users, 1)
+        figures = [float(per_user[name][warm].sum()) for name in METRICS]
+        groups = np.mod(hashes[asked], self.n_groups)[warm]
+        listed = np.zeros(len(self.catalogue), dtype=bool)
+        listed[shown] = True
+        ndcg, n = per_user["ndcg"], len(BUCKETS)
+        return Sums(
+            np.array([warm.sum(), *figures, -np.log2(shares).sum(), len(shown)], np.float64),
+            np.bincount(users.buckets, minlength=n).astype(np.float64),
+            np.bincount(users.buckets, ndcg, n).astype(np.float64),
+            np.bincount(groups, minlength=self.n_groups).astype(np.float64),
+            np.bincount(groups, ndcg[warm], self.n_groups).astype(np.float64),
+            listed,
+        )
+
+    def _lists(self, lister: Lister, users: Histories) -> Lists:
+        """Returns the lists of `make_lists` as positions, -1 where a list is shorter."""
+        table = make_lists(lister, users)
+        rows = pc.index_in(table.column(USER_ID), pa.array(users.ids, pa.string())).to_numpy()
+        items = pc.index_in(table.column(ITEM_ID), pa.array(self.catalogue.ids, pa.string()))
+        found = np.full((len(users), lister.select.n), -1, dtype=np.int64)
+        found[rows, table.column(RANK).to_numpy() - 1] = items.to_numpy()
+        return Lists(found, np.zeros(found.shape, dtype=np.float32))
+
+
+def _sums(
+    models: Mapping[str, Fitted],
+    prepared: PreparedFold | DriverExam,
+    catalogue: Catalogue,
+    n_groups: int,
+) -> dict[str, Sums]:
+    """Returns each model's sums: worked out here, or block by block where the users are."""
+    select, fallback = Selection(prepared.k, prepared.allowed), models.get(FALLBACK)
+    listers = {
+        name: Lister(model, "", catalogue, select, fallback, fills="cold")
+        for name, model in models.items()
+    }
+    if isinstance(prepared, DriverExam):
+        training = prepared.examined.users.training
+        item_users = np.asarray(training.likes.sum(axis=0), np.float64).ravel()
+        judging = Judge(catalogue, item_users, len(training), n_groups)
+        given = (prepared.examined, prepared.hashes)
+        return {name: judging.sums(lister, *given) for name, lister in listers.items()}
+    judging = Judge(catalogue, _item_users(prepared, catalogue), prepared.n_train_users, n_groups)
+    shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.k, FitSetting())
+    context = prepared.profiles.sparkSession.sparkContext
+    held = context.broadcast((listers, judging, shared))
+    asked = prepared.profiles.where(F.col("n_relevant") > 0)
+    asked = asked.withColumn(HASH, F.xxhash64(USER_ID))
+    columns = ", ".join(f"{field.name} binary" for field in fields(Sums))
+    rows = asked.mapInArrow(_summed(held), f"model string, {columns}").collect()
+    found = {name: Sums.nothing(n_groups, len(catalogue)) for name in listers}
+    for row in sorted(rows):
+        found[row["model"]] += Sums.read(row.asDict())
+    return found
+
+
+def _summed(
+    held: Broadcast[tuple[dict[str, Lister], Judge, Broadcasts]],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def summed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        listers, judging, shared = held.value
+        for batch in batches:
+            table = pa.Table.from_batches([batch]).sort_by(USER_ID)
+            prepared, hashes = read_fold(table, 0, shared), table.column(HASH).to_numpy()
+            yield pa.RecordBatch.from_pylist(
+                [
+                    {"model": name, **judging.sums(lister, prepared, hashes).arrays()}
+                    for name, lister in listers.items()
+                ]
+            )
+
+    return summed
+
+
+def _item_users(prepared: PreparedFold, catalogue: Catalogue) -> Floats:
+    """Returns how many users had each item in training."""
+    table = prepared.item_users.toArrow()
+    places = pc.index_in(table.column(ITEM_ID), pa.array(catalogue.ids, pa.string()))
+    is_known = places.is_valid().to_numpy()
+    counts = np.zeros(len(catalogue))
+    counts[places.drop_null().to_numpy()] = table.column("n_users").to_numpy()[is_known]
+    return counts
 
 
 def judged_lists(lister: Lister, asked: DataFrame, prepared: PreparedFold) -> DataFrame:
@@ -132,25 +295,3 @@ def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
     rows = per_user.groupBy("bucket").agg(mean, F.count(F.lit(1)).alias("n")).collect()
     found = {row["bucket"]: {metric: row["mean"], "n": row["n"]} for row in rows}
     return {name: found[name] for name in BUCKETS if name in found}
-
-
-def _intervals(
-    per_user: list[DataFrame],
-    names: list[str],
-    challenger: str,
-    resampling: tuple[BootstrapConfig, int],
-) -> dict[str, Interval]:
-    config, seed = resampling
-    rows = reduce(lambda left, right: left.join(right, USER_ID), per_user)
-    baselines = [name for name in names if name != challenger]
-    gains = {_gain(name): F.col(challenger) - F.col(name) for name in baselines}
-    columns = [*names, *gains]
-    counts, sums = bucket_sums(rows.withColumns(gains), columns, config.n_buckets)
-    return {
-        name: bootstrap_interval(counts, sums[:, n], config.n_resamples, config.level, seed)
-        for n, name in enumerate(columns)
-    }
-
-
-def _gain(name: str) -> str:
-    return f"gain over {name}"

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import MinimumConfig, RecommendConfig
-from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.platform.run_recorder import RunRecorder
-from sparkperso.recommend.data.folds import latest_ratings, make_folds
-from sparkperso.recommend.data.prepared_fold import PreparedFold
-from sparkperso.recommend.data.user_histories import Attributes, profile_frame
-from sparkperso.recommend.fit.fit_strategy import Fitter
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.data.folds import make_cuts
+from sparkperso.recommend.data.prepared_fold import prepare_fold
+from sparkperso.recommend.data.user_histories import (
+    Attributes,
+    attributes_at_times,
+    attributes_of,
+    profile_frame,
+)
+from sparkperso.recommend.fit.driver_folds import DriverExam, read_everybody, read_exams
+from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.tune.search_space import draw
 from sparkperso.recommend.tune.trial_result import TrialResult
-from sparkperso.recommend.tune.tuning import SPACE, TuningContext, TuningResult, tune, tune_ratings
+from sparkperso.recommend.tune.tuning import (
+    SPACE,
+    AnyExam,
+    TuningContext,
+    TuningResult,
+    tune,
+    tune_ratings,
+)
 
 PLAIN, TUNED, CHAMPION = "popularity", "popularity_tuned", "champion"
 
@@ -44,6 +59,8 @@ class TrainingResult:
     model: Fitted
     als: Any
     """The best ALS (an AlsModel), for the factor tables; None when none was tried."""
+    users: Histories | None
+    """All users with interactions, where they are in memory."""
     winner: TrialResult
     found: SearchOutcome
     test: Comparison
@@ -80,8 +97,22 @@ class Inputs:
     item_index: DataFrame
     attributes: Attributes
     as_of: datetime
+    pairs: pa.Table | None = None
+    """The interactions in memory (driver_folds.read_interactions), where training works in the driver."""
     champion: tuple[str, Any] | None = None
     """Version and settings of the champion: fitted beside the others for the test."""
+
+
+@dataclass(frozen=True)
+class PreparedSplit:
+    """What models are fitted on and asked about: frames, or arrays in the driver's memory."""
+
+    folds: Sequence[AnyExam]
+    test: AnyExam
+    everybody: Users
+    """The profiles of all users as of `as_of`."""
+    is_rated: bool
+    """Whether any user has rated an item."""
 
 
 @dataclass(frozen=True)
@@ -101,34 +132,71 @@ class Trainer:
         QualityGateError when there is too little to train on or to test with, JobError when no
         model can be fitted.
         """
-        require_enough(inputs.interactions, self.config.minimum)
-        parts = (self.config.interactions, self.config.split, inputs.as_of)
-        folds, last = make_folds(inputs.events, *parts)
-        bench = self._bench(inputs)
-        test = bench.prepared(last)
+        with self._ready(inputs) as prepared_split:
+            return self._train(prepared_split, inputs)
+
+    def _train(self, prepared_split: PreparedSplit, inputs: Inputs) -> TrainingResult:
+        bench, test = self._bench(inputs), prepared_split.test
         require_test_users(test, self.config.minimum)
-        prepared_folds = [bench.prepared(fold) for fold in folds]
-        found = self._search(bench, prepared_folds, inputs)
-        for prepared in prepared_folds:
+        found = self._search(bench, prepared_split)
+        for prepared in prepared_split.folds:
             prepared.release()
         self.say("testing the best of each model on the held-out part")
         contenders = self._contenders(found.tuned, inputs.champion)
-        models, not_tested = self.fitter.try_fit(test.profiles, contenders)
+        users = test.examined.users if isinstance(test, DriverExam) else test.profiles
+        models, not_tested = self.fitter.try_fit(users, contenders)
         self._say_left_out(not_tested, "the test")
         ranked = [one for one in found.tuned.ranked(bench.metric) if self._name(one) in models]
-        winner, refitted = self._refit(ranked, found.tuned, inputs)
+        winner, refitted = self._refit(ranked, found.tuned, prepared_split.everybody)
         comparison = self._compare(models, winner, test)
-        test.release()
         version = inputs.champion[0] if inputs.champion else None
         return TrainingResult(
             refitted["winner"],
             refitted.get("als"),
+            prepared_split.everybody if isinstance(prepared_split.everybody, Histories) else None,
             winner,
             found,
             comparison,
             version,
             not_tested,
         )
+
+    @contextmanager
+    def _ready(self, inputs: Inputs) -> Iterator[PreparedSplit]:
+        """Gives all that models are fitted on and asked about, from one look at the events each.
+
+        That is one at the pairs of all cuts, and one at what is known of the users. What is kept in
+        memory for it is let go of at the end.
+        """
+        config, catalogue = self.config, self.fitter.catalogue
+        cuts = make_cuts(inputs.events, config.interactions, config.split, inputs.as_of)
+        times = [*(cut for cut, _ in cuts.spans), inputs.as_of]
+        last = len(times) - 1
+        known = attributes_at_times(inputs.attributes, times)
+        prepared_folds: Sequence[AnyExam] = ()
+        try:
+            if inputs.pairs is not None:
+                told = known.toArrow()
+                prepared_folds, is_rated = read_exams(cuts, config.search.k, catalogue, told)
+                everybody = read_everybody(inputs.pairs, catalogue, told, (inputs.as_of, last))
+                yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], everybody, is_rated)
+                return
+            known = known.persist(StorageLevel.MEMORY_AND_DISK)
+            prepared_folds = [
+                prepare_fold(
+                    fold, config.search.k, catalogue, inputs.item_index, attributes_of(known, n)
+                )
+                for n, fold in enumerate(cuts.folds())
+            ]
+            given = (attributes_of(known, last), inputs.as_of)
+            profiles = profile_frame(inputs.interactions, inputs.item_index, *given)
+            is_rated = not cuts.pairs.where("user_id IS NOT NULL AND is_rated").isEmpty()
+            yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], profiles, is_rated)
+        finally:
+            for prepared in prepared_folds:
+                prepared.release()
+            known.unpersist()
+            cuts.release()
 
     def _bench(self, inputs: Inputs) -> TuningContext:
         return TuningContext(
@@ -142,17 +210,15 @@ class Trainer:
             self.recorder,
         )
 
-    def _search(
-        self, bench: TuningContext, prepared_folds: list[PreparedFold], inputs: Inputs
-    ) -> SearchOutcome:
-        tuned = tune(bench, prepared_folds, candidates(self.config), blend=True)
+    def _search(self, bench: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:
+        tuned = tune(bench, prepared_split.folds, candidates(self.config), blend=True)
         if "popularity" not in tuned.best:
             why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
             raise JobError("Popularity, the baseline, should be fitted", why, SPACE)
         ratings = self.config.search.explicit
-        if not ratings or latest_ratings(inputs.events).isEmpty():
+        if not ratings or not prepared_split.is_rated:
             return SearchOutcome(tuned, None)
-        explicit = tune_ratings(bench, prepared_folds, ratings)
+        explicit = tune_ratings(bench, prepared_split.folds, ratings)
         return SearchOutcome(tuned, explicit if explicit.failure is None else None)
 
     def _contenders(self, tuned: TuningResult, champion: tuple[str, Any] | None) -> dict[str, Any]:
@@ -163,13 +229,12 @@ class Trainer:
         return contenders | ({CHAMPION: champion[1]} if champion else {})
 
     def _refit(
-        self, ranked: list[TrialResult], tuned: TuningResult, inputs: Inputs
+        self, ranked: list[TrialResult], tuned: TuningResult, everybody: Users
     ) -> tuple[TrialResult, dict[str, Fitted]]:
         """Returns the best of the folds that can be fitted on everything, and what was fitted.
 
         The test has no say in it.
         """
-        profiles = everybody(inputs)
         for one in ranked:
             self.say(f"refitting {one.name} on everything up to as-of")
             wanted = {"winner": one.params}
@@ -177,7 +242,7 @@ class Trainer:
                 # Without a prior: the factors are for similar items, and for others to use.
                 als = tuned.best["als_implicit"].params
                 wanted["als"] = als.model_copy(update={"prior_half_life_days": None})
-            models, left_out = self.fitter.try_fit(profiles, wanted)
+            models, left_out = self.fitter.try_fit(everybody, wanted)
             self._say_left_out(left_out, "the refit")
             if "winner" in models:
                 return one, models
@@ -192,7 +257,7 @@ class Trainer:
             self.say(f"{name} is left out of {where}: {why}")
 
     def _compare(
-        self, models: Mapping[str, Fitted], winner: TrialResult, test: PreparedFold
+        self, models: Mapping[str, Fitted], winner: TrialResult, test: AnyExam
     ) -> Comparison:
         resampling = (self.config.bootstrap, self.config.seed)
         return compare(models, self._name(winner), test, self.fitter.catalogue, resampling)
@@ -208,18 +273,9 @@ def candidates(config: RecommendConfig) -> list[Any]:
     return list(dict.fromkeys([PopularityParams(), *drawn]))
 
 
-def everybody(inputs: Inputs) -> DataFrame:
-    """Returns the profiles of all users as of `as_of`."""
-    return profile_frame(inputs.interactions, inputs.item_index, inputs.attributes, inputs.as_of)
-
-
-def require_enough(interactions: DataFrame, minimum: MinimumConfig) -> None:
+def require_enough(found: Mapping[str, int], minimum: MinimumConfig) -> None:
     """Raises QualityGateError when there are fewer users, items or interactions than needed."""
     names = ("users", "items", "interactions")
-    counts = interactions.agg(
-        F.count_distinct(USER_ID), F.count_distinct(ITEM_ID), F.count(F.lit(1))
-    ).first()
-    found = dict(zip(names, counts or (0, 0, 0), strict=True))
     lacking = [n for n in names if found[n] < getattr(minimum, n)]
     if lacking:
         raise QualityGateError(
@@ -229,9 +285,9 @@ def require_enough(interactions: DataFrame, minimum: MinimumConfig) -> None:
         )
 
 
-def require_test_users(test: PreparedFold, minimum: MinimumConfig) -> None:
+def require_test_users(test: AnyExam, minimum: MinimumConfig) -> None:
     """Raises QualityGateError when too few users have a right answer on the test."""
-    n_users = test.judged_users.count()
+    n_users = test.n_judged_users
     if n_users < minimum.test_users:
         raise QualityGateError(
             f"The test should judge at least {minimum.test_users:,} users",

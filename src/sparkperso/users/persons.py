@@ -13,7 +13,7 @@ one event the former outweigh the latter. The two facts are known in any spellin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,12 +47,22 @@ class Persons:
 
     def facts(self, as_of: datetime, wanted: Collection[str] = FACTS) -> DataFrame:
         """Returns user_id and the wanted facts, one row per user of whom any may be known."""
-        found = self._said(as_of)
+        found = self.facts_at([as_of], wanted)
+        return found.select(USER_ID, *(F.col(f"{name}_0").alias(name) for name in wanted))
+
+    def facts_at(self, times: Sequence[datetime], wanted: Collection[str] = FACTS) -> DataFrame:
+        """Returns `facts` as of several times beside each other, from one look at the events.
+
+        One row per user of whom any may be known at the last: user_id, and for the time at place
+        n `<fact>_<n>`.
+        """
+        found = self._said(times)
         if COUNTRY in wanted:
-            found = found.join(self._seen(as_of), USER_ID, how="full")
+            found = found.join(self._seen(times), USER_ID, how="full")
         if self.declared is not None:
-            found = found.join(self._declared(as_of), USER_ID, how="full")
-        return found.select(USER_ID, *(_first_of(name, found).alias(name) for name in wanted))
+            found = found.join(self._declared(times), USER_ID, how="full")
+        names = [f"{name}_{n}" for n in range(len(times)) for name in wanted]
+        return found.select(USER_ID, *(_first_of(name, found).alias(name) for name in names))
 
     def traits(self, wanted: Collection[str], as_of: datetime) -> DataFrame:
         """Returns user_id, traits (trait → value): of each the last value that was said."""
@@ -61,37 +71,49 @@ class Persons:
         entries = F.sort_array(F.collect_list(F.struct("k", "v")))
         return latest.groupBy(USER_ID).agg(F.map_from_entries(entries).alias("traits"))
 
-    def _said(self, as_of: datetime) -> DataFrame:
-        """(user_id, said_birth_year, said_country): the last usable value of each."""
+    def _said(self, times: Sequence[datetime]) -> DataFrame:
+        """(user_id, said_birth_year_<n>, said_country_<n>): the last usable value of each."""
         letters = F.regexp_replace(F.lower("k"), "[^a-z]", "")
-        said = self._entries(as_of).withColumn("letters", letters)
+        said = self._entries(max(times)).withColumn("letters", letters)
         said = _with_code(said.where(F.col("letters").isin(*SPELLINGS)), "v", self.aliases)
-        year = F.when(_is(BIRTH_YEAR), _birth_year(F.col("v"), as_of))
-        country = F.when(_is(COUNTRY), F.col("code"))
-        return said.groupBy(USER_ID).agg(
+        latest = []
+        for n, as_of in enumerate(times):
+            year = F.when(_is(BIRTH_YEAR), _birth_year(F.col("v"), as_of))
+            country = F.when(_is(COUNTRY), F.col("code"))
+            for name, value in ((BIRTH_YEAR, year), (COUNTRY, country)):
+                counted = value.isNotNull() & _is_past(as_of)
+                latest.append(F.max_by(value, F.when(counted, _order())).alias(f"said_{name}_{n}"))
+        return said.groupBy(USER_ID).agg(*latest)
+
+    def _seen(self, times: Sequence[datetime]) -> DataFrame:
+        """(user_id, seen_country_<n>): where the last event that tells came from."""
+        known = self._known(max(times))
+        seen = known.select(USER_ID, TIMESTAMP, F.col("context.country").alias("at"))
+        # Two steps: the first, over all events, is added up by hash.
+        last = [
+            F.max(F.when(_is_past(when), F.col(TIMESTAMP))).alias(f"t_{n}")
+            for n, when in enumerate(times)
+        ]
+        each = seen.where("at IS NOT NULL").groupBy(USER_ID, "at").agg(*last)
+        return each.groupBy(USER_ID).agg(
             *(
-                F.max_by(value, F.when(value.isNotNull(), _order())).alias(f"said_{name}")
-                for name, value in ((BIRTH_YEAR, year), (COUNTRY, country))
+                F.max_by("at", F.when(F.col(f"t_{n}").isNotNull(), F.struct(f"t_{n}", "at"))).alias(
+                    f"seen_{COUNTRY}_{n}"
+                )
+                for n in range(len(times))
             )
         )
 
-    def _seen(self, as_of: datetime) -> DataFrame:
-        """(user_id, seen_country): where the last event that tells came from."""
-        seen = self._known(as_of).select(USER_ID, TIMESTAMP, F.col("context.country").alias("at"))
-        # Two steps: the first, over all events, is added up by hash.
-        each = seen.where("at IS NOT NULL").groupBy(USER_ID, "at").agg(F.max(TIMESTAMP).alias("t"))
-        last = F.max_by("at", F.struct("t", "at")).alias("seen_country")
-        return each.groupBy(USER_ID).agg(last)
-
-    def _declared(self, as_of: datetime) -> DataFrame:
-        """(user_id, declared_birth_year, declared_country): what is usable of it."""
+    def _declared(self, times: Sequence[datetime]) -> DataFrame:
+        """(user_id, declared_birth_year_<n>, declared_country_<n>): what is usable of it."""
         assert self.declared is not None
         rows = self.declared.select(USER_ID, BIRTH_YEAR, COUNTRY)
-        return _with_code(rows, COUNTRY, self.aliases).select(
-            USER_ID,
-            _birth_year(F.col(BIRTH_YEAR), as_of).alias("declared_birth_year"),
-            F.col("code").alias("declared_country"),
-        )
+        columns = []
+        for n, as_of in enumerate(times):
+            year = _birth_year(F.col(BIRTH_YEAR), as_of)
+            columns += [year.alias(f"declared_{BIRTH_YEAR}_{n}")]
+            columns += [F.col("code").alias(f"declared_{COUNTRY}_{n}")]
+        return _with_code(rows, COUNTRY, self.aliases).select(USER_ID, *columns)
 
     def _entries(self, as_of: datetime) -> DataFrame:
         """(user_id, timestamp, event_id, rank, k, v) of what identify events said."""
@@ -106,12 +128,15 @@ class Persons:
         return rows.where(F.col("v").isNotNull() & (F.trim("v") != ""))
 
     def _known(self, as_of: datetime) -> DataFrame:
-        is_known = F.col(USER_ID).isNotNull() & (F.col(TIMESTAMP) <= instant(as_of))
-        return self.events.where(is_known)
+        return self.events.where(F.col(USER_ID).isNotNull() & _is_past(as_of))
 
 
 def _ranked(entries: Column, rank: int) -> Column:
     return F.transform(entries, lambda e: F.struct(F.lit(rank), e["key"], e["value"]))
+
+
+def _is_past(as_of: datetime) -> Column:
+    return F.col(TIMESTAMP) <= instant(as_of)
 
 
 def _order() -> Column:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -28,11 +30,12 @@ from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
-from sparkperso.platform.literals import instant
+from sparkperso.platform.literals import instant, micros
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.data.id_index import new_index_rows
-from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue
-from sparkperso.recommend.fit.fit_strategy import Fitter, make_fitter
+from sparkperso.recommend.data.id_index import new_index_rows, new_index_table
+from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
+from sparkperso.recommend.fit.driver_folds import read_interactions, user_factor_table
+from sparkperso.recommend.fit.fit_strategy import Engine, choose_engine, make_fitter
 from sparkperso.recommend.lists.recommendation_rows import item_factor_frame, user_factor_frame
 from sparkperso.recommend.models.model_arrays import Row, to_rows
 from sparkperso.recommend.training import (
@@ -43,7 +46,6 @@ from sparkperso.recommend.training import (
     Trainer,
     TrainingResult,
     candidates,
-    everybody,
     require_enough,
 )
 
@@ -55,21 +57,21 @@ USER_INDEX = "gold/user_index"
 def train_recommender(job: Job) -> Summary:
     """Trains on everything up to as-of and registers the winner under the alias `candidate`."""
     config = job.settings.recommend
-    inputs = read_inputs(job)
-    require_enough(inputs.interactions, config.minimum)
+    inputs, engine = read_inputs(job)
     catalogue = load_catalogue(inputs.item_index, job.read(ITEMS), config.max_driver_items)
     slots = job.spark.sparkContext.defaultParallelism
     known = facts(job)
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
         run.set_tags(known)
-        fits = fitter(job, inputs, catalogue)
-        run.set_tags({"engine": fits.engine.name, "engine_reason": fits.engine.reason})
+        job.say(f"engine {engine.name}: {engine.reason}")
+        fits = make_fitter(config, catalogue, engine)
+        run.set_tags({"engine": engine.name, "engine_reason": engine.reason})
         trainer = Trainer(config, fits, slots, run, job.say)
         trained = trainer.train(inputs)
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})
         run.log_metrics(test_metrics(trained))
-        known["engine"] = fits.engine.name
+        known["engine"] = engine.name
         document = {**trained.as_dict(), **known}
         document |= write_model(job, trained, known, (inputs, catalogue))
         document["config"] = config.model_dump(mode="json")
@@ -78,20 +80,37 @@ def train_recommender(job: Job) -> Summary:
     return summarise(trained, version)
 
 
-def read_inputs(job: Job) -> Inputs:
-    """Returns what is known up to as-of, every item numbered; the champion's settings beside it."""
+def read_inputs(job: Job) -> tuple[Inputs, Engine]:
+    """Returns what is known up to as-of, every item numbered, and what is to fit the models.
+
+    Raises QualityGateError where that is too little to train on.
+    """
+    config = job.settings.recommend
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
-    interactions = read_interactions(job)
-    extend_index(job, USER_INDEX, interactions, USER_ID)
-    known = interactions.select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
-    return Inputs(
+    interactions, items = job.read(INTERACTIONS), job.read(ITEMS).select(ITEM_ID)
+    bounds = (config.one_task_pairs, config.driver_pairs)
+    engine = choose_engine(config.engine, interactions.count(), *bounds)
+    pairs = read_interactions(interactions) if engine.in_driver else None
+    found = counts_of(interactions) if pairs is None else counts_in(pairs)
+    require_none_later(job, found["last_at"])
+    if pairs is None:
+        extend_index(job, USER_INDEX, interactions, USER_ID)
+        extend_index(job, ITEM_INDEX, interactions.select(ITEM_ID).union(items), ITEM_ID)
+    else:
+        extend_index(job, USER_INDEX, pairs, USER_ID)
+        every = pa.concat_tables([pairs.select([ITEM_ID]), items.toArrow()])
+        extend_index(job, ITEM_INDEX, every, ITEM_ID)
+    require_enough(found, config.minimum)
+    inputs = Inputs(
         events,
         interactions,
-        extend_index(job, ITEM_INDEX, known, ITEM_ID),
+        job.lake.ref(ITEM_INDEX).read(),
         UserAttributes(known_persons(job, events)),
         job.as_of,
+        pairs,
         champion_settings(job),
     )
+    return inputs, engine
 
 
 def champion_settings(job: Job) -> tuple[str, Any] | None:
@@ -102,38 +121,55 @@ def champion_settings(job: Job) -> tuple[str, Any] | None:
     return champion.version, parse_params(champion.document["params"])
 
 
-def fitter(job: Job, inputs: Inputs, catalogue: Catalogue) -> Fitter:
-    """Returns what fits the models, and says which engine it took and why."""
-    config = job.settings.recommend
-    n_pairs = inputs.interactions.count()
-    found = make_fitter(config, catalogue, n_pairs)
-    job.say(f"engine {found.engine.name}: {found.engine.reason}")
-    return found
+def counts_of(interactions: DataFrame) -> dict[str, int]:
+    """Returns the numbers of users, items and interactions, and last_at, in microseconds."""
+    found = interactions.agg(
+        F.count_distinct(USER_ID).alias("users"),
+        F.count_distinct(ITEM_ID).alias("items"),
+        F.count(F.lit(1)).alias("interactions"),
+        F.coalesce(F.unix_micros(F.max("last_at")), F.lit(0)).alias("last_at"),
+    )
+    return found.collect()[0].asDict()
 
 
-def read_interactions(job: Job) -> DataFrame:
-    """Returns gold/interactions; raises JobError when it holds anything later than as-of."""
-    interactions = job.read(INTERACTIONS)
-    last = interactions.agg((F.max("last_at") > instant(job.as_of)).alias("later")).first()
-    if last is not None and last["later"]:
+def counts_in(pairs: pa.Table) -> dict[str, int]:
+    """Returns `counts_of` interactions that are in memory."""
+    return {
+        "users": pc.count_distinct(pairs.column(USER_ID)).as_py(),
+        "items": pc.count_distinct(pairs.column(ITEM_ID)).as_py(),
+        "interactions": pairs.num_rows,
+        "last_at": pc.max(pairs.column("last_at")).as_py() or 0,
+    }
+
+
+def require_none_later(job: Job, last_at: int) -> None:
+    """Raises JobError when gold/interactions holds anything later than as-of."""
+    if last_at > micros(job.as_of):
         raise JobError(
             f"gold/interactions should hold nothing later than {job.as_of} (--as-of)",
             "It was built as of a later time",
             f"Run 'sparkperso build-features --as-of {job.as_of.isoformat()}' first",
         )
-    return interactions
 
 
-def extend_index(job: Job, table: str, interactions: DataFrame, id_column: str) -> DataFrame:
-    """Appends ids that the index lacks and returns the whole index."""
-    number = TABLE_INDEX[table]
-    known = job.lake.ref(table).read()
-    rows = new_index_rows(known, interactions, id_column, number)
+def extend_index(job: Job, table: str, ids: DataFrame | pa.Table, id_column: str) -> None:
+    """Appends ids that the index lacks: by Spark, or here where the ids are in memory."""
+    number, known = TABLE_INDEX[table], job.lake.ref(table).read()
     writer = job.writer(table)
     writer.create()
-    if not rows.isEmpty():
-        writer.append(rows)
-    return job.lake.ref(table).read()
+    if isinstance(ids, DataFrame):
+        rows = new_index_rows(known, ids, id_column, number)
+        if not rows.isEmpty():
+            writer.append(rows)
+        return
+    fresh = new_index_table(
+        known.select(id_column, number).toArrow(),
+        ids.column(id_column).to_pylist(),
+        id_column,
+        number,
+    )
+    if fresh.num_rows:
+        writer.append(job.spark.createDataFrame(fresh))
 
 
 def write_model(
@@ -152,9 +188,8 @@ def write_model(
         MODEL_ARRAYS: job.spark.createDataFrame(arrays, "name string, block int, data binary")
     }
     if trained.als is not None:
-        profiles = everybody(inputs)
         frames[ITEM_FACTORS] = item_factor_frame(job.spark, trained.als, catalogue)
-        frames[USER_FACTORS] = user_factor_frame(profiles, trained.als)
+        frames[USER_FACTORS] = user_factors(job, trained, inputs)
     for table in (MODEL_ARRAYS, ITEM_FACTORS, USER_FACTORS):
         if table in frames:
             write_once(job, table, model_version, frames[table])
@@ -172,6 +207,16 @@ def write_model(
         "tables": versions,
         "digests": digests,
     }
+
+
+def user_factors(job: Job, trained: TrainingResult, inputs: Inputs) -> DataFrame:
+    """Returns user_id, factors of all users with a history."""
+    if trained.users is not None:
+        return job.spark.createDataFrame(user_factor_table(trained.users, trained.als))
+    # Factors come from interactions alone.
+    nobody = job.spark.createDataFrame([], f"{USER_ID} string, attributes array<string>")
+    given = (inputs.interactions, inputs.item_index, nobody, inputs.as_of)
+    return user_factor_frame(profile_frame(*given), trained.als)
 
 
 def version_of(basis: Mapping[str, Any], arrays: Iterable[Row], catalogue: Catalogue) -> str:

@@ -77,6 +77,11 @@ class Histories:
         gram: Singles = (self.likes.T @ self.likes).toarray()
         return gram
 
+    @cached_property
+    def training(self) -> Histories:
+        """The users that models learn from: those with a history."""
+        return self.take(np.flatnonzero(np.diff(self.pairs.indptr) > 0))
+
     def liked(self, row: int) -> Ints:
         """Returns the preferred items of one user, in growing order."""
         likes = self.likes

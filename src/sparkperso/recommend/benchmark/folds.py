@@ -47,7 +47,8 @@ def make_fold(
     item_id: items that may be recommended though nobody had them.
     """
     pairs = pairs_of(before).persist()
-    training = TrainingSet(as_of, as_events(before, listed), pairs)
+    events = as_events(before, listed)
+    training = TrainingSet(as_of, events, pairs, events.select(ITEM_ID).distinct())
     wanted = after.where(F.col(RATING) > 0).select(USER_ID, ITEM_ID).distinct()
     fresh = wanted.join(pairs, [USER_ID, ITEM_ID], how="left_anti")
     known = pairs.select(USER_ID).distinct()

@@ -21,7 +21,7 @@ from sparkperso.recommend.benchmark.items import number_items, read_items
 from sparkperso.recommend.benchmark.read_ratings import FIRST, Rows, read_rows, require_columns
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.data.user_histories import load_catalogue
-from sparkperso.recommend.fit.fit_strategy import make_fitter
+from sparkperso.recommend.fit.fit_strategy import choose_engine, make_fitter
 from sparkperso.recommend.tune.tuning import TuningContext
 
 Say = Callable[[str], None]
@@ -122,7 +122,8 @@ def make_context(
     config, k, say = rest
     index = number_items(train.frame.select(ITEM_ID).union(items.select(ITEM_ID)))
     catalogue = load_catalogue(index, items, config.max_driver_items)
-    fitter = make_fitter(config, catalogue, train.counts["n_pairs"])
+    engine = choose_engine(config.engine, train.counts["n_pairs"], config.one_task_pairs)
+    fitter = make_fitter(config, catalogue, engine)
     slots = index.sparkSession.sparkContext.defaultParallelism
     return TuningContext(config, k, fitter, index, attributes, slots, say)
 

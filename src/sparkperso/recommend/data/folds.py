@@ -1,4 +1,8 @@
-"""Cuts in time: what a model may learn from, and what it is asked afterwards."""
+"""Cuts in time: what a model may learn from, and what it is asked afterwards.
+
+All cuts come from one aggregation: a row per pair holds, for each cut beside each other, what was
+known then and what came next.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
 from sparkperso.config.recommend import InteractionsConfig, SplitConfig
-from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.literals import instant, moment
-from sparkperso.recommend.data.interactions import build_interactions
+from sparkperso.recommend.data.interactions import counts_at, strength_of, weight_at
 
 MINUTE = 60_000_000
 
@@ -27,7 +32,9 @@ class TrainingSet:
     events: DataFrame
     """Events at or before `as_of`, anonymous ones too; columns of silver/events."""
     interactions: DataFrame
-    """gold/interactions as of `as_of`; kept in memory until `release`."""
+    """user_id, item_id, strength and last_at of gold/interactions as of `as_of`."""
+    items: DataFrame
+    """item_id: those with an event at or before `as_of`, whoever's it is."""
 
     def release(self) -> None:
         """Lets go of what is kept in memory."""
@@ -56,6 +63,80 @@ class Fold:
         self.relevant.unpersist()
 
 
+@dataclass(frozen=True)
+class FoldSet:
+    """One history, cut several times: the folds in time order, the last of them is the test."""
+
+    events: DataFrame
+    """Events up to the end of the test, anonymous ones too."""
+    spans: tuple[tuple[datetime, datetime], ...]
+    """Per fold: up to when it learns, and up to when it is asked."""
+    pairs: DataFrame
+    """One row per (user_id, item_id), user_id null for events without a user; items are named.
+
+    first_at: the first event of any kind. is_rated: whether a user rated the item. For the fold at
+    place n: strength_<n> and last_at_<n> as of its cut, last_at null where no event counts by then;
+    is_answer_<n>: whether what is asked for came between its cut and its end. Kept until `release`.
+    """
+
+    @property
+    def names(self) -> list[str]:
+        """Returns the folds' names."""
+        return [*(f"fold_{n}" for n in range(1, len(self.spans))), "test"]
+
+    def folds(self) -> list[Fold]:
+        """Returns all folds as frames."""
+        return [self.fold(place, share) for place, share in enumerate(self._cold_shares())]
+
+    def fold(self, place: int, cold_user_share: float) -> Fold:
+        """Returns a fold as frames, views of `pairs`."""
+        cut, end = self.spans[place]
+        named = self.pairs.where(F.col(USER_ID).isNotNull())
+        is_known = F.col(f"last_at_{place}").isNotNull()
+        interactions = named.where(is_known).select(
+            USER_ID,
+            ITEM_ID,
+            F.col(f"strength_{place}").alias(STRENGTH),
+            F.col(f"last_at_{place}").alias("last_at"),
+        )
+        known = interactions.select(USER_ID).distinct()
+        answers = named.where(F.col(f"is_answer_{place}") & ~is_known).select(USER_ID, ITEM_ID)
+        before = F.col(TIMESTAMP) <= instant(cut)
+        after = (F.col(TIMESTAMP) > instant(cut)) & (F.col(TIMESTAMP) <= instant(end))
+        items = self.pairs.where(F.col("first_at") <= instant(cut)).select(ITEM_ID).distinct()
+        return Fold(
+            self.names[place],
+            TrainingSet(cut, self.events.where(before), interactions, items),
+            answers.join(known, USER_ID, how="left_semi"),
+            answers.join(known, USER_ID, how="left_anti"),
+            latest_ratings(self.events.where(after)),
+            end,
+            cold_user_share,
+        )
+
+    def _cold_shares(self) -> list[float]:
+        places = range(len(self.spans))
+        flags = [
+            F.max(column).alias(f"{name}_{n}")
+            for n in places
+            for name, column in (
+                ("asked", F.col(f"is_answer_{n}")),
+                ("known", F.col(f"last_at_{n}").isNotNull()),
+            )
+        ]
+        users = self.pairs.where(F.col(USER_ID).isNotNull()).groupBy(USER_ID).agg(*flags)
+        shares = [
+            F.avg(F.when(F.col(f"asked_{n}"), (~F.col(f"known_{n}")).cast("double")))
+            for n in places
+        ]
+        found = users.agg(*shares).collect()[0]
+        return [round(float(share or 0.0), 6) for share in found]
+
+    def release(self) -> None:
+        """Lets go of what is kept in memory."""
+        self.pairs.unpersist()
+
+
 def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:
     """Returns the time by which each share of the events that name user and item has happened.
 
@@ -77,53 +158,49 @@ def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:
     return [moment(int(value)) for value in found]
 
 
-def training_set(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> TrainingSet:
-    """Returns what was known at `as_of`."""
+def make_cuts(
+    events: DataFrame, interactions: InteractionsConfig, split: SplitConfig, as_of: datetime
+) -> FoldSet:
+    """Returns the folds, all before the test's cut, and the test.
+
+    Every fold trains on all events up to its cut (expanding window) and is asked about those up
+    to the next cut; the test trains up to `test_from` and is asked about the rest, up to `as_of`.
+    """
     known = events.where(F.col(TIMESTAMP) <= instant(as_of))
-    return TrainingSet(as_of, known, build_interactions(known, config, as_of).persist())
-
-
-def make_fold(
-    name: str,
-    events: DataFrame,
-    interactions: InteractionsConfig,
-    split: SplitConfig,
-    span: tuple[datetime, datetime],
-) -> Fold:
-    """Returns the fold that learns up to the first time and is asked up to the second."""
-    cut, end = span
-    training = training_set(events, interactions, cut)
-    later = (F.col(TIMESTAMP) > instant(cut)) & (F.col(TIMESTAMP) <= instant(end))
-    named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()
-    after = events.where(later & named)
-    answers = after.where(F.col(EVENT_TYPE).isin(list(split.relevant)))
-    answers = answers.select(USER_ID, ITEM_ID).distinct()
-    known = training.interactions.select(USER_ID).distinct()
-    judged = answers.join(known, USER_ID, how="left_semi")
-    seen = training.interactions.select(USER_ID, ITEM_ID)
-    relevant = judged.join(seen, [USER_ID, ITEM_ID], how="left_anti").persist()
-    cold_users = answers.join(known, USER_ID, how="left_anti")
-    ratings, cold = latest_ratings(after), cold_share(answers, known)
-    return Fold(name, training, relevant, cold_users, ratings, end, cold)
+    cuts = cut_times(known, [*split.fold_ends, split.test_from])
+    spans = tuple(pairwise([*cuts, as_of]))
+    pairs = _pairs_at(known, interactions, split, spans)
+    return FoldSet(known, spans, pairs.persist(StorageLevel.MEMORY_AND_DISK))
 
 
 def make_folds(
     events: DataFrame, interactions: InteractionsConfig, split: SplitConfig, as_of: datetime
 ) -> tuple[list[Fold], Fold]:
-    """Returns the folds, in time order and all before the test's cut, and the test.
+    """Returns the folds of `make_cuts` as frames, and the test."""
+    *folds, test = make_cuts(events, interactions, split, as_of).folds()
+    return folds, test
 
-    Every fold trains on all events up to its end (expanding window) and is asked about those up
-    to the next end; the test trains up to `test_from` and is asked about the rest, up to `as_of`.
-    """
-    known = events.where(F.col(TIMESTAMP) <= instant(as_of))
-    cuts = cut_times(known, [*split.fold_ends, split.test_from])
-    spans = list(pairwise([*cuts, as_of]))
-    names = [*(f"fold_{n}" for n in range(1, len(cuts))), "test"]
-    folds = [
-        make_fold(name, known, interactions, split, span)
-        for name, span in zip(names, spans, strict=True)
-    ]
-    return folds[:-1], folds[-1]
+
+def _pairs_at(
+    events: DataFrame,
+    interactions: InteractionsConfig,
+    split: SplitConfig,
+    spans: Sequence[tuple[datetime, datetime]],
+) -> DataFrame:
+    """Returns `Cuts.pairs`."""
+    rated = (F.col(EVENT_TYPE) == "rating") & F.col("value").isNotNull()
+    columns: list[Column] = [F.min(TIMESTAMP).alias("first_at"), F.max(rated).alias("is_rated")]
+    is_relevant = F.col(EVENT_TYPE).isin(list(split.relevant))
+    for n, (cut, end) in enumerate(spans):
+        counted = counts_at(interactions, cut)
+        is_next = (F.col(TIMESTAMP) > instant(cut)) & (F.col(TIMESTAMP) <= instant(end))
+        columns += [
+            strength_of(F.when(counted, weight_at(interactions, cut))).alias(f"strength_{n}"),
+            F.max(F.when(counted, F.col(TIMESTAMP))).alias(f"last_at_{n}"),
+            F.max(is_relevant & is_next).alias(f"is_answer_{n}"),
+        ]
+    named = events.where(F.col(ITEM_ID).isNotNull())
+    return named.groupBy(USER_ID, ITEM_ID).agg(*columns)
 
 
 def latest_ratings(events: DataFrame) -> DataFrame:

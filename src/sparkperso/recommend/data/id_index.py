@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
@@ -28,9 +31,23 @@ def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str)
     # Ranges are drawn by sampling: kept, so that counting and numbering see the same ones.
     ranged = ranged.localCheckpoint()
     counts = {row["part"]: row["count"] for row in ranged.groupBy("part").count().collect()}
-    if start + sum(counts.values()) > LARGEST:
-        raise JobError(f"An index holds at most {LARGEST:,} ids", f"{index} would hold more")
+    _require_room(start + sum(counts.values()), index)
     return _numbered(ranged, counts, start, id_column, index)
+
+
+def new_index_table(known: pa.Table, ids: Iterable[str], id_column: str, index: str) -> pa.Table:
+    """Returns `new_index_rows` of ids and an index that are in memory, or may be."""
+    fresh = sorted(set(ids) - set(known.column(id_column).to_pylist()))
+    last = pc.max(known.column(index)).as_py()
+    start = 0 if last is None else int(last) + 1
+    _require_room(start + len(fresh), index)
+    numbers = pa.array(range(start, start + len(fresh)), pa.int32())
+    return pa.table({id_column: pa.array(fresh, pa.string()), index: numbers})
+
+
+def _require_room(n_ids: int, index: str) -> None:
+    if n_ids > LARGEST:
+        raise JobError(f"An index holds at most {LARGEST:,} ids", f"{index} would hold more")
 
 
 def _numbered(

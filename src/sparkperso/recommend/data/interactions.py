@@ -25,9 +25,8 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
     """
     named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()
     counted = weighted_events(events.where(named), config, as_of)
-    strength = F.greatest(F.round(F.sum("weight"), DECIMALS), F.lit(0.0))
     return counted.groupBy(USER_ID, ITEM_ID).agg(
-        strength.alias(STRENGTH),
+        strength_of(F.col("weight")).alias(STRENGTH),
         F.count(F.lit(1)).alias("n_events"),
         F.min(TIMESTAMP).alias("first_at"),
         F.max(TIMESTAMP).alias("last_at"),
@@ -36,10 +35,24 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
 
 def weighted_events(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> DataFrame:
     """Returns the events that count, up to `as_of`, with their decayed `weight`."""
-    by_type = F.create_map(*(F.lit(part) for pair in config.weights.items() for part in pair))
-    known = F.col(EVENT_TYPE).isin(list(config.weights)) & (F.col(TIMESTAMP) <= instant(as_of))
-    weight = by_type[F.col(EVENT_TYPE)] * recency_weight(as_of, config.half_life_days)
+    known, weight = counts_at(config, as_of), weight_at(config, as_of)
     return events.where(known).withColumn("weight", weight)
+
+
+def counts_at(config: InteractionsConfig, as_of: datetime) -> Column:
+    """Says whether an event counts as of a time: it has happened, and its type has a weight."""
+    return F.col(EVENT_TYPE).isin(list(config.weights)) & (F.col(TIMESTAMP) <= instant(as_of))
+
+
+def weight_at(config: InteractionsConfig, as_of: datetime) -> Column:
+    """Returns the decayed weight of an event that counts."""
+    by_type = F.create_map(*(F.lit(part) for pair in config.weights.items() for part in pair))
+    return by_type[F.col(EVENT_TYPE)] * recency_weight(as_of, config.half_life_days)
+
+
+def strength_of(weight: Column) -> Column:
+    """Aggregate: the strength of a pair from the weights of its events."""
+    return F.greatest(F.round(F.sum(weight), DECIMALS), F.lit(0.0))
 
 
 def recency_weight(as_of: datetime, half_life_days: float | None) -> Column:

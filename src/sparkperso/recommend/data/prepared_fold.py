@@ -44,6 +44,11 @@ class PreparedFold:
         asked = self.profiles.where((F.col("n_relevant") > 0) & (F.size("items") > 0))
         return asked.select(USER_ID, n_history())
 
+    @property
+    def n_judged_users(self) -> int:
+        """Users with a history and a right answer."""
+        return self.judged_users.count()
+
     def release(self) -> None:
         """Lets go of what is kept in memory."""
         self.profiles.unpersist()
@@ -82,7 +87,7 @@ def _answers(fold: Fold, item_index: DataFrame) -> DataFrame:
 
 
 def _allowed(fold: Fold, item_index: DataFrame, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-    seen = fold.training.events.select(ITEM_ID).distinct().join(item_index, ITEM_ID)
+    seen = fold.training.items.join(item_index, ITEM_ID)
     places = seen.select("item_index").toArrow().column(0).to_numpy()
     allowed = np.zeros(len(catalogue), dtype=bool)
     allowed[places] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,21 +67,20 @@ class UserAttributes:
         Country and year of birth are those of `sparkperso.users.persons`. The year is told twice:
         `birth_year=1994` is for age limits, `born=1990`, the decade, for models.
         """
-        known = self.persons.facts(as_of)
+        return attributes_of(self.at_times([as_of]), 0)
+
+    def at_times(self, times: Sequence[datetime]) -> DataFrame:
+        """Returns user_id and attributes_<n> as of each time, from one look at the events."""
+        known = self.persons.facts_at(times)
         others = F.array().cast(TOKENS)
         if self.persons.declared is not None:
             known = known.join(_others(self.persons.declared), USER_ID, how="left")
             others = F.coalesce("others", others)
-        decade = (F.floor(F.col(BIRTH_YEAR) / 10) * 10).cast("string")
-        own = F.array_compact(
-            F.array(
-                F.concat(F.lit(f"{COUNTRY}="), COUNTRY),
-                F.concat(F.lit(f"{BIRTH_YEAR}="), F.col(BIRTH_YEAR).cast("string")),
-                F.concat(F.lit(f"{DECADE}="), decade),
-            )
-        )
-        tokens = F.array_sort(F.array_union(own, others)).alias("attributes")
-        return known.select(USER_ID, tokens).where(F.size("attributes") > 0)
+        tokens = [
+            F.array_sort(F.array_union(_own(n), others)).alias(f"attributes_{n}")
+            for n in range(len(times))
+        ]
+        return known.select(USER_ID, *tokens)
 
 
 Attributes = DataFrame | UserAttributes
@@ -90,6 +90,33 @@ Attributes = DataFrame | UserAttributes
 def attributes_at(attributes: Attributes, as_of: datetime) -> DataFrame:
     """Returns user_id, attributes as of a time."""
     return attributes.at(as_of) if isinstance(attributes, UserAttributes) else attributes
+
+
+def attributes_at_times(attributes: Attributes, times: Sequence[datetime]) -> DataFrame:
+    """Returns user_id and attributes_<n>, what is known as of each time; a list may be empty."""
+    if isinstance(attributes, UserAttributes):
+        return attributes.at_times(times)
+    same = [F.col("attributes").alias(f"attributes_{n}") for n in range(len(times))]
+    return attributes.select(USER_ID, *same)
+
+
+def attributes_of(at_times: DataFrame, place: int) -> DataFrame:
+    """Returns user_id, attributes as of one of the times of `attributes_at_times`."""
+    known = at_times.select(USER_ID, F.col(f"attributes_{place}").alias("attributes"))
+    return known.where(F.size("attributes") > 0)
+
+
+def _own(place: int) -> Column:
+    """Returns country and year of birth as `name=value`."""
+    country, year = F.col(f"{COUNTRY}_{place}"), F.col(f"{BIRTH_YEAR}_{place}")
+    decade = (F.floor(year / 10) * 10).cast("string")
+    return F.array_compact(
+        F.array(
+            F.concat(F.lit(f"{COUNTRY}="), country),
+            F.concat(F.lit(f"{BIRTH_YEAR}="), year.cast("string")),
+            F.concat(F.lit(f"{DECADE}="), decade),
+        )
+    )
 
 
 def _others(declared: DataFrame) -> DataFrame:

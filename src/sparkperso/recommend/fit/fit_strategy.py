@@ -14,16 +14,19 @@ from sparkperso.config.models import AlsParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Singles
+from sparkperso.recommend.arrays.histories import Histories, Singles
 from sparkperso.recommend.fit.distributed_als import fit_als_blocks
 from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.fit_failures import FAILURES, obstacle, reason_of
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
-from sparkperso.recommend.fit.task_runner import try_fit_in_tasks
+from sparkperso.recommend.fit.task_runner import try_fit_here, try_fit_in_tasks
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.models.recency_prior import WithPrior
+
+Users = DataFrame | Histories
+"""One row per user: in their partitions, or in this process's memory."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,24 @@ class Engine:
     name: str
     """kernel (compiled, one fit is one task), blocks (across tasks) or mllib (ALS only)."""
     reason: str
+    in_driver: bool = False
+    """Whether training may hold all pairs in the driver's process, and fit models there."""
 
     def is_whole(self, params: Any) -> bool:
         """Says whether a candidate is fitted whole, inside one task."""
         return self.name == "kernel" or (self.name == "mllib" and params.model != "als_implicit")
 
 
-def choose_engine(asked: str, n_pairs: int, one_task_pairs: int) -> Engine:
-    """Returns the engine that the configuration asks for; `auto` goes by the number of pairs."""
-    if asked != "auto":
-        return Engine(asked, "as recommend.engine says")
-    why = f"{n_pairs:,} pairs; up to {one_task_pairs:,} (recommend.one_task_pairs) fit one task"
-    return Engine("kernel" if n_pairs <= one_task_pairs else "blocks", why)
+def choose_engine(asked: str, n_pairs: int, one_task_pairs: int, driver_pairs: int = 0) -> Engine:
+    """Returns the engine that the configuration asks for; `auto` goes by the number of pairs.
+
+    The kernel may work in the driver with up to `driver_pairs`.
+    """
+    name, why = asked, "as recommend.engine says"
+    if asked == "auto":
+        name = "kernel" if n_pairs <= one_task_pairs else "blocks"
+        why = f"{n_pairs:,} pairs; up to {one_task_pairs:,} (recommend.one_task_pairs) fit one task"
+    return Engine(name, why, in_driver=name == "kernel" and n_pairs <= driver_pairs)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Fitter:
     setting: FitSetting
     mllib: MllibSetting
 
-    def fit(self, profiles: DataFrame, candidates: Mapping[str, Any]) -> dict[str, Fitted]:
+    def fit(self, profiles: Users, candidates: Mapping[str, Any]) -> dict[str, Fitted]:
         """Returns the fitted models by name. A blend's parts are fitted once each.
 
         Raises JobError when one of them cannot be fitted.
@@ -71,18 +80,25 @@ class Fitter:
         return fitted
 
     def try_fit(
-        self, profiles: DataFrame, candidates: Mapping[str, Any]
+        self, profiles: Users, candidates: Mapping[str, Any]
     ) -> tuple[dict[str, Fitted], dict[str, str]]:
         """Returns the models that can be fitted by name, and why the others cannot.
 
-        A blend's parts are fitted once each; it lacks none of them.
+        A blend's parts are fitted once each; it lacks none of them. Users who are in memory are
+        learned from in this process.
         """
         distinct = {str(part): part for p in candidates.values() for part in parts_of(p)}
         left_out = {key: why for key, part in distinct.items() if (why := self.obstacle(part))}
         whole = {k: p for k, p in distinct.items() if k not in left_out and self._is_whole(p)}
-        fitted, failed = try_fit_in_tasks(profiles, whole, self.catalogue, self.setting)
+        given = (whole, self.catalogue, self.setting)
+        if isinstance(profiles, Histories):
+            assert len(whole) + len(left_out) == len(distinct), "the kernel fits everything"
+            fitted, failed = try_fit_here(profiles, *given)
+        else:
+            fitted, failed = try_fit_in_tasks(profiles, *given)
         left_out |= failed
         for key in distinct.keys() - whole.keys() - left_out.keys():
+            assert isinstance(profiles, DataFrame)
             try:
                 fitted[key] = self.fit_frame(profiles, distinct[key])
             except FAILURES as error:
@@ -135,9 +151,8 @@ class Fitter:
         )
 
 
-def make_fitter(config: RecommendConfig, catalogue: Catalogue, n_pairs: int) -> Fitter:
-    """Returns what fits models on `n_pairs` (user, item) pairs, by the configuration's engine."""
-    engine = choose_engine(config.engine, n_pairs, config.one_task_pairs)
+def make_fitter(config: RecommendConfig, catalogue: Catalogue, engine: Engine) -> Fitter:
+    """Returns what fits models with an engine."""
     setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
     return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
 

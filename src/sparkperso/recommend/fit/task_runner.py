@@ -7,7 +7,9 @@ sparse matrix as they stand. What goes back to the driver is figures, or item-si
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from scipy.sparse import csr_matrix
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import flat, read_histories
+from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
 from sparkperso.recommend.fit.blend_weights import blend_sums
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.trial import FoldInMemory, try_candidate
@@ -41,8 +43,8 @@ FITS = (
     ("failure", pa.string()),
 )
 FIT_SCHEMA = ", ".join(f"{name} {'int' if name == 'block' else kind}" for name, kind in FITS)
-Work = Callable[[int, int, pa.Table], list[Any]]
-"""(fold, chunk, rows of the fold) → documents to send back."""
+Work = Callable[[int, int, Any], list[Any]]
+"""(fold, chunk, rows of the fold: a table, or what was made of it) → documents to send back."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,22 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
     spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
     rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
     return [json.loads(row["document"]) for row in rows]
+
+
+def in_threads(held: Mapping[int, Any], chunks: int, work: Work) -> list[Any]:
+    """Returns what `in_tasks` does, from work in this process: `held` is fold → its rows.
+
+    As many pieces at a time as there are cores.
+    """
+    pieces = [(fold, chunk) for fold in held for chunk in range(chunks)]
+    with one_thread(), ThreadPoolExecutor(at_a_time(len(pieces))) as pool:
+        found = pool.map(lambda piece: work(piece[0], piece[1], held[piece[0]]), pieces)
+        return [json.loads(json.dumps(document)) for documents in found for document in documents]
+
+
+def at_a_time(n_pieces: int) -> int:
+    """Returns how many of some pieces of work are to run at a time in this process."""
+    return max(1, min(n_pieces, os.cpu_count() or 1))
 
 
 def trial_work(
@@ -124,8 +142,10 @@ def blend_work(
     return work
 
 
-def read_fold(table: pa.Table, fold: int, shared: Broadcasts) -> FoldInMemory:
-    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory."""
+def read_fold(table: pa.Table | FoldInMemory, fold: int, shared: Broadcasts) -> FoldInMemory:
+    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory; maybe they are."""
+    if isinstance(table, FoldInMemory):
+        return table
     n_items = len(shared.catalogue)
     ordered = table.sort_by("user_id")
     indptr, items = flat(ordered, "relevant", np.int32)
@@ -186,6 +206,27 @@ def try_fit_in_tasks(
         if n not in failed
     }
     return {name: load_model(params[name], from_rows(own[name])) for name in own}, failed
+
+
+def try_fit_here(
+    users: Histories, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> tuple[dict[str, Fitted], dict[str, str]]:
+    """Returns what `try_fit_in_tasks` does, fitted in this process."""
+    if not candidates:
+        return {}, {}
+    training, workers = users.training, at_a_time(len(candidates))
+    setting = replace(setting, threads=max(1, (os.cpu_count() or 1) // workers))
+
+    def fit(params: Any) -> Fitted | str:
+        try:
+            return fit_model(params, training, catalogue, setting)
+        except FAILURES as error:
+            return reason_of(error)
+
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
+        found = dict(zip(candidates, pool.map(fit, candidates.values()), strict=True))
+    failed = {name: one for name, one in found.items() if isinstance(one, str)}
+    return {n: one for n, one in found.items() if not isinstance(one, str)}, failed
 
 
 def idle_threads(context: SparkContext, n_tasks: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass, replace
-from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -35,13 +34,13 @@ class FoldInMemory:
     """Items that were known at the cut."""
     k: int
 
-    @cached_property
+    @property
     def training(self) -> Histories:
         """The users that models learn from: those with a history.
 
-        Made once for all candidates, which share what is worked out of it (its Gram matrix).
+        The same for all candidates, which share what is worked out of it (its Gram matrix).
         """
-        return self.users.take(np.flatnonzero(np.diff(self.users.pairs.indptr) > 0))
+        return self.users.training
 
     @property
     def n_items(self) -> int:

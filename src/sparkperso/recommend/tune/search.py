@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,13 +22,16 @@ from sparkperso.recommend.fit.blend_weights import (
     weight_grid,
 )
 from sparkperso.recommend.fit.distributed_trial import blend_in_frames, try_in_frames
+from sparkperso.recommend.fit.driver_folds import DriverExam
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import (
     Broadcasts,
+    Work,
     blend_work,
     chunks_for,
     in_tasks,
+    in_threads,
     trial_work,
 )
 from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
@@ -53,9 +56,9 @@ class SearchPlan:
 
 @dataclass
 class Search:
-    """Tries candidates on exams, in tasks."""
+    """Tries candidates on exams: in tasks, or in this process where the exams are in its memory."""
 
-    prepared_folds: Sequence[PreparedFold]
+    prepared_folds: Sequence[PreparedFold | DriverExam]
     shared: Broadcast[Broadcasts]
     plan: SearchPlan
     recorder: RunRecorder
@@ -111,15 +114,19 @@ class Search:
         if not places:
             return
         asked = [candidates[place] for place in places]
-        chunks = chunks_for(len(asked), len(folds), self.plan.slots)
-        frames = {fold: self.prepared_folds[fold].profiles for fold in folds}
+        is_here = all(isinstance(self.prepared_folds[fold], DriverExam) for fold in folds)
+        chunks = len(asked)
+        if not is_here:
+            chunks = chunks_for(len(asked), len(folds), self.plan.slots)
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
-        for document in in_tasks(frames, chunks, work):
+        for document in _worked({fold: self.prepared_folds[fold] for fold in folds}, chunks, work):
             self._keep(places[document["candidate"]], document["fold"], document)
 
     def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
+        prepared = self.prepared_folds[fold]
+        assert isinstance(prepared, PreparedFold), "the kernel fits everything whole"
         try:
-            return dict(try_in_frames(params, self.prepared_folds[fold], self.fitter))
+            return dict(try_in_frames(params, prepared, self.fitter))
         except FAILURES as error:
             return {"failure": reason_of(error)}
 
@@ -181,8 +188,25 @@ def _name(place: int, params: Any) -> str:
     return f"{params.model}_{place + 1}"
 
 
+def _worked(
+    prepared_folds: Mapping[int, PreparedFold | DriverExam], chunks: int, work: Work
+) -> list[Any]:
+    """Returns what work gives for each fold and chunk, done where the folds are."""
+    here = {
+        fold: prepared.examined
+        for fold, prepared in prepared_folds.items()
+        if isinstance(prepared, DriverExam)
+    }
+    frames = {
+        fold: prepared.profiles
+        for fold, prepared in prepared_folds.items()
+        if isinstance(prepared, PreparedFold)
+    }
+    return in_threads(here, chunks, work) if here else in_tasks(frames, chunks, work)
+
+
 def learn_blend(
-    prepared_folds: Sequence[PreparedFold],
+    prepared_folds: Sequence[PreparedFold | DriverExam],
     shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,
@@ -208,7 +232,7 @@ def learn_blend(
 
 
 def _blend_sums(
-    prepared_folds: Sequence[PreparedFold],
+    prepared_folds: Sequence[PreparedFold | DriverExam],
     shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,
@@ -216,9 +240,9 @@ def _blend_sums(
 ) -> list[BlendSums]:
     """Returns each fold's sums: from one task a fold where all parts are fitted in one."""
     if not all(fitter.engine.is_whole(params) for params in parts):
-        return [blend_in_frames(parts, prepared, fitter, grid) for prepared in prepared_folds]
-    asked = {fold: prepared.profiles for fold, prepared in enumerate(prepared_folds)}
-    found = in_tasks(asked, 1, blend_work(shared, parts, grid))
+        framed = [prepared for prepared in prepared_folds if isinstance(prepared, PreparedFold)]
+        return [blend_in_frames(parts, prepared, fitter, grid) for prepared in framed]
+    found = _worked(dict(enumerate(prepared_folds)), 1, blend_work(shared, parts, grid))
     failed = [document["failure"] for document in found if "failure" in document]
     if failed:
         raise JobError("A blend's parts should be fitted beside each other in one task", failed[0])

@@ -15,13 +15,15 @@ from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
 from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
 from sparkperso.recommend.data.user_histories import Attributes
+from sparkperso.recommend.fit.driver_folds import DriverExam
 from sparkperso.recommend.fit.explicit_als import rating_frame, rating_work
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import Broadcasts, chunks_for, in_tasks
+from sparkperso.recommend.fit.task_runner import Broadcasts, chunks_for, in_tasks, in_threads
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
+AnyExam = PreparedFold | DriverExam
 SPACE = "Change the bounds that are named, or recommend.search.space"
 
 
@@ -70,10 +72,7 @@ class TuningResult:
 
 
 def tune(
-    bench: TuningContext,
-    prepared_folds: Sequence[PreparedFold],
-    candidates: Sequence[Any],
-    blend: bool,
+    bench: TuningContext, prepared_folds: Sequence[AnyExam], candidates: Sequence[Any], blend: bool
 ) -> TuningResult:
     """Returns the best candidate of each model, and with `blend` the hybrid of the best.
 
@@ -114,7 +113,7 @@ def best_by_model(tried: Sequence[TrialResult], metric: str) -> dict[str, TrialR
 
 def blend_of(
     bench: TuningContext,
-    prepared_folds: Sequence[PreparedFold],
+    prepared_folds: Sequence[AnyExam],
     shared: Any,
     best: Mapping[str, TrialResult],
 ) -> TrialResult | None:
@@ -146,9 +145,7 @@ def blend_of(
 
 
 def tune_ratings(
-    bench: TuningContext,
-    prepared_folds: Sequence[PreparedFold],
-    candidates: Sequence[ExplicitParams],
+    bench: TuningContext, prepared_folds: Sequence[AnyExam], candidates: Sequence[ExplicitParams]
 ) -> TrialResult:
     """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
 
@@ -188,8 +185,15 @@ def evaluate_ratings(
 
     Or `failure`, why it cannot be fitted.
     """
-    chunks = chunks_for(len(candidates), len(folds), bench.slots)
+    is_here = bench.fitter.engine.in_driver
+    chunks = len(candidates)
+    if not is_here:
+        chunks = chunks_for(len(candidates), len(folds), bench.slots)
     frames = {n: rating_frame(fold, bench.item_index) for n, fold in enumerate(folds)}
     n_items = len(bench.fitter.catalogue)
     work = rating_work(candidates, n_items, bench.config.seed, chunks)
-    return sorted(in_tasks(frames, chunks, work), key=lambda d: (d["candidate"], d["fold"]))
+    if is_here:
+        found = in_threads({n: frame.toArrow() for n, frame in frames.items()}, chunks, work)
+    else:
+        found = in_tasks(frames, chunks, work)
+    return sorted(found, key=lambda d: (d["candidate"], d["fold"]))

@@ -1,0 +1,248 @@
+"""All folds in the driver's memory, from one collection of the pairs: what tasks get from frames.
+
+`Cuts.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other; what
+`prepared_fold.prepare_exam` does by joins and groups is done by numpy, with the same rows to the digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import csr_matrix
+
+from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
+from sparkperso.platform.literals import micros
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
+from sparkperso.recommend.data.folds import Fold, FoldSet
+from sparkperso.recommend.data.interactions import MICROS_PER_DAY
+from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.models.als import AlsModel
+from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
+
+HASH = "user_hash"
+"""Spark's hash of the user, from which a group of the bootstrap follows."""
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class DriverExam:
+    """A fold made ready for asking, in this process."""
+
+    fold: Fold
+    examined: FoldInMemory
+    hashes: Ints
+    """xxhash64 of each user of `examined`."""
+
+    @property
+    def allowed(self) -> Flags:
+        """Items with an event in training: what may be listed, and what coverage is a share of."""
+        return self.examined.allowed
+
+    @property
+    def k(self) -> int:
+        """Length of the lists that are judged."""
+        return self.examined.k
+
+    @property
+    def n_items(self) -> int:
+        """Size of the catalogue at the cut."""
+        return self.examined.n_items
+
+    @property
+    def n_judged_users(self) -> int:
+        """Users with a history and a right answer."""
+        has_history = np.diff(self.examined.users.pairs.indptr) > 0
+        return int((has_history & (self.examined.answers.counts > 0)).sum())
+
+    def release(self) -> None:
+        """Has nothing to let go of."""
+
+
+def read_exams(
+    cuts: FoldSet, k: int, catalogue: Catalogue, known: pa.Table
+) -> tuple[list[DriverExam], bool]:
+    """Returns all folds made ready, and whether any item is rated: two collections.
+
+    A fold is what `prepare_fold` gives, in memory. `known` is user_histories.attributes_at_times of the
+    folds' cuts.
+    """
+    table = _collected(cuts)
+    pairs = Pairs.of(table, known, catalogue)
+    seen = cuts.pairs.groupBy(ITEM_ID).agg(F.unix_micros(F.min("first_at")).alias("at")).toArrow()
+    seen_items, first_at = _places(seen, catalogue), seen.column("at").to_numpy()
+    prepared_folds = []
+    for number, (cut, _) in enumerate(cuts.spans):
+        strengths, last_at = table.column(f"strength_{number}"), table.column(f"last_at_{number}")
+        is_known = last_at.is_valid().to_numpy()
+        is_answer = table.column(f"is_answer_{number}").to_numpy()
+        fresh = is_answer & ~is_known
+        asked = pairs.users_of(is_answer)
+        cold = np.mean(~pairs.users_of(is_known)[asked]) if asked.any() else 0.0
+        rows = pairs.users_of(is_known & pairs.is_placed) | pairs.users_of(fresh)
+        answers = GroundTruth(
+            pairs.matrix(fresh, None, rows),
+            np.bincount(pairs.users[fresh], minlength=len(pairs.ids))[rows].astype(np.int64),
+        )
+        allowed = np.zeros(len(catalogue), dtype=bool)
+        allowed[seen_items[(seen_items >= 0) & (first_at <= micros(cut))]] = True
+        histories = pairs.histories(is_known, (strengths, last_at), rows, (cut, number))
+        prepared_folds.append(
+            DriverExam(
+                cuts.fold(number, round(float(cold), 6)),
+                FoldInMemory(histories, answers, allowed, k),
+                pairs.hashes[rows],
+            )
+        )
+    return prepared_folds, bool(pc.any(table.column("is_rated")).as_py())
+
+
+def read_everybody(
+    interactions: pa.Table, catalogue: Catalogue, known: pa.Table, as_of: tuple[datetime, int]
+) -> Histories:
+    """Returns the histories of all users with interactions (`PAIRS`), as of a time.
+
+    `known` is user_histories.attributes_at_times, `as_of` a time and its place among those.
+    """
+    pairs = Pairs.of(interactions, known, catalogue)
+    every, rows = np.ones(len(pairs.items), dtype=bool), np.ones(len(pairs.ids), dtype=bool)
+    values = (interactions.column(STRENGTH), interactions.column("last_at"))
+    return pairs.histories(every, values, rows, as_of)
+
+
+def read_interactions(interactions: DataFrame) -> pa.Table:
+    """Returns user_id, item_id, strength, last_at (microseconds) of gold/interactions."""
+    last_at = F.unix_micros("last_at").alias("last_at")
+    return interactions.select(USER_ID, ITEM_ID, STRENGTH, last_at).toArrow()
+
+
+def user_factor_table(users: Histories, model: AlsModel) -> pa.Table:
+    """Returns recommendation_rows.user_factor_frame: user_id, factors of the users with a history."""
+    users = users.take(np.flatnonzero(users.lengths > 0))
+    factors = list(model.user_factors(users))
+    return pa.table(
+        {
+            USER_ID: pa.array(users.ids, pa.string()),
+            "factors": pa.array(factors, pa.list_(pa.float32())),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of users and items, by numbers: users in order of their ids, items by position."""
+
+    ids: pa.Array
+    """user_id of each user."""
+    hashes: Ints
+    """xxhash64 of each user, 0 where the pairs do not tell."""
+    known: pa.Table
+    """user_histories.attributes_at_times."""
+    users: Ints
+    """Number of each pair's user."""
+    items: Ints
+    """Position of each pair's item, -1 where the catalogue does not have it."""
+    n_items: int
+
+    @classmethod
+    def of(cls, pairs: pa.Table, known: pa.Table, catalogue: Catalogue) -> Pairs:
+        """Returns the pairs of a table (user_id, item_id, maybe user_hash)."""
+        column = pairs.column(USER_ID).combine_chunks()
+        ids = column.unique().sort()
+        users = pc.index_in(column, ids).to_numpy(zero_copy_only=False).astype(np.int64)
+        hashes = np.zeros(len(ids), dtype=np.int64)
+        if HASH in pairs.column_names:
+            hashes[users] = pairs.column(HASH).to_numpy()
+        return cls(ids, hashes, known, users, _places(pairs, catalogue), len(catalogue))
+
+    @property
+    def is_placed(self) -> Flags:
+        """Says of each pair whether the catalogue has its item."""
+        placed: Flags = self.items >= 0
+        return placed
+
+    def users_of(self, chosen: Flags) -> Flags:
+        """Says of each user whether one of the chosen pairs is theirs."""
+        found: Flags = np.bincount(self.users[chosen], minlength=len(self.ids)) > 0
+        return found
+
+    def histories(
+        self,
+        chosen: Flags,
+        values: tuple[pa.ChunkedArray, pa.ChunkedArray],
+        rows: Flags,
+        as_of: tuple[datetime, int],
+    ) -> Histories:
+        """Returns the histories of some users (`rows`, all of the chosen pairs' users).
+
+        `values` are strength and last_at of each pair, `as_of` a time and its place in `known`.
+        """
+        when, number = as_of
+        strengths, last_at = (column.fill_null(0).to_numpy() for column in values)
+        ages = ((micros(when) - last_at) / MICROS_PER_DAY).astype(np.float32)
+        return Histories(
+            self.ids.to_numpy(zero_copy_only=False).astype(object)[rows],
+            self.matrix(chosen, strengths.astype(np.float32), rows),
+            ages[self._in_order(chosen)],
+            self._attributes(rows, number),
+        )
+
+    def matrix(self, chosen: Flags, values: Singles | None, rows: Flags) -> csr_matrix:
+        """Returns users (`rows`, all of the chosen pairs' users) × items; of ones without values.
+
+        Pairs whose item has no position are left out.
+        """
+        order = self._in_order(chosen)
+        data = np.ones(len(order), np.float32) if values is None else values[order]
+        lengths = np.bincount(self.users[order], minlength=len(self.ids))[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        columns = self.items[order].astype(np.int32)
+        return csr_matrix((data, columns, indptr), shape=(len(lengths), self.n_items))
+
+    def _in_order(self, chosen: Flags) -> Ints:
+        """Returns the chosen pairs that have a position, in order of user, then item."""
+        found = np.flatnonzero(chosen & self.is_placed)
+        order: Ints = found[np.lexsort((self.items[found], self.users[found]))]
+        return order
+
+    def _attributes(self, rows: Flags, number: int) -> tuple[tuple[str, ...], ...]:
+        at = pc.index_in(self.ids.filter(pa.array(rows)), self.known.column(USER_ID))
+        tokens = self.known.column(f"attributes_{number}").combine_chunks().take(at).to_pylist()
+        return tuple(tuple(one or ()) for one in tokens)
+
+
+def _collected(cuts: FoldSet) -> pa.Table:
+    """Returns the pairs of users that a fold knows or asks about, and those that are rated."""
+    numbers = range(len(cuts.spans))
+    wanted = [
+        F.col(f"last_at_{n}").isNotNull() | F.col(f"is_answer_{n}") | F.col("is_rated")
+        for n in numbers
+    ]
+    columns = [
+        column
+        for n in numbers
+        for column in (
+            F.col(f"strength_{n}"),
+            F.unix_micros(f"last_at_{n}").alias(f"last_at_{n}"),
+            F.col(f"is_answer_{n}"),
+        )
+    ]
+    rows = cuts.pairs.where(F.col(USER_ID).isNotNull() & reduce(or_, wanted))
+    user_hash = F.xxhash64(USER_ID).alias(HASH)
+    return rows.select(USER_ID, ITEM_ID, user_hash, "is_rated", *columns).toArrow()
+
+
+def _places(pairs: pa.Table, catalogue: Catalogue) -> Ints:
+    """Returns the position of each pair's item in the catalogue, -1 where it has none."""
+    found = pc.index_in(pairs.column(ITEM_ID), pa.array(catalogue.ids, pa.string()))
+    places: Ints = found.fill_null(-1).to_numpy().astype(np.int64)
+    return places
