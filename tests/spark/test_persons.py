@@ -56,9 +56,9 @@ def facts(spark):
 def test_facts_as_of_several_times_are_those_of_each(spark, facts):
     events = [
         {"user_id": "u", "event_type": "item_view", "country": "GB", "timestamp": START},
-        identify("u", 3, {"country": "France", "birth_year": "1990"}),
-        identify("u", 6, {"country": "Narnia", "birth_year": "1991"}),
-        identify("v", 5, {"birth_year": "1980"}),
+        identify("u", {"country": "France", "birth_year": "1990"}, 3),
+        identify("u", {"country": "Narnia", "birth_year": "1991"}, 6),
+        identify("v", {"birth_year": "1980"}, 5),
         {"user_id": "v", "country": "IE", "timestamp": START + timedelta(days=8)},
     ]
     times = [START + timedelta(days=day) for day in (1, 4, 5, 9)]

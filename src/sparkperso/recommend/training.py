@@ -98,7 +98,7 @@ class Inputs:
     attributes: Attributes
     as_of: datetime
     pairs: pa.Table | None = None
-    """The interactions in memory (driver_folds.read_interactions), where training works in the driver."""
+    """The interactions in memory (driver_folds.read_interactions), where the driver trains."""
     champion: tuple[str, Any] | None = None
     """Version and settings of the champion: fitted beside the others for the test."""
 

@@ -31,14 +31,15 @@ class Work:
 
     def note(self, plan: Any) -> None:
         """Notes what a carried out plan scans, and what fills the caches that it meets first."""
-        self.plans.append([])
+        folders: list[str] = []
         for leaf in _elements(plan.collectLeaves()):
             kind = leaf.getClass().getSimpleName()
             if kind == "LogicalRelation" and leaf.relation().getClass().getSimpleName() == FILES:
                 roots = _elements(leaf.relation().location().rootPaths())
-                self.plans[-1] += [root.toString() for root in roots]
+                folders += [root.toString() for root in roots]
             if kind == CACHE:
                 self._note_cache(leaf.cacheBuilder())
+        self.plans.append(folders)
 
     def _note_cache(self, builder: Any) -> None:
         name = builder.toString()

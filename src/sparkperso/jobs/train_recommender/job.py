@@ -22,7 +22,7 @@ from sparkperso.jobs.train_recommender.model_tables import (
     ITEM_INDEX,
     MODEL_ARRAYS,
     USER_FACTORS,
-    digest_of,
+    digests_of,
     model_rows,
     write_once,
 )
@@ -197,15 +197,15 @@ def write_model(
             job.writer(table).create()
     n_items = len(catalogue)
     versions = {t: job.lake.ref(t).version() for t in (*frames, ITEM_INDEX)}
-    digests = {
-        t: digest_of(model_rows(job.lake.ref(t).read(v), t, model_version, n_items))
+    written = {
+        t: model_rows(job.lake.ref(t).read(v), t, model_version, n_items)
         for t, v in versions.items()
     }
     return {
         "model_version": model_version,
         "n_items": n_items,
         "tables": versions,
-        "digests": digests,
+        "digests": digests_of(written),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError
@@ -26,17 +28,28 @@ def write_once(job: Job, table: str, model_version: str, rows: DataFrame) -> Non
     WriteConflictError when another run wrote them at the same moment.
     """
     writer = job.writer(table)
+    is_new = not writer.ref.exists()
     writer.create()
-    if job.lake.ref(table).read().where(_of(model_version)).isEmpty():
+    if is_new or job.lake.ref(table).read().where(_of(model_version)).isEmpty():
         named = rows.select(F.lit(model_version).alias("model_version"), "*")
         writer.overwrite(named, where=f"model_version = '{model_version}'")
 
 
 def digest_of(rows: DataFrame) -> str:
     """Returns the number of rows and a hash of their content, whatever their order."""
-    mixed = F.bit_xor(F.xxhash64(*sorted(rows.columns))).alias("mixed")
-    found = rows.agg(F.count(F.lit(1)).alias("n"), mixed).collect()[0]
-    return f"{found['n']}-{(found['mixed'] or 0) % 2**64:016x}"
+    return digests_of({"rows": rows})["rows"]
+
+
+def digests_of(frames: Mapping[str, DataFrame]) -> dict[str, str]:
+    """Returns `digest_of` each frame, from one query."""
+    hashed = [
+        rows.select(F.lit(name).alias("name"), F.xxhash64(*sorted(rows.columns)).alias("hash"))
+        for name, rows in frames.items()
+    ]
+    every = reduce(DataFrame.unionByName, hashed).groupBy("name")
+    rows = every.agg(F.count(F.lit(1)).alias("n"), F.bit_xor("hash").alias("mixed")).collect()
+    found = {row["name"]: (row["n"], row["mixed"] % 2**64) for row in rows}
+    return {name: "{}-{:016x}".format(*found.get(name, (0, 0))) for name in frames}
 
 
 def model_rows(rows: DataFrame, table: str, model_version: str, n_items: int) -> DataFrame:

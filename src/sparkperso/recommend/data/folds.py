@@ -21,7 +21,8 @@ from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.literals import instant, moment
 from sparkperso.recommend.data.interactions import counts_at, strength_of, weight_at
 
-MINUTE = 60_000_000
+RATING = "rating"
+"""The type of events whose value is a rating."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ class FoldSet:
     spans: tuple[tuple[datetime, datetime], ...]
     """Per fold: up to when it learns, and up to when it is asked."""
     pairs: DataFrame
-    """One row per (user_id, item_id), user_id null for events without a user; items are named.
+    """One row per (user_id, item_id); items are named.
 
-    first_at: the first event of any kind. is_rated: whether a user rated the item. For the fold at
-    place n: strength_<n> and last_at_<n> as of its cut, last_at null where no event counts by then;
-    is_answer_<n>: whether what is asked for came between its cut and its end. Kept until `release`.
+    user_id is null for events without a user, and for those that say nothing of one (neither with
+    a weight, nor asked for, nor a rating): they count for the item alone. So there are as many rows
+    as there are interactions, about. first_at: the first event. is_rated: whether a rating is among
+    them. For the fold at place n: strength_<n> and last_at_<n> as of its cut, last_at null where no
+    event counts by then; is_answer_<n>: whether what is asked for came between its cut and its end.
     """
 
     @property
@@ -85,7 +88,8 @@ class FoldSet:
         return [*(f"fold_{n}" for n in range(1, len(self.spans))), "test"]
 
     def folds(self) -> list[Fold]:
-        """Returns all folds as frames."""
+        """Returns all folds as frames; `pairs` are kept for them until `release`."""
+        self.pairs.persist(StorageLevel.MEMORY_AND_DISK)
         return [self.fold(place, share) for place, share in enumerate(self._cold_shares())]
 
     def fold(self, place: int, cold_user_share: float) -> Fold:
@@ -170,7 +174,7 @@ def make_cuts(
     cuts = cut_times(known, [*split.fold_ends, split.test_from])
     spans = tuple(pairwise([*cuts, as_of]))
     pairs = _pairs_at(known, interactions, split, spans)
-    return FoldSet(known, spans, pairs.persist(StorageLevel.MEMORY_AND_DISK))
+    return FoldSet(known, spans, pairs)
 
 
 def make_folds(
@@ -188,7 +192,7 @@ def _pairs_at(
     spans: Sequence[tuple[datetime, datetime]],
 ) -> DataFrame:
     """Returns `Cuts.pairs`."""
-    rated = (F.col(EVENT_TYPE) == "rating") & F.col("value").isNotNull()
+    rated = (F.col(EVENT_TYPE) == RATING) & F.col("value").isNotNull()
     columns: list[Column] = [F.min(TIMESTAMP).alias("first_at"), F.max(rated).alias("is_rated")]
     is_relevant = F.col(EVENT_TYPE).isin(list(split.relevant))
     for n, (cut, end) in enumerate(spans):
@@ -199,13 +203,14 @@ def _pairs_at(
             F.max(F.when(counted, F.col(TIMESTAMP))).alias(f"last_at_{n}"),
             F.max(is_relevant & is_next).alias(f"is_answer_{n}"),
         ]
-    named = events.where(F.col(ITEM_ID).isNotNull())
-    return named.groupBy(USER_ID, ITEM_ID).agg(*columns)
+    telling = {*interactions.weights, *split.relevant, RATING}
+    user = F.when(F.col(EVENT_TYPE).isin(sorted(telling)), F.col(USER_ID)).alias(USER_ID)
+    return events.where(F.col(ITEM_ID).isNotNull()).groupBy(user, ITEM_ID).agg(*columns)
 
 
 def latest_ratings(events: DataFrame) -> DataFrame:
     """Returns user_id, item_id, rating: each user's latest rating of each item."""
-    rated = events.where((F.col(EVENT_TYPE) == "rating") & F.col("value").isNotNull())
+    rated = events.where((F.col(EVENT_TYPE) == RATING) & F.col("value").isNotNull())
     rated = rated.where(F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull())
     latest = F.max_by("value", F.struct(TIMESTAMP, "event_id", "value"))
     return rated.groupBy(USER_ID, ITEM_ID).agg(latest.alias("rating"))

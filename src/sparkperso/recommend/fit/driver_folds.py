@@ -1,21 +1,20 @@
 """All folds in the driver's memory, from one collection of the pairs: what tasks get from frames.
 
-`Cuts.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other; what
-`prepared_fold.prepare_exam` does by joins and groups is done by numpy, with the same rows to the digit.
+`Cuts.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other. What
+`prepared_fold.prepare_exam` does by joins and groups numpy does then, with the same rows to the
+digit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import or_
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
@@ -71,15 +70,15 @@ class DriverExam:
 def read_exams(
     cuts: FoldSet, k: int, catalogue: Catalogue, known: pa.Table
 ) -> tuple[list[DriverExam], bool]:
-    """Returns all folds made ready, and whether any item is rated: two collections.
+    """Returns all folds made ready, and whether any item is rated.
 
-    A fold is what `prepare_fold` gives, in memory. `known` is user_histories.attributes_at_times of the
-    folds' cuts.
+    A fold is what `prepare_fold` gives, in memory. `known` is user_histories.attributes_at_times of
+    the folds' cuts.
     """
-    table = _collected(cuts)
+    collected = _collected(cuts)
+    seen, first_at = _places(collected, catalogue), collected.column("first_at").to_numpy()
+    table = collected.filter(collected.column(USER_ID).is_valid())
     pairs = Pairs.of(table, known, catalogue)
-    seen = cuts.pairs.groupBy(ITEM_ID).agg(F.unix_micros(F.min("first_at")).alias("at")).toArrow()
-    seen_items, first_at = _places(seen, catalogue), seen.column("at").to_numpy()
     prepared_folds = []
     for number, (cut, _) in enumerate(cuts.spans):
         strengths, last_at = table.column(f"strength_{number}"), table.column(f"last_at_{number}")
@@ -94,7 +93,7 @@ def read_exams(
             np.bincount(pairs.users[fresh], minlength=len(pairs.ids))[rows].astype(np.int64),
         )
         allowed = np.zeros(len(catalogue), dtype=bool)
-        allowed[seen_items[(seen_items >= 0) & (first_at <= micros(cut))]] = True
+        allowed[seen[(seen >= 0) & (first_at <= micros(cut))]] = True
         histories = pairs.histories(is_known, (strengths, last_at), rows, (cut, number))
         prepared_folds.append(
             DriverExam(
@@ -121,12 +120,11 @@ def read_everybody(
 
 def read_interactions(interactions: DataFrame) -> pa.Table:
     """Returns user_id, item_id, strength, last_at (microseconds) of gold/interactions."""
-    last_at = F.unix_micros("last_at").alias("last_at")
-    return interactions.select(USER_ID, ITEM_ID, STRENGTH, last_at).toArrow()
+    return interactions.select(USER_ID, ITEM_ID, STRENGTH, _micros("last_at")).toArrow()
 
 
 def user_factor_table(users: Histories, model: AlsModel) -> pa.Table:
-    """Returns recommendation_rows.user_factor_frame: user_id, factors of the users with a history."""
+    """Returns recommendation_rows.user_factor_frame: user_id, factors of users with a history."""
     users = users.take(np.flatnonzero(users.lengths > 0))
     factors = list(model.user_factors(users))
     return pa.table(
@@ -221,24 +219,16 @@ class Pairs:
 
 
 def _collected(cuts: FoldSet) -> pa.Table:
-    """Returns the pairs of users that a fold knows or asks about, and those that are rated."""
-    numbers = range(len(cuts.spans))
-    wanted = [
-        F.col(f"last_at_{n}").isNotNull() | F.col(f"is_answer_{n}") | F.col("is_rated")
-        for n in numbers
-    ]
-    columns = [
-        column
-        for n in numbers
-        for column in (
-            F.col(f"strength_{n}"),
-            F.unix_micros(f"last_at_{n}").alias(f"last_at_{n}"),
-            F.col(f"is_answer_{n}"),
-        )
-    ]
-    rows = cuts.pairs.where(F.col(USER_ID).isNotNull() & reduce(or_, wanted))
+    """Returns `Cuts.pairs` with times in microseconds, and user_hash."""
     user_hash = F.xxhash64(USER_ID).alias(HASH)
-    return rows.select(USER_ID, ITEM_ID, user_hash, "is_rated", *columns).toArrow()
+    columns: list[Column | str] = [USER_ID, ITEM_ID, user_hash, "is_rated", _micros("first_at")]
+    for n in range(len(cuts.spans)):
+        columns += [f"strength_{n}", _micros(f"last_at_{n}"), f"is_answer_{n}"]
+    return cuts.pairs.select(*columns).toArrow()
+
+
+def _micros(name: str) -> Column:
+    return F.unix_micros(name).alias(name)
 
 
 def _places(pairs: pa.Table, catalogue: Catalogue) -> Ints:
