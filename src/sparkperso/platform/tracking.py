@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+MOST_METRICS = 800
+"""Sent in one call, beside up to 100 parameters and 100 tags: MLflow takes 1,000 entries."""
 MODEL_FILE = "model/model.json"
 SIGNED_FILE = "model/MLmodel"
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
@@ -64,33 +66,40 @@ def _innermost(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+@dataclass
+class Batch:
+    """What a nested run was told, to be sent at its end: of one call each, a search is hundreds."""
+
+    params: list[Param] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    tags: list[RunTag] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class MlflowRun:
-    """A RunRecorder on one MLflow run."""
+    """A RunRecorder on one MLflow run; a nested one tells MLflow everything when it ends."""
 
     client: MlflowClient
     experiment_id: str
     run_id: str
+    batch: Batch | None = None
 
     @as_tracking_error()
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Keeps settings as MLflow parameters."""
-        entries = [Param(key, str(value)) for key, value in params.items()]
-        self.client.log_batch(self.run_id, params=entries)
+        self._log(Batch(params=[Param(key, str(value)) for key, value in params.items()]))
 
     @as_tracking_error()
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Keeps finite figures as MLflow metrics."""
         now = int(time.time() * 1000)
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
-        entries = [Metric(key, value, now, step) for key, value in finite.items()]
-        self.client.log_batch(self.run_id, metrics=entries)
+        self._log(Batch(metrics=[Metric(key, value, now, step) for key, value in finite.items()]))
 
     @as_tracking_error()
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Keeps facts as MLflow tags."""
-        entries = [RunTag(key, str(value)) for key, value in tags.items()]
-        self.client.log_batch(self.run_id, tags=entries)
+        self._log(Batch(tags=[RunTag(key, str(value)) for key, value in tags.items()]))
 
     @as_tracking_error()
     def log_figure(self, figure: Figure, name: str) -> None:
@@ -106,8 +115,29 @@ class MlflowRun:
     def child(self, name: str) -> Iterator[MlflowRun]:
         """Opens a nested run, ended with the block."""
         tags = {"mlflow.parentRunId": self.run_id}
-        with _open_run(self.client, self.experiment_id, name, tags) as run:
+        with _open_run(self.client, self.experiment_id, name, tags, Batch()) as run:
             yield run
+
+    def _log(self, batch: Batch) -> None:
+        if self.batch is None:
+            self._send(batch)
+        else:
+            self.batch.params += batch.params
+            self.batch.metrics += batch.metrics
+            self.batch.tags += batch.tags
+
+    def _send(self, batch: Batch) -> None:
+        """Sends a batch in as few calls as MLflow's bound on one allows."""
+        self.client.log_batch(self.run_id, batch.metrics[:MOST_METRICS], batch.params, batch.tags)
+        for start in range(MOST_METRICS, len(batch.metrics), MOST_METRICS):
+            self.client.log_batch(self.run_id, batch.metrics[start : start + MOST_METRICS])
+
+    @as_tracking_error()
+    def end(self, status: int) -> None:
+        """Ends the run, telling MLflow first what it does not know yet."""
+        if self.batch is not None:
+            self._send(self.batch)
+        self.client.set_terminated(self.run_id, RunStatus.to_string(status))
 
 
 @dataclass(frozen=True)
@@ -247,21 +277,20 @@ def _signed(run_id: str) -> str:
 
 @contextmanager
 def _open_run(
-    client: MlflowClient, experiment_id: str, name: str, tags: dict[str, str]
+    client: MlflowClient,
+    experiment_id: str,
+    name: str,
+    tags: dict[str, str],
+    batch: Batch | None = None,
 ) -> Iterator[MlflowRun]:
     with as_tracking_error():
         run = client.create_run(experiment_id, tags=tags, run_name=name)
-    recorder = MlflowRun(client, experiment_id, run.info.run_id)
+    recorder = MlflowRun(client, experiment_id, run.info.run_id, batch)
     try:
         yield recorder
     except BaseException:
         # What went wrong first is what the user is to see.
         with suppress(TrackingError):
-            _end(recorder, RunStatus.FAILED)
+            recorder.end(RunStatus.FAILED)
         raise
-    _end(recorder, RunStatus.FINISHED)
-
-
-@as_tracking_error()
-def _end(run: MlflowRun, status: int) -> None:
-    run.client.set_terminated(run.run_id, RunStatus.to_string(status))
+    recorder.end(RunStatus.FINISHED)
