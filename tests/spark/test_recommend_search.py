@@ -44,7 +44,7 @@ from sparkperso.recommend.data.user_histories import (
 from sparkperso.recommend.fit import task_runner as tasks_module
 from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.distributed_trial import judge_in_frames, try_in_frames
-from sparkperso.recommend.fit.driver_folds import read_exams
+from sparkperso.recommend.fit.driver_folds import read_folds
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter, choose_engine
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import (
@@ -220,7 +220,7 @@ def in_driver(events):
     cuts = make_cuts(events, CONFIG, split, AS_OF)
     times = [cut for cut, _ in cuts.spans]
     known = attributes_at_times(UserAttributes(Persons(events)), times).toArrow()
-    (*folds, _), is_rated = read_exams(cuts, K, CATALOGUE, known)
+    (*folds, _), is_rated = read_folds(cuts, K, CATALOGUE, known)
     assert not is_rated
     yield folds
     cuts.release()
@@ -229,7 +229,7 @@ def in_driver(events):
 def test_folds_from_one_collection_are_those_of_the_frames(prepared_folds, in_memory, in_driver):
     assert len(in_driver) == len(prepared_folds) == len(in_memory)
     for prepared, memory, here in zip(prepared_folds, in_memory, in_driver, strict=True):
-        found, asked = here.examined, prepared.profiles.select("user_id", "n_relevant")
+        found, asked = here.in_memory, prepared.profiles.select("user_id", "n_relevant")
         assert found.users.ids.tolist() == memory.users.ids.tolist()
         for name in ("data", "indices", "indptr"):
             for one, other in (
@@ -285,11 +285,11 @@ def test_the_test_in_the_driver_is_that_of_the_frames(prepared_folds, in_memory,
 
 def test_models_fitted_in_the_driver_are_those_of_tasks(prepared_folds, in_driver):
     wanted = {p.model: p for p in CANDIDATES}
-    here, failed = fitter().try_fit(in_driver[0].examined.users, wanted)
+    here, failed = fitter().try_fit(in_driver[0].in_memory.users, wanted)
     there = fitter().fit(prepared_folds[0].profiles, wanted)
     assert failed == {}
     for name, model in here.items():
-        scores = (one.scores(in_driver[0].examined.users) for one in (model, there[name]))
+        scores = (one.scores(in_driver[0].in_memory.users) for one in (model, there[name]))
         same_bits(*scores)
 
 

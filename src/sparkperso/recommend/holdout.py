@@ -25,7 +25,7 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
 from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
-from sparkperso.recommend.fit.driver_folds import HASH, DriverExam
+from sparkperso.recommend.fit.driver_folds import HASH, DriverFold
 from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
 from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, make_lists
@@ -72,7 +72,7 @@ class Comparison:
 def compare(
     models: Mapping[str, Fitted],
     challenger: str,
-    prepared: PreparedFold | DriverExam,
+    prepared: PreparedFold | DriverFold,
     catalogue: Catalogue,
     resampling: tuple[BootstrapConfig, int],
 ) -> Comparison:
@@ -211,7 +211,7 @@ class Judge:
 
 def _sums(
     models: Mapping[str, Fitted],
-    prepared: PreparedFold | DriverExam,
+    prepared: PreparedFold | DriverFold,
     catalogue: Catalogue,
     n_groups: int,
 ) -> dict[str, Sums]:
@@ -221,11 +221,11 @@ def _sums(
         name: Lister(model, "", catalogue, select, fallback, fills="cold")
         for name, model in models.items()
     }
-    if isinstance(prepared, DriverExam):
-        training = prepared.examined.users.training
+    if isinstance(prepared, DriverFold):
+        training = prepared.in_memory.users.training
         item_users = np.asarray(training.likes.sum(axis=0), np.float64).ravel()
         judging = Judge(catalogue, item_users, len(training), n_groups)
-        given = (prepared.examined, prepared.hashes)
+        given = (prepared.in_memory, prepared.hashes)
         return {name: judging.sums(lister, *given) for name, lister in listers.items()}
     judging = Judge(catalogue, _item_users(prepared, catalogue), prepared.n_train_users, n_groups)
     shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.k, FitSetting())

@@ -25,7 +25,7 @@ from sparkperso.recommend.data.user_histories import (
     attributes_of,
     profile_frame,
 )
-from sparkperso.recommend.fit.driver_folds import DriverExam, read_everybody, read_exams
+from sparkperso.recommend.fit.driver_folds import DriverFold, read_everybody, read_folds
 from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
@@ -33,7 +33,7 @@ from sparkperso.recommend.tune.search_space import draw
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import (
     SPACE,
-    AnyExam,
+    AnyFold,
     TuningContext,
     TuningResult,
     tune,
@@ -107,8 +107,8 @@ class Inputs:
 class PreparedSplit:
     """What models are fitted on and asked about: frames, or arrays in the driver's memory."""
 
-    folds: Sequence[AnyExam]
-    test: AnyExam
+    folds: Sequence[AnyFold]
+    test: AnyFold
     everybody: Users
     """The profiles of all users as of `as_of`."""
     is_rated: bool
@@ -143,7 +143,7 @@ class Trainer:
             prepared.release()
         self.say("testing the best of each model on the held-out part")
         contenders = self._contenders(found.tuned, inputs.champion)
-        users = test.examined.users if isinstance(test, DriverExam) else test.profiles
+        users = test.in_memory.users if isinstance(test, DriverFold) else test.profiles
         models, not_tested = self.fitter.try_fit(users, contenders)
         self._say_left_out(not_tested, "the test")
         ranked = [one for one in found.tuned.ranked(bench.metric) if self._name(one) in models]
@@ -173,11 +173,11 @@ class Trainer:
         times = [*(cut for cut, _ in cuts.spans), inputs.as_of]
         last = len(times) - 1
         known = attributes_at_times(inputs.attributes, times)
-        prepared_folds: Sequence[AnyExam] = ()
+        prepared_folds: Sequence[AnyFold] = ()
         try:
             if inputs.pairs is not None:
                 told = known.toArrow()
-                prepared_folds, is_rated = read_exams(cuts, config.search.k, catalogue, told)
+                prepared_folds, is_rated = read_folds(cuts, config.search.k, catalogue, told)
                 everybody = read_everybody(inputs.pairs, catalogue, told, (inputs.as_of, last))
                 yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], everybody, is_rated)
                 return
@@ -257,7 +257,7 @@ class Trainer:
             self.say(f"{name} is left out of {where}: {why}")
 
     def _compare(
-        self, models: Mapping[str, Fitted], winner: TrialResult, test: AnyExam
+        self, models: Mapping[str, Fitted], winner: TrialResult, test: AnyFold
     ) -> Comparison:
         resampling = (self.config.bootstrap, self.config.seed)
         return compare(models, self._name(winner), test, self.fitter.catalogue, resampling)
@@ -285,7 +285,7 @@ def require_enough(found: Mapping[str, int], minimum: MinimumConfig) -> None:
         )
 
 
-def require_test_users(test: AnyExam, minimum: MinimumConfig) -> None:
+def require_test_users(test: AnyFold, minimum: MinimumConfig) -> None:
     """Raises QualityGateError when too few users have a right answer on the test."""
     n_users = test.n_judged_users
     if n_users < minimum.test_users:

@@ -191,7 +191,7 @@ def _pairs_at(
     split: SplitConfig,
     spans: Sequence[tuple[datetime, datetime]],
 ) -> DataFrame:
-    """Returns `Cuts.pairs`."""
+    """Returns `FoldSet.pairs`."""
     rated = (F.col(EVENT_TYPE) == RATING) & F.col("value").isNotNull()
     columns: list[Column] = [F.min(TIMESTAMP).alias("first_at"), F.max(rated).alias("is_rated")]
     is_relevant = F.col(EVENT_TYPE).isin(list(split.relevant))

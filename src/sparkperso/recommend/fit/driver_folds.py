@@ -1,7 +1,7 @@
 """All folds in the driver's memory, from one collection of the pairs: what tasks get from frames.
 
-`Cuts.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other. What
-`prepared_fold.prepare_exam` does by joins and groups numpy does then, with the same rows to the
+`FoldSet.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other. What
+`prepared_fold.prepare_fold` does by joins and groups numpy does then, with the same rows to the
 digit.
 """
 
@@ -34,42 +34,42 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class DriverExam:
+class DriverFold:
     """A fold made ready for asking, in this process."""
 
     fold: Fold
-    examined: FoldInMemory
+    in_memory: FoldInMemory
     hashes: Ints
-    """xxhash64 of each user of `examined`."""
+    """xxhash64 of each user of `in_memory`."""
 
     @property
     def allowed(self) -> Flags:
         """Items with an event in training: what may be listed, and what coverage is a share of."""
-        return self.examined.allowed
+        return self.in_memory.allowed
 
     @property
     def k(self) -> int:
         """Length of the lists that are judged."""
-        return self.examined.k
+        return self.in_memory.k
 
     @property
     def n_items(self) -> int:
         """Size of the catalogue at the cut."""
-        return self.examined.n_items
+        return self.in_memory.n_items
 
     @property
     def n_judged_users(self) -> int:
         """Users with a history and a right answer."""
-        has_history = np.diff(self.examined.users.pairs.indptr) > 0
-        return int((has_history & (self.examined.answers.counts > 0)).sum())
+        has_history = np.diff(self.in_memory.users.pairs.indptr) > 0
+        return int((has_history & (self.in_memory.answers.counts > 0)).sum())
 
     def release(self) -> None:
         """Has nothing to let go of."""
 
 
-def read_exams(
+def read_folds(
     cuts: FoldSet, k: int, catalogue: Catalogue, known: pa.Table
-) -> tuple[list[DriverExam], bool]:
+) -> tuple[list[DriverFold], bool]:
     """Returns all folds made ready, and whether any item is rated.
 
     A fold is what `prepare_fold` gives, in memory. `known` is user_histories.attributes_at_times of
@@ -96,7 +96,7 @@ def read_exams(
         allowed[seen[(seen >= 0) & (first_at <= micros(cut))]] = True
         histories = pairs.histories(is_known, (strengths, last_at), rows, (cut, number))
         prepared_folds.append(
-            DriverExam(
+            DriverFold(
                 cuts.fold(number, round(float(cold), 6)),
                 FoldInMemory(histories, answers, allowed, k),
                 pairs.hashes[rows],
@@ -219,7 +219,7 @@ class Pairs:
 
 
 def _collected(cuts: FoldSet) -> pa.Table:
-    """Returns `Cuts.pairs` with times in microseconds, and user_hash."""
+    """Returns `FoldSet.pairs` with times in microseconds, and user_hash."""
     user_hash = F.xxhash64(USER_ID).alias(HASH)
     columns: list[Column | str] = [USER_ID, ITEM_ID, user_hash, "is_rated", _micros("first_at")]
     for n in range(len(cuts.spans)):

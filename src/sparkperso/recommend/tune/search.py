@@ -22,7 +22,7 @@ from sparkperso.recommend.fit.blend_weights import (
     weight_grid,
 )
 from sparkperso.recommend.fit.distributed_trial import blend_in_frames, try_in_frames
-from sparkperso.recommend.fit.driver_folds import DriverExam
+from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import (
@@ -56,9 +56,9 @@ class SearchPlan:
 
 @dataclass
 class Search:
-    """Tries candidates on exams: in tasks, or in this process where the exams are in its memory."""
+    """Tries candidates on folds: in tasks, or in this process where the folds are in its memory."""
 
-    prepared_folds: Sequence[PreparedFold | DriverExam]
+    prepared_folds: Sequence[PreparedFold | DriverFold]
     shared: Broadcast[Broadcasts]
     plan: SearchPlan
     recorder: RunRecorder
@@ -114,7 +114,7 @@ class Search:
         if not places:
             return
         asked = [candidates[place] for place in places]
-        is_here = all(isinstance(self.prepared_folds[fold], DriverExam) for fold in folds)
+        is_here = all(isinstance(self.prepared_folds[fold], DriverFold) for fold in folds)
         chunks = len(asked)
         if not is_here:
             chunks = chunks_for(len(asked), len(folds), self.plan.slots)
@@ -189,13 +189,13 @@ def _name(place: int, params: Any) -> str:
 
 
 def _worked(
-    prepared_folds: Mapping[int, PreparedFold | DriverExam], chunks: int, work: Work
+    prepared_folds: Mapping[int, PreparedFold | DriverFold], chunks: int, work: Work
 ) -> list[Any]:
     """Returns what work gives for each fold and chunk, done where the folds are."""
     here = {
-        fold: prepared.examined
+        fold: prepared.in_memory
         for fold, prepared in prepared_folds.items()
-        if isinstance(prepared, DriverExam)
+        if isinstance(prepared, DriverFold)
     }
     frames = {
         fold: prepared.profiles
@@ -206,7 +206,7 @@ def _worked(
 
 
 def learn_blend(
-    prepared_folds: Sequence[PreparedFold | DriverExam],
+    prepared_folds: Sequence[PreparedFold | DriverFold],
     shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,
@@ -232,7 +232,7 @@ def learn_blend(
 
 
 def _blend_sums(
-    prepared_folds: Sequence[PreparedFold | DriverExam],
+    prepared_folds: Sequence[PreparedFold | DriverFold],
     shared: Broadcast[Broadcasts],
     parts: Sequence[Any],
     fitter: Fitter,

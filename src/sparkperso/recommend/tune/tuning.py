@@ -15,7 +15,7 @@ from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
 from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
 from sparkperso.recommend.data.user_histories import Attributes
-from sparkperso.recommend.fit.driver_folds import DriverExam
+from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.explicit_als import rating_frame, rating_work
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
@@ -23,7 +23,7 @@ from sparkperso.recommend.fit.task_runner import Broadcasts, chunks_for, in_task
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
-AnyExam = PreparedFold | DriverExam
+AnyFold = PreparedFold | DriverFold
 SPACE = "Change the bounds that are named, or recommend.search.space"
 
 
@@ -72,7 +72,7 @@ class TuningResult:
 
 
 def tune(
-    bench: TuningContext, prepared_folds: Sequence[AnyExam], candidates: Sequence[Any], blend: bool
+    bench: TuningContext, prepared_folds: Sequence[AnyFold], candidates: Sequence[Any], blend: bool
 ) -> TuningResult:
     """Returns the best candidate of each model, and with `blend` the hybrid of the best.
 
@@ -113,7 +113,7 @@ def best_by_model(tried: Sequence[TrialResult], metric: str) -> dict[str, TrialR
 
 def blend_of(
     bench: TuningContext,
-    prepared_folds: Sequence[AnyExam],
+    prepared_folds: Sequence[AnyFold],
     shared: Any,
     best: Mapping[str, TrialResult],
 ) -> TrialResult | None:
@@ -145,7 +145,7 @@ def blend_of(
 
 
 def tune_ratings(
-    bench: TuningContext, prepared_folds: Sequence[AnyExam], candidates: Sequence[ExplicitParams]
+    bench: TuningContext, prepared_folds: Sequence[AnyFold], candidates: Sequence[ExplicitParams]
 ) -> TrialResult:
     """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
 
