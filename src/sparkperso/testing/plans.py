@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from py4j.java_gateway import is_instance_of
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
-FILES = "HadoopFsRelation"
-CACHE = "InMemoryRelation"
+SQL = "org.apache.spark.sql.execution"
+RELATION = f"{SQL}.datasources.LogicalRelation"
+FILES = f"{SQL}.datasources.HadoopFsRelation"
+CACHE = f"{SQL}.columnar.InMemoryRelation"
 
 
 class Work:
     """What Spark did: the number of its jobs, and the tables that each of its plans scans."""
 
-    def __init__(self) -> None:
-        self.jobs = 0
+    def __init__(self, gateway: Any) -> None:
+        self.gateway, self.jobs = gateway, 0
         self.plans: list[list[str]] = []
         """Per plan that was carried out, the folders that it scans, each as often as it does."""
         self._cached: set[str] = set()
@@ -33,13 +36,16 @@ class Work:
         """Notes what a carried out plan scans, and what fills the caches that it meets first."""
         folders: list[str] = []
         for leaf in _elements(plan.collectLeaves()):
-            kind = leaf.getClass().getSimpleName()
-            if kind == "LogicalRelation" and leaf.relation().getClass().getSimpleName() == FILES:
+            if self._is(leaf, RELATION) and self._is(leaf.relation(), FILES):
                 roots = _elements(leaf.relation().location().rootPaths())
                 folders += [root.toString() for root in roots]
-            if kind == CACHE:
+            if self._is(leaf, CACHE):
                 self._note_cache(leaf.cacheBuilder())
         self.plans.append(folders)
+
+    def _is(self, found: Any, kind: str) -> bool:
+        # Delta's relations are subclasses without a name.
+        return bool(is_instance_of(self.gateway, found, kind))
 
     def _note_cache(self, builder: Any) -> None:
         name = builder.toString()
@@ -58,7 +64,7 @@ def spark_work(spark: SparkSession) -> Iterator[Work]:
     ensure_callback_server_started(context._gateway)  # type: ignore[no-untyped-call]
     scheduler, bus = context._jsc.sc().dagScheduler(), context._jsc.sc().listenerBus()
     manager = spark._jsparkSession.listenerManager()
-    work, before = Work(), scheduler.numTotalJobs()
+    work, before = Work(context._gateway), scheduler.numTotalJobs()
     bus.waitUntilEmpty()
     manager.register(_Listener(work))
     try:

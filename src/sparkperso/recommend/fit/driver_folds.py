@@ -1,8 +1,8 @@
 """All folds in the driver's memory, from one collection of the pairs: what tasks get from frames.
 
-`FoldSet.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other. What
-`prepared_fold.prepare_fold` does by joins and groups numpy does then, with the same rows to the
-digit.
+`FoldSet.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other.
+What `prepared_fold.prepare_fold` does by joins and groups numpy does then, with the same rows to
+the digit.
 """
 
 from __future__ import annotations
