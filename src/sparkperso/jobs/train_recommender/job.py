@@ -97,8 +97,8 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         extend_index(job, USER_INDEX, interactions, USER_ID)
         extend_index(job, ITEM_INDEX, interactions.select(ITEM_ID).union(items), ITEM_ID)
     else:
-        extend_index(job, USER_INDEX, pairs, USER_ID)
-        every = pa.concat_tables([pairs.select([ITEM_ID]), items.toArrow()])
+        extend_index(job, USER_INDEX, texts_in(pairs, USER_ID), USER_ID)
+        every = texts_in(pairs, ITEM_ID) | texts_in(items.toArrow(), ITEM_ID)
         extend_index(job, ITEM_INDEX, every, ITEM_ID)
     require_enough(found, config.minimum)
     inputs = Inputs(
@@ -152,7 +152,12 @@ def require_none_later(job: Job, last_at: int) -> None:
         )
 
 
-def extend_index(job: Job, table: str, ids: DataFrame | pa.Table, id_column: str) -> None:
+def texts_in(table: pa.Table, name: str) -> set[str]:
+    """Returns the different texts of a column."""
+    return set(table.column(name).unique().to_pylist())
+
+
+def extend_index(job: Job, table: str, ids: DataFrame | set[str], id_column: str) -> None:
     """Appends ids that the index lacks: by Spark, or here where the ids are in memory."""
     number, known = TABLE_INDEX[table], job.lake.ref(table).read()
     writer = job.writer(table)
@@ -162,12 +167,7 @@ def extend_index(job: Job, table: str, ids: DataFrame | pa.Table, id_column: str
         if not rows.isEmpty():
             writer.append(rows)
         return
-    fresh = new_index_table(
-        known.select(id_column, number).toArrow(),
-        ids.column(id_column).to_pylist(),
-        id_column,
-        number,
-    )
+    fresh = new_index_table(known.select(id_column, number).toArrow(), ids, id_column, number)
     if fresh.num_rows:
         writer.append(job.spark.createDataFrame(fresh))
 
