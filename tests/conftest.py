@@ -11,9 +11,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Families of tests that ship with the package: their assertions say what was found, too.
 pytest.register_assert_rewrite("sparkperso.testing.models")
-# Fixtures of the whole pipeline on a sample, of the collector's spool, of a broker.
-pytest_plugins = ["tests.pipeline", "tests.spool", "tests.kafka"]
+# Fixtures of what lakes begin with, of the whole pipeline on a sample, of the collector's spool, of
+# a broker.
+pytest_plugins = ["tests.templates", "tests.pipeline", "tests.spool", "tests.kafka"]
 
+INTERPRETED = [
+    "spark.conf.spark.sql.codegen.wholeStage=false",
+    "spark.conf.spark.sql.codegen.factoryMode=NO_CODEGEN",
+]
 TEST_PROPERTIES = [
     "spark.master=local[2]",
     "spark.driver_memory=1500m",
@@ -26,6 +31,8 @@ TEST_PROPERTIES = [
     "-XX:ReservedCodeCacheSize=256m",
     # Delta keeps the plans of each table's state, of 10,000 tables: every test has its own lake.
     "spark.conf.spark.databricks.delta.delta.log.cacheSize=30",
+    # Nor is a plan that runs once worth being compiled; tests of the whole pipeline do compile.
+    *INTERPRETED,
     # A broadcast join of ten rows takes a whole page, of up to 64 MB, until its plan is collected.
     "spark.conf.spark.buffer.pageSize=1m",
     "spark.conf.spark.sql.ui.retainedExecutions=10",
@@ -43,6 +50,13 @@ def overridden(*layers):
 
 ON_THE_PIPELINE = {"test_cluster_pipeline", "test_docs", "test_notebooks", "test_pipeline"}
 """Files whose tests share one run of the whole pipeline."""
+LONGEST = (
+    *("test_cluster_pipeline", "test_notebooks", "test_docs", "test_pipeline"),
+    *("test_recommend_jobs", "test_stream_segments", "test_stream_events", "test_airflow"),
+    *("test_ingest_events", "test_build_segments", "test_stream_killed", "test_literals"),
+    *("test_replay_quarantine", "test_recommend_search", "test_benchmark"),
+)
+"""Files that take over a minute, longest first: no process is to be left with one at the end."""
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
 
@@ -69,6 +83,12 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+def pytest_collection_modifyitems(items):
+    """Puts the longest files first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 @pytest.fixture
 def golden(request):
     """Returns check(name, text), which compares with tests/golden/<name> or rewrites it."""
@@ -85,7 +105,7 @@ def golden(request):
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark(templates):
     from sparkperso.config import load_settings
     from sparkperso.platform.session import build_session
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import TEST_PROPERTIES, overridden
+from tests.conftest import INTERPRETED, TEST_PROPERTIES, overridden
 
 # A search that a test can wait for. What is searched is no part of what these tests look at.
 SMALL_SEARCH = [
     "recommend.search.space=[{model: popularity, half_life_days: 14},"
     " {model: als_implicit, rank: [4, 8], max_iter: 4}, {model: ease}]",
+    "recommend.split.fold_ends=[0.7]",
+    "recommend.bootstrap.n_resamples=200",
     "segments.num_seeds=1",
     "segments.segmentations=[behaviour, audiences]",
 ]
@@ -30,6 +32,19 @@ class Pipeline:
     outcomes: dict
     reads: dict
     """Step → tables that Spark was made to read meanwhile."""
+
+
+@contextmanager
+def compiled(spark):
+    """Lets Spark compile plans inside the block, as it does wherever it is not tested."""
+    assigned = [line.removeprefix("spark.conf.").split("=") for line in INTERPRETED]
+    for name, _ in assigned:
+        spark.conf.unset(name)
+    try:
+        yield
+    finally:
+        for name, value in assigned:
+            spark.conf.set(name, value)
 
 
 @contextmanager
@@ -92,7 +107,7 @@ def run_pipeline(spark, sample_file, small_conf):
         assignments = overridden(TEST_PROPERTIES, SMALL_SEARCH, set)
         settings = load_settings(conf_dir=small_conf, assignments=assignments, lake=str(root))
         options = {"source": "online_retail", "path": str(sample_file)}
-        with recorded_reads(root) as reads:
+        with recorded_reads(root) as reads, compiled(spark):
             outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))
         return Pipeline(root, small_conf, sample_file, outcomes, reads)
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import JobError, WriteConflictError
-from sparkperso.platform.lake import Lake, TableRef, Txn
+from sparkperso.platform.lake import Lake, TableRef, TableWriter, Txn
 from sparkperso.testing.plans import spark_work
 
 ROW = ("r1", "s", "b", "received", 3, datetime(2026, 1, 1))
@@ -50,10 +51,26 @@ def test_an_error_lists_every_difference_from_the_schema(lake, rows):
 
 
 def test_tables_are_readable_by_delta_rs(lake, rows):
-    from deltalake import DeltaTable
-
     lake.writer("ops/data_quality").append(rows)
     assert DeltaTable(lake.ref("ops/data_quality").place).to_pyarrow_table().num_rows == 1
+
+
+@pytest.mark.parametrize("name", ["silver/events", "gold/segment_history"])
+def test_an_empty_table_of_the_tests_is_as_delta_creates_it(spark, tmp_path, name):
+    """Tests copy the first commit of a table that was created before; see tests/templates.py."""
+    first, second, real = (
+        Lake(spark, LakeConfig(root=str(tmp_path / root))).writer(name)
+        for root in ("first", "second", "real")
+    )
+    first.create()
+    second.create()
+    TableWriter.create.__wrapped__(real)
+    copied, real = (DeltaTable(writer.ref.place) for writer in (second, real))
+    assert copied.schema().to_json() == real.schema().to_json()
+    assert copied.protocol() == real.protocol()
+    found, wanted = copied.metadata(), real.metadata()
+    for part in ("description", "partition_columns", "configuration"):
+        assert getattr(found, part) == getattr(wanted, part)
 
 
 def test_a_lake_may_be_a_relative_folder(spark, rows, tmp_path, monkeypatch):
