@@ -19,7 +19,7 @@ from airflow.sdk import DAG, task
 COMMAND = shlex.split(os.environ.get("SPARKPERSO_COMMAND", "sparkperso"))
 OPTIONS = shlex.split(os.environ.get("SPARKPERSO_OPTIONS", ""))
 SCHEDULE = os.environ.get("SPARKPERSO_SCHEDULE", "@weekly")
-FINAL = {2: "the command or its configuration is wrong", 3: "a quality gate said no"}
+FINAL = {2: "the command or its configuration is wrong", 3: "a quality gate failed"}
 
 
 def carry_out(name: str) -> None:
