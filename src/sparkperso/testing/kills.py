@@ -51,10 +51,12 @@ class Balance:
         return [f"{law}: {a:,} is not {c:,}" for law, (a, c) in pairs.items() if a != c]
 
 
-def stream_command(lake: Path, max_files: int = 1) -> list[str]:
+def stream_command(lake: Path, max_files: int = 1, settings: Sequence[str] = ()) -> list[str]:
     """Returns the command that takes in the collector's spool by a stream, in bites of files."""
     line = [sys.executable, "-m", "sparkperso.cli.main", "ingest-events", "--source", "collector"]
-    return [*line, "--stream", "--lake", str(lake), "--set", f"stream.max_files={max_files}"]
+    line += ["--stream", "--lake", str(lake)]
+    settings = [f"stream.max_files={max_files}", *settings]
+    return [*line, *(word for setting in settings for word in ("--set", setting))]
 
 
 def run_and_kill(command: Sequence[str], lake: Path, log: Path, seconds: float) -> bool:
