@@ -11,8 +11,16 @@ from pyspark.sql import functions as F
 from tests.spool import line
 
 from sparkperso.core.errors import UsageError
+from sparkperso.ingest.batch import rules_hash
+from sparkperso.ingest.sources.mapping import AT
+from sparkperso.ingest.sources.readers import FILE
+from sparkperso.ingest.sources.stream_sources import classify_stream
 from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs.ingest_events.batch import read_ingest_rules
+from sparkperso.jobs.ingest_events.stream import Stream, for_small_batches
+from sparkperso.pipeline.checkpoint import Identity, locked
 from sparkperso.pipeline.step import carry_out
+from sparkperso.pipeline.stream_progress import ProgressLog
 from sparkperso.platform.lake import TableWriter
 
 COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
@@ -78,17 +86,39 @@ def test_a_stream_and_batch_runs_leave_each_others_files_alone(lake, spool, stre
     assert n_rows(lake, "bronze/events", "silver/events") == [4, 4]
 
 
-def test_a_stream_that_fails_after_any_write_ends_with_the_same_counts(
-    lake, spool, stream, monkeypatch
+@pytest.fixture
+def take(lake, make_job):
+    """Returns run(*settings), which takes in all lines as one micro-batch, and returns its counts.
+
+    It is always micro-batch 0 of one checkpoint: as Spark hands it over, again after a failure.
+    """
+
+    def run(*settings):
+        job = make_job("ingest-events", set=settings, source="collector", path=None)
+        rules = read_ingest_rules(job)
+        lines = job.spark.read.format("text").load(f"{lake.config.root}/_spool/ready")
+        arrival = F.col("_metadata.file_modification_time").alias(AT)
+        lines = lines.select("value", F.col(FILE).alias("_file"), arrival)
+        identity = Identity("collector", "files", "lake:_spool", rules_hash(rules), "generation")
+        stream = Stream(job, rules, identity, ProgressLog(job, identity))
+        with for_small_batches(job):
+            stream.take(classify_stream(lines, rules), 0)
+        return [stream.totals[name] for name in COUNTS]
+
+    return run
+
+
+def test_a_micro_batch_that_fails_after_any_write_ends_with_the_same_counts(
+    lake, spool, take, monkeypatch
 ):
     consent = line(9, event_type="consent", metadata={"purposes": {"analytics": True}})
     item = line(1, event_type="item_view", item_id="i1")
     spool("a", [item, line(2, **BAD), item, line(3), consent])
     written = Writes(monkeypatch)
     while written.fails_once_more():
-        with pytest.raises(Exception, match="pulled the plug"):
-            stream()
-    assert stream("stream.compact_every=1") == [5, 3, 1, 1, 0]
+        with pytest.raises(OSError, match="pulled the plug"):
+            take()
+    assert take("stream.compact_every=1") == [5, 3, 1, 1, 0]
     assert booked(lake) == [5, 3, 1, 1, 0]
     tables = ("bronze/events", "silver/events", "silver/quarantine", "silver/consents")
     assert n_rows(lake, *tables) == [5, 3, 1, 1]
@@ -124,10 +154,18 @@ def checkpoint(lake):
     return Path(lake.config.root) / "_checkpoints" / "ingest-events-collector-files"
 
 
-def test_a_new_checkpoint_under_an_old_id_is_refused(lake, spool, stream):
+def test_a_checkpoint_is_for_one_stream_of_its_source_and_only_whole(lake, spool, stream, tmp_path):
     spool("a", [line(1)])
     stream()
+    with locked(str(checkpoint(lake))), pytest.raises(UsageError, match="Another process"):
+        stream()
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="belongs to source 'collector' from files lake:_spool"):
+        stream(path=str(tmp_path / "other"))
     identity = (checkpoint(lake) / "sparkperso.json").read_text()
+    (checkpoint(lake) / "sparkperso.json").unlink()
+    with pytest.raises(UsageError, match=r"no sparkperso\.json"):
+        stream()
     checkpoint(lake).rename(checkpoint(lake).with_name("old"))
     checkpoint(lake).mkdir()
     (checkpoint(lake) / "sparkperso.json").write_text(identity)
@@ -135,22 +173,6 @@ def test_a_new_checkpoint_under_an_old_id_is_refused(lake, spool, stream):
         stream()
     (checkpoint(lake) / "sparkperso.json").unlink()
     assert stream() == [0, 0, 0, 0, 0]
-
-
-def test_a_checkpoint_without_its_id_is_refused(lake, spool, stream):
-    spool("a", [line(1)])
-    stream()
-    (checkpoint(lake) / "sparkperso.json").unlink()
-    with pytest.raises(UsageError, match=r"no sparkperso\.json"):
-        stream()
-
-
-def test_a_checkpoint_of_another_place_is_refused(lake, spool, stream, tmp_path):
-    spool("a", [line(1)])
-    stream()
-    (tmp_path / "other").mkdir()
-    with pytest.raises(UsageError, match="belongs to source 'collector' from files lake:_spool"):
-        stream(path=str(tmp_path / "other"))
 
 
 def test_rules_may_not_change_amid_a_micro_batch(lake, spool, stream, monkeypatch):
@@ -163,15 +185,6 @@ def test_rules_may_not_change_amid_a_micro_batch(lake, spool, stream, monkeypatc
         stream("ingest.max_age_days=700")
     assert stream() == [2, 1, 1, 0, 0]
     assert stream("ingest.max_age_days=700") == [0, 0, 0, 0, 0]
-
-
-def test_a_second_stream_on_one_checkpoint_is_refused(lake, spool, stream):
-    spool("a", [line(1)])
-    stream()
-    from sparkperso.pipeline.checkpoint import locked
-
-    with locked(str(checkpoint(lake))), pytest.raises(UsageError, match="Another process"):
-        stream()
 
 
 def test_a_source_that_needs_all_records_at_once_cannot_be_streamed(stream):
