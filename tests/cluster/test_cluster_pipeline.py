@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import NamedTuple
 
 import pytest
+from deltalake import DeltaTable
 from tests.pipeline import SMALL_SEARCH
 
 from sparkperso.config import load_settings
@@ -21,41 +25,85 @@ SETTINGS = [
     "spark.shuffle_partitions=2",
     "spark.conf.spark.databricks.delta.snapshotPartitions=2",
 ]
-ALLOWED = {0, QualityGateError.exit_status}
+STATUS = 3
+SECOND = f"""
+import sys
+
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+from sparkperso.cli.main import run_cli
+
+assert run_cli(["ingest-events", *sys.argv[1:]]) == 0
+lake = sys.argv[sys.argv.index("--lake") + 1]
+spark = SparkSession.getActiveSession()
 
 
-SUBMITTED = ("ingest_events", "run")
-"""Two applications: the second finds the first one's work done, and goes on from its tables."""
+def where(_):
+    import os
+    import time
+    time.sleep(1)  # long enough for both executors to be given a task
+    yield os.getppid(), os.environ["SPARK_EXECUTOR_DIRS"], TaskContext.get().partitionId()
+
+
+places = spark.sparkContext.parallelize(range(4), 4).mapPartitions(where)
+frame = places.toDF(["pid", "folder", "id"])
+frame.write.format("delta").save(f"{{lake}}/places")
+assert spark.read.format("delta").load(f"{{lake}}/places").count() == 4
+raise SystemExit({STATUS})
+"""
+"""An application that finds the first one's work done, writes a table of where its tasks ran, and
+ends with a status of its own."""
+
+
+class Submitted(NamedTuple):
+    """A lake that two applications have filled, and how they ended."""
+
+    root: Path
+    run: CompletedProcess
+    second: CompletedProcess
 
 
 @pytest.fixture(scope="module")
-def cluster_lake(cluster, sample_file, small_conf, tmp_path_factory):
-    """A lake that submitted jobs have filled; and their exit statuses."""
-    root = tmp_path_factory.mktemp("submitted") / "lake"
+def submitted(cluster, sample_file, small_conf, put_database, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("submitted")
+    root = folder / "lake"
+    put_database(load_settings(lake=str(root)))
     options = ["--conf-dir", str(small_conf), "--lake", str(root)]
     options += [word for setting in SETTINGS for word in ("--set", setting)]
     options += ["--source", "online_retail", "--path", str(sample_file)]
-    statuses = {}
-    for name in SUBMITTED:
-        answer = submit(cluster, JOBS / f"{name}.py", options)
-        assert answer.returncode in ALLOWED, f"{name}: {answer.stderr[-3000:]}"
-        statuses[name] = answer.returncode
-    return root, statuses
+    run = submit(cluster, JOBS / "run.py", options)
+    assert run.returncode in {0, QualityGateError.exit_status}, run.stderr[-3000:]
+    script = folder / "second.py"
+    script.write_text(SECOND)
+    return Submitted(root, run, submit(cluster, script, ["--env", "cluster", *options]))
 
 
-def test_the_tables_are_those_of_one_process(spark, pipeline, cluster_lake):
-    root, statuses = cluster_lake
-    lakes = [Lake(spark, load_settings(lake=str(place)).lake) for place in (pipeline.root, root)]
+def test_the_tables_are_those_of_one_process(spark, pipeline, submitted):
+    places = (pipeline.root, submitted.root)
+    lakes = [Lake(spark, load_settings(lake=str(place)).lake) for place in places]
     assert_same_tables(*lakes)
     gates = {name for name, outcome in pipeline.outcomes.items() if outcome.status == "gate"}
     runs = lakes[1].ref("ops/runs").read().where("status = 'gate'").collect()
     assert {run.job for run in runs} == gates
-    assert statuses == {"ingest_events": 0, "run": QualityGateError.exit_status if gates else 0}
+    assert submitted.run.returncode == (QualityGateError.exit_status if gates else 0)
 
 
-def test_the_executors_did_the_work(cluster, cluster_lake):
+def test_a_second_application_goes_on_from_the_tables_of_the_first(submitted):
+    assert "received 0" in submitted.second.stdout, submitted.second.stderr[-3000:]
+
+
+def test_the_exit_status_is_that_of_the_job(submitted):
+    assert submitted.second.returncode == STATUS, submitted.second.stderr[-3000:]
+
+
+def test_both_workers_write_delta_in_processes_of_their_own(submitted):
+    rows = DeltaTable(str(submitted.root / "places")).to_pyarrow_table().to_pylist()
+    assert len({row["folder"] for row in rows}) == 2
+    assert os.getpid() not in {row["pid"] for row in rows}
+
+
+def test_the_executors_did_the_work(cluster, submitted):
     assert cluster.alive_workers() == 2
-    logs = [path.parent.parent.name for path in cluster.folder.glob("work-*/app-*/*/stderr")]
-    workers = {path.parents[2].name for path in cluster.folder.glob("work-*/app-*/*/stderr")}
-    assert workers == {"work-0", "work-1"}
-    assert len(set(logs)) >= len(SUBMITTED)
+    logs = list(cluster.folder.glob("work-*/app-*/*/stderr"))
+    assert {path.parents[2].name for path in logs} == {"work-0", "work-1"}
+    assert len({path.parents[1].name for path in logs}) >= len({"run", "second"})

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparkperso.core.errors import JobError
+from sparkperso.platform.class_archive import java_options
 from sparkperso.platform.jars import require_jars, spark_home
 from sparkperso.platform.java import require_java
 
@@ -23,7 +24,8 @@ HOST = "127.0.0.1"
 DEPLOY = "org.apache.spark.deploy"
 START_SECONDS = 180
 # Short runs: the optimising compiler would take longer than it saves.
-SHORT_RUN = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# One compiler has 48 MB for its code by default: full after some minutes, it stops for good.
+SHORT_RUN = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def submit(
     """Runs a job on the cluster by spark-submit and returns its exit status and output."""
     line = spark_submit_line(job, cluster.url, require_jars(), arguments)
     small = ["--driver-memory", "1g", "--executor-memory", "1g"]
-    small += ["--driver-java-options", SHORT_RUN]
-    small += ["--conf", f"spark.executor.extraJavaOptions={SHORT_RUN}"]
+    small += ["--driver-java-options", _options_of_java()]
+    small += ["--conf", f"spark.executor.extraJavaOptions={_options_of_java()}"]
     command = [str(spark_home() / "bin" / line[0]), *small, *line[1:]]
     return subprocess.run(
         command, env=_environment(), capture_output=True, text=True, timeout=timeout, check=False
@@ -111,7 +113,7 @@ def _daemon(folder: Path, name: str, line: Sequence[str]) -> Iterator[None]:
             env={
                 **_environment(),
                 "SPARK_DAEMON_MEMORY": "512m",
-                "SPARK_DAEMON_JAVA_OPTS": SHORT_RUN,
+                "SPARK_DAEMON_JAVA_OPTS": _options_of_java(),
             },
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -144,6 +146,10 @@ def _wait(cluster: Cluster, n_workers: int) -> None:
                 f"Read the logs in {cluster.folder}",
             )
         time.sleep(0.3)
+
+
+def _options_of_java() -> str:
+    return " ".join([SHORT_RUN, *java_options()])
 
 
 def _environment() -> dict[str, str]:
