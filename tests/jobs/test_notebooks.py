@@ -6,12 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.conftest import TEST_PROPERTIES
+from tests.conftest import TEST_PROPERTIES, overridden
 from tests.pipeline import SMALL_SEARCH
 
 from sparkperso.testing.notebooks import run_notebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+# The jobs have done their work on this lake: here they are to run, and their tables to be shown.
+SHORT = [
+    "segments.segmentations=[audiences]",
+    "recommend.search.space=[{model: als_implicit, rank: 4, max_iter: 2}]",
+    "recommend.search.explicit=[]",
+]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +28,7 @@ def show(spark, pipeline, tmp_path_factory):
     common = {
         "ENV": "local",
         "LAKE": str(root),
-        "SETTINGS": [*TEST_PROPERTIES, *SMALL_SEARCH],
+        "SETTINGS": overridden(TEST_PROPERTIES, SMALL_SEARCH, SHORT),
     }
     return lambda name, **more: run_notebook(NOTEBOOKS / f"{name}.py", spark, {**common, **more})
 

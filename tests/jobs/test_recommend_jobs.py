@@ -27,12 +27,17 @@ SEARCH = [
     "recommend.minimum.items=20",
     "recommend.lists.n_items=5",
     "recommend.lists.popular_min_events=100",
+    "recommend.bootstrap.n_resamples=200",
 ]
 SHORT = [
     "recommend.search.space=[{model: popularity, half_life_days: 7}, {model: ease, reg_param: 10},"
     " {model: als_implicit, rank: 2, alpha: 5, max_iter: 2}]",
     "recommend.search.explicit=[]",
 ]
+ITEM = {
+    **{"item_id": "i00", "title": "Lamp", "tags": ["new"], "attributes": {}},
+    **{"first_seen_at": START, "seen_at": (None, None, None)},
+}
 LISTS = ["gold/recommendations", "gold/popular_items", "gold/similar_items"]
 FACTORS = ["gold/als_user_factors", "gold/als_item_factors"]
 
@@ -303,21 +308,19 @@ def test_what_cannot_be_fitted_is_left_out_and_a_version_of_other_items_is_anoth
     was = champion.document["model_version"]
     kept = trained.read("gold/model_arrays").where(f"model_version = '{was}'").count()
     before = lists_of(trained)
-    item = {"item_id": "i00", "title": "Lamp", "tags": ["new"], "attributes": {}}
-    item |= {"first_seen_at": START, "seen_at": (None, None, None)}
-    trained.job("fill").writer("silver/items").append(
-        table_frame(trained.spark, "silver/items", [item])
-    )
-    # The very same settings: nothing but the items differs.
-    summary = jobs[0].STEP.action(trained.job("train-recommender"))
-    document = trained.job("look").tracking.by_alias("recommender", "candidate").document
-    assert document["config_hash"] == champion.document["config_hash"]
-    assert document["model_version"] != was
-    assert "left out" not in summary
-    lines, job = [], trained.job("train-recommender", "recommend.max_item_pairs=10", *SHORT)
-    job.say = lines.append
-    summary = jobs[0].STEP.action(job)
-    document = trained.job("look").tracking.by_alias("recommender", "candidate").document
+    lines, documents = [], []
+    for items in ([], [ITEM]):
+        trained.job("fill").writer("silver/items").append(
+            table_frame(trained.spark, "silver/items", items)
+        )
+        # The very same settings: nothing but the items differs.
+        job = trained.job("train-recommender", "recommend.max_item_pairs=10", *SHORT)
+        job.say = lines.append
+        summary = jobs[0].STEP.action(job)
+        documents.append(trained.job("look").tracking.by_alias("recommender", "candidate").document)
+    former, document = documents
+    assert document["config_hash"] == former["config_hash"] != champion.document["config_hash"]
+    assert len({was, former["model_version"], document["model_version"]}) == 3
     assert summary["left out"].startswith("ease_3")
     assert "40 items; it is fitted on up to 10" in document["left_out"]["ease_3"]
     assert document["strategy"] != "ease"
