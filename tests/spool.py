@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,15 @@ def line(number, collected=(), **changes):
 def spool(lake):
     """Returns put(name, lines), which hands a file over as the collector does."""
 
-    def put(name, lines):
-        ready = Path(lake.config.root) / "_spool" / "ready"
-        ready.mkdir(parents=True, exist_ok=True)
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (ready / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return partial(hand_over, Path(lake.config.root))
 
-    return put
+
+def hand_over(root, name, lines):
+    """Hands a file over to the spool of a lake."""
+    ready = root / "_spool" / "ready"
+    ready.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (ready / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
-from tests.spool import line
+from tests.conftest import TEST_PROPERTIES, overridden
+from tests.spool import hand_over, line
 
+from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
 from sparkperso.jobs import replay_quarantine
+from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.lake import TableWriter
 
@@ -28,13 +33,25 @@ def replay(make_job):
     return run
 
 
-@pytest.fixture
-def rejected(spool, ingest):
+@pytest.fixture(scope="module")
+def lake_with_rejected(spark, tmp_path_factory):
     """One good event in silver; two ahead of their time, one of no known type, one broken."""
+    root = tmp_path_factory.mktemp("rejected") / "lake"
     ahead = line(2, timestamp="2026-06-01T12:00:00Z")
     again = {**line(1), "timestamp": "2026-06-01T12:00:01Z"}
-    spool("a", [line(1), ahead, again, line(3, event_type="nonsense"), "no object"])
-    ingest("ingest.max_rejected_share=1")
+    nonsense = line(3, event_type="nonsense")
+    hand_over(root, "a", [line(1), ahead, again, nonsense, "no object"])
+    assignments = overridden(TEST_PROPERTIES, ["ingest.max_rejected_share=1"])
+    settings = load_settings(assignments=assignments, lake=str(root))
+    options = {"source": "collector", "path": None}
+    carry_out(ingest_events.STEP, Job("ingest-events", settings, spark, options, say=str))
+    return root
+
+
+@pytest.fixture
+def rejected(lake_with_rejected, lake):
+    """This test's lake is a copy of that one."""
+    shutil.copytree(lake_with_rejected, lake.config.root)
 
 
 def events(lake):

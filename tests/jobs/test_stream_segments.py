@@ -59,13 +59,19 @@ def test_days_of_events_live_is_the_batch_to_the_row(place):
     assert place.told() == told
 
 
-def test_a_run_that_breaks_off_is_completed_by_the_next(place, monkeypatch):
+def test_a_checkpoint_is_for_one_process_and_a_run_that_breaks_off_is_completed_by_the_next(
+    place, monkeypatch
+):
     events = many_events(20)
     place.add(events[:100])
     monkeypatch.setattr(memberships, "record_changes", broken)
+    lines = []
     with pytest.raises(Exception, match="power cut"):
-        place.live_while(lambda: place.add_and_wait(events[100:200]))
+        place.live_while(lambda: place.add_and_wait(events[100:200]), say=lines.append)
     monkeypatch.undo()
+    checkpoint = lines[0].rpartition(" ")[2]
+    with locked(checkpoint), pytest.raises(UsageError, match="Another process uses"):
+        place.live()
     place.add(events[200:])
     place.live("segments.live.max_files=1")
     inside = {}
@@ -180,8 +186,3 @@ def test_what_cannot_be_followed_is_said(place):
     place.add([simple("u1", 0, AS_OF)])
     with pytest.raises(ConfigError, match="None of clusters has kind: rules"):
         place.live("segments.segmentations=[clusters]")
-    lines = []
-    place.live_while(lambda: None, say=lines.append)
-    checkpoint = lines[0].rpartition(" ")[2]
-    with locked(checkpoint), pytest.raises(UsageError, match="Another process uses"):
-        place.live()
