@@ -140,7 +140,7 @@ class ModelTests:
 
     def test_a_users_scores_are_the_same_alone_and_in_any_block(self) -> None:
         """To the bit."""
-        users = with_strangers(random_users())
+        users = with_cold_users(random_users())
         model = self.fit(random_users())
         scores = model.scores(users)
         for row in range(len(users)):
@@ -179,7 +179,7 @@ class ModelTests:
 
     def test_a_model_read_back_gives_the_same_bits(self) -> None:
         """From rows in any order, each of them an array in NumPy's own format."""
-        users = with_strangers(random_users())
+        users = with_cold_users(random_users())
         model = self.fit(random_users())
         rows = list(to_rows(model.arrays()))
         assert all(data.startswith(b"\x93NUMPY") for _, _, data in rows)
@@ -195,7 +195,7 @@ class ModelTests:
 
     def test_reasons_add_up_to_the_score(self) -> None:
         """Base plus contributions is the score, for every listed item of every user."""
-        users = with_strangers(random_users())
+        users = with_cold_users(random_users())
         model = self.fit(random_users())
         scores, explain = model.scores(users).astype(np.float64), model.explainer(users)
         lists = listed(model, users, 10)
@@ -269,7 +269,7 @@ def listed(model: Fitted, users: Histories, n: int) -> Lists:
     return best_items(model, users, Selection(n))
 
 
-def with_strangers(users: Histories) -> Histories:
+def with_cold_users(users: Histories) -> Histories:
     """Returns the users, and two without history: one of a known country, one of none."""
     pairs = csr_matrix(
         (users.pairs.data, users.pairs.indices, [*users.pairs.indptr, *[users.pairs.nnz] * 2]),
