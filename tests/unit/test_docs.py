@@ -25,3 +25,26 @@ PLACES = [
 def test_a_table_that_is_named_is_there(path):
     named = set(NAME.findall(path.read_text(encoding="utf-8")))
     assert named <= TABLES.keys()
+
+
+def test_where_a_number_is_names_files_that_there_are_and_at_most_six():
+    text = (ROOT / "docs" / "where.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| (.+) \|$", text, re.MULTILINE)[1:]
+    assert len(rows) > 12
+    for number, walk in rows:
+        files = re.findall(r"`([\w/]+\.py)`", walk)
+        assert 2 <= len(files) <= 6, number
+        for file in files:
+            assert (ROOT / "src" / "sparkperso" / file).is_file(), (number, file)
+        for name in re.findall(r"`(\w+)`", walk):
+            assert any(
+                re.search(rf"def {name}\b", (ROOT / "src" / "sparkperso" / file).read_text())
+                for file in files
+            ), (number, name)
+
+
+def test_what_the_case_study_imports_is_exported():
+    import sparkperso.recommend as package
+
+    for name in package.__all__:
+        assert callable(getattr(package, name))
