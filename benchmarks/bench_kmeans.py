@@ -32,7 +32,7 @@ from sparkperso.config import load_settings
 from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.features.scaling import fit_scalers, scale_features
-from sparkperso.jobs.build_segments.tables import FEATURES, SCALED, write_segmentation
+from sparkperso.jobs.build_segments.tables import FEATURES, SCALED, Built, write_segmentations
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.session import build_session
 from sparkperso.schemas import TABLES
@@ -115,7 +115,7 @@ def ours(job: Job, plan: KMeansSegmentation, k: int) -> dict[str, float]:
     partitions = math.ceil(size / job.settings.segments.users_per_partition)
     with cached_points(scaled, plan.features, partitions) as points:
         with clock.part("fit"):
-            tried = mini_batch(points, size, plan.search_users)
+            tried = mini_batch(points, size, job.settings.segments.driver_users)
             matrix = points_in_driver(points if tried is None else tried)
             centres = best_centres(matrix, plan, k, SEED, job.settings.segments.num_seeds)
             if tried is not None:
@@ -137,7 +137,7 @@ def ours(job: Job, plan: KMeansSegmentation, k: int) -> dict[str, float]:
         with clock.part("writing"):
             result = SegmentationResult("bench", "kmeans", True, members, profiles, {}, {})
             stamp = Stamp(f"run-{time.time()}", datetime.now(timezone.utc), AS_OF)
-            write_segmentation(job, result, stamp, population)
+            write_segmentations(job, [Built(plan, result, stamp, {})], {}, population.size)
             assigned.unpersist()
     whole = sum(seconds for name, seconds in clock.seconds.items() if name != "choosing k")
     return {**clock.seconds, "whole": whole}

@@ -16,6 +16,7 @@ from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out, is_up_to_date
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import table_frame
+from sparkperso.testing.jobs import jobs_started
 
 AS_OF = datetime(2011, 1, 1)
 SEARCH = [
@@ -33,6 +34,8 @@ naming:
     frequency: {unit: orders, high: {adjective: frequent}}
     monetary: {unit: spent, high: {noun: big spenders}}
 """
+MOST_JOBS = 80
+"""Spark jobs of a run on few users, whatever their number: each is a plan to compile."""
 SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS = STEP.outputs
 
 
@@ -142,10 +145,14 @@ def test_too_few_users_close_the_gate_and_leave_the_segments(first, lake, open_j
     assert content(lake, SEGMENTS) == before
 
 
-def test_a_second_run_changes_run_columns_only_and_an_edited_file_is_noticed(first, lake, open_job):
+def test_a_second_run_changes_run_columns_only_and_an_edited_file_is_noticed(
+    spark, first, lake, open_job
+):
     kept = [table for table in STEP.outputs if table != RUNS]
     before = {table: content(lake, table) for table in kept}
+    jobs = jobs_started(spark)
     carry_out(STEP, open_job())
+    assert jobs_started(spark) - jobs <= MOST_JOBS
     assert {table: content(lake, table) for table in kept} == before
     last = lake.ref(RUNS).read().orderBy("assigned_at").collect()[-1]
     assert (last.n_common, last.moved_share, last.adjusted_rand_index) == (50, 0, 1)

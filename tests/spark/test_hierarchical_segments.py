@@ -12,7 +12,7 @@ from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.segments.hierarchy.build import build_hierarchical
-from sparkperso.testing.segments import WORDS, group_rows, population
+from sparkperso.testing.segments import WORDS, group_rows, population, require_same
 
 SETTINGS = SegmentsConfig(users_per_partition=100)
 
@@ -64,6 +64,17 @@ def test_many_users_are_merged_by_the_centres_of_clusters(spark, exact, rows, le
     assert found.figures["leaves"] <= 12 < exact.figures["leaves"]
     assert_df_equality(found.members, exact.members, ignore_row_order=True)
     assert [p.label for p in found.profiles] == [p.label for p in exact.profiles]
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_exact": 10, "n_leaves": 12}])
+def test_spark_finds_what_is_found_in_the_driver(spark, rows, exact, changes):
+    both = [
+        build_hierarchical(
+            population(spark, rows, 3, most), plan(**changes), SETTINGS, NullRecorder()
+        )
+        for most in (0, 1_000)
+    ]
+    require_same(*both)
 
 
 def test_the_dendrogram_and_the_finest_level_are_drawn(exact):

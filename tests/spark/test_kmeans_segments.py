@@ -11,9 +11,18 @@ from chispa import assert_df_equality
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import ConfigError, JobError, QualityGateError
 from sparkperso.platform.run_recorder import NullRecorder
+from sparkperso.segments.base.arrays import Members
 from sparkperso.segments.base.population import latest_population
+from sparkperso.segments.base.projection import project
 from sparkperso.segments.kmeans.build import NO_CLUSTERS, build_kmeans
-from sparkperso.testing.segments import AS_OF, GROUPS, WORDS, group_rows, population
+from sparkperso.testing.segments import (
+    AS_OF,
+    GROUPS,
+    WORDS,
+    group_rows,
+    population,
+    require_same,
+)
 
 SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)
 
@@ -77,6 +86,36 @@ def test_the_result_does_not_depend_on_order_or_partitions_of_the_input(spark, r
     assert_df_equality(again.members, result.members, ignore_row_order=True)
     assert again.profiles == result.profiles
     assert again.figures == result.figures
+
+
+@pytest.mark.parametrize("outliers", ["keep", "clip", "exclude"])
+def test_spark_finds_what_is_found_in_the_driver(spark, rows, outliers):
+    users = [*rows, ("far", 60.0, 60.0, 1.0)]
+    treated = plan(outliers=outliers, outliers_beyond=2, described_by=["basket_size"])
+    lonely = SETTINGS.model_copy(update={"min_members": 1})
+    both = [
+        build_kmeans(population(spark, users, 3, most), treated, lonely, NullRecorder())
+        for most in (0, 1_000)
+    ]
+    require_same(*both)
+    assert any(profile.lifts for profile in both[0].profiles)
+
+
+def test_the_picture_is_the_same_from_spark_and_in_the_driver(spark, rows, result):
+    shown = []
+    for most in (0, 1_000):
+        with population(spark, rows, 2, most).points(plan(), SETTINGS) as points:
+            users = population(spark, rows).users
+            place = {name: n for n, name in enumerate(users.ids)}
+            own = [(place[r.user_id], r.segment_id) for r in result.members.collect()]
+            names = sorted({name for _, name in own})
+            at = np.array([n for n, _ in own])
+            members = Members(users, at, np.array([names.index(name) for _, name in own]), names)
+            given = members if most else members.frame(spark)
+            shown.append(project(points, given, [[0.0, 0.0]], 100))
+    assert shown[0].segment_ids == shown[1].segment_ids
+    for name in ("xy", "explained", "loadings", "centres"):
+        assert getattr(shown[0], name) == pytest.approx(getattr(shown[1], name), abs=1e-9), name
 
 
 def test_a_feature_that_only_describes_is_profiled_but_not_measured(spark, rows):
@@ -148,7 +187,9 @@ def test_users_without_clusters_are_told_so(spark, result):
 
 def test_a_search_on_some_users_finds_the_same_segments_of_all(spark, rows, result):
     many = group_rows([(centre, 4 * size) for centre, size in GROUPS])
-    found = build_kmeans(population(spark, many), plan(search_users=100), SETTINGS, NullRecorder())
+    few = SETTINGS.model_copy(update={"driver_users": 100})
+    users = population(spark, many, driver_users=few.driver_users)
+    found = build_kmeans(users, plan(), few, NullRecorder())
     assert [profile.size for profile in found.profiles] == [4 * size for _, size in GROUPS]
     assert [p.label for p in found.profiles] == [p.label for p in result.profiles]
 

@@ -9,17 +9,23 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
 
+from sparkperso.config.segmentation import RuleSegmentation
+from sparkperso.config.segments import SegmentsConfig
+from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.rules.evaluate import holds
 from sparkperso.rules.traverse import order_of
 from sparkperso.schemas import TABLES
+from sparkperso.segments.base.population import Population
 from sparkperso.segments.live.counters import counters_of, hourly
 from sparkperso.segments.live.hours import BATCH, PAST, SEED, folded, reach_of
 from sparkperso.segments.live.members import matching_rules
 from sparkperso.segments.live.windows import NOW
+from sparkperso.segments.rules.build import build_rules
 from sparkperso.segments.rules.members import People, fulfilled, known_attributes
 from sparkperso.segments.rules.overlaps import Overlap, overlaps
 from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.rules import AS_OF, CONDITION, random_events, random_rule
+from sparkperso.testing.segments import require_same
 from sparkperso.users.persons import Persons
 
 USERS = [f"u{number}" for number in range(60)]
@@ -122,6 +128,24 @@ def test_overlaps_count_people(people):
     assert found["buyers", "nobody"] == found["nobody", "nobody"] == 0
     assert ("all", "buyers") not in found
     assert [Overlap("a", "b", n).shown(5) for n in (0, 4, 5, 1234)] == ["0", "<5", "5", "1,234"]
+
+
+def test_spark_finds_what_is_found_in_the_driver(people):
+    """Memberships of rules overlap, and some rules have nobody."""
+    segments = {
+        "buyers": {"when": {"count": {"event_type": "purchase"}, "at_least": 1}},
+        "nobody": {"when": {"attribute": "age", "above": 200}},
+        "spenders": {"when": {"attribute": "monetary", "at_least": 10}},
+    }
+    plan = RuleSegmentation.model_validate({"name": "test", "segments": segments})
+    given = (people.features, people.features, AS_OF, len(USERS), "v1", people.persons)
+    by_spark = Population(*given)
+    both = [
+        build_rules(population, plan, SegmentsConfig(), NullRecorder())
+        for population in (by_spark, by_spark.collected(len(USERS)))
+    ]
+    assert [p.size for p in both[0].profiles][-1] == sum(p["monetary"] >= 10 for _, p in profiles())
+    require_same(*both)
 
 
 def test_all_rules_are_one_pass_over_the_events(people):

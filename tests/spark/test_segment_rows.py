@@ -14,11 +14,11 @@ START = datetime(2011, 1, 1)
 def changes(spark, history, members, run):
     before = spark.createDataFrame(history, SEGMENT_HISTORY.struct())
     now = spark.createDataFrame(
-        [(u, s, s.upper()) for u, s in members.items()],
-        "user_id string, segment_id string, label string",
+        [(u, s, "test", s.upper()) for u, s in members.items()],
+        "user_id string, segment_id string, segmentation string, label string",
     )
     stamp = Stamp(f"run-{run}", START + timedelta(days=run), START)
-    return [tuple(row) for row in membership_changes(before, now, "test", stamp).collect()]
+    return [tuple(row) for row in membership_changes(before, now, {"test": stamp}).collect()]
 
 
 def test_entered_less_left_is_the_membership_after_every_run(spark):

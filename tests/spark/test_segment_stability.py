@@ -10,7 +10,7 @@ from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.segments.kmeans.build import build_kmeans
-from sparkperso.testing.segments import GROUPS, WORDS, group_rows, population
+from sparkperso.testing.segments import GROUPS, WORDS, group_rows, population, require_same
 
 SETTINGS = SegmentsConfig(num_seeds=1, users_per_partition=100)
 
@@ -81,6 +81,20 @@ def test_segments_that_become_one_are_told_as_a_merge(spark, first):
     assert told.change == "merge"
     assert told.other_id in sizes(found)
     assert set(sizes(found)) < set(sizes(first))
+
+
+def test_spark_follows_as_the_driver_does(spark, first):
+    both = [
+        build_kmeans(
+            population(spark, group_rows(), driver_users=most, previous=previous_of(first)),
+            plan(2),
+            SETTINGS,
+            NullRecorder(),
+        )
+        for most in (0, 1_000)
+    ]
+    assert both[0].lineage.flows
+    require_same(*both)
 
 
 def test_a_run_that_moves_too_many_is_refused(spark, first):

@@ -66,6 +66,10 @@ class SegmentsConfig(Section):
     """How `stream-segments` follows events."""
     min_users: int = Field(default=20, ge=3)
     """With fewer users the job stops at a quality gate (exit 3)."""
+    driver_users: int = Field(default=100_000, ge=100)
+    """Up to so many users come to the driver's memory, where segments are found and described.
+    Beyond, Spark describes them; k-means and the leaves of a tree are searched on about so many
+    users, chosen by a hash, and the best k-means is then improved on all."""
     parallelism: int = Field(default=2, ge=1, le=32)
     """Numbers of segments that are tried at the same time."""
     users_per_partition: int = Field(default=100_000, ge=100)
@@ -179,9 +183,6 @@ class KMeansSegmentation(FeatureSegmentation):
     """Data sets without clusters that the gap statistic compares with; 0 leaves it out."""
     gap_users: int = Field(default=1_000, ge=50, le=5_000)
     """Users, chosen by a hash, that the gap statistic looks at."""
-    search_users: int = Field(default=100_000, ge=100)
-    """Numbers of segments and starts are tried on about so many users at most, chosen by a hash,
-    in the driver's memory; the best of them is then improved on all."""
     max_iter: int = Field(default=300, ge=1)
     """Iterations of one start, at most."""
     tol: float = Field(default=1e-4, gt=0)

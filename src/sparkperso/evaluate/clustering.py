@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from pyspark.ml.evaluation import ClusteringEvaluator
 from pyspark.ml.functions import vector_to_array
 from pyspark.ml.stat import Summarizer
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+Array = npt.NDArray[np.float64]
 MAX_CLUSTERS = 10_000
 
 
@@ -60,6 +62,60 @@ def clustering_metrics(points: DataFrame, features: str, label: str) -> Clusteri
         cost=sum(cluster.squared_distance for cluster in clusters),
         clusters=clusters,
     )
+
+
+def array_metrics(points: Array, labels: npt.ArrayLike) -> ClusteringMetrics:
+    """Returns the figures of `clustering_metrics` of points (rows) in memory and their labels."""
+    names, at, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    means = group_means(points, at, len(names))
+    squares = ((points - means[at]) ** 2).sum(axis=1)
+    spread = np.bincount(at, np.sqrt(squares)) / sizes
+    columns = (names.tolist(), sizes.tolist(), map(tuple, means.tolist()), spread.tolist())
+    clusters = tuple(map(Cluster, *columns, np.bincount(at, squares).tolist()))
+    return ClusteringMetrics(
+        silhouette=_array_silhouette(points, at, means, sizes) if len(names) > 1 else math.nan,
+        davies_bouldin=davies_bouldin(clusters),
+        cost=sum(cluster.squared_distance for cluster in clusters),
+        clusters=clusters,
+    )
+
+
+def _array_silhouette(
+    points: Array, at: npt.NDArray[np.int64], means: Array, sizes: npt.NDArray[np.int64]
+) -> float:
+    # A point's mean squared distance to a cluster's members is that to their mean, and the
+    # members' own to it. Of its own cluster it is no neighbour of itself.
+    rows, size = np.arange(len(points)), sizes[at]
+    apart = squared_distances(points, means)
+    apart += np.bincount(at, apart[rows, at]) / sizes
+    own = apart[rows, at] * size / np.maximum(size - 1, 1)
+    apart[rows, at] = np.inf
+    nearest = apart.min(axis=1)
+    larger = np.maximum(own, nearest)
+    each = np.divide(nearest - own, larger, out=np.zeros(len(points)), where=larger > 0)
+    return float(np.where(size > 1, each, 0.0).mean())
+
+
+def squared_distances(points: Array, centres: Array) -> Array:
+    """Returns the squared distances of points (rows) and centres (columns)."""
+    total = np.zeros((len(points), len(centres)))
+    for own, other in zip(points.T, centres.T, strict=True):
+        total += (own[:, None] - other[None, :]) ** 2
+    return total
+
+
+def group_means(values: Array, groups: npt.NDArray[np.int64], n_groups: int) -> Array:
+    """Returns groups × columns: the means of each group's rows; NaN is left out.
+
+    A group without any value has NaN.
+    """
+    found = np.full((n_groups, values.shape[1]), np.nan)
+    for column, own in enumerate(values.T):
+        known = ~np.isnan(own)
+        counts = np.bincount(groups[known], minlength=n_groups)
+        sums = np.bincount(groups[known], own[known], minlength=n_groups)
+        np.divide(sums, counts, out=found[:, column], where=counts > 0)
+    return found
 
 
 def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cluster, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,9 +27,11 @@ from sparkperso.jobs.build_segments.tables import (
     RUNS,
     SCALED,
     SEGMENTS,
+    Built,
     describe_model,
     read_previous,
-    write_segmentation,
+    read_sizes,
+    write_segmentations,
 )
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
@@ -44,11 +47,12 @@ from sparkperso.segments.build import build_segmentation
 from sparkperso.segments.rules.build import hold
 from sparkperso.segments.rules.overlaps import overlaps
 from sparkperso.segments.tables.plots import draw_flows, draw_sizes
-from sparkperso.segments.tables.size_history import sizes_over_time
 from sparkperso.segments.tables.table_rows import Stamp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from sparkperso.platform.tracking import MlflowRun
 
 
 def build_segments(job: Job) -> Summary:
@@ -57,10 +61,28 @@ def build_segments(job: Job) -> Summary:
     population = read_population(job)
     if job.options.get("dry_run"):
         return dry_run(population, plans, job.settings.segments.min_members)
+    sizes = read_sizes(job, plans)
+    # Rules have ids and names of their own.
+    found = [plan.name for plan in plans if not isinstance(plan, RuleSegmentation)]
+    previous = read_previous(job, found, sizes, is_local=population.users is not None)
     summary: dict[str, Any] = {}
-    for plan in plans:
-        prefix = f"{plan.name} " if len(plans) > 1 else ""
-        figures = _segment(job, population, plan)
+    with ExitStack() as open_runs:
+        built = []
+        for plan in plans:
+            run = open_runs.enter_context(job.tracking.run(job.name, plan.name))
+            before = replace(population, previous=previous.get(plan.name))
+            one = build_one(job, run, before, plan)
+            open_runs.callback(one.result.release)
+            built.append((run, one))
+        if not job.options.get("force"):
+            for _, one in built:
+                if one.result.lineage:
+                    one.result.lineage.require(one.plan.name, job.settings.segments.stability)
+        write_segmentations(job, [one for _, one in built], sizes, population.size)
+        register(job, built)
+    for _, one in built:
+        prefix = f"{one.plan.name} " if len(plans) > 1 else ""
+        figures = summarise(one.result)
         summary |= {f"{prefix}{key}": value for key, value in figures.items()}
     return {**summary, **write_people(job)}
 
@@ -114,7 +136,8 @@ def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
 def read_population(job: Job) -> Population:
     """Returns the users to divide, and what rules look at."""
     population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
-    return replace(population, persons=known_persons(job, job.read(EVENTS)))
+    persons = known_persons(job, job.read(EVENTS))
+    return replace(population, persons=persons).collected(job.settings.segments.driver_users)
 
 
 def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -> Summary:
@@ -128,28 +151,29 @@ def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -
     return found
 
 
-def _segment(job: Job, population: Population, plan: Segmentation) -> Summary:
-    with job.tracking.run(job.name, plan.name) as run:
-        run.set_tags({"config_hash": config_hash(job.settings, plan), "as_of": population.as_of})
-        if not isinstance(plan, RuleSegmentation):  # rules have names of their own
-            population = replace(population, previous=read_previous(job, plan.name))
-        result = build_segmentation(population, plan, job.settings.segments, run)
-        now = datetime.now(timezone.utc)
-        stamp = Stamp(run.run_id, now, population.as_of, population.scaler_version)
-        pictures = {**result.pictures, **draw_moves(result)}
-        log_pictures(run, pictures)
-        try:
-            if result.lineage and not job.options.get("force"):
-                result.lineage.require(plan.name, job.settings.segments.stability)
-            write_segmentation(job, result, stamp, population)
-        finally:
-            result.release()
-        sizes = draw_trends(job, result)
+def build_one(job: Job, run: MlflowRun, population: Population, plan: Segmentation) -> Built:
+    """Returns one segmentation; its figures and pictures are kept in `run`."""
+    run.set_tags({"config_hash": config_hash(job.settings, plan), "as_of": population.as_of})
+    result = build_segmentation(population, plan, job.settings.segments, run)
+    now = datetime.now(timezone.utc)
+    pictures = {**result.pictures, **draw_moves(result)}
+    log_pictures(run, pictures)
+    stamp = Stamp(run.run_id, now, population.as_of, population.scaler_version)
+    return Built(plan, result, stamp, pictures)
+
+
+def register(job: Job, built: Sequence[tuple[MlflowRun, Built]]) -> None:
+    """Registers what was written, and draws the sizes of all segments over all runs."""
+    trends = read_sizes(job, [one.plan for _, one in built])
+    tables = (FEATURES, SCALED, SEGMENTS, PROFILES)
+    versions = {table: job.lake.ref(table).version() for table in tables}
+    for run, one in built:
+        sizes = draw_trends(trends[one.plan.name], one.result)
         log_pictures(run, sizes)
-        document = describe_model(job, result, stamp, plan)
-        job.tracking.register(f"segments-{plan.name}", run.run_id, document)
-    save_pictures(pictures | sizes, job.options.get("pictures"), plan.name)
-    return summarise(result)
+        document = describe_model(one, versions)
+        job.tracking.register(f"segments-{one.plan.name}", run.run_id, document)
+        pictures = {**one.pictures, **sizes}
+        save_pictures(pictures, job.options.get("pictures"), one.plan.name)
 
 
 def draw_moves(result: SegmentationResult) -> dict[str, Figure]:
@@ -161,10 +185,11 @@ def draw_moves(result: SegmentationResult) -> dict[str, Figure]:
     return {"flows.png": draw_flows(lineage.flows, labels, result.segmentation)}
 
 
-def draw_trends(job: Job, result: SegmentationResult) -> dict[str, Figure]:
-    """Returns the picture of the segments' sizes over all runs."""
+def draw_trends(
+    trends: Mapping[str, Mapping[datetime, int]], result: SegmentationResult
+) -> dict[str, Figure]:
+    """Returns the picture of the segments' sizes (id → as_of → users) over all runs."""
     labels = _labels(result)
-    trends = sizes_over_time(job.lake.ref(HISTORY).read(), result.segmentation)
     shown = {name: trend for name, trend in trends.items() if name in labels}
     return {"sizes.png": draw_sizes(shown, labels, result.segmentation)} if shown else {}
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from sparkperso.config.segmentation import Segmentation
+from sparkperso.core.columns import USER_ID
 from sparkperso.pipeline.job import Job
-from sparkperso.segments.base.population import Population
+from sparkperso.schemas import TABLES
+from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.segments.base.result import SegmentationResult
 from sparkperso.segments.tables.size_history import before, sizes_over_time
@@ -14,58 +23,100 @@ from sparkperso.segments.tables.table_rows import (
     Stamp,
     membership_changes,
     profile_rows,
-    run_rows,
+    run_row,
     segment_rows,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FEATURES, SCALED = "gold/user_features", "gold/user_features_scaled"
 SEGMENTS, HISTORY, PROFILES = "gold/segments", "gold/segment_history", "gold/segment_profiles"
 RUNS = "gold/segmentation_runs"
 
 
-def read_previous(job: Job, name: str) -> PreviousRun | None:
-    """Returns what a segmentation is now; None before its first run."""
-    mine = f"segmentation = '{name}'"
-    profiles = job.lake.ref(PROFILES).read().where(mine).select("segment_id", "label").collect()
-    if not profiles:
-        return None
-    members = job.lake.ref(SEGMENTS).read().where(mine).select("user_id", "segment_id")
-    ever = job.lake.ref(HISTORY).read().where(mine).select("segment_id").distinct().collect()
-    return PreviousRun(members, dict(map(tuple, profiles)), frozenset(row[0] for row in ever))
+Trends = Mapping[str, Mapping[str, Mapping[datetime, int]]]
+"""Segmentation → segment id → as_of → users."""
 
 
-def write_segmentation(
-    job: Job, result: SegmentationResult, stamp: Stamp, population: Population
-) -> None:
-    """Replaces the segmentation's members and profiles, and adds what changed to the history.
+@dataclass(frozen=True)
+class Built:
+    """A segmentation that is to be written."""
 
-    The history comes last and is compared with itself: started again after an interruption, the
-    run completes it.
+    plan: Segmentation
+    result: SegmentationResult
+    stamp: Stamp
+    pictures: Mapping[str, Figure]
+    """File name → figure."""
+
+
+def read_sizes(job: Job, plans: Sequence[Segmentation]) -> Trends:
+    """Returns the sizes of all segments over all runs, of some segmentations: one query."""
+    return sizes_over_time(job.lake.ref(HISTORY).read(), [plan.name for plan in plans])
+
+
+def read_previous(
+    job: Job, names: Sequence[str], sizes: Trends, is_local: bool
+) -> dict[str, PreviousRun]:
+    """Returns what some segmentations are now, those that had a run; `is_local`: in memory."""
+    if not names:
+        return {}
+    mine = F.col("segmentation").isin(*names)
+    profiles = job.lake.ref(PROFILES).read().where(mine)
+    labels: dict[str, dict[str, str]] = {}
+    for name, segment, label in profiles.select("segmentation", SEGMENT_ID, "label").collect():
+        labels.setdefault(name, {})[segment] = label
+    if not labels:
+        return {}
+    rows = job.lake.ref(SEGMENTS).read().where(mine).select("segmentation", USER_ID, SEGMENT_ID)
+    members: Mapping[str, DataFrame | Sequence[tuple[str, str]]]
+    if is_local:
+        every = rows.collect()
+        members = {name: [(r[1], r[2]) for r in every if r[0] == name] for name in labels}
+    else:
+        members = {name: rows.where(F.col("segmentation") == name) for name in labels}
+    return {n: PreviousRun(members[n], known, frozenset(sizes[n])) for n, known in labels.items()}
+
+
+def write_segmentations(job: Job, built: Sequence[Built], sizes: Trends, n_users: int) -> None:
+    """Replaces the segmentations' members and profiles, and adds what changed to the history.
+
+    Each table in one commit. The history comes last and is compared with itself: started again
+    after an interruption, the run completes it. `sizes` are those of before the run.
     """
-    mine = f"segmentation = '{result.segmentation}'"
-    trends = sizes_over_time(job.lake.ref(HISTORY).read(), result.segmentation)
-    sizes = {name: before(trend, stamp.as_of) for name, trend in trends.items()}
-    job.writer(PROFILES).overwrite(profile_rows(result, stamp, sizes), where=mine)
-    job.writer(SEGMENTS).overwrite(segment_rows(result, stamp), where=mine)
-    job.writer(RUNS).append(run_rows(result, stamp, population.size))
-    members, history = job.lake.ref(SEGMENTS).read().where(mine), job.lake.ref(HISTORY).read()
-    changes = membership_changes(history, members, result.segmentation, stamp)
+    listed = ", ".join(f"'{one.result.segmentation}'" for one in built)
+    mine = f"segmentation IN ({listed})"
+    profiles, runs = [], []
+    for one in built:
+        trends = sizes.get(one.result.segmentation, {})
+        known = {name: before(trend, one.stamp.as_of) for name, trend in trends.items()}
+        profiles += profile_rows(one.result, one.stamp, known)
+        runs.append(run_row(one.result, one.stamp, n_users))
+    members = reduce(DataFrame.unionByName, [segment_rows(b.result, b.stamp) for b in built])
+    job.writer(PROFILES).overwrite(_frame(job, PROFILES, profiles), where=mine)
+    job.writer(SEGMENTS).overwrite(members, where=mine)
+    job.writer(RUNS).append(_frame(job, RUNS, runs))
+    stamps = {one.result.segmentation: one.stamp for one in built}
+    changes = membership_changes(job.lake.ref(HISTORY).read(), members, stamps)
     job.writer(HISTORY).append(changes)
 
 
-def describe_model(
-    job: Job, result: SegmentationResult, stamp: Stamp, plan: Segmentation
-) -> dict[str, Any]:
+def _frame(job: Job, table: str, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
+    return job.spark.createDataFrame(rows, TABLES[table].struct()).coalesce(1)
+
+
+def describe_model(one: Built, versions: Mapping[str, int | None]) -> dict[str, Any]:
     """Returns what a registered version is: tables and their versions, centres, configuration."""
+    result, stamp = one.result, one.stamp
     return {
         "kind": result.kind,
         "segmentation": result.segmentation,
         "model_version": stamp.model_version,
         "as_of": stamp.as_of.isoformat(),
         "scaler_version": stamp.scaler_version,
-        "inputs": {table: job.lake.ref(table).version() for table in (FEATURES, SCALED)},
-        "tables": {table: job.lake.ref(table).version() for table in (SEGMENTS, PROFILES)},
+        "inputs": {table: versions[table] for table in (FEATURES, SCALED)},
+        "tables": {table: versions[table] for table in (SEGMENTS, PROFILES)},
         "figures": dict(result.figures),
         **result.document,
-        "configuration": plan.model_dump(mode="json"),
+        "configuration": one.plan.model_dump(mode="json"),
     }

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.segments import StabilityConfig
 from sparkperso.core.columns import USER_ID
 from sparkperso.core.errors import QualityGateError
+from sparkperso.segments.base.arrays import DECIMALS, Members
 from sparkperso.segments.base.cluster_matching import (
     Matrix,
     adjusted_rand_index,
@@ -21,7 +22,7 @@ from sparkperso.segments.base.cluster_matching import (
     nearness,
     overlap,
 )
-from sparkperso.segments.base.points import DECIMALS, SEGMENT_ID
+from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.previous_run import PreviousRun
 
 OLD, SIZE = "old_id", "size"
@@ -35,7 +36,7 @@ class Clusters:
     """What the ids they get begin with."""
     ids: Sequence[str]
     """The provisional ids, in their order."""
-    members: DataFrame
+    members: DataFrame | Members
     """(user_id, segment_id), the ids provisional."""
     scaled: DataFrame
     """(user_id, a column per feature)."""
@@ -111,8 +112,14 @@ def follow(previous: PreviousRun | None, found: Clusters, config: StabilityConfi
     )
 
 
-def _contingency(old: DataFrame, old_ids: Sequence[str], found: Clusters) -> tuple[Matrix, Matrix]:
+def _contingency(
+    old: DataFrame | Sequence[tuple[str, str]], old_ids: Sequence[str], found: Clusters
+) -> tuple[Matrix, Matrix]:
     """Users in both by (old, new), and the sums of their scaled features (old, new, feature)."""
+    if isinstance(found.members, Members):
+        pairs = old.select(USER_ID, SEGMENT_ID).collect() if isinstance(old, DataFrame) else old
+        return _contingency_of(pairs, old_ids, found.members, found.features)
+    assert isinstance(old, DataFrame)
     before = old.select(USER_ID, F.col(SEGMENT_ID).alias(OLD))
     both = before.join(found.members.select(USER_ID, SEGMENT_ID), on=USER_ID)
     both = both.join(found.scaled.select(USER_ID, *found.features), on=USER_ID)
@@ -128,6 +135,28 @@ def _contingency(old: DataFrame, old_ids: Sequence[str], found: Clusters) -> tup
             counts[at] = row[SIZE]
             totals[at] = [round(row[name], DECIMALS) for name in found.features]
     return counts, totals
+
+
+def _contingency_of(
+    old: Sequence[tuple[str, str]],
+    old_ids: Sequence[str],
+    members: Members,
+    features: Sequence[str],
+) -> tuple[Matrix, Matrix]:
+    """Returns what `_contingency` does, of members in memory."""
+    users, number = members.users, {name: n for n, name in enumerate(old_ids)}
+    known = [
+        (users.places[user], number[name])
+        for user, name in old
+        if user in users.places and name in number
+    ]
+    before = np.zeros((len(users), len(old_ids)))
+    before[tuple(np.array(known, dtype=np.int64).reshape(-1, 2).T)] = 1
+    now = np.zeros((len(users), len(members.names)))
+    now[members.at, members.segments] = 1
+    points = users.points(features)
+    sums = [before.T @ (now * column[:, None]) for column in points.T]
+    return before.T @ now, np.round(np.stack(sums, axis=2), DECIMALS)
 
 
 def _centres(together: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.segments import KMeansSegmentation
+from sparkperso.config.segments import FeatureSegmentation, KMeansSegmentation
 from sparkperso.segments.base.points import POINT
+from sparkperso.segments.base.sample import Points
 
 
-def clipped(scaled: DataFrame, plan: KMeansSegmentation) -> DataFrame:
+def clipped(scaled: DataFrame, plan: FeatureSegmentation) -> DataFrame:
     """Returns the scaled features as distances see them: within the bounds if so configured."""
-    if plan.outliers != "clip":
+    if not isinstance(plan, KMeansSegmentation) or plan.outliers != "clip":
         return scaled
     bound = F.lit(plan.outliers_beyond)
     return scaled.withColumns(
         {name: F.greatest(F.least(F.col(name), bound), -bound) for name in plan.features}
     )
+
+
+def clipped_of(points: Points, plan: FeatureSegmentation) -> Points:
+    """Returns what `clipped` does, of points (users × features) in memory."""
+    if not isinstance(plan, KMeansSegmentation) or plan.outliers != "clip":
+        return points
+    return np.clip(points, -plan.outliers_beyond, plan.outliers_beyond)
 
 
 def fitted(points: DataFrame, plan: KMeansSegmentation) -> DataFrame:
@@ -26,3 +35,10 @@ def fitted(points: DataFrame, plan: KMeansSegmentation) -> DataFrame:
         return points
     bound = F.lit(plan.outliers_beyond)
     return points.where(F.forall(vector_to_array(F.col(POINT)), lambda x: F.abs(x) <= bound))
+
+
+def fitted_of(points: Points, plan: KMeansSegmentation) -> Points:
+    """Returns what `fitted` does, of points (rows) in memory."""
+    if plan.outliers != "exclude":
+        return points
+    return points[(np.abs(points) <= plan.outliers_beyond).all(axis=1)]

@@ -13,13 +13,13 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
 from sparkperso.evaluate.clustering import squared_distance
+from sparkperso.segments.base.arrays import DECIMALS
 
 POINT = "point"
 SEGMENT_ID = "segment_id"
 DISTANCE = "distance"
 NEAREST = "nearest"
 SQUARED = "squared"
-DECIMALS = 6
 
 Centre = tuple[float, ...]
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
+from sparkperso.config.segments import FeatureSegmentation, SegmentsConfig
 from sparkperso.core.columns import AS_OF, USER_ID
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.platform.literals import instant, moment
+from sparkperso.segments.base.arrays import UserPoints, Users, collect_users, number_columns
+from sparkperso.segments.base.outliers import clipped, clipped_of
+from sparkperso.segments.base.points import cached_points
 from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.users.persons import Persons
 
@@ -36,10 +41,30 @@ class Population:
     """silver/events and what is declared, which rules look at."""
     previous: PreviousRun | None = None
     """What the segmentation was before; None at its first run."""
+    users: Users | None = None
+    """All users in the driver's memory, where they are few enough; None: Spark adds them up."""
+
+    def collected(self, most: int) -> Population:
+        """Returns it with its users in memory, where there are at most so many."""
+        if self.size > most:
+            return self
+        return replace(self, users=collect_users(self.raw, self.scaled))
+
+    @contextmanager
+    def points(
+        self, plan: FeatureSegmentation, settings: SegmentsConfig
+    ) -> Iterator[DataFrame | UserPoints]:
+        """Gives all users as points: in memory or, for Spark, as cached (user_id, point)."""
+        if self.users:
+            yield UserPoints(self.users, clipped_of(self.users.points(plan.features), plan))
+            return
+        partitions = ceil(self.size / settings.users_per_partition)
+        with cached_points(clipped(self.scaled, plan), plan.features, partitions) as points:
+            yield points
 
     def require(self, features: Sequence[str]) -> None:
         """Raises ConfigError when a feature is not a number column of both frames."""
-        known = _number_columns(self.raw) & _number_columns(self.scaled)
+        known = set(number_columns(self.raw)) & set(number_columns(self.scaled))
         unknown = [name for name in features if name not in known]
         if unknown:
             raise ConfigError(
@@ -90,10 +115,6 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
         size=int(found["size"]),
         scaler_version=scaler_version,
     )
-
-
-def _number_columns(frame: DataFrame) -> set[str]:
-    return {f.name for f in frame.schema if isinstance(f.dataType, T.NumericType)}
 
 
 def _only(versions: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 class PreviousRun:
     """What a segmentation was before this run."""
 
-    members: DataFrame
-    """(user_id, segment_id)."""
+    members: DataFrame | Sequence[tuple[str, str]]
+    """(user_id, segment_id), in memory where the population is."""
     labels: Mapping[str, str]
     """Segment id → name, of the segments that there are."""
     used: frozenset[str] = frozenset()
@@ -24,8 +24,12 @@ class PreviousRun:
         """Returns the part whose ids are `<prefix>-<number>`, such as a level of a hierarchy."""
         labels = {name: label for name, label in self.labels.items() if _stem(name) == prefix}
         used = frozenset(name for name in self.used if _stem(name) == prefix)
-        mine = self.members.where(F.col("segment_id").isin(list(labels)))
-        return replace(self, members=mine, labels=labels, used=used)
+        members: DataFrame | Sequence[tuple[str, str]]
+        if isinstance(self.members, DataFrame):
+            members = self.members.where(F.col("segment_id").isin(list(labels)))
+        else:
+            members = [pair for pair in self.members if pair[1] in labels]
+        return replace(self, members=members, labels=labels, used=used)
 
 
 def _stem(name: str) -> str:

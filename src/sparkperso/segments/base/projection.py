@@ -12,8 +12,9 @@ from pyspark.sql import DataFrame
 
 from sparkperso.core.columns import USER_ID
 from sparkperso.core.threads import one_thread
+from sparkperso.segments.base.arrays import Members, UserPoints
 from sparkperso.segments.base.points import POINT, SEGMENT_ID
-from sparkperso.segments.base.sample import chosen
+from sparkperso.segments.base.sample import Points, chosen
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,33 @@ class Projection:
 
 @one_thread()
 def project(
-    points: DataFrame, members: DataFrame, centres: Sequence[Sequence[float]], max_points: int
+    points: DataFrame | UserPoints,
+    members: DataFrame | Members,
+    centres: Sequence[Sequence[float]],
+    max_points: int,
 ) -> Projection:
     """Returns at most `max_points` users, chosen by a hash of their ids: the same ones every time.
 
-    The components are Spark ML's PCA over all users; each axis is turned so that its largest
-    loading is positive, since the sign of a component means nothing. One feature alone makes a
-    picture of one dimension, the second axis being zero.
+    The components are those of all users' covariance, in memory or by Spark ML's PCA; each axis is
+    turned so that its largest loading is positive, since the sign of a component means nothing. One
+    feature alone makes a picture of one dimension, the second axis being zero.
     """
-    loadings, explained = _components(points)
-    labelled = points.join(members.select(USER_ID, SEGMENT_ID), on=USER_ID, how="inner")
-    sample = chosen(labelled, max_points).select(POINT, SEGMENT_ID).collect()
-    sampled = np.array([row[POINT].toArray() for row in sample])
+    if isinstance(points, UserPoints) and isinstance(members, Members):
+        loadings, explained = _components_of(points.values)
+        segments = np.empty(len(members.users), dtype=np.int64)
+        segments[members.at] = members.segments
+        at = members.users.chosen(max_points)
+        sampled, ids = points.values[at], [members.names[place] for place in segments[at]]
+    else:
+        assert isinstance(points, DataFrame)
+        assert isinstance(members, DataFrame)
+        loadings, explained = _components(points)
+        labelled = points.join(members.select(USER_ID, SEGMENT_ID), on=USER_ID, how="inner")
+        sample = chosen(labelled, max_points).select(POINT, SEGMENT_ID).collect()
+        sampled, ids = np.array([row[0].toArray() for row in sample]), [row[1] for row in sample]
     return Projection(
         xy=sampled @ loadings,
-        segment_ids=tuple(row[SEGMENT_ID] for row in sample),
+        segment_ids=tuple(ids),
         explained=explained,
         loadings=loadings,
         centres=np.array(centres) @ loadings,
@@ -58,9 +71,20 @@ def project(
 def _components(points: DataFrame) -> tuple[NDArray[np.float64], tuple[float, float]]:
     width = points.select(POINT).take(1)[0][POINT].size
     model = PCA(k=min(2, width), inputCol=POINT, outputCol="component").fit(points)
-    loadings = model.pc.toArray()
-    explained = [float(share) for share in model.explainedVariance.toArray()]
-    if width == 1:
+    return _turned(model.pc.toArray(), model.explainedVariance.toArray().tolist())
+
+
+def _components_of(points: Points) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Returns what `_components` does, of points (rows) in memory."""
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(points.T)))
+    order = np.argsort(-variances)[:2]
+    return _turned(axes[:, order], (variances[order] / variances.sum()).tolist())
+
+
+def _turned(
+    loadings: NDArray[np.float64], explained: Sequence[float]
+) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    if loadings.shape[1] == 1:
         loadings, explained = np.hstack([loadings, np.zeros((1, 1))]), [*explained, 0.0]
     largest = loadings[np.abs(loadings).argmax(axis=0), [0, 1]]
     return loadings * np.where(largest < 0, -1.0, 1.0), (explained[0], explained[1])

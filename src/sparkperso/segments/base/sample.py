@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
+from sparkperso.segments.base.arrays import UserPoints, user_hash
 from sparkperso.segments.base.points import POINT
 
 Points = NDArray[np.float64]
@@ -20,21 +21,24 @@ Points = NDArray[np.float64]
 
 def chosen(rows: DataFrame, size: int) -> DataFrame:
     """Returns at most `size` rows, one per user, chosen by a hash: the same ones every time."""
-    return rows.orderBy(F.xxhash64(USER_ID), USER_ID).limit(size)
+    return rows.orderBy(user_hash(), USER_ID).limit(size)
 
 
-def mini_batch(points: DataFrame, count: int, size: int) -> DataFrame | None:
+def mini_batch(points: DataFrame | UserPoints, count: int, size: int) -> DataFrame | None:
     """Returns about `size` of `count` users, those whose hash falls into it; None: all are few."""
     parts = ceil(count / size)
-    is_in = F.pmod(F.xxhash64(USER_ID), F.lit(parts)) == 0
-    return points.where(is_in) if parts > 1 else None
+    if parts <= 1 or isinstance(points, UserPoints):
+        return None
+    return points.where(F.pmod(user_hash(), F.lit(parts)) == 0)
 
 
-def points_in_driver(points: DataFrame) -> Points:
+def points_in_driver(points: DataFrame | UserPoints) -> Points:
     """Returns all of (user_id, point), users × features in the order of their ids.
 
     Callers bound how many there are.
     """
+    if isinstance(points, UserPoints):
+        return points.values
     table = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(POINT)).toArrow()
     ordered = table.sort_by(USER_ID).column(POINT).combine_chunks()
     values = ordered.flatten().to_numpy(zero_copy_only=False)
@@ -42,7 +46,10 @@ def points_in_driver(points: DataFrame) -> Points:
     return matrix
 
 
-def sample_points(points: DataFrame, size: int) -> tuple[Sequence[str], Points]:
+def sample_points(points: DataFrame | UserPoints, size: int) -> tuple[Sequence[str], Points]:
     """Returns at most `size` users, see `chosen`, and their points (users × features)."""
+    if isinstance(points, UserPoints):
+        at = points.users.chosen(size)
+        return points.users.ids[at].tolist(), points.values[at]
     rows = chosen(points, size).select(USER_ID, vector_to_array(F.col(POINT))).collect()
     return [row[0] for row in rows], np.array([row[1] for row in rows], dtype=np.float64)

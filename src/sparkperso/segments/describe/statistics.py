@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.segments import Naming
 from sparkperso.core.columns import USER_ID
+from sparkperso.segments.base.arrays import DECIMALS, N_SAMPLES, Ints, Members, user_hash
 from sparkperso.segments.base.naming import Trait, describe_segment, most_telling, name_segments
-from sparkperso.segments.base.points import DECIMALS, SEGMENT_ID
+from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.result import SegmentProfile
 from sparkperso.segments.describe.category_lift import category_lifts
@@ -20,12 +22,11 @@ from sparkperso.segments.describe.category_lift import category_lifts
 EVERYONE = None
 Figures = Mapping[str, Any]
 """Name of a figure → value."""
-N_SAMPLES = 5
 VALUE = "monetary"
 
 
 def profile_segments(
-    members: DataFrame,
+    members: DataFrame | Members,
     population: Population,
     features: Sequence[str],
     naming: Naming,
@@ -38,7 +39,10 @@ def profile_segments(
     `members` holds (user_id, segment_id); `centres` maps each segment id to its scaled centre,
     which may be empty. Segments that `labels` do not name are named by what distinguishes them.
     """
-    summary = _summarise(members, population, features)
+    if isinstance(members, Members):
+        summary = _summary_of(members, features)
+    else:
+        summary = _summarise(members, population, features)
     everyone = summary.pop(EVERYONE)
     traits = {
         name: _traits(summary[name], everyone, features) for name in centres if name in summary
@@ -86,7 +90,7 @@ def _summarise(
     )
     own = [F.avg(f"raw_{name}").alias(f"raw_{name}") for name in features]
     own += [F.sum("_value").alias("value"), F.count(F.lit(1)).alias("size")]
-    own += [F.min(_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
+    own += [F.min(user_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
     common = [F.avg(f"scaled_{name}").alias(f"scaled_{name}") for name in features]
     spread = [F.stddev_pop(f"scaled_{name}").alias(f"std_{name}") for name in features]
     all_raw, all_scaled = raw.agg(*own).collect()[0], scaled.agg(*common, *spread).collect()[0]
@@ -96,23 +100,44 @@ def _summarise(
     return {EVERYONE: everyone, **{row[SEGMENT_ID]: row.asDict() for row in rows}}
 
 
-def _hash(number: int) -> Column:
-    return F.xxhash64(F.lit(number), USER_ID)
+def _summary_of(members: Members, features: Sequence[str]) -> dict[str | None, Figures]:
+    """Returns what `_summarise` does, of members in memory."""
+    users = members.users
+    raw = np.column_stack([users.raw[name] for name in features])
+    scaled = users.points(features)
+
+    def figures(at: Ints) -> dict[str, Any]:
+        found: dict[str, Any] = {"size": len(at), "value": float(users.raw[VALUE][at].sum())}
+        for kind, values in (("raw", raw), ("scaled", scaled)):
+            means = zip(features, values[at].mean(axis=0).tolist(), strict=True)
+            found |= {f"{kind}_{name}": mean for name, mean in means}
+        smallest = users.hashes[at, 1:].min(axis=0).tolist()
+        return found | {f"hash_{number}": one for number, one in enumerate(smallest)}
+
+    spread = zip(features, scaled.std(axis=0).tolist(), strict=True)
+    everyone = figures(np.arange(len(users))) | {f"std_{name}": std for name, std in spread}
+    parts = {name: members.of(place) for place, name in enumerate(members.names)}
+    found: dict[str | None, Figures] = {EVERYONE: everyone}
+    return found | {name: figures(at) for name, at in parts.items() if len(at)}
 
 
 def _samples(
-    members: DataFrame, summary: Mapping[str | None, Figures]
-) -> dict[str | None, tuple[str, ...]]:
+    members: DataFrame | Members, summary: Mapping[str | None, Figures]
+) -> dict[str, tuple[str, ...]]:
     """Returns a few members of each segment: those of the smallest hashes, the same in every run.
 
     What is collected is bounded by the square of the number of segments.
     """
-    wanted = {row[f"hash_{n}"] for row in summary.values() for n in range(N_SAMPLES)}
-    if not wanted:
-        return {}
-    is_one = reduce(Column.__or__, [_hash(n).isin(*sorted(wanted)) for n in range(N_SAMPLES)])
+    wanted = sorted({row[f"hash_{n}"] for row in summary.values() for n in range(N_SAMPLES)})
+    samples: dict[str, tuple[str, ...]] = {}
+    if isinstance(members, Members):
+        is_wanted = np.isin(members.users.hashes[:, 1:], wanted).any(axis=1).reshape(-1)
+        for place, name in enumerate(members.names):
+            at = members.of(place)
+            samples[name] = tuple(members.users.ids[at[is_wanted[at]]][:N_SAMPLES].tolist())
+        return samples
+    is_one = reduce(Column.__or__, [user_hash(n).isin(*wanted) for n in range(N_SAMPLES)])
     found = members.where(is_one).select(SEGMENT_ID, USER_ID)
-    samples: dict[str | None, tuple[str, ...]] = {}
     for row in sorted(found.distinct().collect()):
         samples[row[0]] = (*samples.get(row[0], ()), row[1])
     return {name: known[:N_SAMPLES] for name, known in samples.items()}

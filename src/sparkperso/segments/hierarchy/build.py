@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -17,18 +16,12 @@ from pyspark.sql import functions as F
 from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.columns import USER_ID
-from sparkperso.evaluate.clustering import cluster_means
+from sparkperso.evaluate.clustering import cluster_means, group_means
 from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.arrays import DECIMALS, Members, UserPoints, as_frame, rounded_roots
 from sparkperso.segments.base.cluster_matching import adjusted_rand_index
 from sparkperso.segments.base.lineage import Clusters, Lineage, follow
-from sparkperso.segments.base.points import (
-    DECIMALS,
-    DISTANCE,
-    POINT,
-    SEGMENT_ID,
-    cached_points,
-    distance_to,
-)
+from sparkperso.segments.base.points import DISTANCE, POINT, SEGMENT_ID, Centre, distance_to
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.projection import project
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
@@ -36,7 +29,7 @@ from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.hierarchy.leaf_clusters import LEAF, LeafClusters, bisect, find_leaves
 from sparkperso.segments.hierarchy.linkage_tree import Tree, draw_tree, merge_points
-from sparkperso.segments.kmeans.build import require_users
+from sparkperso.segments.kmeans.build import named, require_users
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Level:
     centres: Sequence[tuple[float, ...]]
     """Mean point of each cluster's users."""
     lineage: Lineage
-    members: DataFrame
+    members: DataFrame | Members
     """(user_id, segment_id, distance)."""
 
 
@@ -68,23 +61,24 @@ def build_hierarchical(
     """
     population.require(plan.profiled)
     require_users(population.size, plan.name, plan.levels[-1], settings)
-    partitions = math.ceil(population.size / settings.users_per_partition)
-    with cached_points(population.scaled, plan.features, partitions) as points:
-        leaves = find_leaves(points, population.size, plan, settings.seed)
-        leaves = replace(leaves, users=leaves.users.persist())
+    with population.points(plan, settings) as points:
+        leaves = find_leaves(points, population.size, plan, settings)
+        if isinstance(leaves.users, DataFrame):
+            leaves = replace(leaves, users=leaves.users.persist())
         tree = merge_points(leaves.points, plan.linkage)
         levels = [
             _level(number + 1, tree.cut(size), leaves, population, (plan, settings))
             for number, size in enumerate(plan.levels)
         ]
         profiles = _profiles(levels, population, plan)
-        agreement = _agreement(levels[-1], bisect(points, plan.levels[-1], settings.seed))
+        bisected = bisect(leaves.tried, plan.levels[-1], settings.seed)
+        agreement = _agreement(levels[-1].clusters[leaves.leaf_of_tried], bisected)
         drawn = _draw(points, tree, levels, profiles, (plan, settings))
     return SegmentationResult(
         segmentation=plan.name,
         kind=plan.kind,
         exclusive=plan.exclusive,
-        members=reduce(DataFrame.unionByName, [level.members for level in levels]),
+        members=_all_members(levels, population),
         profiles=profiles,
         figures={
             "leaves": tree.n_leaves,
@@ -99,7 +93,7 @@ def build_hierarchical(
         },
         pictures=drawn,
         lineage=levels[-1].lineage,
-        cached=(leaves.users,),
+        cached=(leaves.users,) if isinstance(leaves.users, DataFrame) else (),
     )
 
 
@@ -112,23 +106,51 @@ def _level(
 ) -> Level:
     plan, settings = plans
     clusters = _by_size(cut, leaves)
-    cluster = _lookup(clusters.tolist())
-    users = leaves.users.withColumn("cluster", cluster)
-    means = cluster_means(users, POINT, "cluster").orderBy("cluster").collect()
-    centres = [tuple(round(x, DECIMALS) for x in row["mean"]) for row in means]
+    centres, members = _divided(clusters, leaves, population, plan)
     prefix = f"{plan.name}-{number}"
     ids = [str(n) for n in range(len(centres))]
-    provisional = users.select(USER_ID, F.col("cluster").cast("string").alias(SEGMENT_ID))
     known = population.previous.of(prefix) if population.previous else None
-    new = Clusters(prefix, ids, provisional, population.scaled, plan.features)
+    new = Clusters(prefix, ids, members, population.scaled, plan.features)
     lineage = follow(known, new, settings.stability)
-    centre = _lookup([list(one) for one in centres], "cluster")
-    members = users.select(
-        USER_ID,
-        _lookup(list(lineage.ids), "cluster").alias(SEGMENT_ID),
-        distance_to(vector_to_array(F.col(POINT)), centre).alias(DISTANCE),
-    )
-    return Level(number, clusters, centres, lineage, members)
+    return Level(number, clusters, centres, lineage, named(members, lineage.ids))
+
+
+def _divided(
+    clusters: NDArray[np.int64],
+    leaves: LeafClusters,
+    population: Population,
+    plan: HierarchicalSegmentation,
+) -> tuple[list[Centre], DataFrame | Members]:
+    """The mean point of each cluster's users, and the users with it as segment and distance."""
+    if isinstance(leaves.users, DataFrame):
+        users = leaves.users.withColumn("cluster", _lookup(clusters.tolist()))
+        rows = cluster_means(users, POINT, "cluster").orderBy("cluster").collect()
+        centres = [_rounded(row["mean"]) for row in rows]
+        centre = _lookup([list(one) for one in centres], "cluster")
+        members = users.select(
+            USER_ID,
+            F.col("cluster").cast("string").alias(SEGMENT_ID),
+            distance_to(vector_to_array(F.col(POINT)), centre).alias(DISTANCE),
+        )
+        return centres, members
+    assert population.users is not None
+    own, n_clusters = clusters[leaves.users], int(clusters.max()) + 1
+    points = population.users.points(plan.features)
+    centres = [_rounded(mean) for mean in group_means(points, own, n_clusters).tolist()]
+    apart = ((points - np.array(centres)[own]) ** 2).sum(axis=1)
+    names = [str(n) for n in range(n_clusters)]
+    everyone = np.arange(len(own))
+    return centres, Members(population.users, everyone, own, names, rounded_roots(apart))
+
+
+def _rounded(mean: Sequence[float]) -> Centre:
+    return tuple(round(x, DECIMALS) for x in mean)
+
+
+def _all_members(levels: Sequence[Level], population: Population) -> DataFrame:
+    spark = population.raw.sparkSession
+    frames = [as_frame(level.members, spark) for level in levels]
+    return reduce(DataFrame.unionByName, frames)
 
 
 def _by_size(cut: NDArray[np.int64], leaves: LeafClusters) -> NDArray[np.int64]:
@@ -177,19 +199,15 @@ def _parents(level: Level, above: Level | None) -> Mapping[str, str]:
     return {level.lineage.ids[child]: above.lineage.ids[parent] for child, parent in pairs}
 
 
-def _agreement(level: Level, bisected: DataFrame) -> float:
-    """The adjusted Rand index of a level and another partition of the same users."""
-    both = level.members.select(USER_ID, SEGMENT_ID).join(bisected, on=USER_ID)
-    rows = both.groupBy(SEGMENT_ID, LEAF).count().collect()
-    names, others = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
-    counts = np.zeros((len(names), len(others)))
-    for name, other, count in rows:
-        counts[names.index(name), others.index(other)] = count
+def _agreement(own: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """The adjusted Rand index of two partitions of the same users."""
+    counts = np.zeros((own.max() + 1, other.max() + 1))
+    np.add.at(counts, (own, other), 1)
     return adjusted_rand_index(counts)
 
 
 def _draw(
-    points: DataFrame,
+    points: DataFrame | UserPoints,
     tree: Tree,
     levels: Sequence[Level],
     profiles: Sequence[SegmentProfile],

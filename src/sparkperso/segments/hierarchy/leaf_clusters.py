@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.ml.clustering import BisectingKMeans, KMeans
+from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from sklearn.cluster import BisectingKMeans, KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from sparkperso.config.segmentation import HierarchicalSegmentation
+from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.columns import USER_ID
+from sparkperso.core.threads import one_thread
+from sparkperso.segments.base.arrays import Ints, UserPoints, nearest_centres
 from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import POINT
-from sparkperso.segments.base.sample import sample_points
+from sparkperso.segments.base.sample import Points, mini_batch, points_in_driver, sample_points
 
 LEAF = "leaf"
+ARRAY = "array"
 
 
 @dataclass(frozen=True)
@@ -25,42 +34,90 @@ class LeafClusters:
 
     points: NDArray[np.float64]
     """One row per leaf, scaled."""
-    users: DataFrame
-    """(user_id, point, leaf): the number of the user's leaf."""
+    users: DataFrame | Ints
+    """(user_id, point, leaf): the number of the user's leaf; in memory the numbers alone."""
     sizes: NDArray[np.int64]
     """How many users each leaf has."""
     are_users: bool
+    tried: Points
+    """The users that are in memory, all or some, in the order of their ids."""
+    leaf_of_tried: Ints
+    """Their leaves."""
 
 
 def find_leaves(
-    points: DataFrame, size: int, plan: HierarchicalSegmentation, seed: int
+    points: DataFrame | UserPoints,
+    size: int,
+    plan: HierarchicalSegmentation,
+    settings: SegmentsConfig,
 ) -> LeafClusters:
     """Returns a leaf per user when there are at most `max_exact`, else a leaf per cluster.
 
-    At most `max_exact` users, or `n_leaves` centres, reach the driver.
+    Clusters are found in the driver's memory, on about `driver_users` users.
     """
     if size <= plan.max_exact:
         return _of_users(points, size)
-    method = KMeans if plan.leaves == "kmeans" else BisectingKMeans
-    fit = method(featuresCol=POINT, predictionCol=LEAF, k=plan.n_leaves, seed=seed).fit(points)
-    users = fit.transform(points)
-    used = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
-    centres = np.array([fit.clusterCenters()[number] for number, _ in used])
-    sizes = np.array([size for _, size in used])
-    places = {number: place for place, (number, _) in enumerate(used)}
-    numbered = users.withColumn(LEAF, map_column(places, F.col(LEAF)))
-    return LeafClusters(centres, numbered, sizes, are_users=False)
+    some = mini_batch(points, size, settings.driver_users)
+    tried = points_in_driver(points if some is None else some)
+    centres = _fit(tried, plan.leaves, plan.n_leaves, settings.seed)[1]
+    nearest = nearest_centres(tried, centres)[0]
+    if isinstance(points, UserPoints):
+        used, leaf, sizes = np.unique(nearest, return_inverse=True, return_counts=True)
+        return LeafClusters(centres[used], leaf, sizes, False, tried, leaf)
+    users = _with_leaf(points, centres)
+    found = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
+    places = {number: place for place, (number, _) in enumerate(found)}
+    return LeafClusters(
+        centres[list(places)],
+        users.withColumn(LEAF, map_column(places, F.col(LEAF))),
+        np.array([size for _, size in found]),
+        False,
+        tried,
+        np.array([places[number] for number in nearest.tolist()]),
+    )
 
 
-def bisect(points: DataFrame, k: int, seed: int) -> DataFrame:
-    """Returns (user_id, leaf) by Spark's bisecting k-means into k clusters."""
-    fit = BisectingKMeans(featuresCol=POINT, predictionCol=LEAF, k=k, seed=seed).fit(points)
-    return fit.transform(points).select(USER_ID, LEAF)
+def bisect(points: Points, k: int, seed: int) -> Ints:
+    """Returns the cluster of each point (row) by bisecting k-means into k clusters."""
+    return _fit(points, "bisecting", k, seed)[0]
 
 
-def _of_users(points: DataFrame, size: int) -> LeafClusters:
+@one_thread()
+def _fit(points: Points, method: str, k: int, seed: int) -> tuple[Ints, Points]:
+    """The cluster of each point, and the centres; fewer than k where fewer points differ."""
+    k = min(k, len(np.unique(points, axis=0)))
+    if method == "kmeans":
+        fit = KMeans(k, n_init=1, random_state=seed)
+    else:
+        fit = BisectingKMeans(k, random_state=seed, bisecting_strategy="largest_cluster")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit.fit(points)
+    return fit.labels_.astype(np.int64), fit.cluster_centers_.astype(np.float64)
+
+
+def _with_leaf(points: DataFrame, centres: Points) -> DataFrame:
+    """(user_id, point, leaf): the nearest centre's number, by the same code as in the driver."""
+    held = points.sparkSession.sparkContext.broadcast(centres)
+
+    def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            flat = batch.column(ARRAY).flatten().to_numpy(zero_copy_only=False)
+            places = nearest_centres(flat.reshape(batch.num_rows, -1), held.value)[0]
+            columns = [*batch.columns, pa.array(places, pa.int32())]
+            yield pa.RecordBatch.from_arrays(columns, names=[USER_ID, ARRAY, LEAF])
+
+    arrays = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(ARRAY))
+    found = arrays.mapInArrow(nearest, f"{USER_ID} string, {ARRAY} array<double>, {LEAF} int")
+    return found.select(USER_ID, array_to_vector(F.col(ARRAY)).alias(POINT), LEAF)
+
+
+def _of_users(points: DataFrame | UserPoints, size: int) -> LeafClusters:
     names, array = sample_points(points, size)
+    sizes, by_id = np.ones(len(names), dtype=np.int64), np.argsort(np.array(names, dtype=object))
+    if isinstance(points, UserPoints):
+        return LeafClusters(array, by_id, sizes, True, points.values, by_id)
     spark = points.sparkSession
     numbered = spark.createDataFrame(list(enumerate(names)), f"{LEAF} int, {USER_ID} string")
-    users, sizes = points.join(numbered, on=USER_ID), np.ones(len(names), dtype=np.int64)
-    return LeafClusters(array, users, sizes, are_users=True)
+    users = points.join(numbered, on=USER_ID)
+    return LeafClusters(array, users, sizes, True, array[by_id], by_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,14 +13,15 @@ from pyspark.sql import functions as F
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.arrays import Members, UserPoints, as_frame
 from sparkperso.segments.base.lineage import Clusters, Lineage, follow
 from sparkperso.segments.base.map_column import map_column
-from sparkperso.segments.base.outliers import clipped, fitted
-from sparkperso.segments.base.points import SEGMENT_ID, Centre, cached_points
+from sparkperso.segments.base.outliers import fitted, fitted_of
+from sparkperso.segments.base.points import SEGMENT_ID, Centre
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.projection import project
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
-from sparkperso.segments.base.sample import mini_batch, sample_points
+from sparkperso.segments.base.sample import mini_batch, points_in_driver, sample_points
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.kmeans.gap import Gap, best_k, gap_statistic, is_noise
@@ -46,23 +47,22 @@ def build_kmeans(
     """
     population.require(plan.profiled)
     require_users(population.size, plan.name, plan.k_max, settings)
-    partitions = math.ceil(population.size / settings.users_per_partition)
-    scaled_features = clipped(population.scaled, plan)
-    with cached_points(scaled_features, plan.features, partitions) as points:
+    with population.points(plan, settings) as points:
         gaps = _gaps(points, plan, settings)
-        users = fitted(points, plan)
-        tried = mini_batch(users, population.size, plan.search_users)
-        candidates = search_k(users if tried is None else tried, plan, settings, recorder)
+        tried = mini_batch(points, population.size, settings.driver_users)
+        matrix = points_in_driver(points if tried is None else tried)
+        candidates = search_k(fitted_of(matrix, plan), plan, settings, recorder)
         smallest = max(plan.min_segment_share, settings.min_members / population.size)
         chosen = choose_candidate(candidates, smallest)
-        if tried is not None:
+        if tried is not None and isinstance(points, DataFrame):
             with recorder.child(f"{chosen.name} on all users") as run:
-                chosen = fit_all(users, plan, chosen)
+                chosen = fit_all(fitted(points, plan), plan, chosen)
                 run.log_metrics(chosen.figures())
             chosen = choose_candidate([chosen], smallest)
         recorder.set_tags({"chosen": chosen.name})
         centres, assigned = assign(points, chosen)
-        assigned = assigned.persist()
+        if isinstance(assigned, DataFrame):
+            assigned = assigned.persist()
         lineage = _follow(assigned, len(centres), population, plan, settings)
         ids = lineage.ids
         members = named(assigned, ids)
@@ -76,7 +76,7 @@ def build_kmeans(
         segmentation=plan.name,
         kind=plan.kind,
         exclusive=plan.exclusive,
-        members=members,
+        members=as_frame(members, population.raw.sparkSession),
         profiles=profiles,
         figures=chosen_figures(chosen) | ({"gap_k": best_k(gaps)} if gaps else {}),
         notes=(NO_CLUSTERS,) if gaps and is_noise(gaps) else (),
@@ -88,11 +88,13 @@ def build_kmeans(
         },
         pictures=drawn,
         lineage=lineage,
-        cached=(assigned,),
+        cached=(assigned,) if isinstance(assigned, DataFrame) else (),
     )
 
 
-def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig) -> list[Gap]:
+def _gaps(
+    points: DataFrame | UserPoints, plan: KMeansSegmentation, settings: SegmentsConfig
+) -> list[Gap]:
     """The gaps of a sample of the users; none where it holds too few different ones."""
     if not plan.gap_references:
         return []
@@ -101,14 +103,16 @@ def _gaps(points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig)
     return gap_statistic(sample, k_max, plan.gap_references, settings.seed)
 
 
-def named(assigned: DataFrame, ids: Sequence[str]) -> DataFrame:
+def named(assigned: DataFrame | Members, ids: Sequence[str]) -> DataFrame | Members:
     """Returns the rows of `search.assign` with the ids of the centres in the stead of places."""
+    if isinstance(assigned, Members):
+        return replace(assigned, names=ids)
     by_place = {str(place): name for place, name in enumerate(ids)}
     return assigned.withColumn(SEGMENT_ID, map_column(by_place, F.col(SEGMENT_ID)))
 
 
 def _follow(
-    assigned: DataFrame,
+    assigned: DataFrame | Members,
     count: int,
     population: Population,
     plan: KMeansSegmentation,
@@ -153,8 +157,8 @@ def scaled_centres(
 
 
 def _draw(
-    points: DataFrame,
-    members: DataFrame,
+    points: DataFrame | UserPoints,
+    members: DataFrame | Members,
     profiles: Sequence[SegmentProfile],
     plans: tuple[KMeansSegmentation, SegmentsConfig],
 ) -> dict[str, Figure]:

@@ -7,16 +7,24 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import overload
 
+import numpy as np
 from pyspark.sql import DataFrame
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.core.threads import one_thread
-from sparkperso.evaluate.clustering import ClusteringMetrics, clustering_metrics
+from sparkperso.evaluate.clustering import ClusteringMetrics, array_metrics, clustering_metrics
 from sparkperso.platform.run_recorder import RunRecorder
-from sparkperso.segments.base.points import (
+from sparkperso.segments.base.arrays import (
     DECIMALS,
+    Members,
+    UserPoints,
+    nearest_centres,
+    rounded_roots,
+)
+from sparkperso.segments.base.points import (
     NEAREST,
     POINT,
     Centre,
@@ -24,7 +32,7 @@ from sparkperso.segments.base.points import (
     order_centres,
     with_nearest,
 )
-from sparkperso.segments.base.sample import Points, points_in_driver
+from sparkperso.segments.base.sample import Points
 from sparkperso.segments.kmeans.centres import best_centres, refine_centres
 
 
@@ -62,15 +70,13 @@ class Candidate:
 
 
 def search_k(
-    points: DataFrame, plan: KMeansSegmentation, settings: SegmentsConfig, recorder: RunRecorder
+    points: Points, plan: KMeansSegmentation, settings: SegmentsConfig, recorder: RunRecorder
 ) -> list[Candidate]:
     """Returns a candidate for each k, in order; each is a child run of `recorder`.
 
-    The points come to the driver: `plan.search_users` bounds them. Raises QualityGateError when
-    there are none.
+    Raises QualityGateError without points (rows).
     """
-    matrix = points_in_driver(points)
-    if not len(matrix):
+    if not len(points):
         raise QualityGateError(
             f"The segmentation '{plan.name}' needs users to find centres by",
             f"All have a feature beyond {plan.outliers_beyond:g} (outliers_beyond)",
@@ -81,7 +87,7 @@ def search_k(
         with recorder.child(f"k={k}") as run:
             starts = {"starts": settings.num_seeds, "seed": settings.seed}
             run.log_params({"k": k, **starts, "max_iter": plan.max_iter, "tol": plan.tol})
-            candidate = fit_candidate(points, matrix, plan, k, settings)
+            candidate = fit_candidate(points, plan, k, settings)
             run.log_metrics(candidate.figures())
             return candidate
 
@@ -110,12 +116,13 @@ def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candi
 
 
 def fit_candidate(
-    points: DataFrame, matrix: Points, plan: KMeansSegmentation, k: int, settings: SegmentsConfig
+    points: Points, plan: KMeansSegmentation, k: int, settings: SegmentsConfig
 ) -> Candidate:
-    """Returns the least cost of `settings.num_seeds` starts of one k; `matrix` holds the points."""
+    """Returns the least cost of `settings.num_seeds` starts of one k, with its measures."""
     started = time.monotonic()
-    centres = best_centres(matrix, plan, k, settings.seed, settings.num_seeds)
-    found = measured(points, centres, k, settings.seed)
+    centres = best_centres(points, plan, k, settings.seed, settings.num_seeds)
+    metrics = array_metrics(points, nearest_centres(points, np.array(centres))[0])
+    found = _candidate(k, settings.seed, centres, metrics)
     return replace(found, seconds=time.monotonic() - started)
 
 
@@ -130,17 +137,38 @@ def fit_all(points: DataFrame, plan: KMeansSegmentation, found: Candidate) -> Ca
 def measured(points: DataFrame, centres: Sequence[Centre], k: int, seed: int) -> Candidate:
     """Returns centres, those that have members, with their measures."""
     metrics = clustering_metrics(with_nearest(points, centres), POINT, NEAREST)
+    return _candidate(k, seed, centres, metrics)
+
+
+def _candidate(
+    k: int, seed: int, centres: Sequence[Centre], metrics: ClusteringMetrics
+) -> Candidate:
     used = tuple(centres[cluster.label] for cluster in metrics.clusters)
     return Candidate(k, seed, used, metrics)
 
 
-def assign(points: DataFrame, candidate: Candidate) -> tuple[tuple[Centre, ...], DataFrame]:
+@overload
+def assign(points: UserPoints, candidate: Candidate) -> tuple[tuple[Centre, ...], Members]: ...
+
+
+@overload
+def assign(points: DataFrame, candidate: Candidate) -> tuple[tuple[Centre, ...], DataFrame]: ...
+
+
+def assign(
+    points: DataFrame | UserPoints, candidate: Candidate
+) -> tuple[tuple[Centre, ...], DataFrame | Members]:
     """Returns a candidate's centres in their order, and (user_id, segment_id, distance) of all.
 
     The segment_id is the place of the centre, as text.
     """
     centres = order_centres(candidate.centres, candidate.metrics.sizes)
-    return centres, assign_nearest(points, centres, [str(n) for n in range(len(centres))])
+    names = [str(n) for n in range(len(centres))]
+    if isinstance(points, DataFrame):
+        return centres, assign_nearest(points, centres, names)
+    places, squared = nearest_centres(points.values, np.array(centres))
+    members = Members(points.users, np.arange(len(places)), places, names, rounded_roots(squared))
+    return centres, members
 
 
 def _record_curve(candidates: Sequence[Candidate], recorder: RunRecorder) -> None:

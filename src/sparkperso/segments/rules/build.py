@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -12,13 +13,14 @@ from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.errors import JobError
 from sparkperso.platform.literals import aware
 from sparkperso.platform.run_recorder import RunRecorder
+from sparkperso.segments.base.arrays import Members, Users, as_frame
 from sparkperso.segments.base.points import DISTANCE, SEGMENT_ID
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.result import SegmentationResult
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.rules.members import KEYS, People, fulfilled
-from sparkperso.segments.rules.overlaps import Overlap, overlaps
+from sparkperso.segments.rules.overlaps import Overlap, overlaps, overlaps_of
 from sparkperso.segments.rules.plots import draw_overlaps
 
 
@@ -33,9 +35,15 @@ def build_rules(
     Raises ConfigError for features that are not there.
     """
     population.require(plan.profiled)
-    held = hold(population, plan).persist()
-    shared = overlaps(held, list(plan.rules))
-    members = members_of(held, plan)
+    held = hold(population, plan)
+    members: DataFrame | Members
+    if population.users:
+        members = members_in(population.users, held, plan)
+        shared = overlaps_of(members, list(plan.rules))
+    else:
+        held = held.persist()
+        shared = overlaps(held, list(plan.rules))
+        members = members_of(held, plan)
     labels = {segment_id(plan, key): rule.label or key for key, rule in plan.rules.items()}
     profiles = profile_segments(
         members,
@@ -54,12 +62,12 @@ def build_rules(
         segmentation=plan.name,
         kind="rule",
         exclusive=plan.exclusive,
-        members=members,
+        members=as_frame(members, population.raw.sparkSession),
         profiles=profiles,
         figures={"rules": len(plan.rules), "users": population.size},
         document={"overlaps": table},
         pictures=drawn,
-        cached=(held,),
+        cached=() if population.users else (held,),
     )
 
 
@@ -79,6 +87,16 @@ def members_of(held: DataFrame, plan: RuleSegmentation) -> DataFrame:
         F.concat(F.lit(f"{plan.name}-"), "key").alias(SEGMENT_ID),
         F.lit(None).cast("double").alias(DISTANCE),
     )
+
+
+def members_in(users: Users, held: DataFrame, plan: RuleSegmentation) -> Members:
+    """Returns the members of (user_id, keys) in memory, of the rules in their order."""
+    places = {key: place for place, key in enumerate(plan.rules)}
+    rows = sorted(
+        (users.places[user], places[key]) for user, keys in held.collect() for key in keys
+    )
+    at, segments = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+    return Members(users, at, segments, [segment_id(plan, key) for key in plan.rules])
 
 
 def segment_id(plan: RuleSegmentation, key: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.segments.base.arrays import Members
 from sparkperso.segments.rules.members import KEYS
 
 
@@ -33,5 +36,17 @@ def overlaps(members: DataFrame, keys: Sequence[str]) -> list[Overlap]:
     pairs = first.select("first", F.explode(KEYS).alias("second"))
     rows = pairs.groupBy("first", "second").count().collect()
     sizes = {(row["first"], row["second"]): int(row["count"]) for row in rows}
-    place = list(enumerate(keys))
-    return [Overlap(a, b, sizes.get((a, b), 0)) for number, a in place for _, b in place[number:]]
+    return [Overlap(*pair, sizes.get(pair, 0)) for pair in _pairs(keys)]
+
+
+def overlaps_of(members: Members, keys: Sequence[str]) -> list[Overlap]:
+    """Returns what `overlaps` does, of members in memory; `keys` name their segments."""
+    users = {key: members.of(place) for place, key in enumerate(keys)}
+    return [
+        Overlap(first, second, len(np.intersect1d(users[first], users[second])))
+        for first, second in _pairs(keys)
+    ]
+
+
+def _pairs(keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return combinations_with_replacement(keys, 2)

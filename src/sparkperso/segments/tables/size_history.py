@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pyspark.sql import DataFrame
@@ -17,24 +17,33 @@ Trend = Mapping[datetime, int]
 """as_of → users."""
 
 
-def sizes_over_time(history: DataFrame, segmentation: str) -> dict[str, dict[datetime, int]]:
-    """Returns segment id → as_of (UTC, naive) → users after the runs of it, in the order of time.
+def sizes_over_time(
+    history: DataFrame, segmentations: Sequence[str]
+) -> dict[str, dict[str, dict[datetime, int]]]:
+    """Returns, per segmentation, segment id → as_of (UTC, naive) → users after the runs of it.
 
-    A row per segment and time of a run (of a stream, a day) is collected. Raises nothing where
-    there is no history.
+    Times are in their order. A row per segment and time of a run (of a stream, a day) is collected.
+    A segmentation without history has no segments.
     """
     step = F.when(F.col("change") == "entered", 1).otherwise(-1)
-    mine = history.where(F.col("segmentation") == segmentation)
+    mine = history.where(F.col("segmentation").isin(*segmentations))
     # Those of a stream come by the second: they are told by the day that they end with.
     next_day = F.date_trunc("day", "as_of") + F.expr("INTERVAL 1 DAY")
     is_live = F.col("model_version").startswith(LIVE)
     mine = mine.withColumn("as_of", F.when(is_live, next_day).otherwise(F.col("as_of")))
     at = F.unix_micros("as_of").alias("at")
-    rows = mine.groupBy(SEGMENT_ID, at).agg(F.sum(step).alias("more")).collect()
-    times = sorted({row["at"] for row in rows})
-    more = {(row[SEGMENT_ID], row["at"]): int(row["more"]) for row in rows}
+    rows = mine.groupBy("segmentation", SEGMENT_ID, at).agg(F.sum(step).alias("more")).collect()
+    return {
+        name: _sizes({(r[SEGMENT_ID], r["at"]): int(r["more"]) for r in rows if r[0] == name})
+        for name in segmentations
+    }
+
+
+def _sizes(more: Mapping[tuple[str, int], int]) -> dict[str, dict[datetime, int]]:
+    """Returns segment id → time → size of (segment id, microseconds) → users more than before."""
+    times = sorted({time for _, time in more})
     found: dict[str, dict[datetime, int]] = {}
-    for name in sorted({row[SEGMENT_ID] for row in rows}):
+    for name in sorted({name for name, _ in more}):
         size = 0
         for time in times:
             size += more.get((name, time), 0)

@@ -52,16 +52,19 @@ def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
 
 
 def membership_changes(
-    history: DataFrame, members: DataFrame, segmentation: str, stamp: Stamp
+    history: DataFrame, members: DataFrame, stamps: Mapping[str, Stamp]
 ) -> DataFrame:
     """Returns the rows to add to gold/segment_history: who entered or left a segment.
 
-    `members` are the rows of gold/segments. They are compared with the membership that the history
-    itself adds up to, so a run that was interrupted between two tables can be started again.
+    `members` are the rows of gold/segments of the segmentations of `stamps`. They are compared with
+    the membership that the history itself adds up to, so a run that was interrupted between two
+    tables can be started again.
     """
-    before = membership(history.where(F.col("segmentation") == segmentation))
-    now = members.select(USER_ID, SEGMENT_ID, F.lit(segmentation).alias("segmentation"), "label")
-    return stamped(changes_between(before, now), stamp)
+    before = membership(history.where(F.col("segmentation").isin(*stamps)))
+    changes = changes_between(before, members.select(USER_ID, SEGMENT_ID, "segmentation", "label"))
+    versions = {name: stamp.model_version for name, stamp in stamps.items()}
+    rows = stamped(changes, next(iter(stamps.values())))
+    return rows.withColumn("model_version", map_column(versions, F.col("segmentation")))
 
 
 def membership(history: DataFrame) -> DataFrame:
@@ -69,12 +72,10 @@ def membership(history: DataFrame) -> DataFrame:
 
     The last one, not the sum: a stream and a batch run may have told of the same change.
     """
-    latest = F.max_by(
-        F.struct("change", "segmentation", "label"), F.struct("assigned_at", "as_of", "change")
-    )
-    last = history.groupBy(USER_ID, SEGMENT_ID).agg(latest.alias("last"))
+    latest = F.max_by(F.struct("change", "label"), F.struct("assigned_at", "as_of", "change"))
+    last = history.groupBy(USER_ID, SEGMENT_ID, "segmentation").agg(latest.alias("last"))
     inside = last.where(F.col("last.change") == "entered")
-    return inside.select(USER_ID, SEGMENT_ID, "last.segmentation", "last.label")
+    return inside.select(USER_ID, SEGMENT_ID, "segmentation", "last.label")
 
 
 def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
@@ -82,16 +83,14 @@ def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
 
     Both hold (user_id, segment_id, segmentation, label), each user once in a segment.
     """
-    told = F.struct("segmentation", "label")
-    old = before.select(USER_ID, SEGMENT_ID, told.alias("old"))
-    new = now.select(USER_ID, SEGMENT_ID, told.alias("new"))
-    both = old.join(new, on=[USER_ID, SEGMENT_ID], how="full_outer")
+    key = [USER_ID, SEGMENT_ID, "segmentation"]
+    old = before.select(*key, F.struct("label").alias("old"))
+    new = now.select(*key, F.struct("label").alias("new"))
+    both = old.join(new, on=key, how="full_outer")
     changed = both.where(F.col("old").isNull() | F.col("new").isNull())
     change = F.when(F.col("old").isNull(), F.lit("entered")).otherwise(F.lit("left"))
-    known = changed.select(
-        USER_ID, SEGMENT_ID, F.coalesce("new", "old").alias("told"), change.alias("change")
-    )
-    return known.select(USER_ID, SEGMENT_ID, "told.segmentation", "told.label", "change")
+    label = F.coalesce("new.label", "old.label").alias("label")
+    return changed.select(*key, label, change.alias("change"))
 
 
 def stamped(changes: DataFrame, stamp: Stamp) -> DataFrame:
@@ -106,23 +105,20 @@ def stamped(changes: DataFrame, stamp: Stamp) -> DataFrame:
 
 def profile_rows(
     result: SegmentationResult, stamp: Stamp, sizes: Mapping[str, int | None] | None = None
-) -> DataFrame:
+) -> list[tuple[Any, ...]]:
     """Returns the rows of gold/segment_profiles of one segmentation: one per segment.
 
     `sizes` are those of the last run of an earlier time, by segment id.
     """
-    spark = result.members.sparkSession
     before = sizes or {}
     rows = [
         {**_profile_row(result, profile, stamp), "previous_size": before.get(profile.segment_id)}
         for profile in result.profiles
     ]
-    columns = SEGMENT_PROFILES.column_names
-    values = [tuple(row[name] for name in columns) for row in rows]
-    return spark.createDataFrame(values, SEGMENT_PROFILES.struct()).coalesce(1)
+    return [tuple(row[name] for name in SEGMENT_PROFILES.column_names) for row in rows]
 
 
-def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFrame:
+def run_row(result: SegmentationResult, stamp: Stamp, n_users: int) -> tuple[Any, ...]:
     """Returns the row of gold/segmentation_runs of one run."""
     lineage = result.lineage or Lineage(())
     row = {
@@ -139,9 +135,7 @@ def run_rows(result: SegmentationResult, stamp: Stamp, n_users: int) -> DataFram
         "model_version": stamp.model_version,
         "assigned_at": aware(stamp.assigned_at),
     }
-    values = [tuple(row[name] for name in SEGMENTATION_RUNS.column_names)]
-    spark = result.members.sparkSession
-    return spark.createDataFrame(values, SEGMENTATION_RUNS.struct()).coalesce(1)
+    return tuple(row[name] for name in SEGMENTATION_RUNS.column_names)
 
 
 def _profile_row(
