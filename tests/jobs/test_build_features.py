@@ -13,6 +13,7 @@ from sparkperso.core.errors import JobError
 from sparkperso.testing.clickstream import ClickStream, make_click_stream
 from sparkperso.testing.compare import assert_same_rows
 from sparkperso.testing.frames import events_frame
+from sparkperso.testing.jobs import jobs_started
 
 INTERACTIONS, FEATURES = "gold/interactions", "gold/user_features"
 SCALED, SCALERS = "gold/user_features_scaled", "gold/feature_scalers"
@@ -28,6 +29,8 @@ class Built:
     earlier: datetime
     first: dict
     summary: dict
+    jobs: int
+    """Spark jobs of the second run."""
 
     def read(self, name):
         return self.lake.ref(name).read()
@@ -57,11 +60,13 @@ def built(spark, tmp_path_factory):
     first = {name: lake.ref(name).version() for name in (INTERACTIONS, FEATURES, SCALED, SCALERS)}
     later = {**stream.events[-1], "timestamp": "2026-07-01T00:00:00Z", "item_id": "item-001"}
     lake.writer("silver/events").append(events_frame(spark, [later]))
+    started = jobs_started(spark)
     run(spark, root, stream.as_of.replace(tzinfo=None))
+    jobs = jobs_started(spark) - started
     again = {name: lake.ref(name).version() for name in first}
     earlier = stream.as_of.replace(tzinfo=None) - timedelta(days=30)
     run(spark, root, earlier, MIN_MAX)
-    return Built(lake, stream, earlier, {n: (first[n], again[n]) for n in first}, summary)
+    return Built(lake, stream, earlier, {n: (first[n], again[n]) for n in first}, summary, jobs)
 
 
 def test_the_features_are_the_truth_and_the_latest_event_sets_the_time(built):
@@ -83,6 +88,10 @@ def test_a_user_is_scaled_alone_by_what_is_stored(built):
         features = built.read(FEATURES).where(at_that_time).first()
         alone = scale_user(features.asDict(), scalers)
         assert alone == pytest.approx({name: row[name] for name in NUMERIC_FEATURES})
+
+
+def test_few_users_take_few_jobs(built):
+    assert built.jobs <= 60
 
 
 @pytest.mark.parametrize("name", [INTERACTIONS, FEATURES, SCALED, SCALERS])

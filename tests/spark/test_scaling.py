@@ -150,6 +150,23 @@ def test_the_version_follows_the_content(users_frame):
     assert fit_scalers(others, EXACT, AS_OF)[0].scaler_version != version
 
 
+@pytest.mark.parametrize("high", [None, 0.9])
+def test_users_in_memory_are_fitted_as_spark_fits_them(users_frame, high):
+    from sparkperso.features.scaling import _fit_by_spark, fit_scalers
+
+    config = ScalingConfig(log=("monetary",), clip_low=None, clip_high=high)
+    rows = [*rows_of(), {"monetary": math.inf}, {"recency_days": math.nan}]
+    users = users_frame(rows)
+    for here, there in zip(
+        fit_scalers(users, config, AS_OF), _fit_by_spark(users, config, AS_OF), strict=True
+    ):
+        for name, value in vars(there).items():
+            if name != "scaler_version":
+                found = getattr(here, name)
+                is_number = isinstance(value, float)
+                assert found == (pytest.approx(value, rel=1e-9) if is_number else value), name
+
+
 def test_quantiles_of_many_users_are_those_of_a_sample_that_partitions_do_not_change(users_frame):
     from sparkperso.features.scaling import fit_scalers
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from math import ceil
+from math import ceil, floor
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from pyspark.ml.feature import (
     MinMaxScaler,
     MinMaxScalerModel,
@@ -33,10 +36,17 @@ def fit_scalers(users: DataFrame, config: ScalingConfig, as_of: datetime) -> lis
 
     StandardScaler gives mean and sample standard deviation, MinMaxScaler the bounds, both after
     filling, logarithm and clipping. Bounds and medians are exact quantiles of up to
-    `quantile_sample` users, beyond that of those whose hash falls into the sample. Raises JobError
-    when there are no users.
+    `quantile_sample` users, beyond that of those whose hash falls into the sample. So few users are
+    fitted in memory, where no query is needed. Raises JobError when there are no users.
     """
-    first = _unfitted(users, config, as_of)
+    some = users.select(*NUMERIC_FEATURES).limit(config.quantile_sample + 1).toArrow()
+    if some.num_rows <= config.quantile_sample:
+        return with_version(_fit_here(some, config, as_of))
+    return with_version(_fit_by_spark(users, config, as_of))
+
+
+def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+    first = _unfitted(_sampled_quantiles(users, config), config, as_of)
     prepared = users.select(*(_prepared(s).alias(s.feature) for s in first))
     assembler = VectorAssembler(inputCols=list(NUMERIC_FEATURES), outputCol="features")
     vectors = assembler.transform(prepared).select("features").persist()
@@ -45,7 +55,7 @@ def fit_scalers(users: DataFrame, config: ScalingConfig, as_of: datetime) -> lis
         bounds = MinMaxScaler(inputCol="features", outputCol="scaled").fit(vectors)
     finally:
         vectors.unpersist()
-    return with_version(_fitted(first, standard, bounds))
+    return _fitted(first, standard, bounds)
 
 
 def standard_scaler() -> StandardScaler:
@@ -86,15 +96,70 @@ def _transformed(feature: str, log: bool) -> Column:
     return F.signum(finite) * F.log1p(F.abs(finite)) if log else finite
 
 
-def _unfitted(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
-    """The scalers with what comes before the fit: logarithm, median, bounds of clipping."""
-    low, high = config.clip_low, config.clip_high
-    wanted = [low or 0.0, MEDIAN, 1.0 if high is None else high]
+def _fit_here(users: pa.Table, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+    """The scalers of users in memory (a column per feature), by Spark's own formulas."""
+    if not len(users):
+        raise no_users()
+    values = {}
+    for name in NUMERIC_FEATURES:
+        own = users.column(name).to_numpy().astype(np.float64)
+        own[~np.isfinite(own)] = np.nan
+        values[name] = np.sign(own) * np.log1p(np.abs(own)) if name in config.log else own
+    found = {name: _quantiles(own, _wanted(config)) for name, own in values.items()}
+    scalers = []
+    for scaler in _unfitted(found, config, as_of):
+        own = np.nan_to_num(values[scaler.feature], nan=scaler.fill)
+        if scaler.clip_low is not None:
+            own = np.maximum(own, scaler.clip_low)
+        if scaler.clip_high is not None:
+            own = np.minimum(own, scaler.clip_high)
+        scalers.append(
+            replace(
+                scaler,
+                mean=_short(float(own.mean())),
+                std=_short(float(own.std(ddof=1)) if len(own) > 1 else 0.0),
+                min=float(own.min()),
+                max=float(own.max()),
+            )
+        )
+    return scalers
+
+
+def _quantiles(values: npt.NDArray[np.float64], wanted: Sequence[float]) -> list[float] | None:
+    """Exact quantiles as `percentile` of Spark interpolates them; None without a value."""
+    known = np.sort(values[~np.isnan(values)])
+    if not len(known):
+        return None
+    found = []
+    for share in wanted:
+        place = share * (len(known) - 1)
+        low, high = floor(place), ceil(place)
+        between = (high - place) * known[low] + (place - low) * known[high]
+        found.append(float(known[low] if low == high else between))
+    return found
+
+
+def _wanted(config: ScalingConfig) -> list[float]:
+    return [config.clip_low or 0.0, MEDIAN, 1.0 if config.clip_high is None else config.clip_high]
+
+
+def _sampled_quantiles(users: DataFrame, config: ScalingConfig) -> dict[str, list[float] | None]:
     quantiles = [
-        F.percentile(_transformed(name, name in config.log), wanted).alias(name)
+        F.percentile(_transformed(name, name in config.log), _wanted(config)).alias(name)
         for name in NUMERIC_FEATURES
     ]
     found = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
+    return dict(found.asDict())
+
+
+def _unfitted(
+    found: Mapping[str, Sequence[float] | None], config: ScalingConfig, as_of: datetime
+) -> list[FeatureScaler]:
+    """The scalers with what comes before the fit: logarithm, median, bounds of clipping.
+
+    `found` has the quantiles of `_wanted` by feature.
+    """
+    low, high = config.clip_low, config.clip_high
     scalers = []
     for name in NUMERIC_FEATURES:
         bottom, fill, top = found[name] or (None, 0.0, None)
@@ -121,14 +186,17 @@ def _unfitted(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[
 def _sample(users: DataFrame, size: int) -> DataFrame:
     """Users chosen by their hash: the same ones however they are spread."""
     n_users = users.count()
-    if n_users == 0:
-        raise JobError(
-            "The scaling is fitted on the users' features",
-            "No event names a user at or before this time",
-            "Ingest events that hold a user_id, or choose a later --as-of",
-        )
     parts = ceil(n_users / size)
     return users.where(F.pmod(F.xxhash64("user_id"), F.lit(parts)) == 0) if parts > 1 else users
+
+
+def no_users() -> JobError:
+    """Returns the error of a time before which there are no users."""
+    return JobError(
+        "The scaling is fitted on the users' features",
+        "No event names a user at or before this time",
+        "Ingest events that hold a user_id, or choose a later --as-of",
+    )
 
 
 def _fitted(

@@ -39,9 +39,23 @@ def build_features(job: Job) -> Summary:
     job.writer(FEATURES).overwrite(features, where=_this_time(job))
     users = job.lake.ref(FEATURES).read().where(_this_time(job))
     scalers = fit_scalers(users, settings.features.scaling, job.as_of)
-    job.writer(SCALERS).merge(scaler_rows(job, scalers))
+    # A version is a hash of its rows: whoever has it already gets the same ones again.
+    version = scalers[0].scaler_version
+    job.writer(SCALERS).overwrite(scaler_rows(job, scalers), f"scaler_version = '{version}'")
     job.writer(SCALED).overwrite(scale_features(users, scalers), where=_this_time(job))
-    return summarise(job, users, scalers)
+    return {
+        "as of": job.as_of.isoformat(sep=" "),
+        "users": users.count(),
+        "interactions": rows_written(job, INTERACTIONS),
+        "features": len(scalers),
+        "scaler": version,
+    }
+
+
+def rows_written(job: Job, table: str) -> int:
+    """Returns how many rows a table was replaced with: Delta noted it with the commit."""
+    last = job.lake.ref(table).delta().history(1).select("operationMetrics").collect()[0]
+    return int(last["operationMetrics"]["numOutputRows"])
 
 
 def partitions_for(events: DataFrame, config: FeaturesConfig) -> int:
@@ -57,17 +71,6 @@ def scaler_rows(job: Job, scalers: list[FeatureScaler]) -> DataFrame:
     as_of = aware(job.as_of)
     rows = [(*astuple(scaler)[:-1], as_of) for scaler in scalers]
     return job.spark.createDataFrame(rows, TABLES[SCALERS].struct()).coalesce(1)
-
-
-def summarise(job: Job, users: DataFrame, scalers: list[FeatureScaler]) -> Summary:
-    """Returns the figures to print."""
-    return {
-        "as of": job.as_of.isoformat(sep=" "),
-        "users": users.count(),
-        "interactions": job.lake.ref(INTERACTIONS).read().count(),
-        "features": len(scalers),
-        "scaler": scalers[0].scaler_version,
-    }
 
 
 def _this_time(job: Job) -> str:
