@@ -76,12 +76,22 @@ def rows_of(frame):
 
 
 def test_similar_items_do_not_depend_on_partitions_and_a_graph_finds_them_too(factors):
-    exact = rows_of(similar_items(factors, ListsConfig(n_similar=5), 1000))
+    exact = rows_of(similar_items(factors.sparkSession, factors, ListsConfig(n_similar=5), 1000))
     assert len(exact) == 5 * N_ITEMS
-    assert rows_of(similar_items(factors.repartition(3), ListsConfig(n_similar=5), 1000)) == exact
+    assert (
+        rows_of(
+            similar_items(
+                factors.sparkSession, factors.repartition(3), ListsConfig(n_similar=5), 1000
+            )
+        )
+        == exact
+    )
     searched = ListsConfig(n_similar=5, exact_items=N_ITEMS - 1)
-    found = rows_of(similar_items(factors, searched, 1000))
-    assert rows_of(similar_items(factors.repartition(3), searched, 1000)) == found
+    found = rows_of(similar_items(factors.sparkSession, factors, searched, 1000))
+    assert (
+        rows_of(similar_items(factors.sparkSession, factors.repartition(3), searched, 1000))
+        == found
+    )
     assert len(set(found) & set(exact)) >= 0.95 * len(exact)
 
 
@@ -89,7 +99,7 @@ def test_similar_items_do_not_depend_on_partitions_and_a_graph_finds_them_too(fa
 def test_hidden_items_are_nobodys_neighbour_and_have_neighbours(factors, exact_items):
     hidden = [f"i{item:05d}" for item in range(100)]
     config = ListsConfig(n_similar=3, exact_items=exact_items)
-    rows = rows_of(similar_items(factors, config, 1000, hidden))
+    rows = rows_of(similar_items(factors.sparkSession, factors, config, 1000, hidden))
     assert not {other for _, _, other, _ in rows} & set(hidden)
     assert set(hidden) <= {item for item, *_ in rows}
 

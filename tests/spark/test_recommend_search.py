@@ -50,13 +50,14 @@ from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import (
     Broadcasts,
     chunks_for,
+    fit_here,
     fit_in_tasks,
     idle_threads,
     read_fold,
     trial_work,
 )
 from sparkperso.recommend.holdout import by_bucket, compare, judged_lists
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, list_table
 from sparkperso.recommend.lists.recommendation_rows import build_lists
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
@@ -637,6 +638,20 @@ def test_lists_do_not_depend_on_partitions(profiles, rows):
     assert sorted(map(tuple, list_frame(spread, lister()).collect())) == rows
 
 
+def test_lists_are_the_same_in_the_driver_as_in_tasks(profiles, rows):
+    table = list_table(profiles.toArrow(), lister())
+    assert sorted(zip(*table.to_pydict().values(), strict=True)) == rows
+
+
+def test_a_model_is_the_same_in_the_driver_as_in_a_task(profiles):
+    params, setting = PopularityParams(half_life_days=7), FitSetting(1)
+    here = fit_here(profiles.toArrow(), params, SHOP, setting)
+    there = fit_in_tasks(profiles, {"popularity": params}, SHOP, setting)["popularity"]
+    assert here.arrays().keys() == there.arrays().keys()
+    for name, array in here.arrays().items():
+        assert np.array_equal(array, there.arrays()[name]), name
+
+
 def test_own_places_come_first_and_the_fallback_fills_the_rest(rows):
     best = best_items(lister().model, USERS, Selection(6))
     for place, user in enumerate(USERS.ids):
@@ -669,7 +684,10 @@ def test_without_fallback_and_reasons_lists_are_the_models_alone(profiles, rows)
 
 
 def test_served_lists_say_why_and_which_model(profiles, rows):
-    found = {(r.user_id, r.rank): r for r in build_lists(profiles, lister(), "7").collect()}
+    found = {
+        (r.user_id, r.rank): r
+        for r in build_lists(list_frame(profiles, lister()), lister(), "7").collect()
+    }
     for user, rank, item, score, strategy, reason, share, basis in rows:
         row = found.pop((user, rank))
         assert (row.item_id, row.score, row.strategy) == (item, score, strategy)
@@ -683,7 +701,11 @@ def test_places_that_popularity_fills_say_whose_it_is(profiles):
     scoped = fit_model(PopularityParams(scope="country"), random_users(), SHOP)
     countries = dict(zip(USERS.ids, USERS.attributes, strict=True))
     filled = lister(fallback=scoped)
-    for row in build_lists(profiles, filled, "7").where("strategy = 'popularity'").collect():
+    for row in (
+        build_lists(list_frame(profiles, filled), filled, "7")
+        .where("strategy = 'popularity'")
+        .collect()
+    ):
         (country,) = countries[row.user_id] or ("global",)
         assert row.reason == f"popular:{country.replace('=', ':')}"
 

@@ -80,6 +80,9 @@ class ListsConfig(Section):
     without_champion: Literal["keep", "popularity"] = "keep"
     """What becomes of personal lists while no version is champion: those of the last champion stay
     (popularity's only where there are none), or all become popularity's."""
+    driver_users: int = Field(default=10_000, ge=0)
+    """Up to so many users get their lists in the driver, which spares starting Python in the
+    executors; more get them in tasks."""
     exact_items: int = Field(default=20_000, ge=0)
     """Largest catalogue whose similar items are found by comparing every pair; above, a graph is
     searched."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparkperso.config.lists import GraphConfig, ListsConfig
-from sparkperso.recommend.lists.similar_items import as_table, finder
+from sparkperso.recommend.lists.similar_items import as_table, exact_table
 from sparkperso.recommend.scoring.nearest_items import (
     DECIMALS,
     Directions,
@@ -115,8 +115,15 @@ def test_an_items_list_does_not_depend_on_who_asks_beside_it(way):
 def test_rows_name_the_items():
     items, config = directions(n_items=50), ListsConfig(n_similar=2)
     asking = np.array([7, 9])
-    table = as_table(items, asking, finder(items, None, config)(asking)).to_pydict()
+    table = as_table(items, asking, nearest_exact(items, asking, 2)).to_pydict()
     assert table["item_id"] == ["i00007", "i00007", "i00009", "i00009"]
     assert table["rank"] == [1, 2, 1, 2]
-    of_graph = finder(items, build_graph(items, config.graph), config)(asking)
+    graph = open_graph(build_graph(items, config.graph), config.graph)
+    of_graph = nearest_in(graph, items, asking, 2)
     assert as_table(items, asking, of_graph).to_pydict() == table
+    every = exact_table(items, config).to_pylist()
+    assert [row for row in every if row["item_id"] in {"i00007", "i00009"}] == [
+        dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)
+    ]
+    nobody = Directions(items.ids[:0], items.vectors[:0], items.shown[:0])
+    assert exact_table(nobody, config).num_rows == 0

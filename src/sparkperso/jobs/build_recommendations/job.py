@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -21,6 +24,7 @@ from sparkperso.jobs.train_recommender.model_tables import (
     ITEM_FACTORS,
     ITEM_INDEX,
     MODEL_ARRAYS,
+    collect_registered,
     read_registered,
 )
 from sparkperso.pipeline.job import Job, Summary
@@ -31,8 +35,8 @@ from sparkperso.platform.tracking import ModelVersion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.id_index import new_index_rows
 from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
-from sparkperso.recommend.fit.task_runner import fit_in_tasks
-from sparkperso.recommend.lists.batch_scoring import Lister
+from sparkperso.recommend.fit.task_runner import fit_here, fit_in_tasks
+from sparkperso.recommend.lists.batch_scoring import LISTS, Lister, list_frame, list_table
 from sparkperso.recommend.lists.popular_items import counted_events, popular_items, window_text
 from sparkperso.recommend.lists.recommendation_rows import ChampionModel, build_lists
 from sparkperso.recommend.lists.similar_items import similar_items
@@ -61,16 +65,17 @@ def build_recommendations(job: Job) -> Summary:
     params, hidden = popularity_params(job, version), hidden_items(job)
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
     keeps = version is None and has_lists_to_keep(job)
+    lists = None
     if keeps:
         job.say(
             "There is no champion: the lists of the last one stay as they are "
             "(recommend.lists.without_champion)"
         )
     else:
-        write_lists(job, events, version, params)
+        lists = write_lists(job, events, version, params)
     write_popular(job, without_items(events, hidden), params)
     write_similar(job, version, hidden)
-    return summarise(job, params, keeps)
+    return summarise(job, params, lists, keeps)
 
 
 def has_lists_to_keep(job: Job) -> bool:
@@ -83,17 +88,32 @@ def has_lists_to_keep(job: Job) -> bool:
 
 def write_lists(
     job: Job, events: DataFrame, version: ModelVersion | None, params: PopularityParams
-) -> None:
-    """Writes a list for every user: the champion's, or popularity's without one."""
+) -> Summary | None:
+    """Writes a list for every user: the champion's, or popularity's without one.
+
+    Returns what `count_lists` does, where it is known without a query.
+    """
     index = item_index(job, version)
-    catalogue = load_catalogue(index, job.read(ITEMS), job.settings.recommend.max_driver_items)
+    config = job.settings.recommend
+    catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
     attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
     profiles = everyone(job, events, index, attributes).persist()
-    lister, named = make_lister(job, profiles, catalogue, (version, params))
+    some = profiles.limit(config.lists.driver_users + 1).toArrow()
+    is_few = some.num_rows <= config.lists.driver_users
+    lister, named = make_lister(job, some if is_few else profiles, catalogue, (version, params))
+    found = list_table(some, lister) if is_few else None
+    lists = (
+        list_frame(profiles, lister) if found is None else job.spark.createDataFrame(found, LISTS)
+    )
     now = instant(datetime.now(timezone.utc))
-    rows = build_lists(profiles, lister, named)
-    job.writer(RECOMMENDATIONS).overwrite(rows.withColumn("generated_at", now))
+    rows = build_lists(lists, lister, named).withColumn("generated_at", now)
+    job.writer(RECOMMENDATIONS).overwrite(rows)
     profiles.unpersist()
+    if found is None:
+        return None
+    places = (found.column(name).to_pylist() for name in ("strategy", USER_ID))
+    users = Counter(strategy for strategy, _ in set(zip(*places, strict=True)))
+    return list_figures(users.items(), len(found))
 
 
 def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
@@ -105,7 +125,10 @@ def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
         items = job.read(INTERACTIONS).select(ITEM_ID).union(job.read(ITEMS).select(ITEM_ID))
         known = job.lake.ref(ITEM_INDEX).read()
         return known.unionByName(new_index_rows(known, items, ITEM_ID, "item_index"))
-    return read_registered(job, version, ITEM_INDEX)
+    if version.document["n_items"] > job.settings.recommend.max_driver_items:
+        return read_registered(job, version, ITEM_INDEX)
+    rows = collect_registered(job, version, ITEM_INDEX).select([ITEM_ID, "item_index"])
+    return job.spark.createDataFrame(rows)
 
 
 def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
@@ -119,14 +142,17 @@ def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFram
 
 def make_lister(
     job: Job,
-    profiles: DataFrame,
+    profiles: DataFrame | pa.Table,
     catalogue: Catalogue,
     by: tuple[ModelVersion | None, PopularityParams],
 ) -> tuple[Lister, str]:
     """Returns what lists are made with, and the model version that they carry."""
     version, params = by
     setting = FitSetting(job.settings.recommend.seed)
-    fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
+    if isinstance(profiles, DataFrame):
+        fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
+    else:
+        fallback = fit_here(profiles, params, catalogue, setting)
     select = list_selection(job, catalogue)
     if version is None:
         plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
@@ -138,8 +164,8 @@ def make_lister(
 
 def read_champion(job: Job, version: ModelVersion) -> ChampionModel:
     """Returns the champion's model from its arrays."""
-    rows = read_registered(job, version, MODEL_ARRAYS).collect()
-    arrays = from_rows((row["name"], row["block"], bytes(row["data"])) for row in rows)
+    rows = collect_registered(job, version, MODEL_ARRAYS).select(["name", "block", "data"])
+    arrays = from_rows(zip(*rows.to_pydict().values(), strict=True))
     model = load_model(parse_params(version.document["params"]), arrays)
     return ChampionModel(model, version.document["strategy"], version.version)
 
@@ -172,25 +198,32 @@ def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> 
         job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
         return
     config = job.settings.recommend
-    factors = read_registered(job, version, ITEM_FACTORS)
-    rows = similar_items(factors, config.lists, config.max_driver_items, hidden)
+    few = version.document["n_items"] <= config.max_driver_items
+    factors = (collect_registered if few else read_registered)(job, version, ITEM_FACTORS)
+    rows = similar_items(job.spark, factors, config.lists, config.max_driver_items, hidden)
     job.writer(SIMILAR).overwrite(rows)
 
 
-def summarise(job: Job, params: PopularityParams, keeps: bool) -> Summary:
+def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: bool) -> Summary:
     """Returns the figures to print; `keeps` says whether personal lists stayed as they were."""
-    lists = job.lake.ref(RECOMMENDATIONS).read()
-    by_strategy = lists.groupBy("strategy").agg(F.count_distinct(USER_ID).alias("users"))
-    users: dict[str, Any] = {
-        f"users with {row.strategy}": row.users for row in by_strategy.orderBy("strategy").collect()
-    }
     return {
         **({"champion": "none, its last lists stay"} if keeps else {}),
-        **users,
-        "rows": lists.count(),
+        **(lists or count_lists(job)),
         "popular": window_text(params),
         "similar": job.lake.ref(SIMILAR).read().count(),
     }
+
+
+def count_lists(job: Job) -> Summary:
+    """Returns the users by the strategy of their places, and how many places there are."""
+    lists = job.lake.ref(RECOMMENDATIONS).read().groupBy("strategy")
+    found = lists.agg(F.count_distinct(USER_ID), F.count(F.lit(1))).collect()
+    return list_figures([row[:2] for row in found], sum(row[2] for row in found))
+
+
+def list_figures(users: Iterable[tuple[str, int]], n_rows: int) -> Summary:
+    """Returns the figures of the lists to print; `users` is strategy, users."""
+    return {**{f"users with {name}": n for name, n in sorted(users)}, "rows": n_rows}
 
 
 # No inputs are named: which version is champion is not in a table, so it is never skipped.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
@@ -17,6 +19,8 @@ from sparkperso.pipeline.job import Job
 if TYPE_CHECKING:
     from sparkperso.platform.tracking import ModelVersion
 
+Rows = TypeVar("Rows")
+HASH = "hash of the row"
 MODEL_ARRAYS, ITEM_INDEX = "gold/model_arrays", "gold/item_index"
 USER_FACTORS, ITEM_FACTORS = "gold/als_user_factors", "gold/als_item_factors"
 
@@ -66,25 +70,52 @@ def read_registered(job: Job, version: ModelVersion, table: str) -> DataFrame:
     then the newest is read, where these rows are still the same. Raises JobError where they are not
     those that were registered, by the digest in the document.
     """
+    return _registered(job, version, table, lambda rows: (rows, digest_of(rows)))
+
+
+def collect_registered(job: Job, version: ModelVersion, table: str) -> pa.Table:
+    """Returns the rows of `read_registered` in memory: one query reads and checks them.
+
+    Only for tables that are item-sized.
+    """
+    return _registered(job, version, table, _collected)
+
+
+def _collected(rows: DataFrame) -> tuple[pa.Table, str]:
+    """The rows in memory, and their `digest_of`."""
+    mixed = F.xxhash64(*sorted(rows.columns)).alias(HASH)
+    found = rows.select("*", mixed).toArrow()
+    hashes = found.column(HASH).to_numpy()
+    total = int(np.bitwise_xor.reduce(hashes)) if len(hashes) else 0
+    return found.drop_columns([HASH]), f"{len(hashes)}-{total % 2**64:016x}"
+
+
+def _registered(
+    job: Job,
+    version: ModelVersion,
+    table: str,
+    with_digest: Callable[[DataFrame], tuple[Rows, str]],
+) -> Rows:
     document = version.document
     named, n_items = document["model_version"], document["n_items"]
     pinned, digest = document["tables"].get(table), document.get("digests", {}).get(table)
     newest = job.lake.ref(table).version()
-    found = "There is no such table"
+    why = "There is no such table"
     wanted = (pinned, newest) if newest is not None else ()
     numbers = list(dict.fromkeys(n for n in wanted if n is not None))
     # Without a digest, as older code registered, nothing vouches for another than the pinned.
     for number in numbers if digest else numbers[:1]:
         try:
             rows = model_rows(job.lake.ref(table).read(number), table, named, n_items)
-            if digest_of(rows) == digest or digest is None:
-                return rows
-            found = f"At Delta version {number} they are others"
+            found, own = with_digest(rows)
+            if own == digest or digest is None:
+                return found
+            why = f"At Delta version {number} they are others"
         except (PySparkException, Py4JJavaError) as error:
-            found = f"Delta version {number} cannot be read: {str(error).strip().splitlines()[0]}"
+            why = f"Delta version {number} cannot be read: {str(error).strip().splitlines()[0]}"
     raise JobError(
         f"{table} should hold the rows of model {version.version} as they were registered",
-        found,
+        why,
         "Run 'sparkperso train-recommender' and 'sparkperso promote-model', or return to the "
         "champion before with 'sparkperso promote-model --rollback'",
     )

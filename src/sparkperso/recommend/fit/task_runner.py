@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
@@ -169,6 +170,13 @@ def fit_in_tasks(
         why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise JobError(f"{', '.join(candidates)} should be fitted", why)
     return fitted
+
+
+def fit_here(profiles: pa.Table, params: Any, catalogue: Catalogue, setting: FitSetting) -> Fitted:
+    """Returns a model fitted, as by `fit_in_tasks`, on profiles in memory."""
+    train = profiles.filter(pc.greater(pc.list_value_length(profiles.column("items")), 0))
+    with one_thread():
+        return fit_model(params, read_histories(train, len(catalogue)), catalogue, setting)
 
 
 def try_fit_in_tasks(

@@ -53,6 +53,11 @@ class Lister:
     comes from where none has: model and fallback must be fitted models then."""
 
 
+def list_table(profiles: pa.Table, lister: Lister) -> pa.Table:
+    """Returns the rows of `list_frame` of profiles in memory."""
+    return make_lists(lister, read_histories(profiles, len(lister.catalogue)))
+
+
 def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share, basis.
 
@@ -72,9 +77,7 @@ def _lists_of(
     def lists(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         lister = held.value
         for batch in batches:
-            table = pa.Table.from_batches([batch])
-            users = read_histories(table, len(lister.catalogue))
-            yield from make_lists(lister, users).to_batches()
+            yield from list_table(pa.Table.from_batches([batch]), lister).to_batches()
 
     return lists
 

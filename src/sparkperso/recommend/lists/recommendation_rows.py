@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import read_histories
-from sparkperso.recommend.lists.batch_scoring import INPUT, Lister, list_frame
+from sparkperso.recommend.lists.batch_scoring import INPUT, Lister
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import Fitted
 
@@ -28,17 +28,17 @@ class ChampionModel:
     version: str
 
 
-def build_lists(profiles: DataFrame, lister: Lister, version: str) -> DataFrame:
-    """Returns user_id, rank, item_id, score, strategy, reason, model_version for every profile.
+def build_lists(lists: DataFrame, lister: Lister, version: str) -> DataFrame:
+    """Returns user_id, rank, item_id, score, strategy, reason, model_version of listed items.
 
     reason is `because:<item of the history>:<percent of what adds to the score>`, or what the score
     comes from where no item of the history adds to it: `popular:<scope>`, the scope being that of
-    the popularity that gave it, or `profile`. `lister` explains.
+    the popularity that gave it, or `profile`. `lists` are what `lister` gives, explained.
     """
     percent = F.round(F.col("reason_share") * 100).cast("int").cast("string")
     because = F.concat(F.lit("because:"), "reason_item", F.lit(":"), percent)
     is_own = F.col("strategy") == lister.strategy
-    return list_frame(profiles, lister).select(
+    return lists.select(
         USER_ID,
         RANK,
         ITEM_ID,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from sparkperso.config.lists import ListsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE
@@ -23,43 +23,47 @@ from sparkperso.recommend.scoring.nearest_items import (
 from sparkperso.recommend.scoring.top_n import Lists
 
 SCHEMA = f"{ITEM_ID} string, {RANK} int, other_item_id string, {SCORE} double"
-Nearest = Callable[[Ints], Lists]
 
 
 def similar_items(
-    factors: DataFrame, config: ListsConfig, max_items: int, hidden: Collection[str] = ()
+    spark: SparkSession,
+    factors: DataFrame | pa.Table,
+    config: ListsConfig,
+    max_items: int,
+    hidden: Collection[str] = (),
 ) -> DataFrame:
     """Returns gold/similar_items: item_id, rank, other_item_id, score (cosine of the factors).
 
     `factors` has item_id and factors. Every item asks for its nearest, itself and `hidden` items
-    left out; above `config.exact_items` items a graph is searched, which is built here, once.
-    Raises JobError beyond `max_items` items.
+    left out: up to `config.exact_items` items right here, above in tasks, that search a graph,
+    which is built here, once. Raises JobError beyond `max_items` items.
     """
     items = load_directions(factors, max_items, hidden)
-    spark = factors.sparkSession
-    is_large = len(items.ids) > config.exact_items
-    graph = build_graph(items, config.graph) if is_large else None
-    held = spark.sparkContext.broadcast((items, graph))
+    if len(items.ids) <= config.exact_items:
+        return spark.createDataFrame(exact_table(items, config), SCHEMA)
+    held = spark.sparkContext.broadcast((items, build_graph(items, config.graph)))
+    n = config.n_similar
     tiles = spark.range(0, len(items.ids), TILE).repartition(spark.sparkContext.defaultParallelism)
 
     def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         directions, own = held.value
-        find = finder(directions, own, config)
+        index = open_graph(own, config.graph)
         for batch in batches:
             for start in batch.column(0).to_pylist():
                 asking = np.arange(start, min(start + TILE, len(directions.ids)))
-                yield from as_table(directions, asking, find(asking)).to_batches()
+                found = nearest_in(index, directions, asking, n)
+                yield from as_table(directions, asking, found).to_batches()
 
     return tiles.mapInArrow(nearest, SCHEMA)
 
 
-def finder(items: Directions, graph: bytes | None, config: ListsConfig) -> Nearest:
-    """Returns what finds the nearest of some items; without a graph, among all."""
-    n = config.n_similar
-    if graph is None:
-        return lambda asking: nearest_exact(items, asking, n)
-    index = open_graph(graph, config.graph)
-    return lambda asking: nearest_in(index, items, asking, n)
+def exact_table(items: Directions, config: ListsConfig) -> pa.Table:
+    """Returns every item's nearest among all as SCHEMA says."""
+    starts = range(0, len(items.ids), TILE)
+    tiles = [np.arange(start, min(start + TILE, len(items.ids))) for start in starts]
+    found = [as_table(items, tile, nearest_exact(items, tile, config.n_similar)) for tile in tiles]
+    none = as_table(items, np.arange(0), Lists(np.zeros((0, 0), int), np.zeros((0, 0))))
+    return pa.concat_tables([none, *found])
 
 
 def as_table(items: Directions, asking: Ints, found: Lists) -> pa.Table:
@@ -76,12 +80,16 @@ def as_table(items: Directions, asking: Ints, found: Lists) -> pa.Table:
     )
 
 
-def load_directions(factors: DataFrame, max_items: int, hidden: Collection[str] = ()) -> Directions:
+def load_directions(
+    factors: DataFrame | pa.Table, max_items: int, hidden: Collection[str] = ()
+) -> Directions:
     """Returns the items in order of their ids, their factors at length 1.
 
     Raises JobError beyond `max_items` items.
     """
-    table = factors.select(ITEM_ID, "factors").limit(max_items + 1).toArrow().sort_by(ITEM_ID)
+    if isinstance(factors, DataFrame):
+        factors = factors.select(ITEM_ID, "factors").limit(max_items + 1).toArrow()
+    table = factors.sort_by(ITEM_ID)
     if table.num_rows > max_items:
         raise JobError(
             f"At most {max_items:,} items can be held in one process",
