@@ -20,17 +20,17 @@ th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px sol
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.best { background: var(--soft); font-weight: 600; }
 figure { margin: 1.5rem 0; } figure img { max-width: 100%; height: auto; background: #fff; }
+td:last-child:not(.number) { min-width: 16rem; }
 nav a { margin-right: 1rem; }
 """  # noqa: E501
 WORDS = {
+    "dendrogram": "How segments join into larger ones",
     "flows": "Who went where since the run before",
-    "gap": "The gap statistic by number of segments",
     "overlaps": "Users that two segments share",
     "profiles": "Segment means, coloured by their difference from all users",
     "scatter": "Users on two principal components, one colour per segment",
     "search": "The search for the number of segments",
     "sizes": "Sizes of the segments by run",
-    "tree": "How segments join into larger ones",
 }
 
 
@@ -85,6 +85,7 @@ def _leaderboard(summary: RunSummary) -> str:
     if not summary.leaderboard or not shown:
         return "<p>No model has been tested yet.</p>"
     main = next((name for name in shown if name.startswith("ndcg")), shown[0])
+    shown = [main, *(name for name in shown if name != main)]
     order = sorted(summary.leaderboard.items(), key=lambda pair: (-pair[1].get(main, 0.0), pair[0]))
     rows = [(name, *(_number(values.get(m)) for m in shown)) for name, values in order]
     return _table(("model", *shown), rows, best=0)

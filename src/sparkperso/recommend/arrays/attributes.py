@@ -33,7 +33,7 @@ def age_limit(text: str) -> float:
 
 
 def age_of(attributes: Iterable[str], year: int) -> float:
-    """Returns the age of `persons.age_reached` by `birth_year=1994`; -1 where it is not known.
+    """Returns the age of `users.facts.age_reached` by `birth_year=1994`; -1 where it is not known.
 
     Of several years the latest counts.
     """

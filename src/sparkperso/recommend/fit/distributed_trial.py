@@ -55,7 +55,7 @@ def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Ju
 def blend_in_frames(
     parts: Sequence[Any], prepared: PreparedFold, fitter: Fitter, grid: Floats
 ) -> BlendSums:
-    """Returns `blending.blend_sums` of the parts on a fold, worked out where its users are."""
+    """Returns `blend_weights.blend_sums` of the parts on a fold, worked out where its users are."""
     names = {str(place): params for place, params in enumerate(parts)}
     fitted = fitter.fit(prepared.profiles, names)
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)

@@ -214,10 +214,10 @@ def learn_blend(
 ) -> tuple[HybridParams, list[float]]:
     """Returns the blend whose weights ranked best on the folds, and its worth on each of them.
 
-    That is `blending.cross_fitted_means`, and may be held against a part's figures: the mean over
-    folds of the mean over users. A bucket of histories with fewer than `min_bucket_users` judged
-    users shares the weights that are best for all. Raises JobError when the parts cannot be fitted
-    beside each other.
+    That is `blend_weights.cross_fitted_means`, and may be held against a part's figures: the mean
+    over folds of the mean over users. A bucket of histories with fewer than `min_bucket_users`
+    judged users shares the weights that are best for all. Raises JobError when the parts cannot be
+    fitted beside each other.
     """
     grid = weight_grid(len(parts), config.steps)
     found = [
