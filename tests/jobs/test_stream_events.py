@@ -187,9 +187,9 @@ def test_rules_may_not_change_amid_a_micro_batch(lake, spool, stream, monkeypatc
     assert stream("ingest.max_age_days=700") == [0, 0, 0, 0, 0]
 
 
-def test_a_source_that_needs_all_records_at_once_cannot_be_streamed(stream):
+def test_a_source_that_needs_all_records_at_once_cannot_be_streamed(stream, tmp_path):
     with pytest.raises(UsageError, match="--stream takes sources"):
-        stream(source="online_retail", path="somewhere")
+        stream(source="online_retail", path=str(tmp_path / "somewhere"))
 
 
 def test_odd_lines_are_quarantined(lake, spool, stream):
