@@ -13,7 +13,7 @@ from sparkperso.core.errors import JobError
 from sparkperso.testing.clickstream import ClickStream, make_click_stream
 from sparkperso.testing.compare import assert_same_rows
 from sparkperso.testing.frames import events_frame
-from sparkperso.testing.jobs import jobs_started
+from sparkperso.testing.plans import spark_work
 
 INTERACTIONS, FEATURES = "gold/interactions", "gold/user_features"
 SCALED, SCALERS = "gold/user_features_scaled", "gold/feature_scalers"
@@ -60,13 +60,14 @@ def built(spark, tmp_path_factory):
     first = {name: lake.ref(name).version() for name in (INTERACTIONS, FEATURES, SCALED, SCALERS)}
     later = {**stream.events[-1], "timestamp": "2026-07-01T00:00:00Z", "item_id": "item-001"}
     lake.writer("silver/events").append(events_frame(spark, [later]))
-    started = jobs_started(spark)
-    run(spark, root, stream.as_of.replace(tzinfo=None))
-    jobs = jobs_started(spark) - started
+    with spark_work(spark) as work:
+        run(spark, root, stream.as_of.replace(tzinfo=None))
     again = {name: lake.ref(name).version() for name in first}
     earlier = stream.as_of.replace(tzinfo=None) - timedelta(days=30)
     run(spark, root, earlier, MIN_MAX)
-    return Built(lake, stream, earlier, {n: (first[n], again[n]) for n in first}, summary, jobs)
+    return Built(
+        lake, stream, earlier, {n: (first[n], again[n]) for n in first}, summary, work.jobs
+    )
 
 
 def test_the_features_are_the_truth_and_the_latest_event_sets_the_time(built):

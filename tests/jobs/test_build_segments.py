@@ -16,7 +16,7 @@ from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out, is_up_to_date
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import table_frame
-from sparkperso.testing.jobs import jobs_started
+from sparkperso.testing.plans import spark_work
 
 AS_OF = datetime(2011, 1, 1)
 SEARCH = [
@@ -150,9 +150,9 @@ def test_a_second_run_changes_run_columns_only_and_an_edited_file_is_noticed(
 ):
     kept = [table for table in STEP.outputs if table != RUNS]
     before = {table: content(lake, table) for table in kept}
-    jobs = jobs_started(spark)
-    carry_out(STEP, open_job())
-    assert jobs_started(spark) - jobs <= MOST_JOBS
+    with spark_work(spark) as work:
+        carry_out(STEP, open_job())
+    assert work.jobs <= MOST_JOBS
     assert {table: content(lake, table) for table in kept} == before
     last = lake.ref(RUNS).read().orderBy("assigned_at").collect()[-1]
     assert (last.n_common, last.moved_share, last.adjusted_rand_index) == (50, 0, 1)

@@ -13,7 +13,6 @@ from tests.conftest import TEST_PROPERTIES, overridden
 from sparkperso.core.errors import JobError, QualityGateError, TrackingError
 from sparkperso.testing.compare import assert_same_tables
 from sparkperso.testing.frames import events_frame, table_frame
-from sparkperso.testing.jobs import jobs_started
 from sparkperso.testing.plans import spark_work
 
 START = datetime(2026, 1, 1)
@@ -342,10 +341,9 @@ def test_what_cannot_be_fitted_is_left_out_and_a_version_of_other_items_is_anoth
 def test_lists_of_many_users_come_from_tasks_and_are_the_same(trained, jobs):
     few = trained.job("build-recommendations")
     many = trained.job("build-recommendations", "recommend.lists.driver_users=1")
-    started = jobs_started(trained.spark)
-    found = [(jobs[2].STEP.action(few), lists_of(trained))]
-    started = jobs_started(trained.spark) - started
-    assert started <= 60
+    with spark_work(trained.spark) as work:
+        found = [(jobs[2].STEP.action(few), lists_of(trained))]
+    assert work.jobs <= 60
     found.append((jobs[2].STEP.action(many), lists_of(trained)))
     assert found[0] == found[1]
 

@@ -30,7 +30,6 @@ from sparkperso.config.recommend import (
 )
 from sparkperso.core.errors import JobError
 from sparkperso.evaluate.bootstrap import bootstrap_interval
-from sparkperso.evaluate.bootstrap_sums import bucket_sums
 from sparkperso.evaluate.ranking import mean_metrics, ndcg_at_k, user_metrics
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.recommend.arrays.histories import BUCKETS, read_histories
@@ -56,7 +55,7 @@ from sparkperso.recommend.fit.task_runner import (
     read_fold,
     trial_work,
 )
-from sparkperso.recommend.holdout import by_bucket, compare, judged_lists
+from sparkperso.recommend.holdout import by_bucket, compare, judged_frame
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, list_table
 from sparkperso.recommend.lists.recommendation_rows import build_lists
 from sparkperso.recommend.models import fit_model
@@ -198,7 +197,7 @@ def test_judging_in_memory_is_judging_with_columns(prepared_folds, in_memory, pa
     found = memory.judge(model).means(K, memory.n_items)
     asked = prepared.profiles.where("n_relevant > 0")
     by = Lister(model, "", CATALOGUE, Selection(K, prepared.allowed))
-    rows = judged_lists(by, asked, prepared).where("n_history > 0")
+    rows = judged_frame(list_frame(asked, by), asked, prepared).where("n_history > 0")
     expected = mean_metrics(rows, [K], prepared.n_items, prepared.n_train_users)
     assert 0 < found[f"ndcg_at_{K}"] < 1
     for name in set(found) & set(expected):
@@ -254,6 +253,21 @@ def test_a_search_in_the_driver_finds_what_one_in_tasks_does(run, in_driver, sea
     assert figures(found) == figures(searched)
 
 
+def bucket_sums(per_user, columns, n_buckets):
+    """Returns users per bucket, and sums per bucket and column (shape buckets × columns).
+
+    `per_user` has one row per user_id. A user's bucket is xxhash64(user_id) mod `n_buckets`, so at
+    most `n_buckets` rows reach the driver, however many users there are.
+    """
+    bucket = F.pmod(F.xxhash64("user_id"), F.lit(n_buckets)).alias("bucket")
+    sums = [F.round(F.sum(name), 9).alias(name) for name in columns]
+    rows = per_user.groupBy(bucket).agg(F.count(F.lit(1)).alias("n"), *sums).orderBy("bucket")
+    found = rows.collect()
+    counts = np.array([row["n"] for row in found], dtype=np.float64)
+    values = np.array([[row[name] for name in columns] for row in found], dtype=np.float64)
+    return counts, values.reshape(len(found), len(columns))
+
+
 def test_the_test_in_the_driver_is_that_of_the_frames(prepared_folds, in_memory, in_driver):
     wanted = {"ease": CANDIDATES[1], "popularity_tuned": CANDIDATES[0], "als": CANDIDATES[3]}
     models = {
@@ -269,7 +283,7 @@ def test_the_test_in_the_driver_is_that_of_the_frames(prepared_folds, in_memory,
     for name, model in models.items():
         select = Selection(K, prepared_folds[0].allowed)
         by = Lister(model, "", CATALOGUE, select, models["popularity_tuned"], fills="cold")
-        rows = judged_lists(by, asked, prepared_folds[0])
+        rows = judged_frame(list_frame(asked, by), asked, prepared_folds[0])
         warm = rows.where("n_history > 0")
         expected = mean_metrics(
             warm, [K], prepared_folds[0].n_items, prepared_folds[0].n_train_users
@@ -645,8 +659,9 @@ def test_lists_are_the_same_in_the_driver_as_in_tasks(profiles, rows):
 
 def test_a_model_is_the_same_in_the_driver_as_in_a_task(profiles):
     params, setting = PopularityParams(half_life_days=7), FitSetting(1)
-    here = fit_here(profiles.toArrow(), params, SHOP, setting)
-    there = fit_in_tasks(profiles, {"popularity": params}, SHOP, setting)["popularity"]
+    wanted = {"popularity": params}
+    here = fit_here(profiles.toArrow(), wanted, SHOP, setting)["popularity"]
+    there = fit_in_tasks(profiles, wanted, SHOP, setting)["popularity"]
     assert here.arrays().keys() == there.arrays().keys()
     for name, array in here.arrays().items():
         assert np.array_equal(array, there.arrays()[name]), name

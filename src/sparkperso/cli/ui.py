@@ -11,7 +11,7 @@ import click
 from sparkperso.cli.options import with_settings
 from sparkperso.config import Settings
 from sparkperso.core.errors import UsageError
-from sparkperso.core.places import SCHEME
+from sparkperso.core.places import uri_of
 from sparkperso.platform.artifacts import follow_lake
 from sparkperso.services.http.ports import require_free
 
@@ -45,8 +45,7 @@ def server_line(settings: Settings, host: str, port: int) -> list[str]:
             "There is no such file: nothing was recorded in this lake yet",
             "Run 'sparkperso demo' first, or name another lake with --lake",
         )
-    root = settings.artifact_root or ""
-    root = root if SCHEME.match(root) else Path(root).resolve().as_uri()
+    root = uri_of(settings.artifact_root or "")
     follow_lake(database, root)
     return [
         *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 # One letter before the colon is a drive, no scheme.
@@ -30,6 +31,11 @@ def local_path(place: str) -> str | None:
             return None
         rest = slash + path
     return unquote(rest)
+
+
+def uri_of(place: str) -> str:
+    """Returns a place as a URI: a path of this machine as `file:///…`, absolute."""
+    return place if SCHEME.match(place) else Path(place).resolve().as_uri()
 
 
 def is_local(place: str) -> bool:

@@ -1,4 +1,4 @@
-"""Intervals of means over users, by resampling groups of users (`bootstrap_sums` counts them)."""
+"""Intervals of means over users, by resampling groups of users."""
 
 from __future__ import annotations
 

@@ -31,6 +31,9 @@ STEPS: tuple[Step, ...] = (
 # The others may be refused by their gate: the run goes on with what was there before.
 INDISPENSABLE = {"ingest-events", "build-features"}
 
+OPTIONS = {"ingest-events": ("source", "path"), "build-segments": ("pictures",)}
+"""Which options of a run its steps take."""
+
 MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 
 
@@ -86,10 +89,7 @@ def _attempt(step: Step, job: Job) -> Outcome:
 
 def _job_of(step: Step, job: Job, progress: Progress) -> Job:
     """Returns the job of one step: the same surroundings, a run of its own."""
-    own = {"build-segments": ("pictures",)}.get(step.name, ())
-    options = {name: value for name, value in job.options.items() if name in own}
-    if step.name == "ingest-events":
-        options = {name: value for name, value in job.options.items() if name != "pictures"}
+    options = {n: job.options[n] for n in OPTIONS.get(step.name, ()) if n in job.options}
     return replace(job, name=step.name, options=options, run_id=uuid4().hex, say=progress.say)
 
 

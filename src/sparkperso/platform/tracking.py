@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
+from sparkperso.core.places import uri_of
 from sparkperso.platform.artifacts import follow_lake
 
 if TYPE_CHECKING:
@@ -247,8 +248,8 @@ def open_tracking(settings: Settings) -> Tracking:
     """
     uri = settings.tracking_uri
     root = settings.artifact_root
-    if root and "://" not in root:
-        root = Path(root).resolve().as_uri()
+    if root:
+        root = uri_of(root)
     if uri.startswith("sqlite:///"):
         path = Path(uri.removeprefix("sqlite:///")).resolve()
         path.parent.mkdir(parents=True, exist_ok=True)

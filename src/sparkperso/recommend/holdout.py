@@ -28,7 +28,7 @@ from sparkperso.recommend.data.user_histories import n_history
 from sparkperso.recommend.fit.driver_folds import HASH, DriverFold
 from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
 from sparkperso.recommend.fit.trial import FoldInMemory
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, make_lists
+from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.scoring.ranking_blocks import hit_matrix, user_values
 from sparkperso.recommend.scoring.top_n import Lists, Selection
@@ -267,11 +267,6 @@ def _item_users(prepared: PreparedFold, catalogue: Catalogue) -> Floats:
     counts = np.zeros(len(catalogue))
     counts[places.drop_null().to_numpy()] = table.column("n_users").to_numpy()[is_known]
     return counts
-
-
-def judged_lists(lister: Lister, asked: DataFrame, prepared: PreparedFold) -> DataFrame:
-    """Returns `judged_frame` of the lister's lists."""
-    return judged_frame(list_frame(asked, lister), asked, prepared)
 
 
 def judged_frame(lists: DataFrame, asked: DataFrame, prepared: PreparedFold) -> DataFrame:

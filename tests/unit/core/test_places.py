@@ -8,7 +8,7 @@ import pytest
 
 from sparkperso.core import places, suggest
 from sparkperso.core.hashing import short_hash
-from sparkperso.core.places import is_local, local_path
+from sparkperso.core.places import is_local, local_path, uri_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_examples_of_docstrings_hold(module):
 def test_what_is_alike_nothing_is_not_meant():
     assert suggest.did_you_mean("zzz", ["als"], "Choose one") == "Choose one"
     assert suggest.nearest("x" * 10**6, ["als"]) is None
+
+
+def test_a_place_as_a_uri(tmp_path):
+    assert uri_of(str(tmp_path / "a lake")) == f"file://{tmp_path}/a%20lake"
+    assert uri_of("dbfs:/lake") == "dbfs:/lake"

@@ -149,10 +149,11 @@ def make_lister(
     """Returns what lists are made with, and the model version that they carry."""
     version, params = by
     setting = FitSetting(job.settings.recommend.seed)
+    wanted = {POPULARITY: params}
     if isinstance(profiles, DataFrame):
-        fallback = fit_in_tasks(profiles, {POPULARITY: params}, catalogue, setting)[POPULARITY]
+        fallback = fit_in_tasks(profiles, wanted, catalogue, setting)[POPULARITY]
     else:
-        fallback = fit_here(profiles, params, catalogue, setting)
+        fallback = fit_here(profiles, wanted, catalogue, setting)[POPULARITY]
     select = list_selection(job, catalogue)
     if version is None:
         plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)

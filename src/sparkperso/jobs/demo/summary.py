@@ -8,11 +8,11 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from sparkperso.jobs.train_recommender.job import MODEL
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.runner import figures
 from sparkperso.pipeline.step import Outcome
 
-MODEL = "recommender"
 LIST_LENGTH = 10
 
 

@@ -52,7 +52,7 @@ class PreparedSplit:
     """What the document says of the split."""
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         for prepared in (*self.prepared_folds, self.test):
             prepared.release()
 

@@ -67,7 +67,7 @@ class Rows:
         return self.is_timed and not self.has_firsts and not self.counts["n_duplicates"]
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         self.frame.unpersist()
 
 

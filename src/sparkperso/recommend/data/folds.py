@@ -38,7 +38,7 @@ class TrainingSet:
     """item_id: those with an event at or before `as_of`, whoever's it is."""
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         self.interactions.unpersist()
 
 
@@ -59,7 +59,7 @@ class Fold:
     """Share of the users with right answers who have no interaction in training: not judged."""
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         self.training.release()
         self.relevant.unpersist()
 
@@ -137,7 +137,7 @@ class FoldSet:
         return [round(float(share or 0.0), 6) for share in found]
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         self.pairs.unpersist()
 
 

@@ -50,7 +50,7 @@ class PreparedFold:
         return self.judged_users.count()
 
     def release(self) -> None:
-        """Lets go of what is kept in memory."""
+        """Unpersists the cached frames."""
         self.profiles.unpersist()
         self.item_users.unpersist()
         self.fold.release()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
@@ -165,18 +164,25 @@ def fit_in_tasks(
 
     Their arrays (item-sized) come to the driver. Raises JobError when one cannot be fitted.
     """
-    fitted, failed = try_fit_in_tasks(profiles, candidates, catalogue, setting)
+    return _all_of(candidates, try_fit_in_tasks(profiles, candidates, catalogue, setting))
+
+
+def fit_here(
+    profiles: pa.Table, candidates: Mapping[str, Any], catalogue: Catalogue, setting: FitSetting
+) -> dict[str, Fitted]:
+    """Returns what `fit_in_tasks` does, fitted in this process on profiles in memory."""
+    users = read_histories(profiles, len(catalogue))
+    return _all_of(candidates, try_fit_here(users, candidates, catalogue, setting))
+
+
+def _all_of(
+    candidates: Mapping[str, Any], found: tuple[dict[str, Fitted], dict[str, str]]
+) -> dict[str, Fitted]:
+    fitted, failed = found
     if failed:
         why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise JobError(f"{', '.join(candidates)} should be fitted", why)
     return fitted
-
-
-def fit_here(profiles: pa.Table, params: Any, catalogue: Catalogue, setting: FitSetting) -> Fitted:
-    """Returns a model fitted, as by `fit_in_tasks`, on profiles in memory."""
-    train = profiles.filter(pc.greater(pc.list_value_length(profiles.column("items")), 0))
-    with one_thread():
-        return fit_model(params, read_histories(train, len(catalogue)), catalogue, setting)
 
 
 def try_fit_in_tasks(
