@@ -70,7 +70,7 @@ class LakeReader:
             raise UsageError(
                 f"{table} should be in {self._root}",
                 "It has not been written yet",
-                f"Run 'sparkperso {spec.writer.split(',')[0]}' or 'sparkperso demo' first",
+                f"Run {_writer_of(spec)} first",
             )
         order = order_by or (", ".join(spec.key) if found.count() <= ORDERED_UP_TO else "")
         sql = f"SELECT * FROM this{f' WHERE {where}' if where else ''}"
@@ -80,6 +80,12 @@ class LakeReader:
         except Exception as error:
             words = " ".join(str(error).split())
             raise UsageError(f"{table} should answer {sql}", words) from None
+
+
+def _writer_of(spec: TableSpec) -> str:
+    """Returns the commands that write a table; its `writer` may be a list, or no command."""
+    writer = spec.writer.split(",")[0]
+    return f"'sparkperso {writer}' or 'sparkperso demo'" if "every" not in writer else "any job"
 
 
 def spec_of(table: str) -> TableSpec:

@@ -8,7 +8,7 @@ SILVER_CONSENTS = TableSpec(
     name="silver/consents",
     grain="one decision of one subject on one purpose; later decisions do not rewrite earlier ones",
     key=("site", "event_id", "subject_kind", "subject_id", "purpose"),
-    writer="ingest-events",
+    writer="ingest-events, replay-quarantine",
     stats_columns=("decided_at", "effective_at", "received_at", "ingest_batch"),
     columns=(
         required("subject_id", "string", "user_id or anonymous_id of whoever decided"),

@@ -15,7 +15,7 @@ RECORD_ID = (
 
 BRONZE_EVENTS = TableSpec(
     name="bronze/events",
-    grain="one received record, unchanged but for pseudonyms and erasure",
+    grain="one received record, unchanged but for pseudonyms",
     key=(),  # a file may hold the same record twice, and both were received
     writer="ingest-events",
     stats_columns=("received_at", "ingest_batch"),
@@ -36,7 +36,7 @@ SILVER_EVENTS = TableSpec(
     name="silver/events",
     grain="one valid event; identifiers as observed",
     key=("source", "event_id"),
-    writer="ingest-events",
+    writer="ingest-events, replay-quarantine",
     stats_columns=("timestamp", "event_date", "received_at", "ingest_batch"),
     columns=(
         required(
@@ -95,7 +95,7 @@ SILVER_ITEMS = TableSpec(
     name="silver/items",
     grain="one item",
     key=("item_id",),
-    writer="ingest-events",
+    writer="ingest-events, replay-quarantine",
     columns=(
         required("item_id", "string", "identifier of the item"),
         Column("title", "string", "latest title seen"),

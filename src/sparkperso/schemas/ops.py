@@ -46,7 +46,7 @@ DATA_QUALITY = TableSpec(
     name="ops/data_quality",
     grain="one count of one run by rule",
     key=("run_id", "rule"),
-    writer="every job that checks data",
+    writer="ingest-events, replay-quarantine",
     columns=(
         required("run_id", "string", "identifier of the run"),
         required("source", "string", "name of the source"),

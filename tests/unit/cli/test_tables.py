@@ -64,6 +64,19 @@ def test_describe_tells_every_column_with_its_unit(tables):
     assert "key item_id; written by ingest-events" in out
 
 
+@pytest.mark.parametrize(
+    ("table", "first"),
+    [
+        ("silver/events", "Run 'sparkperso ingest-events' or 'sparkperso demo' first"),
+        ("ops/runs", "Run any job first"),
+    ],
+)
+def test_a_table_that_is_not_there_names_what_writes_it(tables, table, first):
+    status, _, error = tables("show", table)
+    assert status == 2
+    assert first in error
+
+
 def test_show_orders_by_the_key_and_keeps_maps_and_times(tables):
     status, out, _ = tables("show", "silver/items", "--json")
     rows = [json.loads(line) for line in out.splitlines()]
