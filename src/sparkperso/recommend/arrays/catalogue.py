@@ -33,6 +33,9 @@ class Catalogue:
 
 
 def bare_catalogue(ids: Texts) -> Catalogue:
-    """Returns a catalogue of which nothing but the ids is known."""
+    """Returns a catalogue of which nothing but the ids is known.
+
+    The content model has no vector for its items, and no rule of eligibility applies to them.
+    """
     nothing = np.full(len(ids), "", dtype=object)
     return Catalogue(ids, nothing, nothing, np.full(len(ids), np.nan))

@@ -45,41 +45,41 @@ class Histories:
 
     @property
     def n_items(self) -> int:
-        """Returns the size of the catalogue."""
+        """Returns the number of items of the catalogue, liked or not."""
         return int(self.pairs.shape[1])
 
     @cached_property
     def likes(self) -> csr_matrix:
-        """The pairs with a preference, as 1."""
+        """The pairs with a preference (a strength above 0), as 1: users × items, float32."""
         return self._preferred(np.ones(self.pairs.nnz, dtype=np.float32))
 
     @cached_property
     def strengths(self) -> csr_matrix:
-        """The pairs with a preference, as their strength."""
+        """The pairs with a preference, as their strength: users × items, float32."""
         return self._preferred(self.pairs.data)
 
     @cached_property
     def lengths(self) -> Ints:
-        """Number of preferred items per user."""
+        """Number of preferred items per user (users,)."""
         lengths: Ints = np.diff(self.likes.indptr).astype(np.int64)
         return lengths
 
     @cached_property
     def buckets(self) -> Ints:
-        """Position in BUCKETS of each user's length of history."""
+        """Position in BUCKETS of each user's length of history (users,)."""
         starts = list(BUCKETS.values())
         places: Ints = np.searchsorted(starts, self.lengths, side="right") - 1
         return places
 
     @cached_property
     def item_gram(self) -> Singles:
-        """Users who like both of two items: items × items, dense."""
+        """Users who like both of two items: items × items, dense, float32 (exact up to 2²⁴)."""
         gram: Singles = (self.likes.T @ self.likes).toarray()
         return gram
 
     @cached_property
     def training(self) -> Histories:
-        """The users that models learn from: those with a history."""
+        """The users that models learn from: those with a history, be it of dislikes only."""
         return self.take(np.flatnonzero(np.diff(self.pairs.indptr) > 0))
 
     def liked(self, row: int) -> Ints:
@@ -89,7 +89,10 @@ class Histories:
         return items
 
     def aged(self, weights: Singles) -> csr_matrix:
-        """Returns the preferred pairs with these weights, one per pair of `pairs`."""
+        """Returns the preferred pairs with these weights, one per pair of `pairs`.
+
+        A weight of 0 stays an explicit 0.
+        """
         return self._preferred(weights)
 
     def values(self, kind: str) -> csr_matrix:
@@ -97,7 +100,7 @@ class Histories:
         return self.likes if kind == "binary" else self.strengths
 
     def take(self, rows: Ints | slice) -> Histories:
-        """Returns some of the users."""
+        """Returns some of the users, in the order of `rows`, over the same items."""
         places = np.arange(len(self))[rows]
         taken = self.pairs[places]
         starts, ends = self.pairs.indptr[places], self.pairs.indptr[places + 1]
@@ -107,9 +110,9 @@ class Histories:
         return Histories(self.ids[places], taken, self.ages[at.astype(np.int64)], attributes)
 
     def _preferred(self, data: Singles) -> csr_matrix:
-        kept = self.pairs.data > 0
-        counts = np.concatenate([[0], np.cumsum(kept)])[self.pairs.indptr]
-        parts = (data[kept], self.pairs.indices[kept], counts)
+        is_liked = self.pairs.data > 0
+        indptr = np.concatenate([[0], np.cumsum(is_liked)])[self.pairs.indptr]
+        parts = (data[is_liked], self.pairs.indices[is_liked], indptr)
         return csr_matrix(parts, shape=self.pairs.shape)
 
 
@@ -117,7 +120,7 @@ def read_histories(table: pa.Table, n_items: int) -> Histories:
     """Returns a block of rows (user_id, items, strengths, ages, attributes), in order of user_id.
 
     The lists of a row are of one length, items growing positions below `n_items`; a user without
-    history has empty lists.
+    history has empty lists. Sorted here, so that a block does not depend on how Spark spread it.
     """
     table = table.sort_by("user_id")
     indptr, items = flat(table, "items", np.int32)
@@ -132,7 +135,7 @@ def read_histories(table: pa.Table, n_items: int) -> Histories:
 
 
 def flat(table: pa.Table, name: str, kind: Any) -> tuple[Ints, npt.NDArray[Any]]:
-    """Returns a list column as (indptr, values); null lists are empty."""
+    """Returns a list column as (indptr, values), as CSR has it; null lists are empty."""
     column = table.column(name).combine_chunks()
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

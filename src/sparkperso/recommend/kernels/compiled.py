@@ -42,10 +42,12 @@ def compiled(function: Kernel) -> Kernel:
 def run_pieces(work: Callable[[int, int], None], bounds: Bounds, threads: int) -> None:
     """Calls work(first, last) for all neighbours in `bounds`, on up to `threads` threads.
 
-    No more threads are used than numba would use: the cores that this process may run on.
+    No more threads are used than numba would use: the cores that this process may run on. Pieces
+    run in any order, so `work` must not depend on another piece. Raises what `work` raises.
     """
     pairs = [(int(a), int(b)) for a, b in pairwise(bounds) if a < b]
-    threads = min(threads, _most_threads(), len(pairs))
+    most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads = min(threads, most, len(pairs))
     if threads <= 1:
         for first, last in pairs:
             work(first, last)
@@ -55,22 +57,24 @@ def run_pieces(work: Callable[[int, int], None], bounds: Bounds, threads: int) -
 
 
 def even_bounds(n_rows: int, threads: int) -> Bounds:
-    """Returns bounds of pieces of `n_rows` rows, of one length."""
+    """Returns bounds of pieces of `n_rows` rows, of one length; one piece for one thread.
+
+    >>> even_bounds(100, threads=1).tolist()
+    [0, 100]
+    """
     return np.linspace(0, n_rows, _pieces(threads) + 1).astype(np.int64)
 
 
 def work_bounds(indptr: npt.NDArray[Any], row_cost: int, threads: int) -> Bounds:
-    """Returns bounds of pieces of rows of one cost: entries (CSR `indptr`) + `row_cost` a row."""
+    """Returns bounds of pieces of rows of one cost: entries (CSR `indptr`) + `row_cost` a row.
+
+    Users' histories differ by orders of magnitude: pieces of one length would leave threads idle.
+    """
     cost = indptr.astype(np.int64) + row_cost * np.arange(len(indptr))
     marks = np.linspace(0, cost[-1], _pieces(threads) + 1)
     bounds: Bounds = np.searchsorted(cost, marks).astype(np.int64)
     bounds[-1] = len(indptr) - 1
     return bounds
-
-
-def _most_threads() -> int:
-    most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    return most
 
 
 def _pieces(threads: int) -> int:

@@ -1,4 +1,9 @@
-"""The compiled half of `als`: sums over rows, conjugate gradients and Cholesky, row by row."""
+"""The compiled half of `als`: sums over rows, conjugate gradients and Cholesky, row by row.
+
+A row's normal equations are (G + Σ w y yᵀ + reg_param · n · I) x = Σ v y, sums over its ratings,
+y the factors of what it rates, G their side's gram FᵀF (0 when explicit). Implicit: w = c - 1 and
+v = c · p of Hu, Koren and Volinsky (2008), so that the part of G stands for all that is not rated.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ Factors = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.signedinteger]
 SMALL = 1e-20
+"""A squared residual below it is 0 in 32 bits: going on would divide by it."""
 
 
 @compiled
@@ -44,30 +50,31 @@ def targets(
     implicit: bool,
     out: tuple[Factors, Factors],
 ) -> int:
-    """Writes each rating's weight w and wish v; returns how many regularisation counts.
+    """Writes each rating's weight w and right-hand side v; returns how many regularisation counts.
 
-    The part of a row's gradient that its ratings give is Σ (w (y·x) - v) y: implicit, w = α|r| and
-    v = 1 + α|r| where r > 0, else 0; explicit, w = 1 and v = r.
+    The part of a row's gradient that its ratings give is Σ (w (y·x) - v) y. Implicit: w = c - 1
+    = α|r| and v = c · p = 1 + α|r| where r > 0, else 0 (Hu, Koren and Volinsky 2008). Explicit:
+    w = 1 and v = r.
     """
-    weights, wishes = out
+    weights, rhs = out
     n_rated = 0
     for at in range(start, end):
         r = values[at]
         if implicit:
             w = np.float32(alpha) * abs(r)
             weights[at - start] = w
-            wishes[at - start] = w + np.float32(1) if r > 0 else np.float32(0)
+            rhs[at - start] = w + np.float32(1) if r > 0 else np.float32(0)
             n_rated += r > 0
         else:
             weights[at - start] = np.float32(1)
-            wishes[at - start] = r
+            rhs[at - start] = r
             n_rated += 1
     return n_rated
 
 
 @compiled
 def add_products(
-    indices: Ints, weights: Factors, wishes: Factors, source: Factors, x: Factors, out: Factors
+    indices: Ints, weights: Factors, rhs: Factors, source: Factors, x: Factors, out: Factors
 ) -> None:
     """Adds Σ (w (y·x) - v) y over one row's ratings to `out` (rank); y = source[index]."""
     rank = source.shape[1]
@@ -82,10 +89,10 @@ def add_products(
             q += b[j] * x[j]
             r += c[j] * x[j]
             s += d[j] * x[j]
-        p = p * weights[at] - wishes[at]
-        q = q * weights[at + 1] - wishes[at + 1]
-        r = r * weights[at + 2] - wishes[at + 2]
-        s = s * weights[at + 3] - wishes[at + 3]
+        p = p * weights[at] - rhs[at]
+        q = q * weights[at + 1] - rhs[at + 1]
+        r = r * weights[at + 2] - rhs[at + 2]
+        s = s * weights[at + 3] - rhs[at + 3]
         for j in range(rank):
             out[j] += p * a[j] + q * b[j] + r * c[j] + s * d[j]
         at += 4
@@ -94,7 +101,7 @@ def add_products(
         p = np.float32(0)
         for j in range(rank):
             p += a[j] * x[j]
-        p = p * weights[at] - wishes[at]
+        p = p * weights[at] - rhs[at]
         for j in range(rank):
             out[j] += p * a[j]
         at += 1
@@ -120,10 +127,16 @@ def descend_rows(
     Factors are in the basis where FᵀF of `source` is diagonal, `spectrum` (zeros when explicit):
     products with it, and the division by it that preconditions, then cost rank, not rank².
     Rows that nothing regularises become 0.
+
+    The usual preconditioned conjugate gradients, per row:
+    1. residual = b - A x; direction = residual ÷ diagonal; error = residual · direction.
+    2. A step of error ÷ (direction · A direction) along the direction.
+    3. New residual and error; the next direction is residual ÷ diagonal + (new error ÷ old) times
+       the last one. Again from 2, `steps` times, or until the error is nothing.
     """
     rank = target.shape[1]
     longest = np.max(indptr[first + 1 : last + 1] - indptr[first:last])
-    weights, wishes = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    weights, rhs = np.empty(longest, np.float32), np.empty(longest, np.float32)
     nothing = np.zeros(longest, np.float32)
     product, residual = np.empty(rank, np.float32), np.empty(rank, np.float32)
     direction, diagonal = np.empty(rank, np.float32), np.empty(rank, np.float32)
@@ -131,13 +144,14 @@ def descend_rows(
     largest = np.max(spectrum)
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
-        n_rated = targets(values, start, end, alpha, implicit, (weights, wishes))
+        n_rated = targets(values, start, end, alpha, implicit, (weights, rhs))
         x = target[row]
         if n_rated == 0:
             x[:] = 0
             continue
-        mine = indices[start:end]
+        rated = indices[start:end]
         reg = np.float32(reg_param * n_rated)
+        # What neither gram nor regularisation binds is not blown up by the preconditioner.
         floor = np.float32(1e-6) * (largest + reg)
         if floor == 0:
             floor = np.float32(1)
@@ -145,7 +159,7 @@ def descend_rows(
             diagonal[j] = spectrum[j] + reg
             inverse[j] = np.float32(1) / max(diagonal[j], floor)
             product[j] = diagonal[j] * x[j]
-        add_products(mine, weights, wishes, source, x, product)
+        add_products(rated, weights, rhs, source, x, product)
         error = np.float32(0)
         for j in range(rank):
             residual[j] = -product[j]
@@ -157,7 +171,8 @@ def descend_rows(
             curvature = np.float32(0)
             for j in range(rank):
                 product[j] = diagonal[j] * direction[j]
-            add_products(mine, weights, nothing, source, direction, product)
+            # Without a right-hand side: the matrix times the direction.
+            add_products(rated, weights, nothing, source, direction, product)
             for j in range(rank):
                 curvature += direction[j] * product[j]
             length = error / curvature
@@ -179,39 +194,43 @@ def add_row_products(
     directions: Factors,
     alpha: float,
     implicit: bool,
-    wished: bool,
+    with_rhs: bool,
     out: Wide,
 ) -> None:
     """Adds each row's part of its columns' gradients to `out` (columns × rank).
 
     `rows` is (indptr, indices, values), `factors` (rows × rank) is held fixed: column i gets
-    Σ (w (x·d_i) - v) x over the rows x that rate it, d its `directions`; v counts if `wished`.
+    Σ (w (x·d_i) - v) x over the rows x that rate it, d its `directions`; v counts if `with_rhs`.
     """
     indptr, indices, values = rows
     rank = factors.shape[1]
     longest = 0
     for row in range(len(factors)):
         longest = max(longest, indptr[row + 1] - indptr[row])
-    weights, wishes = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    weights, rhs = np.empty(longest, np.float32), np.empty(longest, np.float32)
     for row in range(len(factors)):
         start, end = indptr[row], indptr[row + 1]
-        targets(values, start, end, alpha, implicit, (weights, wishes))
+        targets(values, start, end, alpha, implicit, (weights, rhs))
         x = factors[row]
+        # `out` is in 64 bits: its sums run over the rows of all partitions.
         for at in range(start, end):
             item = indices[at]
             dot = np.float32(0)
             for j in range(rank):
                 dot += x[j] * directions[item, j]
             share = weights[at - start] * dot
-            if wished:
-                share -= wishes[at - start]
+            if with_rhs:
+                share -= rhs[at - start]
             for j in range(rank):
                 out[item, j] += share * x[j]
 
 
 @compiled
 def add_pairs(indptr: Ints, indices: Ints, first: int, counts: Ints) -> None:
-    """Adds to `counts` (items first … × all items) how many rows hold both items of each pair."""
+    """Adds to `counts` (items first … × all items) how many rows hold both items of each pair.
+
+    A pair of an item with itself counts too: the diagonal is the rows that hold it.
+    """
     last = first + len(counts)
     for row in range(len(indptr) - 1):
         start, end = indptr[row], indptr[row + 1]
@@ -242,19 +261,20 @@ def solve_rows(
     """
     rank = target.shape[1]
     longest = np.max(indptr[first + 1 : last + 1] - indptr[first:last])
-    weights, wishes = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    weights, rhs = np.empty(longest, np.float32), np.empty(longest, np.float32)
     a, b = np.empty((rank, rank), np.float64), np.empty(rank, np.float64)
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
-        n_rated = targets(values, start, end, alpha, implicit, (weights, wishes))
+        n_rated = targets(values, start, end, alpha, implicit, (weights, rhs))
         if n_rated == 0:
             target[row] = 0
             continue
+        # Only the lower half of A is filled: Cholesky reads no other.
         a[:] = gram
         b[:] = 0
         for at in range(start, end):
             y = source[indices[at]]
-            w, v = np.float64(weights[at - start]), np.float64(wishes[at - start])
+            w, v = np.float64(weights[at - start]), np.float64(rhs[at - start])
             for j in range(rank):
                 b[j] += v * y[j]
                 p = w * y[j]

@@ -11,6 +11,7 @@ Scores = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.signedinteger]
 STRIDE = 32
+"""Columns compared at a time: the compiler makes vector instructions of a loop without branch."""
 
 
 def top_n(scores: Scores, n: int, threads: int = 1) -> tuple[Columns, Scores]:
@@ -18,6 +19,10 @@ def top_n(scores: Scores, n: int, threads: int = 1) -> tuple[Columns, Scores]:
 
     Equal scores go to the smaller column. Infinities and NaN are never listed; where a row has
     fewer than n finite scores, columns end in -1 and values in -inf.
+
+    >>> columns, values = top_n(np.array([[0.5, 2, 2], [1, -np.inf, -np.inf]], np.float32), 2)
+    >>> columns.tolist()
+    [[1, 2], [0, -1]]
     """
     columns = np.full((len(scores), n), -1, dtype=np.int32)
     values = np.full((len(scores), n), -np.inf, dtype=scores.dtype)
@@ -48,17 +53,17 @@ def _mask(scores: Scores, indptr: Ints, indices: Ints) -> None:
 def _pick(scores: Scores, columns: Columns, values: Scores) -> None:
     n_columns, n = scores.shape[1], columns.shape[1]
     for row in range(len(scores)):
-        mine, best, places = scores[row], values[row], columns[row]
+        own, best, places = scores[row], values[row], columns[row]
         bar = best[n - 1]
         start = 0
         while start < n_columns:
             end = min(start + STRIDE, n_columns)
             above = np.int32(0)
             for column in range(start, end):  # Without a branch: whole vectors at a time.
-                above += np.int32(mine[column] > bar)
+                above += np.int32(own[column] > bar)
             if above > 0:
                 for column in range(start, end):
-                    score = mine[column]
+                    score = own[column]
                     if score > bar and score < np.inf:
                         place = n - 1
                         while place > 0 and best[place - 1] < score:

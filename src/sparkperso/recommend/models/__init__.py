@@ -1,4 +1,8 @@
-"""All models, by the name that stands in their settings: how they are fitted and read back."""
+"""All models, by the name that stands in their settings: how they are fitted and read back.
+
+A model is a module with `fit` and `load` (`base.Model`); what it fits is a `base.Fitted`. Adding
+one takes a module here, its settings in `config.models` and a line in `MODELS`.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,20 @@ MODELS: dict[str, ModuleType] = {
 def fit_model(
     params: Any, users: Histories, catalogue: Catalogue, setting: FitSetting | None = None
 ) -> Fitted:
-    """Returns the model of these settings, fitted in this process on these training users."""
+    """Returns the model of these settings, fitted in this process on these training users.
+
+    `users` are those with a history, `catalogue` has the items of their columns, in that order.
+    Without a `setting` the seed is 42, on one thread. Raises JobError for a model of items × items
+    on a catalogue above `setting.max_item_pairs`.
+    """
     fitted: Fitted = MODELS[params.model].fit(params, users, catalogue, setting or FitSetting())
     return fitted
 
 
 def load_model(params: Any, arrays: Arrays) -> Fitted:
-    """Returns the fitted model that gave these arrays."""
+    """Returns the fitted model that gave these arrays (`Fitted.arrays`).
+
+    It scores to the bit as that one did. Raises KeyError where an array is missing.
+    """
     fitted: Fitted = MODELS[params.model].load(params, arrays)
     return fitted

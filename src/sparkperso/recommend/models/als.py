@@ -1,4 +1,8 @@
-"""ALS as a model: item factors; users are folded in from their histories."""
+"""Implicit ALS as a model: item factors; users are folded in from their histories.
+
+The model keeps no user factors: a user's are solved from their history when they are scored, so
+that users who came after the training, and histories that went on since, need no new fit.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +27,20 @@ others there are."""
 
 @dataclass(frozen=True)
 class AlsModel:
-    """score = user factors · item factors; user factors are the exact last half-step of ALS."""
+    """score = x_u · y_i; x_u is the exact last half-step of ALS (Hu et al. 2008, equation 4).
+
+    Its regularisation grows with the length of the history, as in `kernels.als`; theirs does not.
+    """
 
     params: AlsParams
     item_factors: Singles
     """Items × rank; 0 for items without a pair."""
 
     def user_factors(self, users: Histories) -> Singles:
-        """Returns users × rank: the factors that minimise the objective for these histories."""
+        """Returns users × rank, float32: the factors that minimise the objective for them.
+
+        Zeros for users without history.
+        """
         history, params = users.values(self.params.values), self.params
         return fold_in(
             history,
@@ -41,7 +51,10 @@ class AlsModel:
         )
 
     def scores(self, users: Histories) -> Singles:
-        """Returns users × items; -inf for users without history, and for items that nobody had."""
+        """Returns users × items, float32; -inf for users without history and items nobody had.
+
+        A score estimates a preference: about 1 for what the user has, about 0 for what is far.
+        """
         factors = self.user_factors(users)
         padded = np.zeros((-(-max(len(users), 1) // TILE) * TILE, factors.shape[1]), np.float32)
         padded[: len(users)] = factors
@@ -54,7 +67,8 @@ class AlsModel:
     def explainer(self, users: Histories) -> Explainer:
         """Returns what each pair adds: y_i · A⁻¹ · y_j · (1 + α r_j) (Hu et al. 2008, section 5).
 
-        A is the matrix of the user's normal equations.
+        A = YᵀY + Σ_j α r_j y_j y_jᵀ + reg_param · n · I is the matrix of the user's normal
+        equations, n the length of their history. Explanations are in 64 bits, scores in 32.
         """
         history, params, gram = users.values(self.params.values), self.params, self._gram
 
@@ -64,9 +78,9 @@ class AlsModel:
             confidence = params.alpha * history.data[pairs].astype(np.float64)
             matrix = gram + (own * confidence[:, None]).T @ own
             matrix[np.diag_indices_from(matrix)] += params.reg_param * max(len(own), 1)
-            asked = self.item_factors[items].astype(np.float64)
+            candidates = self.item_factors[items].astype(np.float64)
             weighted = own * (1 + confidence)[:, None]
-            return Explanation({}, weighted @ np.linalg.solve(matrix, asked.T))
+            return Explanation({}, weighted @ np.linalg.solve(matrix, candidates.T))
 
         return explain
 
@@ -76,6 +90,7 @@ class AlsModel:
 
     @cached_property
     def _unknown(self) -> npt.NDArray[np.bool_]:
+        # The kernel writes zeros, and only zeros, for items without a pair in training.
         unknown: npt.NDArray[np.bool_] = ~np.any(self.item_factors, axis=1)
         return unknown
 
@@ -87,12 +102,17 @@ class AlsModel:
 
 
 def fit(params: AlsParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
-    """Returns the factors that the compiled kernel finds in one task."""
+    """Returns the factors that the compiled kernel fits in this process (`kernels.als.fit_als`).
+
+    `setting.watch` sees the model after each iteration, the recency prior included, and may end
+    the fit early.
+    """
     prior = partial(with_prior, users=users, half_life_days=params.prior_half_life_days)
 
     def watch(iteration: int, factors: Singles) -> bool:
         if setting.watch is None:
             return True
+        # A copy: the kernel goes on in the same array, and the best model so far may be kept.
         return setting.watch(iteration, prior(AlsModel(params, factors.copy())))
 
     factors = fit_als(

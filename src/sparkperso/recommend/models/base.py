@@ -1,4 +1,8 @@
-"""What every fitted model is: item-sized arrays that score any user from their history."""
+"""What every fitted model is: item-sized arrays that score any user from their history.
+
+None holds anything per user. So a fitted model is as large as the catalogue, however many users
+there are, it fits into a task, and it scores users that it has never seen.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ class Explanation:
     """What does not come from the user's history, per item, by where it comes from:
     `popular:<scope>`, or `profile`, what users with the same attributes like."""
     contributions: Floats
-    """Items of the history (in order of the user's likes) × items asked about."""
+    """Items of the history (in order of the user's likes) × items to explain."""
 
     @property
     def base(self) -> Floats:
@@ -40,9 +44,10 @@ class Scorer(Protocol):
     """What lists can be made with."""
 
     def scores(self, users: Histories) -> Singles:
-        """Returns users × items; higher is better, -inf where the model has nothing to say.
+        """Returns users × items, float32; higher is better, -inf where the model knows nothing.
 
-        A user's row does not depend, to the bit, on the other users of the block.
+        A user's row does not depend, to the bit, on the other users of the block. The array may be
+        a view of what the model holds: copy it before changing it.
         """
 
 
@@ -51,17 +56,20 @@ class Fitted(Scorer, Protocol):
     """A fitted model: it scores, gives reasons, and can be stored."""
 
     def explainer(self, users: Histories) -> Explainer:
-        """Returns what says why items have their scores for a user of this block."""
+        """Returns a function that explains scores of users of this block.
+
+        What it returns adds up to the score, but for rounding, wherever the score is finite.
+        """
 
     def arrays(self) -> Arrays:
-        """Returns all that the model is besides its settings."""
+        """Returns all that the model is besides its settings: numbers or text, by name."""
 
 
 class Model(Protocol):
     """How one kind of model is fitted, and read back from its arrays."""
 
     def fit(self, params: Any, users: Histories, catalogue: Catalogue, fit: FitSetting) -> Fitted:
-        """Returns the model that the users' histories teach."""
+        """Returns the model fitted on these users' histories."""
 
     def load(self, params: Any, arrays: Arrays) -> Fitted:
         """Returns the model that gave these arrays."""
@@ -75,12 +83,15 @@ class FitSetting:
     threads: int = 1
     """Threads that a fit may use; no result depends on it."""
     max_item_pairs: int = 10_000
-    """Largest catalogue that models of items × items are fitted on."""
+    """Largest catalogue, in items, that models of items × items are fitted on."""
     watch: Callable[[int, Fitted], bool] | None = None
     """Called after each iteration of an iterative model with its number and the model so far;
     returns False to stop."""
 
 
 def nothing_where_zero(scores: Singles) -> Singles:
-    """Returns scores of a model that has nothing to say about items at or below 0."""
+    """Returns the scores, -inf at or below 0: for models whose 0 means that nothing is known.
+
+    Else a list would be filled up with items in order of their position.
+    """
     return np.where(scores > 0, scores, np.float32(-np.inf))

@@ -1,4 +1,14 @@
-"""Content-based: items like those that the user has, or that users like them have."""
+"""Content-based: items like those that the user has, or that users like them have.
+
+1. An item is a vector of terms: TF-IDF of its words, its category, its tenth of the prices
+   (`item_vectors`), at length 1.
+2. An attribute of users (`country=GB`) is the mean vector of what users with it like: its profile.
+3. A user is the mean over the vectors of their items and, as one more, their attributes' profile.
+4. The score of an item is the product of its vector and the user's.
+
+So it lists new items, which no collaborative model can, and serves users without history by what
+they declared.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +33,7 @@ from sparkperso.recommend.models.recency_prior import load_prior, with_prior
 from sparkperso.users.facts import BIRTH_YEAR
 
 MAX_TERMS = 20_000
+"""Most words of the vocabulary, the most frequent ones: it bounds attributes × terms, dense."""
 PROFILE = "profile"
 """Where the part of a score comes from that users with the same attributes give."""
 PRICE_BUCKETS = 10
@@ -30,10 +41,11 @@ PRICE_BUCKETS = 10
 
 @dataclass(frozen=True)
 class ContentModel:
-    """score = the user's profile · the item's vector, a cosine of terms.
+    """score = the user's profile · the item's vector: the mean cosine to the items they like.
 
     The profile is the mean vector of what the user likes, and of what users with the same
-    attributes like: Σ vectors of the n items + the attributes' mean profile, over n + 1.
+    attributes like: Σ vectors of the n items + the attributes' mean profile, over n + 1 (over n
+    where no attribute is known).
     """
 
     vectors: csr_matrix
@@ -44,11 +56,12 @@ class ContentModel:
     """Attributes × terms: mean vector of what their users like."""
 
     def scores(self, users: Histories) -> Singles:
-        """Returns users × items; -inf where nothing is alike."""
+        """Returns users × items, float32; -inf where user and item share no term."""
         own = users.likes @ self.vectors
         declared, known = self._declared(users)
         total = np.asarray(own.todense()) + declared
         mean = total / np.maximum(users.lengths + known, 1)[:, None]
+        # A sparse product adds up a user's terms in one order, whatever the block.
         product = (self.vectors @ mean.T.astype(np.float64)).T
         return nothing_where_zero(product.astype(np.float32))
 
@@ -58,10 +71,10 @@ class ContentModel:
 
         def explain(row: int, items: Ints) -> Explanation:
             size = max(int(users.lengths[row] + known[row]), 1)
-            asked = self.vectors[items].astype(np.float64)
+            candidates = self.vectors[items].astype(np.float64)
             own = self.vectors[users.liked(row)].astype(np.float64)
-            base = np.asarray(asked @ declared[row]) / size
-            return Explanation({PROFILE: base}, (own @ asked.T).toarray() / size)
+            base = np.asarray(candidates @ declared[row]) / size
+            return Explanation({PROFILE: base}, (own @ candidates.T).toarray() / size)
 
         return explain
 
@@ -87,8 +100,8 @@ def fit(
     params: ContentParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> Fitted:
     """Returns the items' vectors, and the mean vector of what users of each attribute like."""
-    told = {token for own in users.attributes for token in own if is_shared(token)}
-    tokens = np.array(sorted(told), dtype=object)
+    shared = {token for own in users.attributes for token in own if is_shared(token)}
+    tokens = np.array(sorted(shared), dtype=object)
     liked = (attribute_matrix(users, tokens).T @ users.likes).tocsr()
     model = model_of(item_vectors(params, catalogue), tokens, liked)
     return with_prior(model, users, params.prior_half_life_days)
@@ -97,13 +110,16 @@ def fit(
 def is_shared(token: str) -> bool:
     """Says whether an attribute is one that many users may have.
 
-    A year of birth is not: few users share one, and their decade is told beside it.
+    A year of birth is not: few users share one, and their decade is an attribute beside it.
     """
     return not token.startswith(f"{BIRTH_YEAR}=")
 
 
 def model_of(vectors: csr_matrix, tokens: Texts, liked: csr_matrix) -> ContentModel:
-    """Returns the model of items' vectors and of how many users of each token like each item."""
+    """Returns the model of items' vectors and of how many users of each token like each item.
+
+    `liked` is tokens × items. A token that nobody with a history has gets a profile of zeros.
+    """
     counts = np.asarray(liked.sum(axis=1), dtype=np.float64).ravel()
     sums = np.asarray((liked @ vectors).todense())
     profiles = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
@@ -119,7 +135,12 @@ def load(params: ContentParams, arrays: Arrays) -> Fitted:
 
 
 def item_vectors(params: ContentParams, catalogue: Catalogue) -> csr_matrix:
-    """Returns items × terms: words by TF-IDF, category and price bucket, rows at length 1."""
+    """Returns items × terms, float32: words by TF-IDF, category and price bucket, rows at length 1.
+
+    Words are weighted as scikit-learn's TfidfVectorizer does, with 1 + log(frequency). Each of the
+    three parts is multiplied by its weight before rows are scaled; an item of which nothing is
+    known is a row of zeros.
+    """
     parts = [
         _words(catalogue.texts) * params.text_weight,
         _one_hot(catalogue.categories) * params.category_weight,
@@ -131,7 +152,10 @@ def item_vectors(params: ContentParams, catalogue: Catalogue) -> csr_matrix:
 
 
 def price_buckets(catalogue: Catalogue) -> Texts:
-    """Returns the tenth of the catalogue's prices that each item's lies in, '' where unknown."""
+    """Returns the tenth of the catalogue's prices that each item's lies in, '' where unknown.
+
+    '0' to '9' as text; fewer where many items have one price.
+    """
     prices, known = catalogue.prices, np.isfinite(catalogue.prices)
     if not known.any():
         return np.full(len(catalogue), "", dtype=object)

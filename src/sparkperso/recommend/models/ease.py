@@ -18,8 +18,10 @@ from sparkperso.recommend.models.recency_prior import load_prior, with_prior
 def fit(params: EaseParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
     """Returns B = I - P · diag(1 / P_jj) with P = (XᵀX + λI)⁻¹ (Steck 2019, equation 8).
 
-    X is 1 where a user likes an item. Takes items² × 12 bytes; raises JobError when the catalogue
-    is larger than `setting.max_item_pairs`.
+    X (users × items) is 1 where a user likes an item, λ is `reg_param`; a user's scores are their
+    row of X · B, times the recency prior where the settings ask for it. Takes items² × 12 bytes;
+    raises JobError when the catalogue is larger than `setting.max_item_pairs`, and where
+    XᵀX + λI has no inverse in 32 bits.
     """
     require_small(len(catalogue), setting.max_item_pairs, "EASE")
     weights = closed_form(users.item_gram, params.reg_param)
@@ -34,7 +36,12 @@ def load(params: EaseParams, arrays: Arrays) -> Fitted:
 def closed_form(gram: Singles, reg_param: float) -> Singles:
     """Returns the weights of a Gram matrix (items × items, float32); the diagonal is 0.
 
-    By Cholesky, on one thread, so that the bits do not depend on the machine's cores.
+    `gram[i, j]` is how many users like both items. By Cholesky, on one thread, so that the bits do
+    not depend on the machine's cores. Raises JobError where the matrix is not positive definite.
+
+    >>> gram = np.array([[2, 1], [1, 2]], dtype=np.float32)
+    >>> closed_form(gram, reg_param=1.0).round(4).tolist()
+    [[0.0, 0.3333], [0.3333, 0.0]]
     """
     ridge = gram.copy(order="F")
     ridge[np.diag_indices_from(ridge)] += np.float32(reg_param)
@@ -45,6 +52,7 @@ def closed_form(gram: Singles, reg_param: float) -> Singles:
         raise JobError(
             "XᵀX + reg_param should be positive definite", "It is not", "Raise reg_param"
         )
+    # LAPACK fills one half of a symmetric inverse.
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     weights: Singles = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)

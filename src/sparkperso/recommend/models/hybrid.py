@@ -1,4 +1,9 @@
-"""A blend of models: scores over their spread, weighted by how much the user has done."""
+"""A blend of models: scores over their spread, weighted by how much the user has done.
+
+Scores of different models have different scales, so each part's are divided by their standard
+deviation over the user's items. Weights stand per bucket of history length (`BUCKETS`), since what
+is best for a newcomer is not best for a regular; `fit.blend_weights` finds them.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +30,21 @@ class HybridModel:
     """Buckets (in the order of BUCKETS) × parts."""
 
     def scores(self, users: Histories) -> Singles:
-        """Returns the blend; -inf where no part with a weight has something to say."""
+        """Returns the blend, users × items, float32; -inf where no part with a weight has a score.
+
+        A part without a score for an item adds nothing to it.
+        """
         weights = self.weights[users.buckets]
         total = np.zeros((len(users), users.n_items), dtype=np.float32)
-        spoken = np.zeros(total.shape, dtype=bool)
+        has_score = np.zeros(total.shape, dtype=bool)
         for place, part in enumerate(self.parts):
             if weights[:, place].any():
                 scores = part.scores(users)
-                says = np.isfinite(scores) & (weights[:, place] > 0)[:, None]
+                is_scored = np.isfinite(scores) & (weights[:, place] > 0)[:, None]
                 share = (weights[:, place] / spreads(scores)).astype(np.float32)[:, None]
-                total += np.where(says, scores, np.float32(0)) * share
-                spoken |= says
-        return np.where(spoken, total, np.float32(-np.inf))
+                total += np.where(is_scored, scores, np.float32(0)) * share
+                has_score |= is_scored
+        return np.where(has_score, total, np.float32(-np.inf))
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the parts' explanations, weighted as their scores are."""
@@ -52,11 +60,12 @@ class HybridModel:
             total = np.zeros((int(users.lengths[row]), len(items)))
             named: dict[str, Floats] = {}
             for place in np.flatnonzero(shares[row]):
-                found = inner[place](row, items)
+                of_part = inner[place](row, items)
+                # 0 where the part has no score, as in `scores`.
                 share = shares[row, place] * finite[place][row, items]
-                for name, part in found.named.items():
+                for name, part in of_part.named.items():
                     named[name] = named.get(name, 0.0) + part * share
-                total += found.contributions * share
+                total += of_part.contributions * share
             return Explanation(named, total)
 
         return explain
@@ -74,13 +83,16 @@ class HybridModel:
 def spreads(scores: Singles) -> Floats:
     """Returns the standard deviation of each row's finite scores; 1 where they do not differ.
 
-    What a model says nothing about is no score of 0: it has no part in it. In 64 bits and one row
+    What a model knows nothing about is no score of 0: it has no part in it. In 64 bits and one row
     at a time, so that it does not depend on the block.
+
+    >>> spreads(np.array([[1, 5, -np.inf], [2, 2, 2]], dtype=np.float32)).tolist()
+    [2.0, 1.0]
     """
-    says = np.isfinite(scores)
-    finite = np.where(says, scores, 0).astype(np.float64)
-    n = np.maximum(says.sum(axis=1), 1)
-    apart = np.where(says, finite - (finite.sum(axis=1) / n)[:, None], 0)
+    is_scored = np.isfinite(scores)
+    finite = np.where(is_scored, scores, 0).astype(np.float64)
+    n = np.maximum(is_scored.sum(axis=1), 1)
+    apart = np.where(is_scored, finite - (finite.sum(axis=1) / n)[:, None], 0)
     spread: Floats = np.sqrt((apart**2).sum(axis=1) / n)
     # Equal but for the last digits of 32 bits is equal.
     return np.where(spread > TINY * np.abs(finite).max(axis=1, initial=0), spread, 1.0)
@@ -90,6 +102,7 @@ def fit(
     params: HybridParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> HybridModel:
     """Returns the parts fitted on the same users, with the weights that the settings hold."""
+    # `models` imports this module, to have it in its table.
     from sparkperso.recommend.models import fit_model
 
     parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
@@ -97,7 +110,7 @@ def fit(
 
 
 def load(params: HybridParams, arrays: Arrays) -> HybridModel:
-    """Returns the model that gave these arrays."""
+    """Returns the model that gave these arrays; the parts' begin with their place and a dot."""
     from sparkperso.recommend.models import load_model
 
     parts = []
@@ -109,6 +122,9 @@ def load(params: HybridParams, arrays: Arrays) -> HybridModel:
 
 
 def weight_table(params: HybridParams) -> Singles:
-    """Returns the weights, buckets × parts."""
+    """Returns the weights of the settings, buckets (in the order of BUCKETS) × parts, float32.
+
+    Raises KeyError where the settings lack a bucket.
+    """
     rows = [params.weights[bucket] for bucket in BUCKETS]
     return np.array(rows, dtype=np.float32).reshape(len(BUCKETS), len(params.parts))

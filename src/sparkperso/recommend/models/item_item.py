@@ -1,4 +1,7 @@
-"""Linear item-item models: a user's scores are the sum of the rows of what they have."""
+"""Linear item-item models: a user's scores are the sum of the rows of what they have.
+
+EASE and item-kNN are both of this form and differ in their weights.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class ItemItemModel:
     """Items × items, float32, zero diagonal; sparse or dense."""
 
     def scores(self, users: Histories) -> Singles:
-        """Returns likes · weights; each row is summed in order of the user's items."""
+        """Returns likes · weights, users × items, float32; -inf where the sum is not above 0.
+
+        Each row is summed in order of the user's items, hence the same in any block.
+        """
         return nothing_where_zero(dense(users.likes @ self.weights).astype(np.float32, copy=False))
 
     def explainer(self, users: Histories) -> Explainer:

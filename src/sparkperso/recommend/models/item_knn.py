@@ -1,4 +1,9 @@
-"""Item-kNN: items that the same users have, by cosine, TF-IDF or BM25."""
+"""Item-kNN: items that the same users have, by cosine, TF-IDF or BM25.
+
+As Deshpande and Karypis (2004), the score of an item is the sum of its similarities to the user's
+items, and only `n_neighbours` per item count. Theirs keep the neighbours of each item of the
+history; here each item to be scored keeps its own, and similarities are not normalised per item.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +19,17 @@ from sparkperso.recommend.models.item_item import ItemItemModel, load_items
 from sparkperso.recommend.models.recency_prior import column_sums, load_prior, with_prior
 
 CELLS = 20_000_000
-"""Similarities held at a time."""
+"""Similarities held at a time: 80 MB of float32."""
 
 
 def fit(params: KnnParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
-    """Returns each item's nearest `n_neighbours`, itself left out."""
+    """Returns the model of each item's nearest `n_neighbours`, itself left out."""
     model = model_of(nearest(weigh(params, users.likes), params.n_neighbours))
     return with_prior(model, users, params.prior_half_life_days)
 
 
 def model_of(neighbours: csr_matrix) -> ItemItemModel:
-    """Returns the model of each item's (row's) neighbours."""
+    """Returns the model of each item's (row's) neighbours: weights[j, i] = similarity of i to j."""
     return ItemItemModel(neighbours.T.tocsr())
 
 
@@ -37,7 +42,10 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
     """Returns users × items so weighted that the product of two columns is their similarity.
 
     cosine: columns at length 1. tfidf: times log(users ÷ (1 + users of the item)), then at
-    length 1. bm25: users are the documents (Robertson and Zaragoza 2009, equation 3.15).
+    length 1; a factor per column cancels there, so that it differs from the cosine only in what
+    it drops: items that all users have. bm25: users are the documents, items the terms (Robertson
+    and Zaragoza 2009, equation 3.15), with the rarity of TF-IDF in place of BM25's own; columns
+    are not scaled.
     """
     if params.similarity == "cosine":
         return _unit_columns(likes)
@@ -50,20 +58,31 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
 
 
 def rarity_of(counts: Floats, n_users: int) -> Floats:
-    """Returns log(users ÷ (1 + users of the item)) of each item, not below 0."""
+    """Returns log(users ÷ (1 + users of the item)) of each item, not below 0.
+
+    >>> rarity_of(np.array([0.0, 1.0, 7.0]), n_users=8).round(4).tolist()
+    [2.0794, 1.3863, 0.0]
+    """
     rarity: Floats = np.maximum(np.log(max(n_users, 1) / (1 + counts)), 0)
     return rarity
 
 
 def user_weights(params: KnnParams, lengths: Ints, mean: float) -> Floats:
-    """Returns what BM25 lets a user of so many items count: (k1 + 1) ÷ (norm + 1)."""
+    """Returns what BM25 lets a user of so many items count: (k1 + 1) ÷ (norm + 1).
+
+    norm = k1 · (1 - b + b · length ÷ mean length). It is BM25's saturation at a frequency of 1:
+    the longer a history, the less each of its items says about the others.
+    """
     norm = params.k1 * (1 - params.b + params.b * lengths / max(mean, 1e-12))
     weights: Floats = ((params.k1 + 1) / (norm + 1)).astype(np.float64)
     return weights
 
 
 def nearest(weighted: csr_matrix, n: int) -> csr_matrix:
-    """Returns items × items: in each row the n largest products with other columns, above 0."""
+    """Returns items × items (CSR, float32): per row the n largest products with other columns.
+
+    Products at or below 0 are no neighbours; equal ones go to the smaller position.
+    """
     columns = weighted.T.tocsr().astype(np.float32)
     other, n_items = weighted.astype(np.float32).tocsr(), weighted.shape[1]
     size = max(1, CELLS // max(n_items, 1))
@@ -82,10 +101,10 @@ def nearest_of(dense: Singles, start: int, n: int) -> csr_matrix:
     rows = np.arange(len(dense))
     dense[rows, start + rows] = 0
     dense[dense <= 0] = -np.inf
-    found, values = top_n(dense, min(n, dense.shape[1]))
-    kept = found >= 0
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    return csr_matrix((values[kept], found[kept], indptr), shape=dense.shape)
+    columns, values = top_n(dense, min(n, dense.shape[1]))
+    is_near = columns >= 0
+    indptr = np.concatenate([[0], np.cumsum(is_near.sum(axis=1))])
+    return csr_matrix((values[is_near], columns[is_near], indptr), shape=dense.shape)
 
 
 def _unit_columns(matrix: csr_matrix) -> csr_matrix:

@@ -27,13 +27,17 @@ GLOBAL = "global"
 
 
 def popular_in(scope: str) -> str:
-    """Returns `popular:<scope>` of a scope's attribute: `country=GB` is country:GB, '' global."""
+    """Returns `popular:<scope>` of a scope's attribute; '' is everybody's.
+
+    >>> popular_in("country=GB"), popular_in("")
+    ('popular:country:GB', 'popular:global')
+    """
     return f"popular:{scope.replace('=', ':', 1) or GLOBAL}"
 
 
 @dataclass(frozen=True)
 class PopularityModel:
-    """A number per item: the share of the pairs; one row for everybody, one per scope."""
+    """A number per item, its share of the pairs (0 to 1): a row for everybody, one per scope."""
 
     shares: Singles
     """Scopes × items; the first row is everybody's."""
@@ -41,7 +45,10 @@ class PopularityModel:
     """`name=value` of each row; the first is ''."""
 
     def scores(self, users: Histories) -> Singles:
-        """Returns the row of each user's scope."""
+        """Returns the row of each user's scope, everybody's where a user is in none.
+
+        Of several scopes that a user is in, the last in order of their names counts.
+        """
         return nothing_where_zero(self.shares[self._rows(users)])
 
     def explainer(self, users: Histories) -> Explainer:
@@ -61,24 +68,40 @@ class PopularityModel:
 
     def _rows(self, users: Histories) -> Ints:
         rows = {scope: row for row, scope in enumerate(self.scopes)}
-        found = [
+        own = [
             max((rows.get(token, 0) for token in tokens), default=0) for tokens in users.attributes
         ]
-        return np.array(found, dtype=np.int64)
+        return np.array(own, dtype=np.int64)
 
 
 def fit(
     params: PopularityParams, users: Histories, catalogue: Catalogue, setting: FitSetting
 ) -> PopularityModel:
-    """Returns the shares of the pairs of the window, each halved per half-life of age."""
-    own = {
-        scope: _counts(params, users.take(r)) for scope, r in _scopes(params.scope, users).items()
-    }
-    return model_of(_counts(params, users), own)
+    """Returns the shares of the pairs of the window, each halved per half-life of age.
+
+    A pair counts once, however strong it is; ages, window and half-life are in days.
+    """
+
+    def counts(block: Histories) -> Floats:
+        weights = np.ones(len(block.ages), dtype=np.float32)
+        if params.half_life_days is not None:
+            weights = np.power(np.float32(0.5), block.ages / np.float32(params.half_life_days))
+        if params.window_days is not None:
+            weights = np.where(block.ages < params.window_days, weights, np.float32(0))
+        return column_sums(block.aged(weights))
+
+    members = _users_by_scope(params.scope, users)
+    return model_of(
+        counts(users), {scope: counts(users.take(rows)) for scope, rows in members.items()}
+    )
 
 
 def model_of(everybody: Floats, scopes: Mapping[str, Floats]) -> PopularityModel:
-    """Returns the model of what the pairs of each item count: everybody's, and each scope's."""
+    """Returns the model of what the pairs of each item count: everybody's, and each scope's.
+
+    share in a scope = (own + SMOOTHING × everybody's share) ÷ (Σ own + SMOOTHING): everybody's
+    shares are the prior of a scope's, worth SMOOTHING pairs (a Dirichlet prior).
+    """
     overall = everybody / max(everybody.sum(), 1e-12)
     rows = [(own + SMOOTHING * overall) / (own.sum() + SMOOTHING) for own in scopes.values()]
     shares = np.stack([overall, *rows]).astype(np.float32)
@@ -90,22 +113,8 @@ def load(params: PopularityParams, arrays: Arrays) -> PopularityModel:
     return PopularityModel(arrays["shares"], arrays["scopes"])
 
 
-def _counts(params: PopularityParams, users: Histories) -> Floats:
-    return column_sums(users.aged(_weights(params, users)))
-
-
-def _weights(params: PopularityParams, users: Histories) -> Singles:
-    """Returns what each pair counts: 0 outside the window, halved per half-life inside."""
-    weights = np.ones(len(users.ages), dtype=np.float32)
-    if params.half_life_days is not None:
-        weights = np.power(np.float32(0.5), users.ages / np.float32(params.half_life_days))
-    if params.window_days is not None:
-        weights = np.where(users.ages < params.window_days, weights, np.float32(0))
-    return weights
-
-
-def _scopes(name: str | None, users: Histories) -> dict[str, Ints]:
-    """Returns the users of each value of an attribute, values in order."""
+def _users_by_scope(name: str | None, users: Histories) -> dict[str, Ints]:
+    """Returns the rows of the users of each value of an attribute, values in order."""
     if name is None:
         return {}
     members: dict[str, list[int]] = {}

@@ -1,4 +1,8 @@
-"""The recency prior: any model's scores times what sells now over what has sold all along."""
+"""The recency prior: any model's scores times what sells now over what has sold all along.
+
+Collaborative models learn from all pairs alike, so they go on listing what sold last season. The
+prior needs no new fit, and a half-life is a setting that a search can choose.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from sparkperso.recommend.models.base import (
 
 @dataclass(frozen=True)
 class WithPrior:
-    """A model whose positive scores are multiplied by a number per item."""
+    """A model whose positive scores are multiplied by a number per item (`recency_prior`)."""
 
     inner: Fitted
     prior: Singles
@@ -34,9 +38,9 @@ class WithPrior:
         inner = self.inner.explainer(users)
 
         def explain(row: int, items: Ints) -> Explanation:
-            found, prior = inner(row, items), self.prior[items].astype(np.float64)
-            named = {name: part * prior for name, part in found.named.items()}
-            return Explanation(named, found.contributions * prior)
+            plain, prior = inner(row, items), self.prior[items].astype(np.float64)
+            named = {name: part * prior for name, part in plain.named.items()}
+            return Explanation(named, plain.contributions * prior)
 
         return explain
 
@@ -46,7 +50,10 @@ class WithPrior:
 
 
 def with_prior(inner: Fitted, users: Histories, half_life_days: float | None) -> Fitted:
-    """Returns the model with the prior of these training users; itself without a half-life."""
+    """Returns the model with the prior of these training users; itself without a half-life (days).
+
+    `users` are those that the model was fitted on.
+    """
     if half_life_days is None:
         return inner
     return WithPrior(inner, recency_prior(users, half_life_days).astype(np.float32))
@@ -58,7 +65,7 @@ def load_prior(inner: Fitted, arrays: Arrays) -> Fitted:
 
 
 def recency_prior(users: Histories, half_life_days: float) -> Floats:
-    """Returns, per item, its share of decayed pairs over its share of all pairs.
+    """Returns, per item (items,), its share of decayed pairs over its share of all pairs.
 
     A pair counts 0.5^(age ÷ half-life), age in days since it was last touched. Above 1: the item
     sells better now than it used to. 1 for items without a pair.
@@ -68,7 +75,13 @@ def recency_prior(users: Histories, half_life_days: float) -> Floats:
 
 
 def share_ratio(now: Floats, ever: Floats) -> Floats:
-    """Returns each item's share of `now` over its share of `ever`; 1 where `ever` is 0."""
+    """Returns each item's share of `now` over its share of `ever`; 1 where `ever` is 0.
+
+    All 1 where `now` has nothing, as when every pair is so old that its weight is 0.
+
+    >>> share_ratio(np.array([3.0, 1.0, 0.0]), np.array([2.0, 2.0, 0.0])).tolist()
+    [1.5, 0.5, 1.0]
+    """
     shares: Floats = np.ones(len(ever))
     if now.sum() > 0:
         np.divide(now / now.sum(), ever / ever.sum(), out=shares, where=ever > 0)
