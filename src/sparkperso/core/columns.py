@@ -1,4 +1,4 @@
-"""The vocabulary: names of columns that more than one room uses."""
+"""Names of columns that more than one package uses."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def append_consents(run: Run, events: DataFrame) -> None:
 
 
 def close(run: Run, intake: Intake, quarantined: int, valid: int, status: str) -> Summary:
-    """Writes the run's counts and its files into the books; returns the counts."""
+    """Writes the counts to ops/data_quality, files to ops/ingested_files; returns the counts."""
     figures = _figures(intake, quarantined, valid)
     by_rule = {f"rule:{code}": count for code, count in intake.by_code.items()}
     by_rule |= {f"refused:{name}": count for name, count in intake.refused_by_purpose.items()}

@@ -29,7 +29,7 @@ SPACE = "Change the bounds that are named, or recommend.search.space"
 
 @dataclass(frozen=True)
 class TuningContext:
-    """What all models of a benchmark share."""
+    """What all candidates of a search share, in training and in a benchmark."""
 
     config: RecommendConfig
     k: int
