@@ -29,6 +29,7 @@ from sparkperso.config.recommend import (
     SplitConfig,
 )
 from sparkperso.core.errors import JobError
+from sparkperso.core.reporting import no_count
 from sparkperso.evaluate.bootstrap import bootstrap_interval
 from sparkperso.evaluate.ranking import mean_metrics, ndcg_at_k, user_metrics
 from sparkperso.platform.run_recorder import NullRecorder
@@ -154,9 +155,16 @@ def shared(spark, prepared_folds):
 def run(prepared_folds, shared):
     """Returns run(candidates, …): what a search finds, with as many chunks as asked."""
 
-    def run(candidates=CANDIDATES, own=prepared_folds, by=None, say=lambda line: None, **plan):
+    def run(
+        candidates=CANDIDATES,
+        own=prepared_folds,
+        by=None,
+        say=lambda line: None,
+        count=no_count,
+        **plan,
+    ):
         parts = (SearchPlan(2, **plan), NullRecorder(), say, f"ndcg_at_{K}")
-        return Search(own, shared, *parts, by or fitter()).run(list(candidates))
+        return Search(own, shared, *parts, by or fitter(), count).run(list(candidates))
 
     return run
 
@@ -379,6 +387,25 @@ def test_what_a_catalogue_is_too_large_for_is_left_out_and_the_rest_is_tried(run
     others = [0, 2, 3]
     assert figures([found[n] for n in others]) == figures([searched[n] for n in others])
     assert set(best_by_model(found, f"ndcg_at_{K}")) == {"popularity", "item_knn", "als_implicit"}
+
+
+@pytest.mark.parametrize("place", ["tasks", "driver"])
+def test_each_candidate_is_shown_when_its_last_trial_ends(run, prepared_folds, in_driver, place):
+    said = []
+    found = run(
+        own=prepared_folds if place == "tasks" else in_driver,
+        by=fitter("kernel"),
+        say=said.append,
+        count=lambda done, total, what: said.append((done, total, what)),
+    )
+    counts = [one for one in said if isinstance(one, tuple)]
+    trials = len(CANDIDATES) * len(prepared_folds)
+    assert counts == [(n, trials, "trials") for n in range(trials + 1)]
+    lines = [one for one in said if isinstance(one, str)]
+    metric = f"ndcg_at_{K}"
+    assert sorted(lines) == sorted(f"{t.name}: {metric} {t.mean[metric]:.4f}" for t in found)
+    first = next(n for n, one in enumerate(said) if isinstance(one, str))
+    assert said.index(counts[-1]) > first, "the first candidate is shown before the last trial ends"
 
 
 @pytest.mark.parametrize("drop_below", [None, 0.1])

@@ -18,6 +18,7 @@ from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.ingest.sources.files import SourceFile, format_of, list_files, literal
+from sparkperso.pipeline.progress import Progress, spark_activity
 from sparkperso.platform.session import build_session, settled
 from sparkperso.recommend.benchmark.candidates import parse_models
 from sparkperso.recommend.benchmark.holdout import Keep
@@ -36,10 +37,12 @@ def main(arguments: dict[str, Any]) -> None:
     names = ("env", "conf_dir", "assignments")
     settings = load_settings(*(arguments[name] for name in names))
     spark = build_session(settings, arguments["debug"])
-    with settled(spark, settings):
+    progress = Progress(1, activity=spark_activity(spark))
+    with settled(spark, settings), progress.step(1, "benchmark"):
         frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
         keep = keep_in(arguments["predictions_out"])
-        document = run_benchmark(frames, settings.recommend, asked, keep, print)
+        config, say = settings.recommend, progress.say
+        document = run_benchmark(frames, config, asked, keep, say, count=progress.count)
     write_document(document, arguments["out"])
     show(document, asked.k)
 

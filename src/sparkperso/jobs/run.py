@@ -90,7 +90,9 @@ def _attempt(step: Step, job: Job) -> Outcome:
 def _job_of(step: Step, job: Job, progress: Progress) -> Job:
     """Returns the job of one step: the same surroundings, a run of its own."""
     options = {n: job.options[n] for n in OPTIONS.get(step.name, ()) if n in job.options}
-    return replace(job, name=step.name, options=options, run_id=uuid4().hex, say=progress.say)
+    own = replace(job, name=step.name, options=options, run_id=uuid4().hex)
+    own.say, own.count = progress.say, progress.count
+    return own
 
 
 def main(arguments: dict[str, Any]) -> None:

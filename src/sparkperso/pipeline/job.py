@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings, default_conf_dir
 from sparkperso.core.errors import JobError
+from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.lake import Lake, TableWriter
 from sparkperso.platform.literals import moment
 
@@ -35,8 +36,10 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     conf_dir: Path = field(default_factory=default_conf_dir)
     requested_as_of: datetime | None = None
-    say: Callable[[str], None] = print
+    say: Say = print
     """Shows one line of progress."""
+    count: Count = no_count
+    """Shows how much of the work is done."""
     run_id: str = field(default_factory=lambda: uuid4().hex)
 
     @cached_property

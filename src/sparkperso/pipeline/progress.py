@@ -1,7 +1,8 @@
-"""Shows how far a run is: a live line on a terminal, a line every ten seconds in a log.
+"""Shows how far a run is: a bar on a terminal, a line every ten seconds in a log.
 
-A thread beside the work asks what Spark is at, so that a step that says nothing for a minute is
-seen to move: jobs begun so far, and tasks done of those under way.
+What a step counts itself (`Progress.count`: trials of a search, tables written) is shown with what
+is left of it. A thread beside the work asks what Spark is at, so that a step that counts nothing is
+seen to move as well: jobs begun so far, and tasks done of those under way.
 """
 
 from __future__ import annotations
@@ -10,16 +11,53 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 from rich.console import Console
-from rich.status import Status
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Column
 
-from sparkperso.core.terminal import literal
+from sparkperso.core.terminal import literal, visible
 
 LOG_SECONDS = 10.0
 """A log gets a line when a step has said nothing for so long."""
 TERMINAL_SECONDS = 1.0
+ESTIMATE_SECONDS = 3.0
+"""How long something is counted before the time that is left is estimated: the first pieces of
+work compile and warm up, and would promise too much time."""
+BAR_WIDTH = 20
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What Spark is at."""
+
+    text: str
+    done: int = 0
+    """Tasks done of those of the stages under way."""
+    total: int = 0
+    """Tasks of the stages under way; 0 between jobs."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How much of a step's work is done, as the step itself counts it."""
+
+    done: int
+    total: int
+    what: str
+    since: float
+    """When the counting began, by the monotonic clock (seconds)."""
+
+    def text(self, now: float) -> str:
+        """Returns "9 of 24 trials, about 12 s left"; the time once there is enough to go by."""
+        words = f"{self.done:,} of {self.total:,} {self.what}"
+        seconds, left = now - self.since, self.total - self.done
+        if not self.done or not left or seconds < ESTIMATE_SECONDS:
+            return words
+        return f"{words}, about {_duration(seconds / self.done * left)} left"
 
 
 class Progress:
@@ -29,7 +67,7 @@ class Progress:
         self,
         total: int,
         console: Console | None = None,
-        activity: Callable[[], str] | None = None,
+        activity: Callable[[], Activity] | None = None,
         log_seconds: float = LOG_SECONDS,
     ) -> None:
         self.console = console or Console(highlight=False)
@@ -38,37 +76,68 @@ class Progress:
         self._log_seconds = log_seconds
         self._started = self._step_began = self._last_line = time.monotonic()
         self._title = self._at = ""
-        self._status: Status | None = None
+        self._count: Count | None = None
+        self._bar: Bar | None = None
+        self._task = TaskID(0)
 
     @contextmanager
     def step(self, number: int, name: str) -> Iterator[None]:
         """Shows step `number` as the one at work, for as long as the block runs."""
         self._title = f"[{number}/{self.total}] {name}" if self.total > 1 else name
-        self._step_began, self._at = time.monotonic(), ""
-        with self._pulse():
-            if not self.console.is_terminal:
-                if self.total > 1:
-                    self._print(f"{self._clock()} {self._title} …")
+        self._step_began, self._at, self._count = time.monotonic(), "", None
+        if not self.console.is_terminal:
+            if self.total > 1:
+                self._print(f"{self._clock()} {self._title} …")
+            with self._pulse():
                 yield
-                return
-            with self.console.status(literal(self._title)) as status:
-                self._status = status
-                try:
+            return
+        with self._new_bar() as bar:
+            self._task = bar.add_task(visible(self._title), total=None, at="")
+            self._bar = bar
+            try:
+                with self._pulse():
                     yield
-                finally:
-                    self._status = None
+            finally:
+                self._bar = None
 
     def say(self, line: str) -> None:
         """Shows what the step is at."""
         self._at = line
-        if self._status:
-            self._status.update(literal(f"{self._title}: {line}"))
+        if self._bar:
+            self._refresh(Activity(""))
         else:
             self._print(f"{self._clock()}       {line}" if self.total > 1 else line)
+
+    def count(self, done: int, total: int, what: str) -> None:
+        """Shows that `done` of `total` pieces of the step's work are done; `what` is their name.
+
+        A log shows it with its next line of its own, a terminal as a bar.
+        """
+        begins = self._count is None or self._count.what != what or done < self._count.done
+        since = time.monotonic() if begins or self._count is None else self._count.since
+        self._count = Count(done, total, what, since)
+        if self._bar:
+            self._refresh(Activity(""))
 
     def done(self, mark: str, name: str, seconds: float, text: str) -> None:
         """Leaves one line about a finished step: its mark, name, time and figures."""
         self._print(f"{mark} {name:<22} {seconds:6.1f} s  {text}")
+
+    def _new_bar(self) -> Bar:
+        return Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(BAR_WIDTH),
+            # Cut at the edge of the terminal: a second line would flicker.
+            TextColumn(
+                "{task.fields[at]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            console=self.console,
+            transient=True,
+            expand=True,
+        )
 
     @contextmanager
     def _pulse(self) -> Iterator[None]:
@@ -88,21 +157,35 @@ class Progress:
     def _beat(self, is_over: threading.Event) -> None:
         seconds = TERMINAL_SECONDS if self.console.is_terminal else self._log_seconds / 4
         while not is_over.wait(seconds):
-            if self._status:
-                words = ", ".join(filter(None, (self._at, self._seconds(), self._doing())))
-                self._status.update(literal(f"{self._title}: {words}"))
+            if self._bar:
+                self._refresh(self._doing())
             elif time.monotonic() - self._last_line >= self._log_seconds:
-                words = ", ".join(filter(None, (self._seconds(), self._doing())))
-                self._print(f"{self._clock()} {self._title}: {words}")
+                self._print(f"{self._clock()} {self._title}: {self._words(self._doing(), '')}")
 
-    def _doing(self) -> str:
+    def _refresh(self, activity: Activity) -> None:
+        """Shows the bar: of what the step counts, else of Spark's tasks under way."""
+        if self._bar is None:
+            return
+        if self._count and self._count.done < self._count.total:
+            done, total = self._count.done, self._count.total
+        else:
+            done, total = activity.done, activity.total
+        # Without a total the bar swings: something is at work, how much of it is not known.
+        # `update` takes None for "as it is", hence the attribute.
+        self._bar.tasks[0].total = total or None
+        self._bar.update(self._task, completed=done, at=self._words(activity, self._at))
+
+    def _words(self, activity: Activity, at: str) -> str:
+        now = time.monotonic()
+        count = self._count.text(now) if self._count else ""
+        words = (count, f"{now - self._step_began:.0f} s", at, activity.text)
+        return visible(", ".join(filter(None, words)))
+
+    def _doing(self) -> Activity:
         try:
-            return self._activity() if self._activity else ""
+            return self._activity() if self._activity else Activity("")
         except Exception:  # Spark may be stopping: what it is at is no reason for a step to fail.
-            return ""
-
-    def _seconds(self) -> str:
-        return f"{time.monotonic() - self._step_began:.0f} s"
+            return Activity("")
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()
@@ -113,18 +196,26 @@ class Progress:
         return f"{seconds // 60:3d}:{seconds % 60:02d}"
 
 
-def spark_activity(spark: SparkSession) -> Callable[[], str]:
+def spark_activity(spark: SparkSession) -> Callable[[], Activity]:
     """Returns what says what Spark is at: the number of its latest job, and tasks done of all."""
     tracker = spark.sparkContext.statusTracker()
 
-    def activity() -> str:
+    def activity() -> Activity:
         jobs = tracker.getActiveJobsIds()
         if not jobs:
-            return "between Spark jobs"
+            return Activity("between Spark jobs")
         stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
         known = [stage for stage in stages if stage]
         done = sum(stage.numCompletedTasks for stage in known)
         total = sum(stage.numTasks for stage in known)
-        return f"Spark job {max(jobs)}, {done:,} of {total:,} tasks done"
+        text = f"Spark job {max(jobs)}, {done:,} of {total:,} tasks done"
+        return Activity(text, done, total)
 
     return activity
+
+
+def _duration(seconds: float) -> str:
+    """Returns seconds as "8 s", "2 min", "3 h": an estimate promises no more digits."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"

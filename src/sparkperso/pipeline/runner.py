@@ -26,7 +26,7 @@ def run_step(step: Step, arguments: dict[str, Any]) -> None:
         job.say(describe(step.name, carry_out(step, job).summary))
         return
     progress = Progress(1, activity=spark_activity(job.spark))
-    job.say = progress.say
+    job.say, job.count = progress.say, progress.count
     with progress.step(1, step.name):
         outcome = carry_out(step, job)
     progress.say(describe(step.name, outcome.summary))

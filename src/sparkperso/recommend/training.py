@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from pyspark.storagelevel import StorageLevel
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import MinimumConfig, RecommendConfig
 from sparkperso.core.errors import JobError, QualityGateError
+from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.data.folds import make_cuts
@@ -123,7 +124,8 @@ class Trainer:
     fitter: Fitter
     slots: int
     recorder: RunRecorder
-    say: Callable[[str], None]
+    say: Say
+    count: Count = no_count
 
     def train(self, inputs: Inputs) -> TrainingResult:
         """Returns the best candidate of the folds, tested once, refitted on everything.
@@ -208,6 +210,7 @@ class Trainer:
             self.slots,
             self.say,
             self.recorder,
+            self.count,
         )
 
     def _search(self, bench: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from sparkperso.pipeline.progress import Progress
+from sparkperso.pipeline.progress import Activity, Count, Progress
 from sparkperso.pipeline.runner import is_endless
 
 
@@ -25,7 +25,7 @@ class Jobs:
             self.seen.set()
         if self.error:
             raise self.error
-        return f"Spark job {self.number}"
+        return Activity(f"Spark job {self.number}", 3, 8)
 
 
 def shown(jobs, is_terminal=False, total=3, **more):
@@ -71,6 +71,75 @@ def test_a_failure_ends_the_pulse():
     with pytest.raises(ZeroDivisionError), progress.step(1, "train"):
         _ = 1 / 0
     assert threading.active_count() == threads
+
+
+def test_a_log_says_how_much_is_done_with_its_next_line():
+    out, jobs = io.StringIO(), Jobs()
+    progress = Progress(3, Console(file=out, width=200), jobs, log_seconds=0.04)
+    with progress.step(2, "train"):
+        progress.count(9, 24, "trials")
+        assert jobs.seen.wait(30)
+    assert "[2/3] train: 9 of 24 trials, 0 s, Spark job 1" in out.getvalue()
+
+
+def test_a_bar_shows_what_the_step_counts_and_else_the_tasks_of_spark(monkeypatch):
+    monkeypatch.setattr("sparkperso.pipeline.progress.TERMINAL_SECONDS", 0.02)
+    jobs = Jobs()
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    progress = Progress(3, console, jobs)
+    with progress.step(2, "train"):
+        assert jobs.seen.wait(30)
+        (task,) = progress._bar.tasks
+        assert (task.completed, task.total) == (3, 8)
+        progress.count(9, 24, "trials")
+        assert (task.completed, task.total) == (9, 24)
+        assert task.fields["at"].startswith("9 of 24 trials")
+        progress.count(24, 24, "trials")  # what comes after it is Spark's again
+        assert task.total != 24
+
+
+def test_the_bar_of_a_narrow_terminal_keeps_to_one_line():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    progress = Progress(3, console, None)
+    with progress.step(2, "train-recommender"):
+        progress.say("als_7: " + "a long line " * 20)
+        shown = console.render_lines(progress._bar.get_renderable())
+    assert len(shown) == 1
+    assert "[2/3] train-recommender" in "".join(part.text for part in shown[0])
+
+
+def test_the_text_of_others_is_no_markup_in_a_bar():
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    progress = Progress(1, console, None)
+    with progress.step(1, "train"):
+        progress.say("[bold]:bell: \x1b[2J")
+        text = "".join(part.text for part in console.render_lines(progress._bar)[0])
+    assert "[bold]:bell: \\x1b[2J" in text
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "expected"),
+    [
+        (0, 60, "0 of 24 trials"),
+        (9, 2, "9 of 24 trials"),
+        (8, 10, "8 of 24 trials, about 20 s left"),
+        (12, 600, "12 of 24 trials, about 10 min left"),
+        (1, 3600, "1 of 24 trials, about 23 h left"),
+        (24, 60, "24 of 24 trials"),
+    ],
+)
+def test_the_time_that_is_left_follows_from_what_is_done(done, seconds, expected):
+    assert Count(done, 24, "trials", since=100.0).text(100.0 + seconds) == expected
+
+
+def test_another_thing_that_is_counted_begins_its_own_time():
+    progress = Progress(1, Console(file=io.StringIO()))
+    progress.count(1, 3, "tables")
+    first = progress._count.since
+    progress.count(2, 3, "tables")
+    assert progress._count.since == first
+    progress.count(0, 3, "tables")
+    assert progress._count.since > first
 
 
 @pytest.mark.parametrize(

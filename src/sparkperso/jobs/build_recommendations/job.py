@@ -66,6 +66,7 @@ def build_recommendations(job: Job) -> Summary:
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
     keeps = version is None and has_lists_to_keep(job)
     lists = None
+    job.count(0, 3, "tables")
     if keeps:
         job.say(
             "There is no champion: the lists of the last one stay as they are "
@@ -73,8 +74,11 @@ def build_recommendations(job: Job) -> Summary:
         )
     else:
         lists = write_lists(job, events, version, params)
+    job.count(1, 3, "tables")
     write_popular(job, without_items(events, hidden), params)
+    job.count(2, 3, "tables")
     write_similar(job, version, hidden)
+    job.count(3, 3, "tables")
     return summarise(job, params, lists, keeps)
 
 

@@ -68,12 +68,14 @@ def build_segments(job: Job) -> Summary:
     summary: dict[str, Any] = {}
     with ExitStack() as open_runs:
         built = []
-        for plan in plans:
+        for number, plan in enumerate(plans):
+            job.count(number, len(plans), "segmentations")
             run = open_runs.enter_context(job.tracking.run(job.name, plan.name))
             before = replace(population, previous=previous.get(plan.name))
             one = build_one(job, run, before, plan)
             open_runs.callback(one.result.release)
             built.append((run, one))
+        job.count(len(plans), len(plans), "segmentations")
         if not job.options.get("force"):
             for _, one in built:
                 if one.result.lineage:

@@ -66,7 +66,7 @@ def train_recommender(job: Job) -> Summary:
         job.say(f"engine {engine.name}: {engine.reason}")
         fits = make_fitter(config, catalogue, engine)
         run.set_tags({"engine": engine.name, "engine_reason": engine.reason})
-        trainer = Trainer(config, fits, slots, run, job.say)
+        trainer = Trainer(config, fits, slots, run, job.say, job.count)
         trained = trainer.train(inputs)
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})

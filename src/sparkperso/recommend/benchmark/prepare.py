@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.reporting import Say
 from sparkperso.platform.literals import instant
 from sparkperso.recommend.benchmark.candidates import DataShape, looks_explicit
 from sparkperso.recommend.benchmark.column_attributes import describe
@@ -23,8 +24,6 @@ from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.data.user_histories import load_catalogue
 from sparkperso.recommend.fit.fit_strategy import choose_engine, make_fitter
 from sparkperso.recommend.tune.tuning import TuningContext
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

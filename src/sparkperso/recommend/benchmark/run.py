@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.recommend.benchmark import implicit_baseline, report
 from sparkperso.recommend.benchmark.candidates import (
     EXPLICIT,
@@ -27,7 +28,6 @@ from sparkperso.recommend.benchmark.holdout import (
 from sparkperso.recommend.benchmark.prepare import (
     Frames,
     PreparedSplit,
-    Say,
     prepare_split,
     require_folds,
 )
@@ -57,7 +57,13 @@ class BenchmarkRequest:
 
 
 def run_benchmark(
-    frames: Frames, config: RecommendConfig, asked: BenchmarkRequest, keep: Keep, say: Say
+    frames: Frames,
+    config: RecommendConfig,
+    asked: BenchmarkRequest,
+    keep: Keep,
+    say: Say,
+    *,
+    count: Count = no_count,
 ) -> dict[str, Any]:
     """Returns the document: split, chosen, models (best validation first).
 
@@ -65,6 +71,7 @@ def run_benchmark(
     for a test that begins before the training ends and when no model is left.
     """
     prepared_split = prepare_split(frames, config, asked.k, asked.allow_overlap, say)
+    prepared_split = replace(prepared_split, bench=replace(prepared_split.bench, count=count))
     require_folds(prepared_split.prepared_folds)
     tried = tuned(prepared_split, asked)
     say("asking every model about the test")

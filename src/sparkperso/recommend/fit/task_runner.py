@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.accumulators import AccumulatorParam
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
@@ -45,6 +46,35 @@ FITS = (
 FIT_SCHEMA = ", ".join(f"{name} {'int' if name == 'block' else kind}" for name, kind in FITS)
 Work = Callable[[int, int, Any], list[Any]]
 """(fold, chunk, rows of the fold: a table, or what was made of it) → documents to send back."""
+OnDone = Callable[[Any], None]
+"""Gets each document of a piece of work when that ends, from any thread."""
+
+
+def ignore(document: Any) -> None:
+    """Does nothing with a document: who waits for all of them needs none before."""
+
+
+class _Documents(AccumulatorParam[list[str]]):
+    """Brings documents (JSON) to the driver when their task ends, and keeps none.
+
+    A job's result comes when its last task has ended: too late to show how far it is.
+    """
+
+    def __init__(self, on_done: OnDone) -> None:
+        self._on_done: OnDone | None = on_done
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_on_done": None}  # in tasks nobody is told
+
+    def zero(self, value: list[str]) -> list[str]:
+        return []
+
+    def addInPlace(self, value1: list[str], value2: list[str]) -> list[str]:  # noqa: N802
+        if self._on_done is None:
+            return value1 + value2
+        for document in value2:
+            self._on_done(json.loads(document))
+        return value1
 
 
 @dataclass(frozen=True)
@@ -58,12 +88,17 @@ class Broadcasts:
     setting: FitSetting
 
 
-def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[Any]:
+def in_tasks(
+    frames: Mapping[int, DataFrame], chunks: int, work: Work, on_done: OnDone = ignore
+) -> list[Any]:
     """Returns what `work` gives for each (fold, chunk): the rows of each fold go to `chunks` tasks.
 
     `frames` is fold → its rows, all of the same columns; there are as many tasks as (fold, chunk)
-    pairs.
+    pairs. `on_done` gets the documents of a task when it ends; those of a task that Spark carries
+    out twice come twice.
     """
+    context = next(iter(frames.values())).sparkSession.sparkContext
+    documents = context.accumulator([], _Documents(on_done))
     numbered = [frame.withColumn("fold", F.lit(fold)) for fold, frame in frames.items()]
     copies = F.explode(F.array(*(F.lit(n) for n in range(chunks)))).alias("chunk")
     spread = reduce(DataFrame.unionByName, numbered).select("*", copies)
@@ -72,6 +107,7 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
         fold, chunk = (int(part.as_py()) for part in key)
         with one_thread():
             found = [json.dumps(document) for document in work(fold, chunk, table)]
+        documents.add(found)
         return pa.table({"document": pa.array(found, pa.string())})
 
     spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
@@ -79,15 +115,25 @@ def in_tasks(frames: Mapping[int, DataFrame], chunks: int, work: Work) -> list[A
     return [json.loads(row["document"]) for row in rows]
 
 
-def in_threads(held: Mapping[int, Any], chunks: int, work: Work) -> list[Any]:
+def in_threads(
+    held: Mapping[int, Any], chunks: int, work: Work, on_done: OnDone = ignore
+) -> list[Any]:
     """Returns what `in_tasks` does, from work in this process: `held` is fold → its rows.
 
-    As many pieces at a time as there are cores.
+    As many pieces at a time as there are cores, one chunk after the other, so that what is asked
+    of all folds is soon complete.
     """
-    pieces = [(fold, chunk) for fold in held for chunk in range(chunks)]
+    pieces = [(fold, chunk) for chunk in range(chunks) for fold in held]
+
+    def do(piece: tuple[int, int]) -> list[Any]:
+        fold, chunk = piece
+        documents: list[Any] = json.loads(json.dumps(work(fold, chunk, held[fold])))
+        for document in documents:
+            on_done(document)
+        return documents
+
     with one_thread(), ThreadPoolExecutor(at_a_time(len(pieces))) as pool:
-        found = pool.map(lambda piece: work(piece[0], piece[1], held[piece[0]]), pieces)
-        return [json.loads(json.dumps(document)) for documents in found for document in documents]
+        return [document for documents in pool.map(do, pieces) for document in documents]
 
 
 def at_a_time(n_pieces: int) -> int:

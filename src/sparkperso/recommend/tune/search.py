@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyspark import Broadcast
 from sparkperso.config.models import HybridParams
 from sparkperso.config.recommend import HybridConfig
 from sparkperso.core.errors import JobError
+from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.arrays.histories import Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
@@ -27,9 +29,11 @@ from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import (
     Broadcasts,
+    OnDone,
     Work,
     blend_work,
     chunks_for,
+    ignore,
     in_tasks,
     in_threads,
     trial_work,
@@ -38,7 +42,6 @@ from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
 from sparkperso.recommend.tune.trial_result import TrialResult
 
 DECIMALS = 6
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,10 @@ class Search:
     say: Say
     metric: str
     fitter: Fitter
+    count: Count = no_count
     _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     _failed: dict[int, str] = field(default_factory=dict)
+    _live: LiveReport = field(init=False)
 
     def run(self, candidates: Sequence[Any]) -> list[TrialResult]:
         """Returns all candidates, in their order; each is a child run with its figures.
@@ -79,6 +84,8 @@ class Search:
         for place, why in self._failed.items():
             self.say(f"{_name(place, candidates[place])} is left out: {why}")
         alive = [place for place in self._found if place not in self._failed]
+        names = [_name(place, params) for place, params in enumerate(candidates)]
+        self._live = LiveReport(names, len(self.prepared_folds), self.metric, self.say, self.count)
         rounds = (
             [range(len(self.prepared_folds))]
             if self.plan.drop_below is None
@@ -103,12 +110,15 @@ class Search:
         return [range(n, n + 1) for n in range(len(self.prepared_folds))]
 
     def _ask(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
+        self._live.begin(len(alive) * len(folds))
         whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
         self._ask_tasks(candidates, whole, folds)
         for place in alive:
             if place not in whole:
                 for fold in folds:
-                    self._keep(place, fold, self._attempt(candidates[place], fold))
+                    document = self._attempt(candidates[place], fold)
+                    self._live.add(place, fold, document)
+                    self._keep(place, fold, document)
 
     def _ask_tasks(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
         if not places:
@@ -119,7 +129,12 @@ class Search:
         if not is_here:
             chunks = chunks_for(len(asked), len(folds), self.plan.slots)
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
-        for document in _worked({fold: self.prepared_folds[fold] for fold in folds}, chunks, work):
+        prepared = {fold: self.prepared_folds[fold] for fold in folds}
+
+        def on_done(document: dict[str, Any]) -> None:
+            self._live.add(places[document["candidate"]], document["fold"], document)
+
+        for document in _worked(prepared, chunks, work, on_done):
             self._keep(places[document["candidate"]], document["fold"], document)
 
     def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
@@ -178,10 +193,47 @@ class Search:
                     name = f"fold_{number}_{self.metric}_by_iteration"
                     run.log_metrics({name: value}, step=int(iteration))
             run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
-        if tried.failure is None:
-            self.say(f"{tried.name}: {self.metric} {tried.mean[self.metric]:.4f}")
-        elif tried.failure != self.fitter.obstacle(tried.params):
-            self.say(f"{tried.name} is left out: {tried.failure}")
+        if tried.is_dropped:
+            mean, n_folds = tried.mean[self.metric], len(tried.folds)
+            self.say(f"{tried.name}: {self.metric} {mean:.4f}, given up after {n_folds} folds")
+
+
+class LiveReport:
+    """Shows each trial as it ends, and each candidate with its last one, from any thread."""
+
+    def __init__(
+        self, names: Sequence[str], n_folds: int, metric: str, say: Say, count: Count
+    ) -> None:
+        self._names, self._n_folds, self._metric = names, n_folds, metric
+        self._say, self._count = say, count
+        self._values: dict[int, dict[int, float]] = {place: {} for place in range(len(names))}
+        self._ended: set[tuple[int, int]] = set()
+        self._left_out: set[int] = set()
+        self._total = 0
+        self._lock = threading.Lock()
+
+    def begin(self, n_trials: int) -> None:
+        """Shows that so many trials more are to come."""
+        self._total = len(self._ended) + n_trials
+        self._count(len(self._ended), self._total, "trials")
+
+    def add(self, place: int, fold: int, document: Mapping[str, Any]) -> None:
+        """Shows a trial's end: a task that Spark carries out twice is shown once."""
+        with self._lock:
+            if (place, fold) in self._ended:
+                return
+            self._ended.add((place, fold))
+            self._count(len(self._ended), self._total, "trials")
+            if "failure" in document:
+                if place not in self._left_out:
+                    self._left_out.add(place)
+                    self._say(f"{self._names[place]} is left out: {document['failure']}")
+                return
+            values = self._values[place]
+            values[fold] = document[self._metric]
+            if len(values) == self._n_folds:
+                mean = sum(values.values()) / len(values)
+                self._say(f"{self._names[place]}: {self._metric} {mean:.4f}")
 
 
 def _name(place: int, params: Any) -> str:
@@ -189,7 +241,10 @@ def _name(place: int, params: Any) -> str:
 
 
 def _worked(
-    prepared_folds: Mapping[int, PreparedFold | DriverFold], chunks: int, work: Work
+    prepared_folds: Mapping[int, PreparedFold | DriverFold],
+    chunks: int,
+    work: Work,
+    on_done: OnDone = ignore,
 ) -> list[Any]:
     """Returns what work gives for each fold and chunk, done where the folds are."""
     here = {
@@ -202,7 +257,9 @@ def _worked(
         for fold, prepared in prepared_folds.items()
         if isinstance(prepared, PreparedFold)
     }
-    return in_threads(here, chunks, work) if here else in_tasks(frames, chunks, work)
+    if here:
+        return in_threads(here, chunks, work, on_done)
+    return in_tasks(frames, chunks, work, on_done)
 
 
 def learn_blend(

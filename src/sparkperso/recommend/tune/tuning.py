@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from sparkperso.config.models import ExplicitParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError
+from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
 from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
@@ -38,8 +39,9 @@ class TuningContext:
     item_index: DataFrame
     attributes: Attributes
     slots: int
-    say: Callable[[str], None]
+    say: Say
     recorder: RunRecorder = field(default_factory=NullRecorder)
+    count: Count = no_count
 
     @property
     def metric(self) -> str:
@@ -84,7 +86,14 @@ def tune(
     shared = bench.item_index.sparkSession.sparkContext.broadcast(held)
     plan = SearchPlan(bench.slots, config.drop_below, config.patience)
     search = Search(
-        prepared_folds, shared, plan, bench.recorder, bench.say, bench.metric, bench.fitter
+        prepared_folds,
+        shared,
+        plan,
+        bench.recorder,
+        bench.say,
+        bench.metric,
+        bench.fitter,
+        bench.count,
     )
     tried = search.run(candidates)
     best = best_by_model(tried, bench.metric)
