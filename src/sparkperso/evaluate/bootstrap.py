@@ -1,4 +1,8 @@
-"""Intervals of means over users, by resampling groups of users."""
+"""Intervals of means over users, by resampling groups of users.
+
+What is resampled is sums, so Spark adds up users by bucket of a hash, and the driver holds as many
+numbers as there are buckets.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ DECIMALS = 6
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its percentile bootstrap interval."""
+    """A mean and its percentile bootstrap interval; `level` is its coverage, such as 0.95."""
 
     mean: float
     low: float
@@ -40,13 +44,19 @@ def bootstrap_interval(
 ) -> Interval:
     """Returns the mean Σ sums ÷ Σ counts and its interval (Efron 1979, percentile method).
 
-    Buckets are resampled with replacement. With about as many buckets as users this is the
-    bootstrap over users; with fewer, buckets hold random groups of users, which is as good for a
-    mean. For a paired comparison give the sums of the differences. NaN bounds without buckets.
+    `counts` (buckets,) are users per bucket, `sums` of their values. Buckets are resampled with
+    replacement. With about as many buckets as users this is the bootstrap over users; with fewer,
+    buckets hold random groups of users, which is as good for a mean. For a paired comparison give
+    the sums of the differences. Rounded to 6 decimals; NaN bounds without buckets.
+
+    >>> counts, sums = np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0])
+    >>> print(bootstrap_interval(counts, sums, n_resamples=100, level=0.95, seed=1))
+    0.5000 [0.5000, 0.5000]
     """
     n = len(counts)
     if n == 0:
         return Interval(0.0, float("nan"), float("nan"), level)
+    # How often each bucket is drawn: resamples × buckets.
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
     means = (draws @ sums) / np.maximum(draws @ counts, 1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

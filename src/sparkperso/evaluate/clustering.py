@@ -49,6 +49,8 @@ class ClusteringMetrics:
 def clustering_metrics(points: DataFrame, features: str, label: str) -> ClusteringMetrics:
     """Returns the figures of `points`, one row per point: a vector and an integer label.
 
+    `points` is read several times: cache it. With fewer than two clusters the first two are NaN.
+
     - silhouette, -1 to 1, high is good: mean over points of (b - a) / max(a, b), with a and b the
       mean squared Euclidean distance to the own and the nearest other cluster (Rousseeuw 1987, as
       Spark's ClusteringEvaluator computes it).

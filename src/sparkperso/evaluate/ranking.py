@@ -1,9 +1,11 @@
 """Ranking metrics on DataFrames: every metric is a sum over one joined frame.
 
-`judge` joins lists with right answers once. A metric such as `ndcg_at_k(10)` is a Column: what a
+`judge` joins lists with relevant items once. A metric such as `ndcg_at_k(10)` is a Column: what a
 row of that frame adds to its user's value. Summed per user it is the user's metric; summed over
 all rows and divided by the number of users it is the mean over users. Users are those with at
-least one right answer; a user without a list counts as 0.
+least one relevant item; a user without a list counts as 0.
+
+`recommend.scoring.ranking_blocks` has the same metrics for lists in memory.
 """
 
 from __future__ import annotations
@@ -27,19 +29,19 @@ def judge(
 ) -> DataFrame:
     """Returns the frame that all metrics sum over: one row per place of a judged user's list.
 
-    `recommendations` has user_id, rank (from 1), item_id; `relevant` has user_id, item_id, the
-    right answers; `item_users` has item_id, n_users (users who had the item in training), for
-    `novelty`. Columns: user_id, n_relevant, rank, item_id, is_hit, hits_so_far, n_users; a user
-    without a list has one row with rank null.
+    `recommendations` has user_id, rank (from 1), item_id; `relevant` has user_id, item_id;
+    `item_users` has item_id, n_users (users who had the item in training), for `novelty_at_k`.
+    Columns: user_id, n_relevant, rank, item_id, is_hit, hits_so_far, n_users; a user without a
+    list has one row with rank null. Lists of users without a relevant item are left out.
     """
-    answers = relevant.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("answers"))
+    truth = relevant.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("relevant"))
     places = recommendations.select(USER_ID, RANK, ITEM_ID)
-    rows = answers.join(places, USER_ID, how="left").select(
+    rows = truth.join(places, USER_ID, how="left").select(
         USER_ID,
-        F.size("answers").alias("n_relevant"),
+        F.size("relevant").alias("n_relevant"),
         RANK,
         ITEM_ID,
-        F.coalesce(F.array_contains("answers", F.col(ITEM_ID)), F.lit(False)).alias("is_hit"),
+        F.coalesce(F.array_contains("relevant", F.col(ITEM_ID)), F.lit(False)).alias("is_hit"),
     )
     so_far = W.partitionBy(USER_ID).orderBy(RANK).rowsBetween(W.unboundedPreceding, W.currentRow)
     rows = rows.withColumn("hits_so_far", F.sum(F.col("is_hit").cast("int")).over(so_far))
@@ -50,7 +52,7 @@ def judge(
 
 
 def precision_at_k(k: int) -> Column:
-    """Share of right answers among the first k places: |hits ≤ k| ÷ k.
+    """Share of relevant items among the first k places: |hits ≤ k| ÷ k.
 
     A list shorter than k is still divided by k, as in Spark's RankingMetrics.precisionAt.
 
@@ -61,7 +63,7 @@ def precision_at_k(k: int) -> Column:
 
 
 def recall_at_k(k: int) -> Column:
-    """Share of the right answers that stand in the first k places: |hits ≤ k| ÷ n_relevant.
+    """Share of the relevant items that stand in the first k places: |hits ≤ k| ÷ n_relevant.
 
     As Spark's RankingMetrics.recallAt.
 
@@ -86,7 +88,7 @@ def ndcg_at_k(k: int) -> Column:
 
 
 def map_at_k(k: int) -> Column:
-    """Mean over the right answers of the precision at their rank, first k places.
+    """Mean over the relevant items of the precision at their rank, first k places.
 
     Σ_{hits at rank r ≤ k} (hits up to r ÷ r), over min(k, n_relevant). As Spark's
     RankingMetrics.meanAveragePrecisionAt; others divide by n_relevant.
@@ -100,7 +102,9 @@ def map_at_k(k: int) -> Column:
 
 
 def mrr() -> Column:
-    """One over the rank of the first right answer in the whole list; 0 when there is none.
+    """One over the rank of the first relevant item in the whole list; 0 when there is none.
+
+    Its mean over users is the mean reciprocal rank (Voorhees 1999).
 
     >>> mean_of(judge_lists(spark, {"u": ["a", "b", "c"]}, {"u": ["b", "c"]}), mrr())
     0.5
@@ -109,7 +113,7 @@ def mrr() -> Column:
 
 
 def hit_rate_at_k(k: int) -> Column:
-    """1 for a user with at least one right answer in the first k places, else 0.
+    """1 for a user with at least one relevant item in the first k places, else 0.
 
     >>> lists, truth = {"u": ["a", "b"], "v": ["a", "b"]}, {"u": ["b"], "v": ["c"]}
     >>> mean_of(judge_lists(spark, lists, truth), hit_rate_at_k(2))
@@ -155,7 +159,10 @@ def n_judged() -> Column:
 
 
 def ranking_metrics(ks: Iterable[int]) -> dict[str, Column]:
-    """Returns the summands of all user metrics under their logged names, such as ndcg_at_10."""
+    """Returns the summands of all user metrics under their logged names, such as ndcg_at_10.
+
+    In the order in which they are logged and shown; `mrr` looks at whole lists and has no k.
+    """
     # MLflow's pages show the first metric first.
     per_k = (ndcg_at_k, map_at_k, precision_at_k, recall_at_k, hit_rate_at_k)
     return {
@@ -164,7 +171,7 @@ def ranking_metrics(ks: Iterable[int]) -> dict[str, Column]:
 
 
 def user_metrics(judged: DataFrame, metrics: Mapping[str, Column]) -> DataFrame:
-    """Returns one row per user: user_id and a double per metric."""
+    """Returns one row per judged user: user_id and a double per metric, 0 to 1."""
     sums = [F.sum(summand).alias(name) for name, summand in metrics.items()]
     return judged.groupBy(USER_ID).agg(*sums)
 
@@ -174,8 +181,9 @@ def mean_metrics(
 ) -> dict[str, float]:
     """Returns all metrics in one aggregation: means over users, coverage and novelty at max(ks).
 
-    `n_items` is the size of the catalogue, `n_users` the number of training users. Rounded to 6
-    decimals, so that the order of sums does not show; all 0 when there is no user to judge.
+    `n_items` is the size of the catalogue, `n_users` the number of training users. `n_judged` is
+    the number of users. Rounded to 6 decimals, so that the order of sums does not show; all 0 when
+    there is no user to judge.
     """
     total = n_judged()
     means = {name: F.try_divide(F.sum(s), total) for name, s in ranking_metrics(ks).items()}
@@ -184,17 +192,17 @@ def mean_metrics(
         f"coverage_at_{k}": coverage_at_k(k, n_items),
         f"novelty_at_{k}": novelty_at_k(k, n_users),
     }
-    found = judged.agg(
+    row = judged.agg(
         *(F.round(column, DECIMALS).alias(name) for name, column in means.items()),
         total.alias("n_judged"),
     ).first()
-    return {name: float(value or 0.0) for name, value in (found.asDict() if found else {}).items()}
+    return {name: float(value or 0.0) for name, value in (row.asDict() if row else {}).items()}
 
 
 def mean_of(judged: DataFrame, summand: Column) -> float:
-    """Returns the mean over users of one metric, rounded to 6 decimals."""
-    found = judged.agg(F.round(F.try_divide(F.sum(summand), n_judged()), DECIMALS)).first()
-    return float(found[0] or 0.0) if found else 0.0
+    """Returns the mean over users of one metric, rounded to 6 decimals; 0 without users."""
+    row = judged.agg(F.round(F.try_divide(F.sum(summand), n_judged()), DECIMALS)).first()
+    return float(row[0] or 0.0) if row else 0.0
 
 
 def judge_lists(
@@ -203,13 +211,16 @@ def judge_lists(
     relevant: Mapping[str, Sequence[str]],
     item_users: Mapping[str, int] | None = None,
 ) -> DataFrame:
-    """Returns the judged frame of small dictionaries (user → items): for examples and tests."""
+    """Returns the judged frame of small dictionaries: for examples and tests.
+
+    `lists` and `relevant` are user → items, `item_users` item → users who had it in training.
+    """
     places = [(u, rank, i) for u, items in lists.items() for rank, i in enumerate(items, 1)]
-    answers = [(u, i) for u, items in relevant.items() for i in items]
+    truth = [(u, i) for u, items in relevant.items() for i in items]
     counts = list((item_users or {}).items())
     return judge(
         spark.createDataFrame(places, "user_id string, rank int, item_id string"),
-        spark.createDataFrame(answers, "user_id string, item_id string"),
+        spark.createDataFrame(truth, "user_id string, item_id string"),
         spark.createDataFrame(counts, "item_id string, n_users long") if item_users else None,
     )
 

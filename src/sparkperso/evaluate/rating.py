@@ -1,4 +1,8 @@
-"""Errors of predicted ratings."""
+"""Errors of predicted ratings, in the units of the ratings; lower is better.
+
+As Spark's RegressionEvaluator has them, but for rows without a prediction, which are left out and
+counted.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +42,8 @@ def rating_metrics(predictions: DataFrame) -> dict[str, float]:
     """
     dropped = F.avg(F.col("prediction").isNull().cast("double"))
     named = {"rmse": rmse(), "mae": mae(), "dropped_share": dropped}
-    found = predictions.agg(*(F.round(c, DECIMALS).alias(n) for n, c in named.items())).first()
-    values = found.asDict() if found else dict.fromkeys(named)
+    row = predictions.agg(*(F.round(c, DECIMALS).alias(n) for n, c in named.items())).first()
+    values = row.asDict() if row else dict.fromkeys(named)
     return {name: float("nan") if value is None else value for name, value in values.items()}
 
 

@@ -1,6 +1,8 @@
 """The checks of a candidate, one function each; they read its registered document alone.
 
-A document that lacks what a check asks for raises Lacking: nobody is promoted on trust.
+A document that lacks what a check needs raises MissingFieldError, as does every check here: nobody
+is promoted on trust. What training measured is read, never measured again, so that the decision is
+the same whenever it is repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True)
 class Check:
-    """One check and what came of it."""
+    """One check and its result; `found` and `wanted` are phrases for people."""
 
     name: str
     is_passed: bool
@@ -36,7 +38,11 @@ class Check:
 
 
 def check_gain(document: Document, baseline: str) -> Check:
-    """Asks whether the paired gain over a baseline lies wholly above zero; figure: its low end."""
+    """Requires a paired gain over a baseline whose interval lies wholly above zero.
+
+    `baseline` is a name in the document's `test.gains`. Figure: the low end, in the units of the
+    metric. The check fails where the candidate is the tuned popularity, which is its own baseline.
+    """
     metric = value_at(document, "test", "metric")
     wanted = f"a gain in {metric} wholly above zero"
     if baseline == TUNED and document.get("strategy") == PLAIN:
@@ -49,15 +55,15 @@ def check_gain(document: Document, baseline: str) -> Check:
 
 
 def check_champion(document: Document, champion: str | None) -> Check:
-    """Asks for a gain over the champion; `champion` is its version now, None without one.
+    """Requires a gain over the champion; `champion` is its version now, None without one.
 
     A comparison with any other version proves nothing about this one: the check fails. So it does
     where the champion could not be fitted beside the candidate.
     """
-    compared = value_at(document, "test", "champion_version")
-    compared = None if compared is None else str(compared)
-    if compared != champion:
-        found = f"a comparison with {_named(compared)}"
+    tested = value_at(document, "test", "champion_version")
+    tested = None if tested is None else str(tested)
+    if tested != champion:
+        found = f"a comparison with {_named(tested)}"
         wanted = f"one with {_named(champion)}, as it is now: run 'sparkperso train-recommender'"
         return Check(CHAMPION, False, found, wanted)
     if champion is None:
@@ -71,7 +77,10 @@ def check_champion(document: Document, champion: str | None) -> Check:
 
 
 def check_coverage(document: Document, min_coverage: float) -> Check:
-    """Asks how much of the catalogue stands in anybody's first k places (share, 0 to 1)."""
+    """Requires that a share of the catalogue (0 to 1) stands in anybody's first k places.
+
+    k is that of the document's metric. Figure: the share.
+    """
     k = str(value_at(document, "test", "metric")).rpartition("_")[2]
     path = (_contender(document), f"coverage_at_{k}")
     coverage = float(value_at(document, "test", "metrics", *path))
@@ -97,7 +106,7 @@ class Bucket:
 
 
 def check_worst_bucket(document: Document, config: PromotionConfig) -> Check:
-    """Asks whether every history bucket of enough users keeps its share of popularity's metric.
+    """Requires that every history bucket of enough users keeps its share of popularity's metric.
 
     The worst is that with the smallest share; figure: that share. Without a bucket of enough users
     there is nothing to hold against the bound, and the gain over all users speaks for them.
@@ -117,7 +126,10 @@ def check_worst_bucket(document: Document, config: PromotionConfig) -> Check:
 
 
 def check_freshness(document: Document, as_of: datetime, max_age_days: float) -> Check:
-    """Asks how long before `as_of` (naive UTC) the training data end; figure: days."""
+    """Requires that the training data end at most `max_age_days` before `as_of` (naive UTC).
+
+    Figure: their age in days.
+    """
     trained = time_at(document, "as_of")
     age = (as_of - trained).total_seconds() / SECONDS_PER_DAY
     found = f"data up to {trained:%Y-%m-%d %H:%M}, {age:.2f} days before {as_of:%Y-%m-%d %H:%M}"
@@ -125,7 +137,7 @@ def check_freshness(document: Document, as_of: datetime, max_age_days: float) ->
 
 
 def check_not_rolled_back(is_rolled_back: bool) -> Check:
-    """Asks whether a rollback left this very version: the next run must not undo that."""
+    """Requires that no rollback left this very version: the next run must not undo that."""
     found = "the version that the last rollback left" if is_rolled_back else "no rollback from it"
     wanted = "another version: train again, or return to it with 'promote-model --rollback'"
     return Check("not_rolled_back", not is_rolled_back, found, wanted)

@@ -26,7 +26,7 @@ from sparkperso.recommend.promote.model_document import Document, MissingFieldEr
 
 @dataclass(frozen=True)
 class Decision:
-    """What all checks of a candidate say together."""
+    """The checks of a candidate, in the order in which they are carried out; all must pass."""
 
     is_accepted: bool
     checks: tuple[Check, ...]
@@ -64,9 +64,9 @@ def decide(
     `document` is that of the candidate's registered version, `champion` the champion's version
     now (None: there is none), `as_of` the time that the job looks back from (naive UTC),
     `is_rolled_back` says whether a rollback left this version. What the document lacks fails the
-    check that asks for it.
+    check that needs it, and raises nothing.
     """
-    asked: dict[str, Callable[[], Check]] = {
+    by_name: dict[str, Callable[[], Check]] = {
         **{name: partial(check_gain, document, name) for name in POPULARITY},
         CHAMPION: lambda: check_champion(document, champion),
         "coverage": lambda: check_coverage(document, config.min_coverage),
@@ -74,12 +74,22 @@ def decide(
         "freshness": lambda: check_freshness(document, as_of, config.max_age_days),
         "not_rolled_back": lambda: check_not_rolled_back(is_rolled_back),
     }
-    checks = tuple(_carry_out(name, ask) for name, ask in asked.items())
-    return Decision(all(check.is_passed for check in checks), checks)
+    checks = []
+    for name, check in by_name.items():
+        try:
+            checks.append(check())
+        except MissingFieldError as path:
+            found = f"a document that lacks {path}"
+            wanted = "it there: run 'sparkperso train-recommender' again"
+            checks.append(Check(name, False, found, wanted))
+    return Decision(all(check.is_passed for check in checks), tuple(checks))
 
 
 def require_accepted(decision: Decision, candidate: str) -> None:
-    """Raises QualityGateError with every failed check when the candidate is refused."""
+    """Raises QualityGateError with every failed check when the candidate is refused.
+
+    `candidate` names it in the message.
+    """
     if decision.is_accepted:
         return
     raise QualityGateError(
@@ -89,11 +99,3 @@ def require_accepted(decision: Decision, candidate: str) -> None:
         "are none. More or newer events, another search space (recommend.search) or other floors "
         "(recommend.promotion) may help",
     )
-
-
-def _carry_out(name: str, ask: Callable[[], Check]) -> Check:
-    try:
-        return ask()
-    except MissingFieldError as path:
-        found = f"a document that lacks {path}"
-        return Check(name, False, found, "it there: run 'sparkperso train-recommender' again")

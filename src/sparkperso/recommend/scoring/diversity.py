@@ -48,15 +48,17 @@ class Diversity:
     """Length of the shortlist over that of the list."""
 
     def reach(self, n: int) -> int:
-        """Returns the length of the shortlist for a list of n."""
+        """Returns the length of the shortlist for a list of n: `shortlist` times as long."""
         return n * self.shortlist
 
     def choose(self, short: Lists, n: int) -> Lists:
         """Returns n of the shortlist, in the order in which they are chosen, with their scores.
 
         Next is what has the largest λ·score − (1 − λ)·(largest cosine to what is chosen already),
-        of those whose category is not full (Carbonell and Goldstein 1998, MMR); scores are scaled
-        to 0…1 over the shortlist. Of equals, the one with the better score.
+        of those whose category is not full: maximal marginal relevance (MMR) of Carbonell and
+        Goldstein (1998), where relevance is a similarity too; here it is the score, scaled to 0…1
+        over the shortlist, else λ would mean something else for each model. Of equals, the one
+        with the better score. Lists end early (-1) where too few of the shortlist fit.
         """
         chosen = _empty(len(short.items), n)
         shortlists, lists = (short.items, short.scores), (chosen.items, chosen.scores)
@@ -69,7 +71,10 @@ class Diversity:
         return chosen
 
     def fill(self, own: Lists, extra: Lists) -> Lists:
-        """Returns lists with their empty places filled in order; the limit holds for the whole."""
+        """Returns lists with their empty places filled from `extra`, in its order.
+
+        The limit per category holds for the whole list.
+        """
         return fill(own, extra, self.categories, self.limit)
 
 
@@ -83,15 +88,18 @@ def make_diversity(config: DiversityConfig, catalogue: Catalogue) -> Diversity |
         return None
     weight = 1.0 if config.mmr_lambda is None else config.mmr_lambda
     none = csr_matrix((len(catalogue), 0), dtype=np.float32)
-    found = item_vectors(ContentParams(), catalogue) if weight < 1 else none
-    indptr, indices = found.indptr.astype(np.int64), found.indices.astype(np.int64)
-    vectors = Vectors(indptr, indices, found.data, int(found.shape[1]))
+    rows = item_vectors(ContentParams(), catalogue) if weight < 1 else none
+    indptr, indices = rows.indptr.astype(np.int64), rows.indices.astype(np.int64)
+    vectors = Vectors(indptr, indices, rows.data, int(rows.shape[1]))
     codes = category_codes(catalogue)
     return Diversity(codes, vectors, config.max_per_category or 0, weight, config.shortlist)
 
 
 def category_codes(catalogue: Catalogue) -> Ints:
-    """Returns the category of each item as a number from 0, -1 where unknown."""
+    """Returns the category of each item (items,) as a number from 0, -1 where unknown.
+
+    Numbers follow the order of the names; they mean nothing outside this catalogue.
+    """
     texts = catalogue.categories.astype(str)
     places = np.unique(texts, return_inverse=True)[1].astype(np.int64)
     return np.where(texts == "", -1, places)
@@ -100,7 +108,8 @@ def category_codes(catalogue: Catalogue) -> Ints:
 def fill(own: Lists, extra: Lists, categories: Ints = NONE, limit: int = 0) -> Lists:
     """Returns `own` followed by what `extra` has besides, as far as there are empty places.
 
-    `categories` counts where there is a limit; 0 is none.
+    Lists keep the width of `own`. `categories` counts where there is a limit; 0 is none. The limit
+    is applied to `own` too, whose items come first.
     """
     filled = _empty(len(own.items), own.items.shape[1])
     items = np.concatenate([own.items, extra.items], axis=1)

@@ -31,7 +31,11 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 def allowed_items(config: EligibilityConfig, catalogue: Catalogue) -> npt.NDArray[np.bool_] | None:
-    """Returns which items may be shown to anybody; None: all of them."""
+    """Returns which items may be shown to anybody (items,), bool; None: all of them.
+
+    Left out are blocked items and categories (as configured, or in snake case, as ingest writes
+    them) and what is out of stock; an item without the attribute of stock counts as in stock.
+    """
     blocked = np.isin(catalogue.ids.astype(str), list(config.blocked_items))
     categories = [*config.blocked_categories, *map(snake_case, config.blocked_categories)]
     blocked |= np.isin(catalogue.categories.astype(str), categories)
@@ -46,9 +50,10 @@ def user_rules(
     year: int,
     aliases: Mapping[str, str] | None = None,
 ) -> tuple[Rule, ...]:
-    """Returns the rules that depend on the user; `year` is the one that ages are counted in.
+    """Returns the rules that depend on the user, none for what no item has an attribute of.
 
-    `aliases` are names of countries beside those of ISO 3166.
+    `year` is the one that ages are counted in (UTC, of as-of); `aliases` are names of countries
+    beside those of ISO 3166, in any case → code.
     """
     rules: list[Rule] = []
     limited = list(_texts_of(config.countries, catalogue))
@@ -63,7 +68,10 @@ def user_rules(
 
 
 def unused_attributes(config: EligibilityConfig, catalogue: Catalogue) -> list[str]:
-    """Returns the attributes that the configuration names and no item has: rules without effect."""
+    """Returns the attributes that the configuration names and no item has: rules without effect.
+
+    A misspelt name would else let every item be shown.
+    """
     names = (config.in_stock, config.countries, config.min_age)
     return [name for name in names if name and not any(_texts_of(name, catalogue))]
 

@@ -20,11 +20,13 @@ from sparkperso.recommend.arrays.histories import Floats, Ints, Singles, Texts
 from sparkperso.recommend.scoring.top_n import Lists, select_from
 
 DECIMALS = 6
+"""Of cosines: vectors are in single precision, and what rounding tells apart is no order."""
 TILE = 256
-"""Items that ask at a time."""
+"""Items whose neighbours are searched at a time."""
 LEVELS = 127
+"""Largest whole number of a direction's part: what an int8 holds."""
 SPARE = 3
-"""Candidates per neighbour wanted, since the graph's order is that of rounded directions."""
+"""Candidates searched per neighbour, since the graph's order is that of rounded directions."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,30 @@ class Directions:
     vectors: Singles
     """Items × rank, rows at length 1."""
     shown: npt.NDArray[np.bool_]
-    """Items that may be listed; those that may not still ask."""
+    """Items that may be listed; those that may not have neighbours all the same."""
 
 
 @one_thread()
-def nearest_exact(items: Directions, asking: Ints, n: int) -> Lists:
-    """Returns the n nearest of some items, themselves left out: positions, cosines.
+def nearest_exact(items: Directions, queries: Ints, n: int) -> Lists:
+    """Returns the n nearest of the items at `queries`, themselves left out: positions, cosines.
 
-    Cosines are rounded to 6 decimals; ties go to the smaller position.
+    A row per query. Cosines are rounded to 6 decimals; ties go to the smaller position. Time and
+    memory grow with queries × items.
     """
     vectors = items.vectors.astype(np.float64)
-    scores = np.round(vectors[asking] @ vectors.T, DECIMALS)
-    scores[:, ~items.shown] = -np.inf
-    scores[np.arange(len(asking)), asking] = -np.inf
-    found = select_from(scores.astype(np.float32), n).items
-    exact = np.take_along_axis(scores, np.maximum(found, 0), axis=1)
-    return Lists(found, np.where(found >= 0, exact, -np.inf))
+    cosines = np.round(vectors[queries] @ vectors.T, DECIMALS)
+    cosines[:, ~items.shown] = -np.inf
+    cosines[np.arange(len(queries)), queries] = -np.inf
+    nearest = select_from(cosines.astype(np.float32), n).items
+    exact = np.take_along_axis(cosines, np.maximum(nearest, 0), axis=1)
+    return Lists(nearest, np.where(nearest >= 0, exact, -np.inf))
 
 
 def build_graph(items: Directions, config: GraphConfig) -> bytes:
-    """Returns the graph of the items that may be listed.
+    """Returns the graph (HNSW, Malkov and Yashunin 2018) of the items that may be listed.
 
-    One thread adds them in order: the same directions give the same bytes.
+    As bytes, by the library usearch. One thread adds them in order: the same directions give the
+    same bytes.
     """
     places = np.flatnonzero(items.shown)
     graph: Any = Index(
@@ -70,38 +74,40 @@ def build_graph(items: Directions, config: GraphConfig) -> bytes:
     return bytes(graph.save())
 
 
-def open_graph(held: bytes, config: GraphConfig) -> Index:
+def open_graph(data: bytes, config: GraphConfig) -> Index:
     """Returns the graph that gave these bytes, ready to be searched.
 
     Raises ValueError for bytes that are no graph.
     """
-    graph = Index.restore(held)
+    graph = Index.restore(data)
     if graph is None:
-        raise ValueError(f"expected a graph of usearch, found {len(held):,} other bytes")
+        raise ValueError(f"expected a graph of usearch, found {len(data):,} other bytes")
     # It can be set, which usearch's annotations do not say.
     graph.expansion_search = config.expansion_search  # type: ignore[misc]
     return graph
 
 
-def nearest_in(graph: Index, items: Directions, asking: Ints, n: int) -> Lists:
-    """Returns what the graph finds of the n nearest of some items, as `nearest_exact` does."""
-    wanted = min(SPARE * n + 1, len(graph))
-    if wanted == 0:
-        return select_from(np.zeros((len(asking), 0), dtype=np.float32), n)
-    others = _proposed(graph, items, asking, wanted)
-    own = items.vectors[asking].astype(np.float64)
-    cosines = np.einsum("ir,icr->ic", own, items.vectors[others].astype(np.float64))
-    cosines = np.where(others == asking[:, None], -np.inf, np.round(cosines, DECIMALS))
-    return _best(others, cosines, n)
+def nearest_in(graph: Index, items: Directions, queries: Ints, n: int) -> Lists:
+    """Returns what the graph finds of the n nearest of some items, as `nearest_exact` does.
 
-
-def _proposed(graph: Index, items: Directions, asking: Ints, wanted: int) -> Ints:
-    """Returns the candidates of each item; the item itself where there are fewer."""
-    # One row more, since a single one would be answered in another shape.
-    rows = np.append(asking, asking[-1])
-    found: Any = graph.search(_whole(items.vectors[rows]), wanted, threads=1)
-    is_found = np.arange(wanted) < np.asarray(found.counts)[:-1, None]
-    return np.where(is_found, np.asarray(found.keys)[:-1].astype(np.int64), asking[:, None])
+    1. The graph proposes SPARE × n candidates per item, and the item itself.
+    2. Their cosines are worked out exactly, the item itself left out.
+    3. The n best are listed; a list is shorter where the graph found fewer.
+    """
+    reach = min(SPARE * n + 1, len(graph))
+    if reach == 0:
+        return select_from(np.zeros((len(queries), 0), dtype=np.float32), n)
+    # One row more, since usearch gives the matches of a single one in another shape.
+    rows = np.append(queries, queries[-1])
+    matches: Any = graph.search(_whole(items.vectors[rows]), reach, threads=1)
+    is_match = np.arange(reach) < np.asarray(matches.counts)[:-1, None]
+    # The item itself stands where there are fewer: the next lines leave it out.
+    keys = np.asarray(matches.keys)[:-1].astype(np.int64)
+    candidates = np.where(is_match, keys, queries[:, None])
+    own = items.vectors[queries].astype(np.float64)
+    cosines = np.einsum("ir,icr->ic", own, items.vectors[candidates].astype(np.float64))
+    cosines = np.where(candidates == queries[:, None], -np.inf, np.round(cosines, DECIMALS))
+    return _best(candidates, cosines, n)
 
 
 def _best(others: Ints, cosines: Floats, n: int) -> Lists:

@@ -20,15 +20,15 @@ DECIMALS = 6
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What users turned to afterwards."""
+    """The relevant items of users: what they turned to after the cut, and had not before."""
 
     items: csr_matrix
-    """Users × items, 1 where an item is a right answer."""
+    """Users × items, 1 where an item is relevant."""
     counts: Ints
-    """Right answers per user, those outside the catalogue too; 0: the user is not judged."""
+    """Relevant items per user, those outside the catalogue too; 0: the user is not judged."""
 
     def take(self, rows: Ints) -> GroundTruth:
-        """Returns some of the users."""
+        """Returns some of the users, in the order of `rows`."""
         return GroundTruth(self.items[rows], self.counts[rows])
 
 
@@ -49,7 +49,12 @@ class Judgement:
         return Judgement(self.users + other.users, sums, self.listed | other.listed)
 
     def means(self, k: int, n_items: int) -> dict[str, float]:
-        """Returns `<metric>_at_<k>` over users with a history, coverage, and nDCG per bucket."""
+        """Returns `<metric>_at_<k>` over users with a history, coverage, and nDCG per bucket.
+
+        `k` is the length of the judged lists, `n_items` the size of the catalogue. Coverage is the
+        share (0 to 1) of it in anybody's list. Bucket 0, users without history, has its nDCG and
+        is in no other mean. Rounded to 6 decimals; 0 where nobody is judged.
+        """
         n = max(self.users[1:].sum(), 1.0)
         means = {f"{m}_at_{k}": float(self.sums[m][1:].sum() / n) for m in METRICS}
         means[f"coverage_at_{k}"] = len(self.listed) / max(n_items, 1)
@@ -61,10 +66,13 @@ class Judgement:
         return {name: round(value, DECIMALS) for name, value in means.items()}
 
 
-def judge_lists(lists: Lists, users: Histories, answers: GroundTruth) -> Judgement:
-    """Returns the sums of users with a right answer; a user without a list counts as 0."""
-    per_user = user_values(lists, answers)
-    judged = answers.counts > 0
+def judge_lists(lists: Lists, users: Histories, truth: GroundTruth) -> Judgement:
+    """Returns the sums over users with a relevant item; a user without a list counts as 0.
+
+    All three have the same users in the same order.
+    """
+    per_user = user_values(lists, truth)
+    judged = truth.counts > 0
     buckets = users.buckets[judged]
     n = len(BUCKETS)
     sums = {
@@ -76,30 +84,38 @@ def judge_lists(lists: Lists, users: Histories, answers: GroundTruth) -> Judgeme
     return Judgement(counts, sums, frozenset(np.unique(shown[shown >= 0]).tolist()))
 
 
-def user_values(lists: Lists, answers: GroundTruth) -> dict[str, Floats]:
-    """Returns each metric per user, at the length of the lists; formulas in evaluate.ranking."""
+def user_values(lists: Lists, truth: GroundTruth) -> dict[str, Floats]:
+    """Returns each metric per user (users,), 0 to 1, at the length of the lists.
+
+    Formulas and sources stand in evaluate.ranking. 0 for users without a relevant item.
+
+    >>> lists = Lists(np.array([[2, 0]]), np.array([[0.9, 0.5]]))
+    >>> truth = GroundTruth(csr_matrix([[1, 0, 0]]), np.array([1]))
+    >>> {name: round(float(value[0]), 4) for name, value in user_values(lists, truth).items()}
+    {'ndcg': 0.6309, 'map': 0.5, 'precision': 0.5, 'recall': 1.0, 'hit_rate': 1.0}
+    """
     k = lists.items.shape[1]
-    hits = hit_matrix(lists, answers)
+    hits = hit_matrix(lists, truth)
     ranks = np.arange(1, k + 1)
     gains = 1 / np.log2(ranks + 1)
-    best = np.concatenate([[1.0], np.cumsum(gains)])[np.minimum(answers.counts, k)]
-    ceiling = np.maximum(np.minimum(answers.counts, k), 1)
+    best = np.concatenate([[1.0], np.cumsum(gains)])[np.minimum(truth.counts, k)]
+    ceiling = np.maximum(np.minimum(truth.counts, k), 1)
     precision = np.cumsum(hits, axis=1) / ranks
     return {
         "ndcg": hits @ gains / best,
         "map": (precision * hits).sum(axis=1) / ceiling,
         "precision": hits.sum(axis=1) / k,
-        "recall": hits.sum(axis=1) / np.maximum(answers.counts, 1),
+        "recall": hits.sum(axis=1) / np.maximum(truth.counts, 1),
         "hit_rate": hits.any(axis=1).astype(np.float64),
     }
 
 
-def hit_matrix(lists: Lists, answers: GroundTruth) -> Floats:
-    """Returns users × places: 1 where a list's place is a right answer."""
+def hit_matrix(lists: Lists, truth: GroundTruth) -> Floats:
+    """Returns users × places: 1 where the item at a list's place is relevant, else 0."""
     if not lists.items.size:
         return np.zeros(lists.items.shape)
     listed = np.maximum(lists.items, 0)
     rows = np.repeat(np.arange(len(listed)), listed.shape[1])
-    found = np.asarray(answers.items[rows, listed.ravel()]).reshape(listed.shape)
-    hits: Floats = np.where((lists.items >= 0) & (found > 0), 1.0, 0.0)
+    relevant = np.asarray(truth.items[rows, listed.ravel()]).reshape(listed.shape)
+    hits: Floats = np.where((lists.items >= 0) & (relevant > 0), 1.0, 0.0)
     return hits

@@ -1,4 +1,12 @@
-"""Choosing from shortlists, compiled: user by user, in the order of the shortlist or by MMR."""
+"""Choosing from shortlists, compiled: user by user, in the order of the shortlist or by MMR.
+
+By maximal marginal relevance (`walk_marginal`), per user:
+1. Scores of the shortlist are scaled to 0…1: the relevance.
+2. The open item with the largest λ · relevance − (1 − λ) · (cosine to the nearest chosen one) is
+   next, unless its category is full; either way it is open no more.
+3. The cosines of all to the item just chosen raise their `nearest`. Again from 2.
+So a list takes n × shortlist cosines, and no matrix of items × items.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +28,8 @@ STEPS = 1e6
 def walk(short: Shortlists, chosen: Shortlists, categories: Ints, limit: int) -> None:
     """Fills `chosen` with what comes first, each item once, at most `limit` of a category.
 
-    A limit of 0 is none; items of category -1 are not limited.
+    Both are users × length; places of `chosen` that nothing fits keep what they hold. A limit of 0
+    is none; items of category -1 are not limited.
     """
     n = chosen[0].shape[1]
     for row in range(len(short[0])):
@@ -40,7 +49,10 @@ def walk_marginal(
     vectors: Rows,
     settings: tuple[int, float, int],
 ) -> None:
-    """Fills `chosen` by maximal marginal relevance; settings are limit, λ, number of terms."""
+    """Fills `chosen` by maximal marginal relevance; settings are limit, λ, number of terms.
+
+    `vectors` are rows of length 1, items × terms. `chosen` as in `walk`.
+    """
     limit, weight, width = settings
     terms = np.zeros(width)
     for row in range(len(short[0])):
@@ -77,12 +89,12 @@ def _scaled(items: Ints, scores: Floats) -> Floats:
     for at in range(len(items)):
         if items[at] >= 0:
             low, high = min(low, scores[at]), max(high, scores[at])
-    found = np.ones(len(items))
+    scaled = np.ones(len(items))
     if high > low:
         for at in range(len(items)):
             if items[at] >= 0:
-                found[at] = (scores[at] - low) / (high - low)
-    return found
+                scaled[at] = (scores[at] - low) / (high - low)
+    return scaled
 
 
 @compiled

@@ -1,4 +1,9 @@
-"""The n best items of users, in memory: score a block, mask it, select."""
+"""The n best items of users, in memory.
+
+1. Score a block of users, all items (`Scorer.scores`).
+2. Mask what may not be listed: blocked items, what the user has, what a rule forbids.
+3. Select the n best; or as many as the re-ranker needs, and let it choose.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from sparkperso.recommend.models.base import Scorer
 ROWS = 256
 """Users scored at a time: one block of scores is 256 × items × 4 bytes."""
 CELLS = 64_000_000
-"""Scores held at a time, whatever the catalogue."""
+"""Scores held at a time, whatever the catalogue: 256 MB."""
 
 
 class Rule(Protocol):
@@ -31,7 +36,7 @@ class ReRanker(Protocol):
     """Chooses lists from longer ones."""
 
     def reach(self, n: int) -> int:
-        """Returns how long a shortlist it wants for a list of n."""
+        """Returns the length of the shortlist that a list of n is chosen from."""
 
     def choose(self, short: Lists, n: int) -> Lists:
         """Returns lists of n from shortlists, users in the same order."""
@@ -74,23 +79,25 @@ class Lists:
 def best_items(model: Scorer, users: Histories, select: Selection) -> Lists:
     """Returns the best items of each user that the selection allows; ties go to the smaller item.
 
-    The lists of a user do not depend on the other users.
+    Users × `select.n`, in the order of the users. The list of a user does not depend on the other
+    users. On one thread of BLAS: tasks share the cores already.
     """
-    found = [_choose(model, block, select) for block in blocks_of(users)]
-    if not found:
+    lists = []
+    for block in blocks_of(users):
+        short = select_from(mask(model.scores(block), block, select), select.reach)
+        reranker = select.reranker
+        lists.append(short if reranker is None else reranker.choose(short, select.n))
+    if not lists:
         return Lists(np.zeros((0, select.n), np.int64), np.zeros((0, select.n)))
-    return Lists(
-        np.concatenate([f.items for f in found]), np.concatenate([f.scores for f in found])
-    )
-
-
-def _choose(model: Scorer, block: Histories, select: Selection) -> Lists:
-    short = select_from(mask(model.scores(block), block, select), select.reach)
-    return short if select.reranker is None else select.reranker.choose(short, select.n)
+    items, scores = zip(*((own.items, own.scores) for own in lists), strict=True)
+    return Lists(np.concatenate(items), np.concatenate(scores))
 
 
 def select_from(scores: Singles, n: int) -> Lists:
-    """Returns the n largest finite scores of each row; n may be larger than the catalogue."""
+    """Returns the n largest finite scores of each row, falling; ties go to the smaller item.
+
+    n may be larger than the catalogue: places that stay empty are -1, their score -inf.
+    """
     reach = min(n, scores.shape[1])
     items = np.full((len(scores), n), -1, dtype=np.int64)
     values = np.full((len(scores), n), -np.inf)
@@ -100,7 +107,7 @@ def select_from(scores: Singles, n: int) -> Lists:
 
 
 def blocks_of(users: Histories) -> Iterator[Histories]:
-    """Yields the users a block at a time."""
+    """Yields the users a block at a time, in order: ROWS of them, fewer for large catalogues."""
     size = max(1, min(ROWS, CELLS // max(users.n_items, 1)))
     for start in range(0, len(users), size):
         yield users.take(slice(start, start + size))
