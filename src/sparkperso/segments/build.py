@@ -29,9 +29,12 @@ def build_segmentation(
     settings: SegmentsConfig,
     recorder: RunRecorder,
 ) -> SegmentationResult:
-    """Returns members and profiles of one segmentation, recorded.
+    """Returns members and profiles of one segmentation; parameters, figures and names are recorded.
 
-    Raises what its kind raises: ConfigError and QualityGateError for input that cannot be divided.
+    Members are one row per (user_id, segment_id), profiles one per segment that has at least
+    `settings.min_members` people: smaller ones are left out of both. Raises what its kind raises:
+    ConfigError for features that are not there, QualityGateError for input that cannot be divided,
+    JobError for rules without events.
     """
     recorder.log_params(_parameters(plan))
     result = KINDS[plan.kind](population, plan, settings, recorder).shown(settings.min_members)
@@ -41,6 +44,7 @@ def build_segmentation(
 
 
 def _parameters(plan: Segmentation) -> dict[str, Any]:
+    # What is long stands in the result's document; a parameter of MLflow is one short line.
     hidden = {"naming", "features", "described_by", "segments"}
     settings = plan.model_dump(mode="json", exclude=hidden)
     return {**settings, "features": ", ".join(plan.profiled)}

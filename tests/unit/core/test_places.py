@@ -41,10 +41,6 @@ def test_a_hash_is_of_16_digits_unless_told():
     assert short_hash("a", 12) == "ca978112ca1b"
 
 
-@pytest.mark.parametrize("module", [places, suggest])
-def test_examples_of_docstrings_hold(module):
-    assert doctest.testmod(module).attempted
-    assert doctest.testmod(module).failed == 0
 
 
 def test_what_is_alike_nothing_is_not_meant():

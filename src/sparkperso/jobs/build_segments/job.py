@@ -44,7 +44,7 @@ from sparkperso.rules.spelling import speller
 from sparkperso.segments.base.population import Population, latest_population
 from sparkperso.segments.base.result import SegmentationResult
 from sparkperso.segments.build import build_segmentation
-from sparkperso.segments.rules.build import hold
+from sparkperso.segments.rules.build import rule_matches
 from sparkperso.segments.rules.overlaps import overlaps
 from sparkperso.segments.tables.plots import draw_flows, draw_sizes
 from sparkperso.segments.tables.table_rows import Stamp
@@ -147,7 +147,7 @@ def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -
     found: dict[str, Any] = {"users": population.size}
     for plan in plans:
         if isinstance(plan, RuleSegmentation):
-            for pair in overlaps(hold(population, plan), list(plan.rules)):
+            for pair in overlaps(rule_matches(population, plan), list(plan.rules)):
                 both = "" if pair.first == pair.second else f" and {pair.second}"
                 found[f"{plan.name}: {pair.first}{both}"] = pair.shown(floor)
     return found

@@ -25,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
 DECIMALS = 6
+"""Of what tables hold. Beyond them a sum of floats shows the order in which it was added up."""
 N_SAMPLES = 5
 """Hashes of each user's id, beside the plain one, that a few members of a segment are chosen by."""
 MIX = "category_mix"
@@ -34,7 +35,11 @@ MEMBERS = f"{USER_ID} string, segment_id string, distance double"
 
 
 def user_hash(number: int | None = None) -> Column:
-    """Returns the hash that users are chosen by: the plain one, or one of N_SAMPLES others."""
+    """Returns the hash that users are chosen by: the plain one, or one of N_SAMPLES others.
+
+    It is Spark's xxhash64 of the user_id alone, so that neither partitions nor the order of rows
+    change who is chosen.
+    """
     return F.xxhash64(USER_ID) if number is None else F.xxhash64(F.lit(number), USER_ID)
 
 
@@ -70,12 +75,12 @@ class Users:
         return {name: place for place, name in enumerate(self.ids.tolist())}
 
     def chosen(self, size: int) -> Ints:
-        """Returns the positions that `sample.chosen` gives, in the same order."""
+        """Returns the positions of the first users by hash, in the order of `sample.chosen`."""
         order = np.lexsort((np.arange(len(self)), self.hashes[:, 0]))
         return order[:size].astype(np.int64)
 
     def points(self, features: Sequence[str]) -> Floats:
-        """Returns users × features, scaled."""
+        """Returns (users, features), float64, scaled, in the order of `features`."""
         return np.column_stack([self.scaled[name] for name in features])
 
 
@@ -107,7 +112,7 @@ class Members:
         return np.unique(self.at[self.segments == segment])
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Returns (user_id, segment_id, distance)."""
+        """Returns one row per (user_id, segment_id), with the distance: null without centres."""
         names = np.array(self.names, dtype=object)
         distances = pa.nulls(len(self.at), pa.float64())
         if self.distances is not None:
@@ -121,15 +126,17 @@ class Members:
 
 
 def as_frame(members: DataFrame | Members, spark: SparkSession) -> DataFrame:
-    """Returns (user_id, segment_id, distance), wherever the members are."""
+    """Returns members as rows of (user_id, segment_id, distance), wherever they are held."""
     return members.frame(spark) if isinstance(members, Members) else members
 
 
 def collect_users(raw: DataFrame, scaled: DataFrame) -> Users | None:
-    """Returns the users of both frames (one row per user); None where they hold different ones.
+    """Returns the users of both frames in memory; None where they hold different users.
 
-    Callers bound how many there are.
+    Both have one row per user; `raw` holds the map `category_mix` too. All of it comes to the
+    driver: callers bound how many users there are.
     """
+    # With a space in their names: no feature has such a name.
     hashes = {f"hash {n}": user_hash(n) for n in (None, *range(N_SAMPLES))}
     named = [column.alias(name) for name, column in hashes.items()]
     own, common = _table(raw, F.col(MIX), *named), _table(scaled)
@@ -146,7 +153,7 @@ def collect_users(raw: DataFrame, scaled: DataFrame) -> Users | None:
 
 
 def _table(frame: DataFrame, *more: Column) -> pa.Table:
-    """Ids and numbers of all users and what else is asked for, in the order of the ids."""
+    """Ids, numbers and the columns `more` of all users, in the order of the ids."""
     columns = [F.col(name) for name in (USER_ID, *number_columns(frame))]
     return frame.select(*columns, *more).toArrow().sort_by(USER_ID)
 
@@ -157,7 +164,7 @@ def _values(table: pa.Table, frame: DataFrame) -> dict[str, Floats]:
 
 
 def number_columns(frame: DataFrame) -> list[str]:
-    """Returns the names of the columns that hold numbers, in their order."""
+    """Returns the names of the columns that hold numbers, in the order of the schema."""
     return [f.name for f in frame.schema if isinstance(f.dataType, T.NumericType)]
 
 
@@ -172,10 +179,11 @@ def _mixes(maps: Sequence[Sequence[tuple[str, float]] | None]) -> Mixes:
 
 
 def nearest_centres(points: Floats, centres: Floats) -> tuple[Ints, Floats]:
-    """Returns the place of each point's nearest centre, of equals the first, and how far it is.
+    """Returns each point's nearest centre, of equals the first, and its squared distance.
 
-    The distance is squared and Euclidean, added up as `points.with_nearest` does. Blocks of points
-    bound the memory that it takes.
+    Both have shape (points,): int64 places among `centres` (centres, features) and float64, squared
+    Euclidean. Sums are added up in the order of `points.with_nearest`, so that a tie is a tie in
+    both. Blocks of points bound the memory.
     """
     places = np.empty(len(points), dtype=np.int64)
     squared = np.empty(len(points))
@@ -188,6 +196,6 @@ def nearest_centres(points: Floats, centres: Floats) -> tuple[Ints, Floats]:
 
 
 def rounded_roots(squared: Floats) -> Floats:
-    """Returns distances of squared ones, rounded as they are kept."""
+    """Returns distances of squared distances, rounded to DECIMALS as tables hold them."""
     roots: Floats = np.sqrt(squared)
     return roots.round(DECIMALS)

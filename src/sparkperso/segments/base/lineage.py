@@ -1,4 +1,10 @@
-"""Keeps ids and names of segments from run to run, and says what moved."""
+"""Keeps ids and names of segments from run to run, and says what moved.
+
+1. Users known both times are counted by old and new segment (`_contingency`).
+2. Old and new segments are alike by the overlap of their members and the nearness of their centres.
+3. Those most alike are matched one to one; a matched new segment takes the old id and name.
+4. The others get ids that were never given, and are births, splits, deaths or merges.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +36,7 @@ OLD, SIZE = "old_id", "size"
 
 @dataclass(frozen=True)
 class Clusters:
-    """Segments that were found, under provisional ids."""
+    """The segments of this run, under provisional ids."""
 
     prefix: str
     """What the ids they get begin with."""
@@ -45,7 +51,7 @@ class Clusters:
 
 @dataclass(frozen=True)
 class SegmentChange:
-    """A birth, death, split or merge, by ids."""
+    """A birth, death, split or merge, by ids; the fields are those of `cluster_matching.Change`."""
 
     change: str
     segment_id: str
@@ -72,7 +78,7 @@ class Lineage:
     """(old id, new id) → users."""
 
     def require(self, name: str, config: StabilityConfig) -> None:
-        """Raises QualityGateError when more users moved than may."""
+        """Raises QualityGateError when a share of users above `max_moved_share` moved."""
         if self.moved_share is not None and self.moved_share > config.max_moved_share:
             raise QualityGateError(
                 f"At most {config.max_moved_share:.0%} of the users should change their segment "
@@ -82,21 +88,23 @@ class Lineage:
             )
 
 
-def follow(previous: PreviousRun | None, found: Clusters, config: StabilityConfig) -> Lineage:
+def follow(previous: PreviousRun | None, new: Clusters, config: StabilityConfig) -> Lineage:
     """Returns the ids that new segments get: those of the old ones that they follow.
 
-    Likeness is half the overlap of members, half the nearness of centres, both from users known
-    both times, in today's scaled features: so it does not matter how the old ones were scaled. A
-    row per pair of segments is collected.
+    The others get new ids; without a previous run all do, from 1. Likeness is half the overlap of
+    members, half the nearness of centres, both from users known both times, in today's scaled
+    features: so it does not matter how the old ones were scaled. A row per pair of segments is
+    collected.
     """
-    count = len(found.ids)
+    count = len(new.ids)
     if previous is None or not previous.labels:
-        return Lineage(_numbered(found.prefix, count, frozenset()))
+        return Lineage(_numbered(new.prefix, count, frozenset()))
     old_ids = sorted(previous.labels, key=_by_number)
-    together, sums = _contingency(previous.members, old_ids, found)
+    together, sums = _contingency(previous.members, old_ids, new)
     likeness = (overlap(together) + nearness(*_centres(together, sums))) / 2
     matched = match(likeness, config.min_likeness)
-    fresh = iter(_numbered(found.prefix, count, previous.used | set(old_ids)))
+    # Ids once given stay given: a segment that died never lends its id to another.
+    fresh = iter(_numbered(new.prefix, count, previous.used | set(old_ids)))
     ids = tuple(old_ids[matched[n]] if n in matched else next(fresh) for n in range(count))
     return Lineage(
         ids=ids,
@@ -105,7 +113,7 @@ def follow(previous: PreviousRun | None, found: Clusters, config: StabilityConfi
         n_common=int(together.sum()),
         moved_share=round(moved_share(together, matched), DECIMALS),
         adjusted_rand_index=round(adjusted_rand_index(together), DECIMALS),
-        changes=tuple(_told(together, matched, old_ids, ids)),
+        changes=tuple(_by_id(together, matched, old_ids, ids)),
         flows={
             (old_ids[o], ids[n]): int(together[o, n]) for o, n in np.argwhere(together > 0).tolist()
         },
@@ -113,27 +121,27 @@ def follow(previous: PreviousRun | None, found: Clusters, config: StabilityConfi
 
 
 def _contingency(
-    old: DataFrame | Sequence[tuple[str, str]], old_ids: Sequence[str], found: Clusters
+    old: DataFrame | Sequence[tuple[str, str]], old_ids: Sequence[str], new: Clusters
 ) -> tuple[Matrix, Matrix]:
     """Users in both by (old, new), and the sums of their scaled features (old, new, feature)."""
-    if isinstance(found.members, Members):
+    if isinstance(new.members, Members):
         pairs = old.select(USER_ID, SEGMENT_ID).collect() if isinstance(old, DataFrame) else old
-        return _contingency_of(pairs, old_ids, found.members, found.features)
+        return _contingency_of(pairs, old_ids, new.members, new.features)
     assert isinstance(old, DataFrame)
     before = old.select(USER_ID, F.col(SEGMENT_ID).alias(OLD))
-    both = before.join(found.members.select(USER_ID, SEGMENT_ID), on=USER_ID)
-    both = both.join(found.scaled.select(USER_ID, *found.features), on=USER_ID)
-    sums = [F.sum(name).alias(name) for name in found.features]
+    both = before.join(new.members.select(USER_ID, SEGMENT_ID), on=USER_ID)
+    both = both.join(new.scaled.select(USER_ID, *new.features), on=USER_ID)
+    sums = [F.sum(name).alias(name) for name in new.features]
     rows = both.groupBy(OLD, SEGMENT_ID).agg(F.count(F.lit(1)).alias(SIZE), *sums).collect()
     old_place = {name: number for number, name in enumerate(old_ids)}
-    new_place = {name: number for number, name in enumerate(found.ids)}
+    new_place = {name: number for number, name in enumerate(new.ids)}
     counts = np.zeros((len(old_place), len(new_place)))
-    totals = np.zeros((*counts.shape, len(found.features)))
+    totals = np.zeros((*counts.shape, len(new.features)))
     for row in rows:
         if row[OLD] in old_place:
             at = old_place[row[OLD]], new_place[row[SEGMENT_ID]]
             counts[at] = row[SIZE]
-            totals[at] = [round(row[name], DECIMALS) for name in found.features]
+            totals[at] = [round(row[name], DECIMALS) for name in new.features]
     return counts, totals
 
 
@@ -145,13 +153,13 @@ def _contingency_of(
 ) -> tuple[Matrix, Matrix]:
     """Returns what `_contingency` does, of members in memory."""
     users, number = members.users, {name: n for n, name in enumerate(old_ids)}
-    known = [
+    placed = [
         (users.places[user], number[name])
         for user, name in old
         if user in users.places and name in number
     ]
     before = np.zeros((len(users), len(old_ids)))
-    before[tuple(np.array(known, dtype=np.int64).reshape(-1, 2).T)] = 1
+    before[tuple(np.array(placed, dtype=np.int64).reshape(-1, 2).T)] = 1
     now = np.zeros((len(users), len(members.names)))
     now[members.at, members.segments] = 1
     points = users.points(features)
@@ -165,16 +173,16 @@ def _centres(together: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:
     return sums.sum(axis=1) / np.maximum(old, 1), sums.sum(axis=0) / np.maximum(new, 1)
 
 
-def _told(
+def _by_id(
     together: Matrix, matched: dict[int, int], old_ids: Sequence[str], ids: Sequence[str]
 ) -> list[SegmentChange]:
-    told = []
+    named = []
     for one in changes(together, matched):
         is_new = one.change in ("birth", "split")
-        mine, others = (ids, old_ids) if is_new else (old_ids, ids)
-        other = None if one.other is None else others[one.other]
-        told.append(SegmentChange(one.change, mine[one.segment], other, one.share))
-    return told
+        own_ids, other_ids = (ids, old_ids) if is_new else (old_ids, ids)
+        other = None if one.other is None else other_ids[one.other]
+        named.append(SegmentChange(one.change, own_ids[one.segment], other, one.share))
+    return named
 
 
 def _numbered(prefix: str, count: int, used: frozenset[str]) -> tuple[str, ...]:

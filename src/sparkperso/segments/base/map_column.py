@@ -10,5 +10,8 @@ from pyspark.sql import functions as F
 
 
 def map_column(values: Mapping[Any, Any], key: Column) -> Column:
-    """Returns the value that stands for the key of a row; null for a key that is not known."""
+    """Returns the value that stands for the key of a row; null for a key that is not known.
+
+    The values become part of the plan, so they should be few (segments, levels), not users.
+    """
     return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[key]

@@ -13,7 +13,11 @@ from sparkperso.segments.base.sample import Points
 
 
 def clipped(scaled: DataFrame, plan: FeatureSegmentation) -> DataFrame:
-    """Returns the scaled features as distances see them: within the bounds if so configured."""
+    """Returns the scaled features as distances see them, one row per user.
+
+    With outliers `clip` of k-means each feature is moved to at most `outliers_beyond` standard
+    deviations on either side; otherwise it is what it was.
+    """
     if not isinstance(plan, KMeansSegmentation) or plan.outliers != "clip":
         return scaled
     bound = F.lit(plan.outliers_beyond)
@@ -30,7 +34,11 @@ def clipped_of(points: Points, plan: FeatureSegmentation) -> Points:
 
 
 def fitted(points: DataFrame, plan: KMeansSegmentation) -> DataFrame:
-    """Returns the points that centres are found by."""
+    """Returns the rows of (user_id, point) that centres are found by.
+
+    With outliers `exclude` users with a feature beyond `outliers_beyond` do not move the centres;
+    they belong to the nearest one all the same.
+    """
     if plan.outliers != "exclude":
         return points
     bound = F.lit(plan.outliers_beyond)

@@ -28,7 +28,7 @@ Centre = tuple[float, ...]
 def cached_points(
     scaled: DataFrame, features: Sequence[str], partitions: int
 ) -> Iterator[DataFrame]:
-    """Gives (user_id, point), held in memory inside the block.
+    """Gives (user_id, point), one row per user, held in memory inside the block.
 
     Sums of floats depend on their order: so the users are spread by their identifiers and sorted
     within each partition. `partitions` should follow from the data, not from the cluster.
@@ -42,7 +42,7 @@ def cached_points(
 
 
 def as_points(scaled: DataFrame, features: Sequence[str]) -> DataFrame:
-    """Returns (user_id, point) of scaled features."""
+    """Returns (user_id, point), one row per user, by Spark ML's VectorAssembler."""
     assembler = VectorAssembler(inputCols=list(features), outputCol=POINT)
     return assembler.transform(scaled).select(USER_ID, POINT)
 
@@ -66,10 +66,13 @@ def _rounded(centre: Centre) -> Centre:
 
 
 def assign_nearest(points: DataFrame, centres: Sequence[Centre], ids: Sequence[str]) -> DataFrame:
-    """Returns (user_id, segment_id, distance): Euclidean; of equally near centres, the first."""
+    """Returns (user_id, segment_id, distance), one row per user, `ids` being those of the centres.
+
+    The distance is Euclidean, in scaled features; of equally near centres the first is taken.
+    """
     names = F.array(*[F.lit(name) for name in ids])
-    found = with_nearest(points, centres)
-    return found.select(
+    placed = with_nearest(points, centres)
+    return placed.select(
         USER_ID,
         F.get(names, F.col(NEAREST)).alias(SEGMENT_ID),
         F.round(F.sqrt(SQUARED), DECIMALS).alias(DISTANCE),
@@ -84,9 +87,10 @@ def with_nearest(points: DataFrame, centres: Sequence[Centre]) -> DataFrame:
     # Plain sums of columns are compiled; functions of arrays would be interpreted, for each centre.
     array = points.select(USER_ID, POINT, vector_to_array(F.col(POINT)).alias("array"))
     distances = [_squared(F.col("array"), centre) for centre in centres]
+    # Structs compare by distance and then by place: the first of equals is the least.
     ranked = [F.struct(d.alias(SQUARED), F.lit(n).alias(NEAREST)) for n, d in enumerate(distances)]
-    found = array.select(USER_ID, POINT, F.array_min(F.array(*ranked)).alias("best"))
-    return found.select(USER_ID, POINT, f"best.{SQUARED}", f"best.{NEAREST}")
+    ranked_first = array.select(USER_ID, POINT, F.array_min(F.array(*ranked)).alias("best"))
+    return ranked_first.select(USER_ID, POINT, f"best.{SQUARED}", f"best.{NEAREST}")
 
 
 def _squared(point: Column, centre: Centre) -> Column:
@@ -95,5 +99,5 @@ def _squared(point: Column, centre: Centre) -> Column:
 
 
 def distance_to(point: Column, centre: Column) -> Column:
-    """Returns the Euclidean distance of two arrays, rounded."""
+    """Returns the Euclidean distance of two arrays of equal length, rounded to DECIMALS."""
     return F.round(F.sqrt(squared_distance(point, centre)), DECIMALS)

@@ -45,7 +45,7 @@ class Population:
     """All users in the driver's memory, where they are few enough; None: Spark adds them up."""
 
     def collected(self, most: int) -> Population:
-        """Returns it with its users in memory, where there are at most so many."""
+        """Returns the population with its users in memory when they are at most `most`."""
         if self.size > most:
             return self
         return replace(self, users=collect_users(self.raw, self.scaled))
@@ -54,7 +54,11 @@ class Population:
     def points(
         self, plan: FeatureSegmentation, settings: SegmentsConfig
     ) -> Iterator[DataFrame | UserPoints]:
-        """Gives all users as points: in memory or, for Spark, as cached (user_id, point)."""
+        """Gives all users as points of the plan's features, outliers at their bound if it says so.
+
+        They are (users, features) in memory or, for Spark, cached rows of (user_id, point) that the
+        end of the block lets go.
+        """
         if self.users:
             yield UserPoints(self.users, clipped_of(self.users.points(plan.features), plan))
             return
@@ -78,10 +82,11 @@ class Population:
 def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Population:
     """Returns the users of the latest features that look no further than `as_of`.
 
-    Raises JobError when there are none, when a user is there twice, or when they were scaled in
-    more than one way.
+    One row per user: `raw` of gold/user_features, `scaled` of gold/user_features_scaled. Raises
+    JobError when there are none, when a user is there twice, or when they were scaled in more than
+    one way.
     """
-    found = (
+    latest_scaled = (
         scaled.where(F.col(AS_OF) <= instant(as_of))
         .groupBy(AS_OF)
         .agg(
@@ -93,18 +98,25 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
         .withColumn("micros", F.unix_micros(AS_OF))
         .first()
     )
-    if found is None:
+    if latest_scaled is None:
         raise JobError(
             "Segments need scaled features in gold/user_features_scaled",
             f"There are none as of {as_of}",
             "Run 'sparkperso build-features' first, with the same --as-of",
         )
-    scaler_version = _only(found["versions"])
-    latest = moment(found["micros"])
-    if found["size"] != found["different"]:
+    versions = sorted(latest_scaled["versions"])
+    if len(versions) != 1:
+        raise JobError(
+            "All users of one as_of should be scaled by one scaler_version",
+            f"Found {' and '.join(versions)}",
+            "Run 'sparkperso build-features' again",
+        )
+    latest = moment(latest_scaled["micros"])
+    size, different = int(latest_scaled["size"]), int(latest_scaled["different"])
+    if size != different:
         raise JobError(
             "gold/user_features_scaled should hold each user once for one as_of",
-            f"As of {latest} it has {found['size']:,} rows of {found['different']:,} users",
+            f"As of {latest} it has {size:,} rows of {different:,} users",
             "Run 'sparkperso build-features' again, which replaces them",
         )
     at_latest = F.col(AS_OF) == instant(latest)
@@ -112,16 +124,6 @@ def latest_population(raw: DataFrame, scaled: DataFrame, as_of: datetime) -> Pop
         raw=raw.where(at_latest),
         scaled=scaled.where(at_latest),
         as_of=latest,
-        size=int(found["size"]),
-        scaler_version=scaler_version,
+        size=size,
+        scaler_version=versions[0],
     )
-
-
-def _only(versions: Sequence[str]) -> str:
-    if len(versions) != 1:
-        raise JobError(
-            "All users of one as_of should be scaled by one scaler_version",
-            f"Found {' and '.join(sorted(versions))}",
-            "Run 'sparkperso build-features' again",
-        )
-    return versions[0]

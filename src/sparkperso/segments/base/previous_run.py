@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """What a segmentation was before this run."""
+    """What a segmentation was before this run, read from its tables."""
 
     members: DataFrame | Sequence[tuple[str, str]]
     """(user_id, segment_id), in memory where the population is."""

@@ -40,11 +40,12 @@ def project(
     centres: Sequence[Sequence[float]],
     max_points: int,
 ) -> Projection:
-    """Returns at most `max_points` users, chosen by a hash of their ids: the same ones every time.
+    """Returns at most `max_points` users on two axes, chosen by a hash of their ids.
 
     The components are those of all users' covariance, in memory or by Spark ML's PCA; each axis is
     turned so that its largest loading is positive, since the sign of a component means nothing. One
-    feature alone makes a picture of one dimension, the second axis being zero.
+    feature alone makes a picture of one dimension, the second axis being zero. Points are not
+    centred: the picture is moved by that, and nothing else.
     """
     if isinstance(points, UserPoints) and isinstance(members, Members):
         loadings, explained = _components_of(points.values)
@@ -84,6 +85,7 @@ def _components_of(points: Points) -> tuple[NDArray[np.float64], tuple[float, fl
 def _turned(
     loadings: NDArray[np.float64], explained: Sequence[float]
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Two axes, each turned so that its largest loading is positive, and their shares."""
     if loadings.shape[1] == 1:
         loadings, explained = np.hstack([loadings, np.zeros((1, 1))]), [*explained, 0.0]
     largest = loadings[np.abs(loadings).argmax(axis=0), [0, 1]]

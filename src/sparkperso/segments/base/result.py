@@ -28,13 +28,13 @@ class Lift:
 
     @property
     def lift(self) -> float:
-        """Returns share by average."""
+        """Returns share by average: 2 is twice as much as all users have."""
         return self.share / self.average
 
 
 @dataclass(frozen=True)
 class SegmentProfile:
-    """One segment: its size, centre, and what tells it from the others."""
+    """One segment: its size in users, share of all (0 to 1), centre, and what tells it apart."""
 
     segment_id: str
     label: str
@@ -83,7 +83,10 @@ class SegmentationResult:
             frame.unpersist()
 
     def shown(self, min_size: int) -> SegmentationResult:
-        """Returns it without segments of fewer than `min_size` people: those could be known."""
+        """Returns the result without segments of fewer than `min_size` people.
+
+        Those could be known by what they have in common.
+        """
         kept = [profile for profile in self.profiles if profile.size >= min_size]
         if len(kept) == len(self.profiles):
             return self

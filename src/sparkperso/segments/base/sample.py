@@ -20,12 +20,15 @@ Points = NDArray[np.float64]
 
 
 def chosen(rows: DataFrame, size: int) -> DataFrame:
-    """Returns at most `size` rows, one per user, chosen by a hash: the same ones every time."""
+    """Returns at most `size` rows, one per user: those of the smallest hashes, every time."""
     return rows.orderBy(user_hash(), USER_ID).limit(size)
 
 
 def mini_batch(points: DataFrame | UserPoints, count: int, size: int) -> DataFrame | None:
-    """Returns about `size` of `count` users, those whose hash falls into it; None: all are few."""
+    """Returns about `size` of `count` users, those whose hash falls into it; None: take all.
+
+    None where all fit, or are in memory anyway. Who is in it depends on the ids alone.
+    """
     parts = ceil(count / size)
     if parts <= 1 or isinstance(points, UserPoints):
         return None
@@ -33,7 +36,7 @@ def mini_batch(points: DataFrame | UserPoints, count: int, size: int) -> DataFra
 
 
 def points_in_driver(points: DataFrame | UserPoints) -> Points:
-    """Returns all of (user_id, point), users × features in the order of their ids.
+    """Returns all of (user_id, point) as (users, features), float64, in the order of their ids.
 
     Callers bound how many there are.
     """
@@ -47,7 +50,7 @@ def points_in_driver(points: DataFrame | UserPoints) -> Points:
 
 
 def sample_points(points: DataFrame | UserPoints, size: int) -> tuple[Sequence[str], Points]:
-    """Returns at most `size` users, see `chosen`, and their points (users × features)."""
+    """Returns the ids of at most `size` users, see `chosen`, and their points (users, features)."""
     if isinstance(points, UserPoints):
         at = points.users.chosen(size)
         return points.users.ids[at].tolist(), points.values[at]

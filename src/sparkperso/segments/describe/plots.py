@@ -20,14 +20,18 @@ COLOURS = (
     "#A6761D", "#1B4F72", "#B8B000", "#7F3C3C",
 )  # fmt: skip
 DPI = 130
-STRONGEST = 2.0  # standard deviations at which the heat map's colour is full
+STRONGEST = 2.0
+"""Standard deviations at which the heat map's colour is full."""
 GREY = "#555555"
 
 
 def draw_scatter(
     projection: Projection, profiles: Sequence[SegmentProfile], features: Sequence[str], name: str
 ) -> Figure:
-    """Returns users as dots on two principal components, one colour per segment."""
+    """Returns users as dots on two principal components, one colour per segment.
+
+    The centres, numbered as in the legend, are `projection.centres` in the order of `profiles`.
+    """
     figure = Figure(figsize=(9.5, 6.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     ids = np.array(projection.segment_ids)
@@ -44,6 +48,7 @@ def draw_scatter(
     axes.set_ylabel(axis_title(projection, 1, features), fontsize=9)
     axes.set_title(f"Segments of '{name}'", loc="left", fontweight="bold")
     legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, markerscale=2.5)
+    # Dots overlap and are pale for that; those of the legend stand alone.
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
@@ -51,7 +56,10 @@ def draw_scatter(
 
 
 def draw_profiles(profiles: Sequence[SegmentProfile], naming: Naming, name: str) -> Figure:
-    """Returns segments × features: means in own units, coloured by the difference from all."""
+    """Returns segments × features: means in own units, coloured by the difference from all.
+
+    The difference is in standard deviations of all users; colours are full at STRONGEST of them.
+    """
     features = [trait.feature for trait in profiles[0].traits]
     size = (2.9 + 0.86 * len(features), 1.9 + 0.55 * len(profiles))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
@@ -63,7 +71,8 @@ def draw_profiles(profiles: Sequence[SegmentProfile], naming: Naming, name: str)
             text = in_words(trait.feature, trait.value, naming.features.get(trait.feature))
             colour = "white" if abs(trait.difference) > 0.65 * STRONGEST else "black"
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    headings = [_heading(feature, naming) for feature in features]
+    words = [naming.features.get(feature) for feature in features]
+    headings = [w.short if w and w.short else f for f, w in zip(features, words, strict=True)]
     axes.set_xticks(range(len(features)), headings, rotation=35, ha="right")
     axes.set_yticks(range(len(profiles)), [f"{p.label} ({p.size:,})" for p in profiles])
     axes.tick_params(length=0, labelsize=9)
@@ -80,11 +89,6 @@ def axis_title(projection: Projection, axis: int, features: Sequence[str]) -> st
     leading = sorted(range(len(features)), key=lambda i: (-abs(weights[i]), features[i]))[:3]
     named = ", ".join(f"{'+' if weights[i] >= 0 else '−'}{features[i]}" for i in leading)
     return f"Component {axis + 1}: {projection.explained[axis]:.0%} of the variance\n({named})"
-
-
-def _heading(feature: str, naming: Naming) -> str:
-    words = naming.features.get(feature)
-    return words.short if words and words.short else feature
 
 
 def _mark_centre(axes: Axes, centre: NDArray[np.float64], colour: str, number: int) -> None:

@@ -20,9 +20,11 @@ from sparkperso.segments.base.result import SegmentProfile
 from sparkperso.segments.describe.category_lift import category_lifts
 
 EVERYONE = None
+"""Stands for all users beside the ids of segments: no segment has it as its id."""
 Figures = Mapping[str, Any]
 """Name of a figure → value."""
 VALUE = "monetary"
+"""The feature whose sum is a segment's value, in currency."""
 
 
 def profile_segments(
@@ -37,7 +39,9 @@ def profile_segments(
     """Returns one profile per segment that has members, in the order of `centres`.
 
     `members` holds (user_id, segment_id); `centres` maps each segment id to its scaled centre,
-    which may be empty. Segments that `labels` do not name are named by what distinguishes them.
+    which may be empty. Segments that `labels` do not name are named by what distinguishes them. A
+    difference is the mean of a segment less that of all users, in their standard deviations (of the
+    population, not of a sample). A row per segment is collected.
     """
     if isinstance(members, Members):
         summary = _summary_of(members, features)
@@ -52,16 +56,16 @@ def profile_segments(
     lifts = category_lifts(members, population.raw, sizes, everyone["size"])
     samples = _samples(members, summary)
     profiles = []
-    for name, found in traits.items():
+    for name, own_traits in traits.items():
         size, share = sizes[name], sizes[name] / everyone["size"]
         profiles.append(
             SegmentProfile(
                 segment_id=name,
                 label=labels[name],
-                sentence=describe_segment(size, share, found, naming, lifts.get(name, ())),
+                sentence=describe_segment(size, share, own_traits, naming, lifts.get(name, ())),
                 size=size,
                 share=round(share, DECIMALS),
-                traits=found,
+                traits=own_traits,
                 centre_scaled=centres[name],
                 value=round(summary[name]["value"] or 0.0, 2),
                 lifts=lifts.get(name, ()),
@@ -107,18 +111,18 @@ def _summary_of(members: Members, features: Sequence[str]) -> dict[str | None, F
     scaled = users.points(features)
 
     def figures(at: Ints) -> dict[str, Any]:
-        found: dict[str, Any] = {"size": len(at), "value": float(users.raw[VALUE][at].sum())}
+        sums: dict[str, Any] = {"size": len(at), "value": float(users.raw[VALUE][at].sum())}
         for kind, values in (("raw", raw), ("scaled", scaled)):
             means = zip(features, values[at].mean(axis=0).tolist(), strict=True)
-            found |= {f"{kind}_{name}": mean for name, mean in means}
+            sums |= {f"{kind}_{name}": mean for name, mean in means}
         smallest = users.hashes[at, 1:].min(axis=0).tolist()
-        return found | {f"hash_{number}": one for number, one in enumerate(smallest)}
+        return sums | {f"hash_{number}": one for number, one in enumerate(smallest)}
 
     spread = zip(features, scaled.std(axis=0).tolist(), strict=True)
     everyone = figures(np.arange(len(users))) | {f"std_{name}": std for name, std in spread}
     parts = {name: members.of(place) for place, name in enumerate(members.names)}
-    found: dict[str | None, Figures] = {EVERYONE: everyone}
-    return found | {name: figures(at) for name, at in parts.items() if len(at)}
+    summary: dict[str | None, Figures] = {EVERYONE: everyone}
+    return summary | {name: figures(at) for name, at in parts.items() if len(at)}
 
 
 def _samples(
@@ -128,34 +132,32 @@ def _samples(
 
     What is collected is bounded by the square of the number of segments.
     """
-    wanted = sorted({row[f"hash_{n}"] for row in summary.values() for n in range(N_SAMPLES)})
+    least = sorted({row[f"hash_{n}"] for row in summary.values() for n in range(N_SAMPLES)})
     samples: dict[str, tuple[str, ...]] = {}
     if isinstance(members, Members):
-        is_wanted = np.isin(members.users.hashes[:, 1:], wanted).any(axis=1).reshape(-1)
+        is_least = np.isin(members.users.hashes[:, 1:], least).any(axis=1).reshape(-1)
         for place, name in enumerate(members.names):
             at = members.of(place)
-            samples[name] = tuple(members.users.ids[at[is_wanted[at]]][:N_SAMPLES].tolist())
+            samples[name] = tuple(members.users.ids[at[is_least[at]]][:N_SAMPLES].tolist())
         return samples
-    is_one = reduce(Column.__or__, [user_hash(n).isin(*wanted) for n in range(N_SAMPLES)])
-    found = members.where(is_one).select(SEGMENT_ID, USER_ID)
-    for row in sorted(found.distinct().collect()):
+    has_least = reduce(Column.__or__, [user_hash(n).isin(*least) for n in range(N_SAMPLES)])
+    rows = members.where(has_least).select(SEGMENT_ID, USER_ID).distinct().collect()
+    for row in sorted(rows):
         samples[row[0]] = (*samples.get(row[0], ()), row[1])
-    return {name: known[:N_SAMPLES] for name, known in samples.items()}
+    return {name: ids[:N_SAMPLES] for name, ids in samples.items()}
 
 
 def _traits(segment: Figures, everyone: Figures, features: Sequence[str]) -> tuple[Trait, ...]:
-    return tuple(
-        Trait(
+    traits = []
+    for name in features:
+        deviation = everyone[f"std_{name}"]
+        distance = segment[f"scaled_{name}"] - everyone[f"scaled_{name}"]
+        trait = Trait(
             feature=name,
-            difference=_difference(segment, everyone, name),
+            # A feature that is the same for all tells no segment from another.
+            difference=round(float(distance / deviation), DECIMALS) if deviation else 0.0,
             value=round(segment[f"raw_{name}"], DECIMALS),
             average=round(everyone[f"raw_{name}"], DECIMALS),
         )
-        for name in features
-    )
-
-
-def _difference(segment: Figures, everyone: Figures, name: str) -> float:
-    deviation = everyone[f"std_{name}"]
-    distance = segment[f"scaled_{name}"] - everyone[f"scaled_{name}"]
-    return round(float(distance / deviation), DECIMALS) if deviation else 0.0
+        traits.append(trait)
+    return tuple(traits)

@@ -55,9 +55,14 @@ def build_hierarchical(
 ) -> SegmentationResult:
     """Returns the levels of a hierarchy as one segmentation: a user is in one segment of each.
 
-    The tree is built over all users where there are at most `max_exact`, else over the centres of
-    a large k-means. Raises ConfigError for features that are not there and QualityGateError when
-    there are too few users.
+    1. Leaves: the users themselves where there are at most `max_exact`, else a cluster for each of
+       many groups of them.
+    2. A tree of merges over the leaves (`linkage_tree`), cut once for each level.
+    3. Each level's clusters get centres, members and the ids of those before that they follow.
+    4. The finest level is compared with bisecting k-means: the adjusted Rand index of the two.
+
+    Raises ConfigError for features that are not there and QualityGateError when there are too few
+    users.
     """
     population.require(plan.profiled)
     require_users(population.size, plan.name, plan.levels[-1], settings)
@@ -71,14 +76,16 @@ def build_hierarchical(
             for number, size in enumerate(plan.levels)
         ]
         profiles = _profiles(levels, population, plan)
-        bisected = bisect(leaves.tried, plan.levels[-1], settings.seed)
-        agreement = _agreement(levels[-1].clusters[leaves.leaf_of_tried], bisected)
+        bisected = bisect(leaves.sample, plan.levels[-1], settings.seed)
+        agreement = _agreement(levels[-1].clusters[leaves.leaf_of_sample], bisected)
         drawn = _draw(points, tree, levels, profiles, (plan, settings))
+    spark = population.raw.sparkSession
+    frames = [as_frame(level.members, spark) for level in levels]
     return SegmentationResult(
         segmentation=plan.name,
         kind=plan.kind,
         exclusive=plan.exclusive,
-        members=_all_members(levels, population),
+        members=reduce(DataFrame.unionByName, frames),
         profiles=profiles,
         figures={
             "leaves": tree.n_leaves,
@@ -109,9 +116,10 @@ def _level(
     centres, members = _divided(clusters, leaves, population, plan)
     prefix = f"{plan.name}-{number}"
     ids = [str(n) for n in range(len(centres))]
-    known = population.previous.of(prefix) if population.previous else None
+    # Each level follows itself: its ids begin with the segmentation's name and its number.
+    previous = population.previous.of(prefix) if population.previous else None
     new = Clusters(prefix, ids, members, population.scaled, plan.features)
-    lineage = follow(known, new, settings.stability)
+    lineage = follow(previous, new, settings.stability)
     return Level(number, clusters, centres, lineage, named(members, lineage.ids))
 
 
@@ -147,12 +155,6 @@ def _rounded(mean: Sequence[float]) -> Centre:
     return tuple(round(x, DECIMALS) for x in mean)
 
 
-def _all_members(levels: Sequence[Level], population: Population) -> DataFrame:
-    spark = population.raw.sparkSession
-    frames = [as_frame(level.members, spark) for level in levels]
-    return reduce(DataFrame.unionByName, frames)
-
-
 def _by_size(cut: NDArray[np.int64], leaves: LeafClusters) -> NDArray[np.int64]:
     """Numbers the clusters by the users in them, the largest first; equals by their first leaf."""
     sizes = np.bincount(cut, leaves.sizes)
@@ -164,13 +166,14 @@ def _by_size(cut: NDArray[np.int64], leaves: LeafClusters) -> NDArray[np.int64]:
 
 
 def _lookup(values: Sequence[object], column: str = LEAF) -> Column:
+    """The value at the place that a column of whole numbers holds."""
     return F.get(F.array(*[F.lit(value) for value in values]), F.col(column))
 
 
 def _profiles(
     levels: Sequence[Level], population: Population, plan: HierarchicalSegmentation
 ) -> list[SegmentProfile]:
-    found: list[SegmentProfile] = []
+    every: list[SegmentProfile] = []
     above: Level | None = None
     for level in levels:
         centres = {
@@ -186,9 +189,9 @@ def _profiles(
             centres,
             labels=level.lineage.labels,
         )
-        found += [replace(one, parent_id=parents.get(one.segment_id)) for one in profiles]
+        every += [replace(one, parent_id=parents.get(one.segment_id)) for one in profiles]
         above = level
-    return found
+    return every
 
 
 def _parents(level: Level, above: Level | None) -> Mapping[str, str]:
@@ -215,11 +218,11 @@ def _draw(
 ) -> dict[str, Figure]:
     plan, settings = plans
     finest = levels[-1]
-    mine = [one for one in profiles if one.segment_id in finest.lineage.ids]
-    centres = [list(one.centre_scaled.values()) for one in mine]
+    drawn = [one for one in profiles if one.segment_id in finest.lineage.ids]
+    centres = [list(one.centre_scaled.values()) for one in drawn]
     projection = project(points, finest.members, centres, settings.picture_points)
     return {
         "dendrogram.png": draw_tree(tree, plan.levels, plan.name),
-        "profiles.png": plots.draw_profiles(mine, plan.naming, plan.name),
-        "scatter.png": plots.draw_scatter(projection, mine, plan.features, plan.name),
+        "profiles.png": plots.draw_profiles(drawn, plan.naming, plan.name),
+        "scatter.png": plots.draw_scatter(projection, drawn, plan.features, plan.name),
     }

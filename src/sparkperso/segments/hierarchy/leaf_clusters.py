@@ -39,9 +39,9 @@ class LeafClusters:
     sizes: NDArray[np.int64]
     """How many users each leaf has."""
     are_users: bool
-    tried: Points
+    sample: Points
     """The users that are in memory, all or some, in the order of their ids."""
-    leaf_of_tried: Ints
+    leaf_of_sample: Ints
     """Their leaves."""
 
 
@@ -53,32 +53,38 @@ def find_leaves(
 ) -> LeafClusters:
     """Returns a leaf per user when there are at most `max_exact`, else a leaf per cluster.
 
-    Clusters are found in the driver's memory, on about `driver_users` users.
+    Clusters come from k-means or bisecting k-means (`plan.leaves`, scikit-learn's) in the driver's
+    memory, on about `driver_users` users; all others go to the nearest centre. Leaves without users
+    are left out, and the rest are numbered anew. `size` is the number of users.
     """
     if size <= plan.max_exact:
         return _of_users(points, size)
-    some = mini_batch(points, size, settings.driver_users)
-    tried = points_in_driver(points if some is None else some)
-    centres = _fit(tried, plan.leaves, plan.n_leaves, settings.seed)[1]
-    nearest = nearest_centres(tried, centres)[0]
+    batch = mini_batch(points, size, settings.driver_users)
+    sample = points_in_driver(points if batch is None else batch)
+    centres = _fit(sample, plan.leaves, plan.n_leaves, settings.seed)[1]
+    nearest = nearest_centres(sample, centres)[0]
     if isinstance(points, UserPoints):
         used, leaf, sizes = np.unique(nearest, return_inverse=True, return_counts=True)
-        return LeafClusters(centres[used], leaf, sizes, False, tried, leaf)
+        return LeafClusters(centres[used], leaf, sizes, False, sample, leaf)
     users = _with_leaf(points, centres)
-    found = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
-    places = {number: place for place, (number, _) in enumerate(found)}
+    counts = [tuple(row) for row in users.groupBy(LEAF).count().orderBy(LEAF).collect()]
+    places = {number: place for place, (number, _) in enumerate(counts)}
     return LeafClusters(
         centres[list(places)],
         users.withColumn(LEAF, map_column(places, F.col(LEAF))),
-        np.array([size for _, size in found]),
+        np.array([size for _, size in counts]),
         False,
-        tried,
+        sample,
         np.array([places[number] for number in nearest.tolist()]),
     )
 
 
 def bisect(points: Points, k: int, seed: int) -> Ints:
-    """Returns the cluster of each point (row) by bisecting k-means into k clusters."""
+    """Returns the cluster of each point (row) by bisecting k-means into k clusters.
+
+    scikit-learn's BisectingKMeans, which splits the largest cluster each time; fewer than k
+    clusters where fewer points differ.
+    """
     return _fit(points, "bisecting", k, seed)[0]
 
 
@@ -98,21 +104,22 @@ def _fit(points: Points, method: str, k: int, seed: int) -> tuple[Ints, Points]:
 
 def _with_leaf(points: DataFrame, centres: Points) -> DataFrame:
     """(user_id, point, leaf): the nearest centre's number, by the same code as in the driver."""
-    held = points.sparkSession.sparkContext.broadcast(centres)
+    shared = points.sparkSession.sparkContext.broadcast(centres)
 
     def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             flat = batch.column(ARRAY).flatten().to_numpy(zero_copy_only=False)
-            places = nearest_centres(flat.reshape(batch.num_rows, -1), held.value)[0]
+            places = nearest_centres(flat.reshape(batch.num_rows, -1), shared.value)[0]
             columns = [*batch.columns, pa.array(places, pa.int32())]
             yield pa.RecordBatch.from_arrays(columns, names=[USER_ID, ARRAY, LEAF])
 
     arrays = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(ARRAY))
-    found = arrays.mapInArrow(nearest, f"{USER_ID} string, {ARRAY} array<double>, {LEAF} int")
-    return found.select(USER_ID, array_to_vector(F.col(ARRAY)).alias(POINT), LEAF)
+    placed = arrays.mapInArrow(nearest, f"{USER_ID} string, {ARRAY} array<double>, {LEAF} int")
+    return placed.select(USER_ID, array_to_vector(F.col(ARRAY)).alias(POINT), LEAF)
 
 
 def _of_users(points: DataFrame | UserPoints, size: int) -> LeafClusters:
+    # Leaves are numbered by the users' hashes, the sample lies by their ids: two orders of all.
     names, array = sample_points(points, size)
     sizes, by_id = np.ones(len(names), dtype=np.int64), np.argsort(np.array(names, dtype=object))
     if isinstance(points, UserPoints):

@@ -31,9 +31,15 @@ class Tree:
         return len(self.merges) + 1
 
     def cut(self, n_clusters: int) -> NDArray[np.int64]:
-        """Returns the cluster of each leaf, 0 up, when the tree is cut into so many.
+        """Returns the cluster of each leaf (leaves,), 0 up, when the tree is cut into so many.
 
-        Where merges are of equal distance fewer clusters may come out.
+        Where merges are of equal distance fewer clusters may come out (scipy's `fcluster`,
+        maxclust).
+
+        >>> tree = merge_points(np.array([[0.0], [0.1], [5.0], [5.1]]), "ward")
+        >>> first, second, third, _ = tree.cut(2).tolist()
+        >>> first == second, second == third
+        (True, False)
         """
         labels = fcluster(self.merges, n_clusters, criterion="maxclust")
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
@@ -41,16 +47,24 @@ class Tree:
 
 @one_thread()
 def merge_points(points: Matrix, method: str) -> Tree:
-    """Returns the tree over points (rows); `method` is a linkage of scipy's, such as ward."""
+    """Returns the tree over points (leaves, features) by scipy's `linkage`.
+
+    `method` is one of scipy's: ward (Ward 1963: the merge that adds least to the sum of squares),
+    average, complete or single. Memory grows with the square of the number of leaves.
+    """
     return Tree(linkage(points, method=method))
 
 
 def is_nested(coarse: Sequence[int], fine: Sequence[int]) -> bool:
-    """Says whether every cluster of `fine` lies within one of `coarse`."""
+    """Says whether every cluster of `fine` lies within one of `coarse`.
+
+    >>> is_nested(coarse=[0, 0, 1], fine=[0, 1, 2])
+    True
+    """
     parents: dict[int, set[int]] = {}
     for parent, child in zip(coarse, fine, strict=True):
         parents.setdefault(child, set()).add(parent)
-    return all(len(found) == 1 for found in parents.values())
+    return all(len(above) == 1 for above in parents.values())
 
 
 def draw_tree(tree: Tree, levels: Sequence[int], name: str) -> Figure:
@@ -70,6 +84,7 @@ def draw_tree(tree: Tree, levels: Sequence[int], name: str) -> Figure:
         leaf_rotation=90,
         leaf_font_size=8,
     )
+    # The palette is scipy's global one: it is given back.
     set_link_color_palette(None)
     for level in levels:
         height = _height(heights, level)

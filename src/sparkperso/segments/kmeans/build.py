@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,10 @@ from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.segments.base.arrays import Members, UserPoints, as_frame
-from sparkperso.segments.base.lineage import Clusters, Lineage, follow
+from sparkperso.segments.base.lineage import Clusters, follow
 from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.outliers import fitted, fitted_of
-from sparkperso.segments.base.points import SEGMENT_ID, Centre
+from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.projection import project
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
@@ -42,6 +42,12 @@ def build_kmeans(
 ) -> SegmentationResult:
     """Returns the best k-means segmentation of the population; every candidate is recorded.
 
+    1. The gap statistic of a sample says whether there are clusters at all.
+    2. Each k is fitted on all users, or on a mini-batch of them where they are many.
+    3. The highest silhouette whose segments are large enough wins; of a batch, it moves on to all.
+    4. Everybody goes to the nearest centre; segments take the ids of those before that they follow.
+    5. Segments are described, named and drawn.
+
     Raises ConfigError for features that are not there and QualityGateError when there are too few
     users, or no candidate whose segments are all large enough.
     """
@@ -49,12 +55,12 @@ def build_kmeans(
     require_users(population.size, plan.name, plan.k_max, settings)
     with population.points(plan, settings) as points:
         gaps = _gaps(points, plan, settings)
-        tried = mini_batch(points, population.size, settings.driver_users)
-        matrix = points_in_driver(points if tried is None else tried)
+        batch = mini_batch(points, population.size, settings.driver_users)
+        matrix = points_in_driver(points if batch is None else batch)
         candidates = search_k(fitted_of(matrix, plan), plan, settings, recorder)
         smallest = max(plan.min_segment_share, settings.min_members / population.size)
         chosen = choose_candidate(candidates, smallest)
-        if tried is not None and isinstance(points, DataFrame):
+        if batch is not None and isinstance(points, DataFrame):
             with recorder.child(f"{chosen.name} on all users") as run:
                 chosen = fit_all(fitted(points, plan), plan, chosen)
                 run.log_metrics(chosen.figures())
@@ -63,10 +69,14 @@ def build_kmeans(
         centres, assigned = assign(points, chosen)
         if isinstance(assigned, DataFrame):
             assigned = assigned.persist()
-        lineage = _follow(assigned, len(centres), population, plan, settings)
-        ids = lineage.ids
-        members = named(assigned, ids)
-        scaled = scaled_centres(ids, centres, plan.features)
+        places = [str(number) for number in range(len(centres))]
+        new = Clusters(plan.name, places, assigned, population.scaled, plan.features)
+        lineage = follow(population.previous, new, settings.stability)
+        members = named(assigned, lineage.ids)
+        scaled = {
+            name: dict(zip(plan.features, centre, strict=True))
+            for name, centre in zip(lineage.ids, centres, strict=True)
+        }
         profiles = profile_segments(
             members, population, plan.profiled, plan.naming, scaled, labels=lineage.labels
         )
@@ -95,37 +105,25 @@ def build_kmeans(
 def _gaps(
     points: DataFrame | UserPoints, plan: KMeansSegmentation, settings: SegmentsConfig
 ) -> list[Gap]:
-    """The gaps of a sample of the users; none where it holds too few different ones."""
+    """The gaps of a sample of users, of at most one k more than is searched: the rule needs it."""
     if not plan.gap_references:
         return []
     _, sample = sample_points(points, plan.gap_users)
+    # More clusters than different points have no cost, and no logarithm of it.
     k_max = min(plan.k_max + 1, len(np.unique(sample, axis=0)))
     return gap_statistic(sample, k_max, plan.gap_references, settings.seed)
 
 
 def named(assigned: DataFrame | Members, ids: Sequence[str]) -> DataFrame | Members:
-    """Returns the rows of `search.assign` with the ids of the centres in the stead of places."""
+    """Returns the rows of `search.assign` with the ids of the centres in place of their numbers."""
     if isinstance(assigned, Members):
         return replace(assigned, names=ids)
     by_place = {str(place): name for place, name in enumerate(ids)}
     return assigned.withColumn(SEGMENT_ID, map_column(by_place, F.col(SEGMENT_ID)))
 
 
-def _follow(
-    assigned: DataFrame | Members,
-    count: int,
-    population: Population,
-    plan: KMeansSegmentation,
-    settings: SegmentsConfig,
-) -> Lineage:
-    """Returns the ids of the centres: those of the segments before, where they are alike."""
-    ids = [str(number) for number in range(count)]
-    found = Clusters(plan.name, ids, assigned, population.scaled, plan.features)
-    return follow(population.previous, found, settings.stability)
-
-
 def require_users(count: int, name: str, most: int, settings: SegmentsConfig) -> None:
-    """Raises QualityGateError with fewer users than the minimum, or not more than segments."""
+    """Raises QualityGateError with fewer than `min_users`, or not more users than segments."""
     needed = max(settings.min_users, most + 1)
     if count < needed:
         raise QualityGateError(
@@ -136,23 +134,17 @@ def require_users(count: int, name: str, most: int, settings: SegmentsConfig) ->
 
 
 def chosen_figures(chosen: Candidate) -> dict[str, float]:
-    """Returns the measures of the winner, as they are printed."""
+    """Returns the measures of the winner, as they are printed.
+
+    The silhouette is between -1 and 1, high is good; Davies-Bouldin 0 or more, low is good; the
+    cost a sum of squared distances in scaled features.
+    """
     metrics = chosen.metrics
     return {
         "k": len(chosen.centres),
         "silhouette": round(metrics.silhouette, 6),
         "davies_bouldin": round(metrics.davies_bouldin, 6),
         "cost": round(metrics.cost, 3),
-    }
-
-
-def scaled_centres(
-    ids: Sequence[str], centres: Sequence[Centre], features: Sequence[str]
-) -> Mapping[str, Mapping[str, float]]:
-    """Returns segment id → feature → coordinate of the centre."""
-    return {
-        name: dict(zip(features, centre, strict=True))
-        for name, centre in zip(ids, centres, strict=True)
     }
 
 

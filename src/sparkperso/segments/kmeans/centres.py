@@ -27,11 +27,13 @@ DIGITS = 9
 def best_centres(
     points: Points, plan: KMeansSegmentation, k: int, seed: int, starts: int
 ) -> tuple[Centre, ...]:
-    """Returns the centres of the least cost among `starts` starts (k-means++) on points (rows).
+    """Returns the centres of the least cost among `starts` starts on points (users, features).
 
-    The cost is the sum of squared distances to the nearest centre. There are fewer centres than k
-    where fewer points differ.
+    Starts are drawn by k-means++ (Arthur & Vassilvitskii 2007) and improved by Lloyd's steps:
+    scikit-learn's KMeans. The cost is the sum of squared distances to the nearest centre. There are
+    fewer centres than k where fewer points differ.
     """
+    # scikit-learn wants k points at least: where there are fewer they are repeated.
     fit = KMeans(k, n_init=starts, max_iter=plan.max_iter, tol=plan.tol, random_state=seed)
     with warnings.catch_warnings():
         # Fewer different points than centres: the surplus has no members, and is left out below.
@@ -46,15 +48,15 @@ def refine_centres(
 ) -> tuple[Centre, ...]:
     """Returns the centres that these become on all of (user_id, point), by Lloyd's steps.
 
-    Each step is one pass: everybody goes to the nearest centre, each centre to the mean of its
-    own. It ends when none moves further than `plan.tol`, after ROUNDS or `plan.max_iter` at most.
-    A centre that nobody is nearest to stays where it is.
+    Lloyd 1982; each step is one pass: everybody goes to the nearest centre, each centre to the mean
+    of its own. It ends when none moves further than `plan.tol`, after ROUNDS or `plan.max_iter` at
+    most. A centre that nobody is nearest to stays where it is.
     """
     for _ in range(min(ROUNDS, plan.max_iter)):
         means = cluster_means(with_nearest(points, centres), POINT, NEAREST)
-        found = {row[NEAREST]: row["mean"] for row in means.collect()}
+        mean_of = {row[NEAREST]: row["mean"] for row in means.collect()}
         moved = [
-            tuple(round(float(x), DIGITS) for x in found.get(place, centre))
+            tuple(round(float(x), DIGITS) for x in mean_of.get(place, centre))
             for place, centre in enumerate(centres)
         ]
         furthest = max(map(math.dist, moved, centres))

@@ -54,11 +54,11 @@ class Candidate:
 
     @property
     def smallest_share(self) -> float:
-        """Returns the share of users in the smallest segment."""
+        """Returns the share of users in the smallest segment, 0 to 1."""
         return min(self.metrics.sizes) / sum(self.metrics.sizes)
 
     def figures(self) -> dict[str, float]:
-        """Returns what is recorded of it."""
+        """Returns what is recorded of it; the time of its fit is in seconds."""
         return {
             "silhouette": self.metrics.silhouette,
             "davies_bouldin": self.metrics.davies_bouldin,
@@ -74,7 +74,8 @@ def search_k(
 ) -> list[Candidate]:
     """Returns a candidate for each k, in order; each is a child run of `recorder`.
 
-    Raises QualityGateError without points (rows).
+    `points` is (users, features). Raises QualityGateError without users, as when all are outliers
+    that the plan excludes.
     """
     if not len(points):
         raise QualityGateError(
@@ -98,9 +99,10 @@ def search_k(
 
 
 def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candidate:
-    """Returns the highest silhouette; of equal ones the smaller k.
+    """Returns the candidate of the highest silhouette (Rousseeuw 1987); of equals the smaller k.
 
-    Raises QualityGateError when no candidate has two segments or more, each large enough.
+    Raises QualityGateError when no candidate has two segments or more, each of at least `min_share`
+    of the users.
     """
     able = [c for c in candidates if len(c.centres) > 1 and c.smallest_share >= min_share]
     able = [c for c in able if math.isfinite(c.metrics.silhouette)]
@@ -118,24 +120,31 @@ def choose_candidate(candidates: Sequence[Candidate], min_share: float) -> Candi
 def fit_candidate(
     points: Points, plan: KMeansSegmentation, k: int, settings: SegmentsConfig
 ) -> Candidate:
-    """Returns the least cost of `settings.num_seeds` starts of one k, with its measures."""
+    """Returns the least cost of `settings.num_seeds` starts of one k, with its measures.
+
+    They are those of `evaluate.clustering`, over the points (users, features) that it was fitted
+    on.
+    """
     started = time.monotonic()
     centres = best_centres(points, plan, k, settings.seed, settings.num_seeds)
     metrics = array_metrics(points, nearest_centres(points, np.array(centres))[0])
-    found = _candidate(k, settings.seed, centres, metrics)
-    return replace(found, seconds=time.monotonic() - started)
+    candidate = _candidate(k, settings.seed, centres, metrics)
+    return replace(candidate, seconds=time.monotonic() - started)
 
 
-def fit_all(points: DataFrame, plan: KMeansSegmentation, found: Candidate) -> Candidate:
-    """Returns what a candidate that was found on some users becomes on all of them."""
+def fit_all(points: DataFrame, plan: KMeansSegmentation, candidate: Candidate) -> Candidate:
+    """Returns what a candidate that was fitted on some users becomes on all of them.
+
+    `points` is (user_id, point), one row per user. Centres are refined and measured anew.
+    """
     started = time.monotonic()
-    centres = refine_centres(points, found.centres, plan)
-    whole = measured(points, centres, found.k, found.seed)
+    centres = refine_centres(points, candidate.centres, plan)
+    whole = measured(points, centres, candidate.k, candidate.seed)
     return replace(whole, seconds=time.monotonic() - started)
 
 
 def measured(points: DataFrame, centres: Sequence[Centre], k: int, seed: int) -> Candidate:
-    """Returns centres, those that have members, with their measures."""
+    """Returns centres, those that have members, with their measures on (user_id, point)."""
     metrics = clustering_metrics(with_nearest(points, centres), POINT, NEAREST)
     return _candidate(k, seed, centres, metrics)
 
@@ -160,7 +169,7 @@ def assign(
 ) -> tuple[tuple[Centre, ...], DataFrame | Members]:
     """Returns a candidate's centres in their order, and (user_id, segment_id, distance) of all.
 
-    The segment_id is the place of the centre, as text.
+    One row per user. The segment_id is the place of the centre, as text; 0 is the largest segment.
     """
     centres = order_centres(candidate.centres, candidate.metrics.sizes)
     names = [str(n) for n in range(len(centres))]

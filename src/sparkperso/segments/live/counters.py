@@ -19,7 +19,9 @@ from sparkperso.segments.rules.measures import Measure, all_measures, flags_of, 
 from sparkperso.segments.rules.sequences import all_sequences, marks_of
 
 HOUR, TOLD, LAST_AT = "hour", "told", "last_at"
+"""Columns of the counters; `told` lists the events of sequences."""
 SHARED = ("item_id", "session_id")
+"""Fields that the events of a sequence may have in common."""
 KEYS = ("user_id", HOUR, VISIT)
 
 
@@ -39,7 +41,7 @@ class Counters:
 
 
 def counters_of(rules: Iterable[Condition]) -> Counters:
-    """Returns what a set of rules counts."""
+    """Returns what a set of rules counts: each number once, without its window."""
     known = list(rules)
     measures = all_measures(known)
     plain = dict.fromkeys(replace(measure, days=None) for measure in measures)
@@ -50,14 +52,15 @@ def counters_of(rules: Iterable[Condition]) -> Counters:
 def hourly(events: DataFrame, counted: Counters) -> DataFrame:
     """Returns (user_id, hour, visit, counters…, told, last_at) of events, endless ones too.
 
-    Nobody's events have a row for each hour, without a visit: they tell how late it is.
+    One row per user, hour and visit. Nobody's events have a row for each hour, without a visit:
+    they say how late it is.
 
     `told` lists the events of sequences: their time, what may be shared, and a flag for each
     sequence's first and then; `last_at` is the latest event's time, microseconds since 1970.
     """
     flag_of = flags_of(counted.counters)
     is_known = F.col("user_id").isNotNull()
-    kinds = {flag_of[measure.event_key]: measure.wanted for measure in counted.counters}
+    kinds = {flag_of[measure.event_key]: measure.events for measure in counted.counters}
     marks = {**kinds, **marks_of(counted.sequences)}
     narrow = events.select(
         "user_id",
@@ -77,12 +80,12 @@ def hourly(events: DataFrame, counted: Counters) -> DataFrame:
 
 def _counters(counted: Counters) -> list[Column]:
     flag_of = flags_of(counted.counters)
-    found = [
+    columns = [
         of_events(measure, F.col(flag_of[measure.event_key])).alias(name)
         for measure, name in counted.counters.items()
     ]
     if counted.sequences:
-        told = marks_of(counted.sequences)
-        one = F.struct(AT, *SHARED, *told)
-        found.append(F.collect_list(F.when(any_of(told), one)).alias(TOLD))
-    return found
+        marks = marks_of(counted.sequences)
+        one = F.struct(AT, *SHARED, *marks)
+        columns.append(F.collect_list(F.when(any_of(marks), one)).alias(TOLD))
+    return columns

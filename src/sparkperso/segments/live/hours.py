@@ -6,10 +6,9 @@ those of the start (SEED), counted from the events that there were: the two are 
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from sparkperso.rules.conditions import Sequence
 from sparkperso.segments.live.counters import HOUR, KEYS, LAST_AT, TOLD, Counters
 from sparkperso.segments.live.windows import of_hours
 from sparkperso.segments.rules.behaviour import VISIT, span
@@ -25,7 +24,10 @@ SLACK_DAYS = 2
 
 
 def settled(hours: DataFrame) -> DataFrame:
-    """Returns the seed's rows and, of every hour of a visit, the last one of the stream."""
+    """Returns the seed's rows and, of every hour of a visit, the last one of the stream.
+
+    At most two rows per user, hour and visit, which are to be added up.
+    """
     others = [name for name in hours.columns if name not in KEYS]
     last = F.max_by(F.struct(*others), BATCH).alias("last")
     is_seed = (F.col(BATCH) == SEED).alias("is_seed")
@@ -35,7 +37,7 @@ def settled(hours: DataFrame) -> DataFrame:
 def reach_of(counted: Counters, late_hours: float) -> float:
     """Returns how many days back an hour can still matter by itself, or change."""
     windows = [measure.days for measure in counted.measures if measure.days]
-    spans = [_reach(sequence) for sequence in counted.sequences.values()]
+    spans = [(s.in_last_days or 0) + s.within_days for s in counted.sequences.values()]
     return max([late_hours / 24, *windows, *spans]) + SLACK_DAYS
 
 
@@ -45,7 +47,8 @@ def folded(hours: DataFrame, counted: Counters, now: Column, days: float) -> Dat
     `now` is in microseconds since 1970. No window reaches back to that row; what has no window
     finds there the same numbers as in the rows that it stands for.
     """
-    ended = F.max(F.unix_micros(HOUR)).over(_visit())
+    # A visit is past when its last hour is: half of it must not be folded away.
+    ended = F.max(F.unix_micros(HOUR)).over(Window.partitionBy("user_id", VISIT))
     marked = hours.withColumn("is_past", F.col("user_id").isNotNull() & (ended < now - span(days)))
     past = marked.where("is_past")
     of_visit = [of_hours(m, F.col(name)).alias(name) for m, name in counted.counters.items()]
@@ -56,11 +59,3 @@ def folded(hours: DataFrame, counted: Counters, now: Column, days: float) -> Dat
     one = visits.groupBy("user_id").agg(*of_person, *shared)
     row = one.withColumns({VISIT: F.lit(PAST), BATCH: F.lit(SEED)})
     return marked.where("NOT is_past").select(*hours.columns).unionByName(row)
-
-
-def _visit() -> WindowSpec:
-    return Window.partitionBy("user_id", VISIT)
-
-
-def _reach(sequence: Sequence) -> float:
-    return (sequence.in_last_days or 0) + sequence.within_days

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.rules.conditions import Condition
 from sparkperso.segments.live.counters import Counters
-from sparkperso.segments.live.windows import NOW, numbers, told_sequences
+from sparkperso.segments.live.windows import NOW, followed_sequences, numbers
 from sparkperso.segments.rules.compile import Names
 from sparkperso.segments.rules.members import held_by
 
@@ -17,7 +17,7 @@ from sparkperso.segments.rules.members import held_by
 def matching_rules(
     attributes: DataFrame, hours: DataFrame, rules: Mapping[str, Condition], counted: Counters
 ) -> DataFrame:
-    """Returns (user_id, keys) as `fulfilled` does, of the users in `attributes`.
+    """Returns (user_id, keys) as `fulfilled` does, one row per user in `attributes`.
 
     `attributes` is what `known_attributes` gives, `hours` what `hourly` gives, both with the column
     `now`; none of it is later than that.
@@ -26,5 +26,5 @@ def matching_rules(
     if counted.measures:
         facts = facts.join(numbers(hours, counted), on="user_id", how="left")
     if counted.sequences:
-        facts = facts.join(told_sequences(hours, counted), on="user_id", how="left")
+        facts = facts.join(followed_sequences(hours, counted), on="user_id", how="left")
     return held_by(facts, rules, Names(counted.measures, counted.sequences, F.col(NOW)))

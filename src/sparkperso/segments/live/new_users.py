@@ -26,8 +26,12 @@ class Centres:
 
 
 def nearest(scaled: DataFrame, plan: KMeansSegmentation, centres: Centres) -> DataFrame:
-    """Returns (user_id, segment_id, label, distance) of rows of gold/user_features_scaled."""
+    """Returns (user_id, segment_id, label, distance), one row per row of `scaled`.
+
+    `scaled` are rows of gold/user_features_scaled, by the scaler of `centres`. The distance is
+    Euclidean in scaled features; outliers are clipped where the plan says so.
+    """
     points = as_points(clipped(scaled, plan), plan.features)
     coordinates = [tuple(point[name] for name in plan.features) for point in centres.points]
-    found = assign_nearest(points, coordinates, list(centres.labels))
-    return found.withColumn("label", map_column(centres.labels, F.col(SEGMENT_ID)))
+    placed = assign_nearest(points, coordinates, list(centres.labels))
+    return placed.withColumn("label", map_column(centres.labels, F.col(SEGMENT_ID)))

@@ -14,7 +14,7 @@ from sparkperso.segments.live.counters import Counters, counters_of
 from sparkperso.segments.rules.build import segment_id
 
 EVERY_EVENT = Count(count=EventFilter(), at_least=0)
-"""Counted whatever the rules ask for: it shows who is there, and how late it is."""
+"""Counted whatever the rules compare: it shows who is there, and how late it is."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class LiveRules:
     counted: Counters
 
     def fingerprint(self, *others: str | float) -> str:
-        """Returns a name of the rules and of what else counters depend on."""
+        """Returns twelve hexadecimal digits of the rules and of what else counters depend on."""
         known = [(name, rule.model_dump_json()) for name, rule in self.rules.items()]
         return short_hash(json.dumps([*known, *others]), 12)
 
 
 def live_rules(plans: Iterable[RuleSegmentation]) -> LiveRules:
-    """Returns the rules of several segmentations."""
+    """Returns the rules of several segmentations as one set, by segment id.
+
+    The number of events is counted live, where a rule compares the feature `n_events`.
+    """
     named = [(plan, key, rule) for plan in plans for key, rule in plan.rules.items()]
     rules = {segment_id(p, key): rewrite(rule.when, _live_in(p)) for p, key, rule in named}
     return LiveRules(

@@ -18,7 +18,7 @@ NOW = "now"
 
 
 def numbers(hours: DataFrame, counted: Counters) -> DataFrame:
-    """Returns (user_id, one column per measure), as `behaviour` does from events.
+    """Returns (user_id, one column per measure), one row per user, as `behaviour` does from events.
 
     `hours` has one row per person, hour and visit, or several that are to be added up, and `now`;
     hours after it must not be in it.
@@ -29,8 +29,8 @@ def numbers(hours: DataFrame, counted: Counters) -> DataFrame:
     return with_rounded_sums(visits.groupBy("user_id").agg(*sums), counted.measures)
 
 
-def told_sequences(hours: DataFrame, counted: Counters) -> DataFrame:
-    """Returns (user_id, one boolean per sequence), as `followed` does from events."""
+def followed_sequences(hours: DataFrame, counted: Counters) -> DataFrame:
+    """Returns (user_id, one boolean per sequence), one row per user, as `followed` does."""
     events = hours.select("user_id", NOW, F.inline(TOLD))
     return tell(events, counted.sequences, F.col(NOW))
 

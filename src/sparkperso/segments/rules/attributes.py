@@ -17,23 +17,24 @@ TRAITS = "_traits"
 
 
 def attributes(
-    features: DataFrame, persons: Persons, wanted: Collection[str], as_of: datetime
+    features: DataFrame, persons: Persons, names: Collection[str], as_of: datetime
 ) -> DataFrame:
-    """Returns (user_id, a column per wanted attribute, named as it is) of the users in `features`.
+    """Returns (user_id, a column per attribute of `names`), one row per user in `features`.
 
     `features` are rows of gold/user_features; what is known of persons beside them is that of
-    `sparkperso.users.persons`.
+    `sparkperso.users.persons`. Null where an attribute is not known; the age is in whole years.
     """
     users = features
-    traits = {name for name in map(trait_of, wanted) if name}
+    traits = {name for name in map(trait_of, names) if name}
     if traits:
-        said = persons.traits(traits, as_of).withColumnRenamed("traits", TRAITS)
-        users = users.join(said, on="user_id", how="left")
+        declared = persons.traits(traits, as_of).withColumnRenamed("traits", TRAITS)
+        users = users.join(declared, on="user_id", how="left")
+    # A fact is only looked up when an attribute needs it: each costs a pass over the events.
     needs = {BIRTH_YEAR: {AGE, BIRTH_YEAR}, COUNTRY: {COUNTRY}}
-    facts = [name for name, asking in needs.items() if asking & set(wanted)]
+    facts = [fact for fact, needed_by in needs.items() if needed_by & set(names)]
     if facts:
         users = users.join(persons.facts(as_of, facts), on="user_id", how="left")
-    columns = [_value(name, as_of).alias(name) for name in sorted(wanted)]
+    columns = [_value(name, as_of).alias(name) for name in sorted(names)]
     return users.select("user_id", *columns)
 
 
@@ -51,7 +52,9 @@ def _main_device() -> Column:
     """The device of the largest share of events; of equals, the first of DEVICES."""
     shares = [F.col(f"share_{device}") for device in DEVICES]
     largest = F.greatest(*shares)
-    found = F.lit(None).cast("string")
+    device_type = F.lit(None).cast("string")
+    # Backwards, so that the first of equal devices is asked first.
     for device, share in reversed(list(zip(DEVICES, shares, strict=True))):
-        found = F.when((share == largest) & (largest > 0), F.lit(device)).otherwise(found)
-    return found
+        is_main = (share == largest) & (largest > 0)
+        device_type = F.when(is_main, F.lit(device)).otherwise(device_type)
+    return device_type

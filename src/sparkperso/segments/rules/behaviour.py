@@ -27,7 +27,9 @@ DAY, HOUR = 86_400_000_000, 3_600_000_000
 def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetime) -> DataFrame:
     """Returns (user_id, one column per measure) of users with an event that any rule counts.
 
-    One pass over the events. Where visits are counted, numbers are added up per visit first.
+    One row per user, from one pass over the events. Where visits are counted, numbers are added up
+    per visit first. Null, or 0 for a count, where nothing matches; times are microseconds since
+    1970.
     """
     flags = flags_of(measures)
     narrow = _narrow(events, measures, flags, as_of)
@@ -42,30 +44,31 @@ def behaviour(events: DataFrame, measures: Mapping[Measure, str], as_of: datetim
 
 
 def since(measure: Measure, as_of: datetime) -> Column:
-    """Returns whether an event lies in the measure's window, which ends with the frame."""
+    """Returns whether an event lies in the measure's window, which ends with `as_of`."""
     start = measure.start(as_of)
     return F.lit(True) if start is None else F.col(AT) >= micros(start)
 
 
 def micros(moment: datetime) -> Column:
-    """Returns a time as microseconds since 1970."""
+    """Returns a time as a literal of microseconds since 1970."""
     return F.unix_micros(instant(moment))
 
 
 def visit_key() -> Column:
-    """Returns what makes events one visit: their session, else their hour."""
+    """Returns what makes events of a person one visit: their session, else their hour (UTC)."""
     return F.coalesce("session_id", F.date_trunc("hour", "timestamp").cast("string"))
 
 
 def span(days: float) -> Column:
-    """Returns a number of days in microseconds."""
+    """Returns a number of days in microseconds, as a literal."""
     return F.lit(timedelta(days=days) // timedelta(microseconds=1))
 
 
 def start_of(now: Column, days: float) -> Column:
     """Returns where a window of `days` before `now` begins, both in microseconds since 1970.
 
-    The same as `rules.evaluate.window_start`.
+    Full hours, by the same steps as `rules.evaluate.window_start`, so that counters of hours tell
+    the same.
     """
     start = now - F.pmod(now, F.lit(HOUR)) - span(days)
     return start - F.pmod(start, F.lit(HOUR))
@@ -79,17 +82,17 @@ def until(events: DataFrame, as_of: datetime, first: datetime | None = None) -> 
 
 def earliest(starts: Iterable[datetime | None]) -> datetime | None:
     """Returns the first of several starts; None when one of them has none."""
-    found = list(starts)
-    known = [start for start in found if start is not None]
-    return min(known) if known and len(known) == len(found) else None
+    each = list(starts)
+    bounded = [start for start in each if start is not None]
+    return min(bounded) if bounded and len(bounded) == len(each) else None
 
 
 def _narrow(
     events: DataFrame, measures: Mapping[Measure, str], flags: Mapping[str, str], as_of: datetime
 ) -> DataFrame:
     """The events that any measure counts, with a flag for each kind of events."""
-    wanted = {flags[measure.event_key]: fits(measure.wanted) for measure in measures}
+    kinds = {flags[measure.event_key]: fits(measure.events) for measure in measures}
     known = until(events, as_of, earliest(measure.start(as_of) for measure in measures))
     columns = [F.unix_micros("timestamp").alias(AT), "value", visit_key().alias(VISIT)]
-    narrow = known.select("user_id", *columns, *(fit.alias(name) for name, fit in wanted.items()))
-    return narrow.where(any_of(wanted))
+    narrow = known.select("user_id", *columns, *(fit.alias(name) for name, fit in kinds.items()))
+    return narrow.where(any_of(kinds))

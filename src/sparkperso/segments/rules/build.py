@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,7 +18,7 @@ from sparkperso.segments.base.result import SegmentationResult
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.rules.members import KEYS, People, fulfilled
-from sparkperso.segments.rules.overlaps import Overlap, overlaps, overlaps_of
+from sparkperso.segments.rules.overlaps import overlaps, overlaps_of
 from sparkperso.segments.rules.plots import draw_overlaps
 
 
@@ -32,18 +30,19 @@ def build_rules(
 ) -> SegmentationResult:
     """Returns the people of every rule; they are cached until the result is released.
 
-    Raises ConfigError for features that are not there.
+    Members are one row per (user_id, segment_id), without a distance; somebody may be in several
+    segments. Raises ConfigError for features that are not there and JobError without events.
     """
     population.require(plan.profiled)
-    held = hold(population, plan)
+    matches = rule_matches(population, plan)
     members: DataFrame | Members
     if population.users:
-        members = members_in(population.users, held, plan)
+        members = members_in(population.users, matches, plan)
         shared = overlaps_of(members, list(plan.rules))
     else:
-        held = held.persist()
-        shared = overlaps(held, list(plan.rules))
-        members = members_of(held, plan)
+        matches = matches.persist()
+        shared = overlaps(matches, list(plan.rules))
+        members = members_of(matches, plan)
     labels = {segment_id(plan, key): rule.label or key for key, rule in plan.rules.items()}
     profiles = profile_segments(
         members,
@@ -56,7 +55,9 @@ def build_rules(
     drawn = {"overlaps.png": draw_overlaps(shared, plan.name, settings.min_members)}
     if profiles:
         drawn["profiles.png"] = plots.draw_profiles(profiles, plan.naming, plan.name)
-    table = _as_table(shared, settings.min_members)
+    table: dict[str, dict[str, str]] = {}
+    for overlap in shared:
+        table.setdefault(overlap.first, {})[overlap.second] = overlap.shown(settings.min_members)
     recorder.log_dict(table, "overlaps.json")
     return SegmentationResult(
         segmentation=plan.name,
@@ -67,21 +68,24 @@ def build_rules(
         figures={"rules": len(plan.rules), "users": population.size},
         document={"overlaps": table},
         pictures=drawn,
-        cached=() if population.users else (held,),
+        cached=() if population.users else (matches,),
     )
 
 
-def hold(population: Population, plan: RuleSegmentation) -> DataFrame:
-    """Returns (user_id, keys) of everybody in the population."""
+def rule_matches(population: Population, plan: RuleSegmentation) -> DataFrame:
+    """Returns (user_id, keys) of everybody in the population, one row per user.
+
+    Raises JobError where the population comes without events.
+    """
     if population.persons is None:
         raise JobError("Rules look at silver/events", "There are none", "Ingest events first")
     people = People(population.raw, population.persons, aware(population.as_of))
     return fulfilled(people, {key: rule.when for key, rule in plan.rules.items()})
 
 
-def members_of(held: DataFrame, plan: RuleSegmentation) -> DataFrame:
-    """Returns (user_id, segment_id, distance) of (user_id, keys)."""
-    each = held.select("user_id", F.explode(KEYS).alias("key"))
+def members_of(matches: DataFrame, plan: RuleSegmentation) -> DataFrame:
+    """Returns (user_id, segment_id, distance) of (user_id, keys); the distance is null."""
+    each = matches.select("user_id", F.explode(KEYS).alias("key"))
     return each.select(
         "user_id",
         F.concat(F.lit(f"{plan.name}-"), "key").alias(SEGMENT_ID),
@@ -89,11 +93,11 @@ def members_of(held: DataFrame, plan: RuleSegmentation) -> DataFrame:
     )
 
 
-def members_in(users: Users, held: DataFrame, plan: RuleSegmentation) -> Members:
+def members_in(users: Users, matches: DataFrame, plan: RuleSegmentation) -> Members:
     """Returns the members of (user_id, keys) in memory, of the rules in their order."""
     places = {key: place for place, key in enumerate(plan.rules)}
     rows = sorted(
-        (users.places[user], places[key]) for user, keys in held.collect() for key in keys
+        (users.places[user], places[key]) for user, keys in matches.collect() for key in keys
     )
     at, segments = np.array(rows, dtype=np.int64).reshape(-1, 2).T
     return Members(users, at, segments, [segment_id(plan, key) for key in plan.rules])
@@ -102,10 +106,3 @@ def members_in(users: Users, held: DataFrame, plan: RuleSegmentation) -> Members
 def segment_id(plan: RuleSegmentation, key: str) -> str:
     """Returns the id of a rule's segment."""
     return f"{plan.name}-{key}"
-
-
-def _as_table(shared: Sequence[Overlap], floor: int) -> Mapping[str, Mapping[str, str]]:
-    table: dict[str, dict[str, str]] = {}
-    for overlap in shared:
-        table.setdefault(overlap.first, {})[overlap.second] = overlap.shown(floor)
-    return table

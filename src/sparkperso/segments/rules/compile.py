@@ -35,7 +35,10 @@ class Names:
 
 
 def compile_rules(rules: Mapping[str, c.Condition], names: Names) -> dict[str, Column]:
-    """Returns a boolean Column for each rule, in an order that references allow; never null."""
+    """Returns a boolean Column for each rule, never null; a rule may refer to those before it.
+
+    `rules` come in the order of `rules.traverse.order_of`.
+    """
     done: dict[str, Column] = {}
     for key, condition in rules.items():
         done[key] = compile_condition(condition, names, done)
@@ -43,7 +46,11 @@ def compile_rules(rules: Mapping[str, c.Condition], names: Names) -> dict[str, C
 
 
 def compile_condition(condition: c.Condition, names: Names, others: Mapping[str, Column]) -> Column:
-    """Returns whether the condition holds for a row; never null."""
+    """Returns whether the condition holds for a row; never null.
+
+    What is not known fulfils no comparison, so `not` of it holds. `others` are the Columns of rules
+    that it may refer to.
+    """
     if isinstance(condition, c.All | c.Either):
         parts = condition.all if isinstance(condition, c.All) else condition.any
         join = Column.__and__ if isinstance(condition, c.All) else Column.__or__
@@ -64,9 +71,14 @@ def _leaf(condition: Any, names: Names) -> Column:
     if isinstance(condition, c.Attribute):
         return _attribute(condition)
     if isinstance(condition, c.SequenceCondition):
-        wanted = condition.sequence
-        return F.col(next(name for name, known in names.sequences.items() if known == wanted))
-    return _compared(_measured(condition, names), condition)
+        sequence = condition.sequence
+        return F.col(next(name for name, known in names.sequences.items() if known == sequence))
+    columns = [F.col(names.measures[measure]) for measure in measures_of(condition)]
+    if measures_of(condition)[0].kind == LAST:
+        # Null without such events: nobody has waited any number of days for nothing.
+        return _compared((names.now - columns[0]) / F.lit(DAY), condition)
+    counts = [F.coalesce(column, F.lit(0)) for column in columns]
+    return _compared(reduce(Column.__add__, counts), condition)
 
 
 def _attribute(condition: c.Attribute) -> Column:
@@ -79,19 +91,10 @@ def _attribute(condition: c.Attribute) -> Column:
             is_in.append(value.isNull() | ~value.isin(*condition.none_of))
         return reduce(Column.__and__, is_in)
     if trait_of(condition.attribute) or ATTRIBUTES[condition.attribute] == TEXT:
+        # A text that is no number compares with nothing; a plain cast would end the job (ANSI).
         value = value.try_cast("double")
     return _compared(value, condition)
 
 
 def _compared(value: Column, bounds: c.Comparison) -> Column:
-    found = [COMPARE[name](value, bound) for name, bound in bounds.bounds.items()]
-    return reduce(Column.__and__, found)
-
-
-def _measured(condition: c.MeasureCondition, names: Names) -> Column:
-    """A number of the row; 0 for people without such events, but null for the days since."""
-    columns = [F.col(names.measures[measure]) for measure in measures_of(condition)]
-    kind = measures_of(condition)[0].kind
-    if kind == LAST:
-        return (names.now - columns[0]) / F.lit(DAY)
-    return reduce(Column.__add__, [F.coalesce(column, F.lit(0)) for column in columns])
+    return reduce(Column.__and__, [COMPARE[name](value, b) for name, b in bounds.bounds.items()])

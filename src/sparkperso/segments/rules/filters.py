@@ -15,7 +15,10 @@ COLUMNS = ("event_type", "channel", "item_id", *CONTEXT)
 
 
 def fits(wanted: EventFilter) -> Column:
-    """Returns whether an event is of a kind; never null."""
+    """Returns whether an event of silver/events is of a kind: all parts of the filter hold.
+
+    Never null; a filter without parts fits every event.
+    """
     parts = [_column(name).isin(*values) for name in COLUMNS if (values := getattr(wanted, name))]
     parts += [_metadata(key).isin(*values) for key, values in sorted(wanted.metadata.items())]
     parts += [_metadata(key) != "" for key in wanted.not_empty]

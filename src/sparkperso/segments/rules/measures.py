@@ -34,23 +34,23 @@ class Measure:
         return None if self.days is None else window_start(as_of, self.days)
 
     @property
-    def wanted(self) -> c.EventFilter:
+    def events(self) -> c.EventFilter:
         """Returns the kind of events."""
         return c.EventFilter.model_validate_json(self.event_key)
 
 
 def measures_of(condition: c.MeasureCondition) -> list[Measure]:
-    """Returns what a condition measures: one number, or one for each product feature."""
+    """Returns what a condition measures: one number, or one for each product feature it names."""
     if isinstance(condition, c.Uses):
         kinds = [c.EventFilter(metadata={"feature": (name,)}) for name in condition.uses]
         return [Measure(USED, kind.model_dump_json(), condition.within_days) for kind in kinds]
     kind = next(name for name in (COUNT, SUM, VISITS, LAST) if name in type(condition).model_fields)
-    wanted: c.EventFilter = getattr(condition, kind)
-    return [Measure(kind, wanted.model_dump_json(), condition.within_days)]
+    events: c.EventFilter = getattr(condition, kind)
+    return [Measure(kind, events.model_dump_json(), condition.within_days)]
 
 
 def all_measures(conditions: Iterable[c.Condition]) -> dict[Measure, str]:
-    """Returns every number of the conditions, and the column that it gets."""
+    """Returns every number of the conditions, each once, and the column (`m0`, `m1`, …) it gets."""
     parts = [part for condition in conditions for part in parts_of(condition)]
     measured = [part for part in parts if isinstance(part, c.MeasureCondition)]
     found = dict.fromkeys(measure for part in measured for measure in measures_of(part))
@@ -64,27 +64,29 @@ def flags_of(measures: Iterable[Measure]) -> dict[str, str]:
 
 
 def of_events(measure: Measure, matches: Column) -> Column:
-    """Returns the aggregate over events, of those that match: `at` is their time, `value` theirs.
+    """Returns the aggregate over the events of a visit that match, of columns `at` and `value`.
 
-    Times are microseconds since 1970. Null where there is nothing, 0 for a count.
+    `at` is microseconds since 1970, `value` in currency. Null where there is nothing, 0 for a
+    count.
     """
     if measure.kind == COUNT:
         return F.count_if(matches)
-    if measure.kind in (SUM, LAST):
-        return (F.sum if measure.kind == SUM else F.max)(
-            F.when(matches, F.col("value" if measure.kind == SUM else "at"))
-        )
+    if measure.kind == SUM:
+        return F.sum(F.when(matches, F.col("value")))
+    if measure.kind == LAST:
+        return F.max(F.when(matches, F.col("at")))
+    # Of visits and uses it only matters whether there was one.
     return F.max(F.when(matches, F.lit(1).cast("bigint")))
 
 
 def of_visits(measure: Measure, column: str) -> Column:
-    """Returns the aggregate over a person's visits of what `of_events` gave for each."""
+    """Returns the aggregate over a person's visits of what `of_events` gave for each visit."""
     return F.max(column) if measure.kind in (LAST, USED) else F.sum(column)
 
 
 def with_rounded_sums(numbers: DataFrame, measures: Mapping[Measure, str]) -> DataFrame:
     """Returns the numbers with their sums rounded, so that the order of adding does not show."""
     sums = [name for measure, name in measures.items() if measure.kind == SUM]
-    return (
-        numbers.withColumns({name: F.round(name, DECIMALS) for name in sums}) if sums else numbers
-    )
+    if not sums:
+        return numbers
+    return numbers.withColumns({name: F.round(name, DECIMALS) for name in sums})

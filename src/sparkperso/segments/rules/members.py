@@ -24,7 +24,7 @@ KEYS = "keys"
 
 @dataclass(frozen=True)
 class People:
-    """What rules are asked about: everybody in `features`, as of one time."""
+    """Those whom rules judge: everybody in `features`, as of one time."""
 
     features: DataFrame
     """Rows of gold/user_features, one per user."""
@@ -39,27 +39,34 @@ class People:
 
 
 def fulfilled(people: People, rules: Mapping[str, Condition]) -> DataFrame:
-    """Returns (user_id, keys): the keys of the rules that hold for each user, in their order."""
+    """Returns (user_id, keys), one row per user: the keys of the rules that hold, in their order.
+
+    1. Attributes of each user: features, declared traits, country and age.
+    2. Numbers of their events, for all rules in one pass.
+    3. Sequences of their events, with a sort for each field that sequences share.
+    4. Each rule is one boolean Column over these.
+    """
     names = Names(all_measures(rules.values()), all_sequences(rules.values()), micros(people.as_of))
     facts = known_attributes(people, rules)
     if names.measures:
         numbers = behaviour(people.events, names.measures, people.as_of)
         facts = facts.join(numbers, on="user_id", how="left")
     if names.sequences:
-        told = followed(people.events, names.sequences, people.as_of)
-        facts = facts.join(told, on="user_id", how="left")
+        sequences = followed(people.events, names.sequences, people.as_of)
+        facts = facts.join(sequences, on="user_id", how="left")
     return held_by(facts, rules, names)
 
 
 def known_attributes(people: People, rules: Mapping[str, Condition]) -> DataFrame:
     """Returns (user_id, a column per attribute that the rules ask for), one row per user."""
-    wanted = sorted({name for condition in rules.values() for name in attributes_of(condition)})
-    found = attributes(people.features, people.persons, wanted, people.as_of)
-    return found.select("user_id", *(F.col(f"`{n}`").alias(attribute_column(n)) for n in wanted))
+    names = sorted({name for condition in rules.values() for name in attributes_of(condition)})
+    known = attributes(people.features, people.persons, names, people.as_of)
+    # In backticks: the name of a trait has a dot.
+    return known.select("user_id", *(F.col(f"`{n}`").alias(attribute_column(n)) for n in names))
 
 
 def held_by(facts: DataFrame, rules: Mapping[str, Condition], names: Names) -> DataFrame:
-    """Returns (user_id, keys) of rows of attributes, measures and sequences."""
-    holding = compile_rules({key: rules[key] for key in order_of(rules)}, names)
-    keys = F.array(*[F.when(holding[key], F.lit(key)) for key in rules])
+    """Returns (user_id, keys) of rows of attributes, measures and sequences, one row per user."""
+    holds = compile_rules({key: rules[key] for key in order_of(rules)}, names)
+    keys = F.array(*[F.when(holds[key], F.lit(key)) for key in rules])
     return facts.select("user_id", F.array_compact(keys).alias(KEYS))

@@ -23,14 +23,18 @@ class Overlap:
     size: int
 
     def shown(self, floor: int) -> str:
-        """Returns the size as it may be shown: of fewer than `floor` people only that much."""
+        """Returns the size as it may be shown: below `floor` people only that it is.
+
+        >>> Overlap("new", "loyal", 3).shown(5)
+        '<5'
+        """
         return f"<{floor}" if 0 < self.size < floor else f"{self.size:,}"
 
 
 def overlaps(members: DataFrame, keys: Sequence[str]) -> list[Overlap]:
-    """Returns every pair of segments (user_id, keys), itself included, in the order of `keys`.
+    """Returns every pair of segments, itself included, of (user_id, keys), in the order of `keys`.
 
-    The result has a row per pair of segments, whatever the number of users.
+    A row per pair of segments is collected, whatever the number of users.
     """
     first = members.select(KEYS, F.explode(KEYS).alias("first"))
     pairs = first.select("first", F.explode(KEYS).alias("second"))

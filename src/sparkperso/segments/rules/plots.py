@@ -12,7 +12,10 @@ from sparkperso.segments.rules.overlaps import Overlap
 
 
 def draw_overlaps(shared: Sequence[Overlap], name: str, floor: int) -> Figure:
-    """Returns segments × segments: the share of the row's people who are in the column's too."""
+    """Returns segments × segments: the share of the row's people who are in the column's too.
+
+    Numbers of fewer than `floor` people are not printed.
+    """
     keys = list(dict.fromkeys(overlap.first for overlap in shared))
     place = {key: number for number, key in enumerate(keys)}
     counts = np.zeros((len(keys), len(keys)))

@@ -28,7 +28,7 @@ def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
 
 
 def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
-    """Returns (user_id, one boolean per sequence) of users with an event of any of them."""
+    """Returns (user_id, one boolean per sequence), one row per user with an event of one."""
     known = until(events, as_of, earliest(_start(s, as_of) for s in sequences.values()))
     narrow = known.select(
         "user_id",
@@ -40,30 +40,30 @@ def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: dateti
 
 
 def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
-    """Returns the kinds of events that sequences are told by, and the flag that marks each."""
+    """Returns the kinds of events that sequences consist of, and the flag that marks each."""
     firsts = {f"first_{name}": sequence.first for name, sequence in sequences.items()}
     return firsts | {f"then_{name}": sequence.then for name, sequence in sequences.items()}
 
 
 def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], now: Column) -> DataFrame:
-    """Returns the same as `followed`, of events that are marked already.
+    """Returns what `followed` does, of events that are marked already.
 
     `now` and the `at` of `narrow` are microseconds since 1970; `narrow` has user_id, what sequences
     share, and `first_<name>` and `then_<name>` of each. Sequences that share the same field are
-    told by one sort of their events.
+    evaluated by one sort of their events.
     """
     by_field: dict[str, dict[str, Sequence]] = {}
     for name, sequence in sequences.items():
         by_field.setdefault(sequence.same or "", {})[name] = sequence
-    frames = [_of_field(narrow, mine, field, now) for field, mine in sorted(by_field.items())]
+    frames = [_of_field(narrow, group, field, now) for field, group in sorted(by_field.items())]
     return reduce(lambda a, b: a.join(b, on="user_id", how="full_outer"), frames)
 
 
 def _of_field(
     narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, now: Column
 ) -> DataFrame:
-    mine = narrow.where(any_of(marks_of(sequences)))
-    mine = mine.where(F.col(field).isNotNull()) if field else mine
+    marked = narrow.where(any_of(marks_of(sequences)))
+    marked = marked.where(F.col(field).isNotNull()) if field else marked
     keys = ["user_id", field] if field else ["user_id"]
     # Rows of later moments only: what happens at the same moment does not follow.
     later = Window.partitionBy(*keys).orderBy(AT).rangeBetween(1, Window.unboundedFollowing)
@@ -71,18 +71,20 @@ def _of_field(
         f"next_{name}": F.min(F.when(F.col(f"then_{name}"), F.col(AT))).over(later)
         for name in sequences
     }
-    marked = mine.withColumns(next_then)
-    return marked.groupBy("user_id").agg(
-        *(F.max(_is_one(s, n, now)).alias(n) for n, s in sequences.items())
+    return (
+        marked.withColumns(next_then)
+        .groupBy("user_id")
+        .agg(*(F.max(_is_one(s, n, now)).alias(n) for n, s in sequences.items()))
     )
 
 
 def _is_one(sequence: Sequence, name: str, now: Column) -> Column:
-    """Whether an event is the first of a sequence that came about."""
+    """Whether an event is the first of a sequence that came about, or failed to in its time."""
     reach = span(sequence.within_days)
     happened = F.coalesce(F.col(f"next_{name}") <= F.col(AT) + reach, F.lit(False))
     is_one = F.col(f"first_{name}") & (happened if sequence.happens else ~happened)
     if not sequence.happens:
+        # What has not followed yet may still follow until the time is up.
         is_one &= F.col(AT) <= now - reach
     back = sequence.in_last_days
     return is_one if back is None else is_one & (F.col(AT) >= start_of(now, back))

@@ -22,7 +22,10 @@ NARROW = 0.004
 def draw_sizes(
     trends: Mapping[str, Mapping[datetime, int]], labels: Mapping[str, str], name: str
 ) -> Figure:
-    """Returns the sizes of segments (id → time → users) as lines over time."""
+    """Returns the sizes of segments (id → time → users) as lines over time.
+
+    `labels` name the segments, those without one by their id.
+    """
     figure = Figure(figsize=(9.5, 5.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for number, (segment, trend) in enumerate(sorted(trends.items())):
@@ -48,7 +51,10 @@ def _dates(trend: Mapping[datetime, int]) -> NDArray[np.datetime64]:
 def draw_flows(
     flows: Mapping[tuple[str, str], int], labels: Mapping[str, str], name: str
 ) -> Figure:
-    """Returns (before, now) → users as bands from the segments before to those now."""
+    """Returns (before, now) → users as bands from the segments before to those now.
+
+    Heights are shares of the users known both times; flows of less than NARROW are not drawn.
+    """
     figure = Figure(figsize=(9.5, 6.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     total = sum(flows.values())
@@ -82,13 +88,13 @@ def draw_flows(
 def _stack(flows: Mapping[tuple[str, str], int], ids: list[str], side: int) -> dict[str, float]:
     """Returns where each segment of a side begins, from the bottom up."""
     total, at = sum(flows.values()), 0.0
-    found: dict[str, float] = {}
+    bottoms: dict[str, float] = {}
     for segment in reversed(ids):
         size = _size(flows, segment, side)
         if size:
-            found[segment] = at
+            bottoms[segment] = at
             at += size / total + GAP
-    return found
+    return bottoms
 
 
 def _size(flows: Mapping[tuple[str, str], int], segment: str, side: int) -> int:
@@ -98,5 +104,6 @@ def _size(flows: Mapping[tuple[str, str], int], segment: str, side: int) -> int:
 def _band(axes: Axes, shape: tuple[float, float, float], colour: str) -> None:
     start, end, height = shape
     x = np.linspace(0, 1, 60)
+    # Smoothstep: the band leaves and arrives level.
     curve = start + (end - start) * (3 * x**2 - 2 * x**3)
     axes.fill_between(x, curve, curve + height, color=colour, alpha=0.4, linewidth=0)

@@ -27,7 +27,7 @@ from sparkperso.segments.describe.statistics import distinguishing
 
 @dataclass(frozen=True)
 class Stamp:
-    """Which run wrote the rows, when, and how far it looked."""
+    """Which run wrote the rows, when, and how far it looked; times in UTC."""
 
     model_version: str
     assigned_at: datetime
@@ -70,7 +70,8 @@ def membership_changes(
 def membership(history: DataFrame) -> DataFrame:
     """Returns (user_id, segment_id, segmentation, label) of those whose last change was to enter.
 
-    The last one, not the sum: a stream and a batch run may have told of the same change.
+    One row per (user_id, segment_id). The last change, not the sum: a stream and a batch run may
+    both have written the same one.
     """
     latest = F.max_by(F.struct("change", "label"), F.struct("assigned_at", "as_of", "change"))
     last = history.groupBy(USER_ID, SEGMENT_ID, "segmentation").agg(latest.alias("last"))
@@ -79,9 +80,10 @@ def membership(history: DataFrame) -> DataFrame:
 
 
 def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
-    """Returns (user_id, segment_id, segmentation, label, change) of two memberships.
+    """Returns (user_id, segment_id, segmentation, label, change), one row per entry or exit.
 
-    Both hold (user_id, segment_id, segmentation, label), each user once in a segment.
+    `before` and `now` hold (user_id, segment_id, segmentation, label), each user once in a segment;
+    the change is `entered` or `left`.
     """
     key = [USER_ID, SEGMENT_ID, "segmentation"]
     old = before.select(*key, F.struct("label").alias("old"))
@@ -94,13 +96,13 @@ def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
 
 
 def stamped(changes: DataFrame, stamp: Stamp) -> DataFrame:
-    """Returns changes as rows of gold/segment_history."""
-    told = {
+    """Returns changes as rows of gold/segment_history, with the run that found them."""
+    columns = {
         "as_of": instant(stamp.as_of),
         "model_version": F.lit(stamp.model_version),
         "assigned_at": instant(stamp.assigned_at),
     }
-    return changes.withColumns(told).select(*SEGMENT_HISTORY.column_names)
+    return changes.withColumns(columns).select(*SEGMENT_HISTORY.column_names)
 
 
 def profile_rows(
@@ -108,7 +110,8 @@ def profile_rows(
 ) -> list[tuple[Any, ...]]:
     """Returns the rows of gold/segment_profiles of one segmentation: one per segment.
 
-    `sizes` are those of the last run of an earlier time, by segment id.
+    Tuples in the order of the table's columns. `sizes` are those of the last run of an earlier
+    time, by segment id.
     """
     before = sizes or {}
     rows = [
@@ -119,7 +122,7 @@ def profile_rows(
 
 
 def run_row(result: SegmentationResult, stamp: Stamp, n_users: int) -> tuple[Any, ...]:
-    """Returns the row of gold/segmentation_runs of one run."""
+    """Returns the row of gold/segmentation_runs of one run, in the order of the table's columns."""
     lineage = result.lineage or Lineage(())
     row = {
         "segmentation": result.segmentation,
@@ -130,7 +133,7 @@ def run_row(result: SegmentationResult, stamp: Stamp, n_users: int) -> tuple[Any
         "n_common": lineage.n_common,
         "moved_share": lineage.moved_share,
         "adjusted_rand_index": lineage.adjusted_rand_index,
-        "changes": [tuple(vars(told).values()) for told in lineage.changes],
+        "changes": [tuple(vars(change).values()) for change in lineage.changes],
         "flows": [(*pair, n) for pair, n in sorted(lineage.flows.items())],
         "model_version": stamp.model_version,
         "assigned_at": aware(stamp.assigned_at),
