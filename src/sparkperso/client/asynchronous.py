@@ -32,7 +32,7 @@ class AsyncClient(Base):
         await self.close()
 
     async def flush(self, timeout: float = 10.0) -> bool:
-        """Sends what waits, without batching; returns whether all is sent after `timeout`."""
+        """Sends what waits, without batching; returns whether all is sent within `timeout`."""
         self._due.set()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._until_empty(), timeout)

@@ -44,13 +44,14 @@ class Base:
 
     @property
     def queued(self) -> int:
-        """Returns how many events wait."""
+        """Returns how many events wait, those of the request under way too."""
         return len(self._queue)
 
     def track(self, event_type: str, **fields: Any) -> str:
         """Queues an event, and returns its id at once; `fields` are those of an event.
 
-        Raises UsageError for an event that cannot be one; a full queue drops it, which is counted.
+        Raises UsageError for an event that cannot be one, and once the client is closed. A full
+        queue drops the event, which is counted in `stats.dropped` and logged.
         """
         event_id, line = new_event(event_type, fields)
         if not self._queue.put(line):

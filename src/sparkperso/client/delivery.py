@@ -20,7 +20,9 @@ log = logging.getLogger("sparkperso.client")
 SPLIT = frozenset({400, 413, 415, 422})
 """The request itself is at fault: halves of it are sent until the event that is, is found."""
 LONGEST_WAIT = 3600.0
+"""Seconds that are waited at most, whatever `Retry-After` says."""
 PACK_FROM = 1400
+"""Bytes of a body from which it is packed: what is smaller goes in one packet anyway."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,11 @@ class Delivery:
         self._failures, self._not_before = 0, 0.0
 
     def batch(self) -> Batch:
-        """Returns what to send now, while something waits."""
+        """Returns what to send now, while something waits: the oldest events, as one JSON object.
+
+        At most `batch_events` of them, or half of those that were last refused together, and about
+        `batch_bytes`; packed by gzip from PACK_FROM bytes.
+        """
         rows = self._queue.head(self._most, self._options.batch_bytes)
         # The collector takes the error of this machine's clock from it.
         sent_at = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z").encode()
@@ -79,11 +85,16 @@ class Delivery:
             self.failed(f"status {status}: {_text(content)}", headers.get("Retry-After"))
 
     def failed(self, reason: str, retry_after: str | None = None) -> None:
-        """Takes note that a request has to be sent again, after a pause."""
+        """Takes note that a request has to be sent again, after a pause.
+
+        The pause doubles with each failure, from `first_pause` to `longest_pause` seconds, and is
+        no shorter than `Retry-After` asks, up to LONGEST_WAIT.
+        """
         self._stats.failures += 1
         doubled = self._options.first_pause * 2 ** min(self._failures, 30)
+        # By chance between half and all of it: clients that failed together do not come together.
         own = min(self._options.longest_pause, doubled) * random.uniform(0.5, 1.0)
-        pause = max(own, min(asked_seconds(retry_after), LONGEST_WAIT))
+        pause = max(own, min(retry_seconds(retry_after), LONGEST_WAIT))
         self._failures += 1
         self._not_before = time.monotonic() + pause
         log.warning("Events wait %.1f s, then they are sent again: %s", pause, reason)
@@ -102,8 +113,14 @@ class Delivery:
                 log.error("The collector does not take an event: %r", result.get("problem"))
 
 
-def asked_seconds(retry_after: str | None) -> float:
-    """Returns what a Retry-After header asks for: seconds, or a date of HTTP; else 0."""
+def retry_seconds(retry_after: str | None) -> float:
+    """Returns the seconds that a Retry-After header names: a number, or a date of HTTP; else 0.
+
+    RFC 9110, section 10.2.3.
+
+    >>> retry_seconds("120"), retry_seconds("soon"), retry_seconds(None)
+    (120.0, 0.0, 0.0)
+    """
     text = (retry_after or "").strip()
     if text.isdecimal():
         return float(text)

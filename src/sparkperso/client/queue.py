@@ -34,7 +34,10 @@ class Queue:
         return self._size
 
     def put(self, line: bytes) -> bool:
-        """Appends an event; false when the queue, or the disk that it is on, is full."""
+        """Appends an event; false when the queue, or the disk that it is on, is full.
+
+        Raises UsageError once the queue is closed.
+        """
         with self._lock:
             if self._size >= self._most or not self._insert(line):
                 return False
@@ -42,7 +45,7 @@ class Queue:
             return True
 
     def head(self, events: int, size: int) -> list[tuple[int, bytes]]:
-        """Returns the oldest events with their numbers: at least one, of `size` bytes together."""
+        """Returns the oldest events with their numbers: at least one, of `size` bytes in all."""
         with self._lock:
             query = "SELECT number, line FROM events ORDER BY number LIMIT ?"
             rows: list[tuple[int, bytes]] = self._db.execute(query, (events,)).fetchall()
@@ -89,6 +92,7 @@ def _open(path: str) -> sqlite3.Connection:
             os.chmod(path, OWN_FILE)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
+        # Exclusive before WAL: the file is then this process's alone, without shared memory.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")

@@ -37,7 +37,7 @@ class Client(Base):
         atexit.register(self.close)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Sends what waits, without batching; returns whether all is sent after `timeout`."""
+        """Sends what waits, without batching; returns whether all is sent within `timeout`."""
         self._due.set()
         with self._sent:
             return self._sent.wait_for(lambda: self.queued == 0, timeout)

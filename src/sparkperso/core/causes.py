@@ -17,35 +17,42 @@ DEPTH = 50
 
 
 def cause_of(error: BaseException) -> str:
-    """Returns the innermost cause of an error as `message (Name)`, on one line."""
-    found: Any = error
+    """Returns the innermost cause of an error as `message (Name)`, on one line.
+
+    >>> try:
+    ...     raise RuntimeError("Task 3 failed") from ValueError("no such file")
+    ... except RuntimeError as error:
+    ...     cause_of(error)
+    'no such file (ValueError)'
+    """
+    cause: Any = error
     for _ in range(DEPTH):
-        inner = _inside(found)
-        if inner is None or inner is found:
+        inner = _inside(cause)
+        if inner is None or inner is cause:
             break
-        found = inner
-    return _line(*_described(found))
+        cause = inner
+    return _line(*_described(cause))
 
 
-def _inside(found: Any) -> Any:
+def _inside(cause: Any) -> Any:
     """The next cause: the one that was named in Python, or the one in the JVM."""
-    if not isinstance(found, BaseException):
-        return found.getCause()
+    if not isinstance(cause, BaseException):
+        return cause.getCause()
     # Of py4j (java_exception) and of pyspark (_origin): the Throwable itself.
-    java = getattr(found, "java_exception", None) or getattr(found, "_origin", None)
+    java = getattr(cause, "java_exception", None) or getattr(cause, "_origin", None)
     if java is not None and java.getCause() is not None:
         return java.getCause()
-    return found.__cause__
+    return cause.__cause__
 
 
-def _described(found: Any) -> tuple[str, str]:
+def _described(cause: Any) -> tuple[str, str]:
     """The name of the class and the message."""
-    if not isinstance(found, BaseException):
-        return str(found.getClass().getSimpleName()), str(found.getMessage() or "")
-    java = getattr(found, "java_exception", None)
+    if not isinstance(cause, BaseException):
+        return str(cause.getClass().getSimpleName()), str(cause.getMessage() or "")
+    java = getattr(cause, "java_exception", None)
     if java is not None:
         return _described(java)
-    return type(found).__name__, str(found)
+    return type(cause).__name__, str(cause)
 
 
 def _line(name: str, message: str) -> str:

@@ -44,18 +44,23 @@ Decisions = Mapping[str, Decision]
 """Purpose → decision of one identifier."""
 
 
-def after(decisions: Decisions, said: Mapping[str, bool], decided_at: str) -> Decisions:
-    """Returns what one identifier has decided after one more decision: purpose → yes or no.
+def after(decisions: Decisions, answers: Mapping[str, bool], decided_at: str) -> Decisions:
+    """Returns what one identifier has decided after one more decision on some purposes.
 
-    A no always holds; a yes that comes late, from a queue or a retry, undoes no later no.
+    A no always holds; a yes that comes late, from a queue or a retry, undoes no later no. So the
+    order in which decisions arrive only matters where they are of the same moment.
+
+    >>> no = Decision(False, "2026-02-01T00:00:00.000000Z")
+    >>> after({"analytics": no}, {"analytics": True}, "2026-01-01T00:00:00.000000Z")["analytics"]
+    Decision(is_granted=False, decided_at='2026-02-01T00:00:00.000000Z')
     """
-    found = dict(decisions)
-    for purpose, is_granted in said.items():
-        before = found.get(purpose)
+    state = dict(decisions)
+    for purpose, is_granted in answers.items():
+        before = state.get(purpose)
         if before is None or not is_granted or decided_at > before.decided_at:
             latest = decided_at if before is None else max(decided_at, before.decided_at)
-            found[purpose] = Decision(is_granted, latest)
-    return found
+            state[purpose] = Decision(is_granted, latest)
+    return state
 
 
 def decision_of(user: Decisions, browser: Decisions, purpose: str) -> bool | None:
@@ -65,9 +70,9 @@ def decision_of(user: Decisions, browser: Decisions, purpose: str) -> bool | Non
     user id said no, agrees to what that browser sends. So a withdrawal holds on all devices until
     its person decides anew on one of them, and then on that one alone.
     """
-    theirs, its = user.get(purpose), browser.get(purpose)
-    if theirs is None or its is None:
-        found = theirs or its
-        return found.is_granted if found else None
-    is_newer = its.is_granted and its.decided_at > theirs.decided_at
-    return is_newer or (theirs.is_granted and its.is_granted)
+    of_user, of_browser = user.get(purpose), browser.get(purpose)
+    if of_user is None or of_browser is None:
+        only = of_user or of_browser
+        return only.is_granted if only else None
+    is_newer = of_browser.is_granted and of_browser.decided_at > of_user.decided_at
+    return is_newer or (of_user.is_granted and of_browser.is_granted)

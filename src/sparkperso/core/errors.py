@@ -7,6 +7,9 @@ class SparkpersoError(Exception):
     """Base of all errors that a user may see; `exit_status` is what the process returns.
 
     `expected`, `found` and `action` are joined into one paragraph.
+
+    >>> str(JobError("A run needs events", "There are none", "Ingest some first"))
+    'A run needs events. There are none. Ingest some first.'
     """
 
     exit_status = 1

@@ -43,7 +43,11 @@ SCHEMA_VERSION: Final = 1
 
 
 def is_event_field(name: str) -> bool:
-    """Says whether a source may map onto `name`: a field, `context.<part>` or `metadata.<key>`."""
+    """Says whether a source may map onto `name`: a field, `context.<part>` or `metadata.<key>`.
+
+    >>> [is_event_field(name) for name in ("user_id", "context.os", "metadata.colour", "colour")]
+    [True, True, True, False]
+    """
     group, dot, part = name.partition(".")
     if not dot:
         return name in EVENT_FIELDS

@@ -9,6 +9,10 @@ DIGITS = 16
 
 
 def short_hash(content: str | bytes, digits: int = DIGITS) -> str:
-    """Returns the first `digits` hexadecimal digits of the content's SHA-256 (text as UTF-8)."""
+    """Returns the first `digits` hexadecimal digits of the content's SHA-256 (text as UTF-8).
+
+    >>> short_hash("a"), short_hash(b"a", 4)
+    ('ca978112ca1bbdca', 'ca97')
+    """
     data = content.encode() if isinstance(content, str) else content
     return hashlib.sha256(data).hexdigest()[:digits]

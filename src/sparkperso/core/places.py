@@ -34,7 +34,7 @@ def local_path(place: str) -> str | None:
 
 
 def uri_of(place: str) -> str:
-    """Returns a place as a URI: a path of this machine as `file:///…`, absolute."""
+    """Returns a place as a URI: a path of this machine as `file:///…`, absolute and quoted."""
     return place if SCHEME.match(place) else Path(place).resolve().as_uri()
 
 

@@ -14,7 +14,10 @@ DEVICES = ("mobile", "desktop", "tablet")
 
 
 def country_codes(aliases: Mapping[str, str]) -> dict[str, str]:
-    """Returns names and codes of ISO 3166 and `aliases`, in capitals → alpha-2 code."""
+    """Returns names and codes of ISO 3166 and `aliases`, in capitals → alpha-2 code.
+
+    An alias replaces a name of ISO 3166.
+    """
     return dict(_iso()) | {name.upper(): code for name, code in aliases.items()}
 
 
@@ -22,6 +25,9 @@ def snake_case(text: str) -> str:
     """Returns `text` in lower case with `_` for every run of what is no word; maybe empty.
 
     Words are of letters, marks (of Hindi's vowels, for one) and numbers of any alphabet.
+
+    >>> snake_case("Home & Décor")
+    'home_décor'
     """
     words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower())
     return "_".join(words.split())

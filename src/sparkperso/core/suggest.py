@@ -10,9 +10,13 @@ LONGEST = 200
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """Returns the known name most like `name`, None where none is alike by `cutoff` of 0 to 1."""
-    found = get_close_matches(name[:LONGEST], sorted(known), n=1, cutoff=cutoff)
-    return found[0] if found else None
+    """Returns the known name most like `name`, None where none is alike by `cutoff` of 0 to 1.
+
+    Likeness is that of difflib's `get_close_matches` (Ratcliff & Obershelp); of equals, the first
+    in the order of the alphabet that it finds.
+    """
+    matches = get_close_matches(name[:LONGEST], sorted(known), n=1, cutoff=cutoff)
+    return matches[0] if matches else None
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -42,6 +42,9 @@ def iso(moment: datetime) -> str:
     """Returns a time as ISO 8601 in UTC with microseconds and Z, of one length, so that it sorts.
 
     Raises OverflowError when its UTC time is outside the years 1 to 9999.
+
+    >>> iso(datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=1))))
+    '2026-03-01T11:00:00.000000Z'
     """
     utc = moment.astimezone(timezone.utc)
     return utc.isoformat(timespec="microseconds")[:-6] + "Z"
@@ -50,8 +53,12 @@ def iso(moment: datetime) -> str:
 def read_time(value: Any, zone: tzinfo | None = None) -> datetime:
     """Returns a time as sent, a text or a number, in UTC; fractions of microseconds are cut off.
 
-    A text without offset is wall time in `zone`. Raises ValueError for what is no time, and for a
-    text without offset where there is no `zone`.
+    A text is ISO 8601, or digits; a number counts seconds, milliseconds, microseconds or
+    nanoseconds since 1970, as its size says. A text without offset is wall time in `zone`. Raises
+    ValueError for what is no time, and for a text without offset where there is no `zone`.
+
+    >>> read_time("2026-03-01T12:00:00+01:00") == read_time(1772362800) == read_time(1772362800e3)
+    True
     """
     try:
         if not isinstance(value, str):
@@ -65,11 +72,12 @@ def read_time(value: Any, zone: tzinfo | None = None) -> datetime:
 
 
 def _of_text(text: str, zone: tzinfo | None) -> datetime:
-    found = _ISO.fullmatch(text)
-    if found is None:
+    match = _ISO.fullmatch(text)
+    if match is None:
         raise ValueError("not ISO 8601")
-    day, minute, second, digits, named = found.groups()
+    day, minute, second, digits, named = match.groups()
     moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}")
+    # Cut to six digits or filled up to them: microseconds.
     moment = moment.replace(microsecond=int(f"{digits or '':0<6.6}"))
     zone = _zone(named) if named else zone
     if zone is None:
@@ -80,10 +88,10 @@ def _of_text(text: str, zone: tzinfo | None) -> datetime:
 def _zone(name: str) -> tzinfo:
     if name in ("Z", "z", "UTC", "GMT"):
         return timezone.utc
-    found = _FIELDS.fullmatch(name)
-    if found:
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-        return timezone(-offset if found[1] == "-" else offset)
+    offset_parts = _FIELDS.fullmatch(name)
+    if offset_parts:
+        offset = timedelta(hours=int(offset_parts[2]), minutes=int(offset_parts[3] or 0))
+        return timezone(-offset if offset_parts[1] == "-" else offset)
     if name not in _zones():
         raise ValueError("no zone of the IANA database")
     return ZoneInfo(name)
@@ -93,6 +101,7 @@ def _of_number(value: Any) -> datetime:
     """Of a number since 1970; its size tells whether it counts s, ms, µs or ns."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("no time")
+    # By its shortest text: as a float 1.1e9 + 0.1 would have digits that nobody sent.
     number: int | Decimal = Decimal(repr(value)) if isinstance(value, float) else value
     if isinstance(number, Decimal) and not number.is_finite():
         raise ValueError("no number")

@@ -1,5 +1,8 @@
 """Open pixels and click links for e-mails, with tokens that are signed and expire.
 
+A token is JSON, signed by itsdangerous with HMAC-SHA-256 under a key for its kind; it is not
+encrypted. Older keys still read, the last one signs.
+
 links = make_links(settings, os.environ)
 links.open_url("user-17", "spring")
 links.click_url("user-17", "spring", "https://shop.example/sale")
@@ -25,8 +28,11 @@ from sparkperso.privacy import personal_kind
 Kind = Literal["open", "click"]
 PATHS: Mapping[Kind, str] = {"open": "/v1/pixel.gif", "click": "/v1/click"}
 MIN_CHARACTERS = 16
+"""Of a secret that signs links."""
 MAX_TOKEN = 4096
+"""Characters of a token: longer addresses are cut by some programs that read mail."""
 MAX_TEXT = 256
+"""Characters of a user's id, and of a campaign's name."""
 DAY = 86_400
 
 
@@ -58,11 +64,18 @@ class Links:
         self._signers = {kind: _signer(kind, keys) for kind in PATHS}
 
     def open_url(self, user_id: str, campaign: str, **when: float | None) -> str:
-        """Returns the address of a pixel; `sent_at` and `expires_at` are seconds since 1970."""
+        """Returns the address of a pixel; `sent_at` and `expires_at` are seconds since 1970.
+
+        Without them it is sent now and expires after `links.days`. Raises UsageError for an id that
+        gives its user away, a text that is no campaign's name, and an expiry before sending.
+        """
         return self._url("open", self._link(user_id, campaign, "", **when))
 
     def click_url(self, user_id: str, campaign: str, url: str, **when: float | None) -> str:
-        """Returns a link to `url`; raises UsageError for one that links may not lead to."""
+        """Returns a link to `url`, as `open_url` does to a pixel.
+
+        Raises UsageError for a target that links may not lead to, or that is too long, too.
+        """
         try:
             self.check_target(url)
         except TargetError as error:
@@ -70,7 +83,11 @@ class Links:
         return self._url("click", self._link(user_id, campaign, url, **when))
 
     def read(self, kind: Kind, token: str, now: float | None = None) -> Link:
-        """Returns what a token says; raises TokenError. A token of the other kind is forged."""
+        """Returns what a token says; `now` is in seconds since 1970.
+
+        Raises TokenError: `forged` for a token that no key signed, or for the other kind, and
+        `expired`.
+        """
         if len(token) > MAX_TOKEN:
             raise TokenError("forged")
         try:
@@ -106,11 +123,16 @@ class Links:
         token = self._signers[kind].dumps(astuple(link))
         if len(token) > MAX_TOKEN:
             raise UsageError("A link's target should be shorter", f"The token has {len(token)}")
-        return f"{self._config.base_url}{PATHS[kind]}?t={_text_of(token)}"
+        text = token if isinstance(token, str) else token.decode()
+        return f"{self._config.base_url}{PATHS[kind]}?t={text}"
 
 
 def make_links(settings: Settings, environ: Mapping[str, str]) -> Links:
-    """Returns the links of an environment; raises ConfigError when their key is missing."""
+    """Returns the links of an environment, with its keys of `links.key_env` and `previous_key_env`.
+
+    Raises ConfigError for a key that is missing or too short. Locally the configuration may hold
+    one.
+    """
     config, is_local = settings.links, settings.env == "local"
     current = read_secret(config.key_env, environ) or (config.key if is_local else None)
     previous = read_secret(config.previous_key_env, environ)
@@ -129,10 +151,6 @@ def _signer(kind: Kind, keys: Sequence[bytes]) -> URLSafeSerializer:
     """Returns what signs tokens of a kind, by HMAC-SHA-256 under a key derived for that kind."""
     how: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
     return URLSafeSerializer(list(keys), salt=f"sparkperso.links.{kind}", signer_kwargs=how)
-
-
-def _text_of(token: str | bytes) -> str:
-    return token if isinstance(token, str) else token.decode()
 
 
 def _text(what: str, value: str) -> str:

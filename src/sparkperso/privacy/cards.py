@@ -10,6 +10,7 @@ from itertools import accumulate
 
 MIN_DIGITS = 14
 DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+"""Digit → its double, of two digits their sum."""
 SCHEMES: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     # First four digits from, to; lengths, the longest first.
     (2200, 2204, (19, 18, 17, 16)),  # Mir
@@ -48,7 +49,10 @@ class CardNumbers:
         return LENGTHS.get(self._digits[begin : begin + 4], ())
 
     def has_check_digit(self, begin: int, end: int) -> bool:
-        """Says whether the last digit of a part is the check digit of the others."""
+        """Says whether the last digit of the part from `begin` to `end` is the others' check digit.
+
+        Luhn's sum is a difference of two running sums, so that a part of any length costs the same.
+        """
         if self._sums is None:
             self._sums = _sums(self._digits)
         sums = self._sums[(end - 1) % 2]
@@ -56,7 +60,11 @@ class CardNumbers:
 
 
 def has_check_digit(digits: str) -> bool:
-    """Says whether the last digit is the check digit of the others (Luhn 1960, ISO/IEC 7812-1)."""
+    """Says whether the last digit is the check digit of the others (Luhn 1960, ISO/IEC 7812-1).
+
+    >>> has_check_digit("4111111111111111"), has_check_digit("4111111111111112")
+    (True, False)
+    """
     return CardNumbers(digits).has_check_digit(0, len(digits))
 
 

@@ -67,7 +67,7 @@ class PersonalFields:
     def pseudonymise(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> int:
         """Replaces all personal fields in place, where set. Lists and objects go by their JSON.
 
-        Returns how many values of metadata and context were replaced.
+        Returns how many values of metadata and context were replaced; identifiers do not count.
         """
         self.pseudonymise_identifiers(event, pseudonyms)
         is_of_person = event.get("event_type") in TRAIT_EVENTS
@@ -91,25 +91,25 @@ class PersonalFields:
         """Returns a name without spelling, what it says of its value, and whether that is nothing.
 
         It says clear, personal, traits, joined or unknown; nothing, where only traits would care.
+        Kept in memory for MAX_KNOWN names.
         """
-        found = self._known.get(name)
-        if found is None:
+        meaning = self._known.get(name)
+        if meaning is None:
             short = compact(name)
             says = self._meaning(name, short)
-            found = short, says, says not in (PERSONAL, OF_TRAITS) and short not in self._in_tree
+            says_nothing = says not in (PERSONAL, OF_TRAITS) and short not in self._in_tree
+            meaning = short, says, says_nothing
             if len(name) <= MAX_NAME:
-                self._keep(name, found)
-        return found
-
-    def _keep(self, name: str, found: tuple[str, str, bool]) -> None:
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-            self._plain.clear()
-        self._known[name] = found
-        if found[2]:
-            self._plain.add(name)
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                    self._plain.clear()
+                self._known[name] = meaning
+                if says_nothing:
+                    self._plain.add(name)
+        return meaning
 
     def _meaning(self, name: str, short: str) -> str:
+        # The plan's word comes first, then what is known by name; traits are personal unless known.
         if short in self._names:
             return PERSONAL
         if short in self._public:
@@ -143,6 +143,7 @@ class _Walk:
             is_unknown = means == OF_TRAITS or (
                 are_traits and (means == UNKNOWN or (means == JOINED and not is_top))
             )
+            # An empty tree is the end of a path of the plan: the value itself is personal.
             if means == PERSONAL or below == {} or (is_unknown and _is_scalar(value)):
                 node[name] = self._pseudonym(name, value)
             elif isinstance(value, dict):
@@ -174,7 +175,7 @@ def pseudonymise_fields(
 
 
 def pseudonym_of(name: str, value: Any, pseudonyms: Pseudonyms) -> str:
-    """Returns the pseudonym of a field's value, which is text or goes by its JSON."""
+    """Returns the pseudonym of a field's value: a text as it is, anything else as its JSON."""
     text = value if isinstance(value, str) else _json(value)
     return pseudonyms.of(kind_of(name, text), text)
 

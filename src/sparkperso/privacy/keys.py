@@ -26,7 +26,11 @@ class Keys:
 
 
 def load_keys(config: PrivacyConfig, env: str, environ: Mapping[str, str]) -> Keys:
-    """Returns all configured keys; raises ConfigError for a secret that is missing or too short."""
+    """Returns all configured keys with their secrets, from the environment or a file it names.
+
+    In the environment `local` a key may bring its own. Raises ConfigError for a secret that is
+    missing or shorter than MIN_CHARACTERS, and for two keys that share one.
+    """
     secrets = {key_id: _secret(config, key_id, env, environ) for key_id in config.keys}
     if len(set(secrets.values())) < len(secrets):
         raise ConfigError(
@@ -39,15 +43,15 @@ def load_keys(config: PrivacyConfig, env: str, environ: Mapping[str, str]) -> Ke
 
 def _secret(config: PrivacyConfig, key_id: str, env: str, environ: Mapping[str, str]) -> bytes:
     key = config.keys[key_id]
-    found = read_secret(key.from_env, environ)
-    if found is None and env == LOCAL:
-        found = key.secret
-    if found is None or len(found) < MIN_CHARACTERS:
+    secret = read_secret(key.from_env, environ)
+    if secret is None and env == LOCAL:
+        secret = key.secret
+    if secret is None or len(secret) < MIN_CHARACTERS:
         raise ConfigError(
             f"{key.from_env} should hold the secret of the pseudonym key '{key_id}', of "
             f"{MIN_CHARACTERS} characters or more",
-            "It is not set" if found is None else f"It has {len(found)} characters",
+            "It is not set" if secret is None else f"It has {len(secret)} characters",
             f"Set it, or {key.from_env}_FILE to a file that holds it "
             "(openssl rand -hex 32 makes one); without it, people cannot be recognised again",
         )
-    return found.encode()
+    return secret.encode()

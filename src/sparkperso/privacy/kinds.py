@@ -37,6 +37,9 @@ def kind_of(field: str, value: str) -> str:
     """Returns the kind of a field's value, `email` for an address wherever it stands.
 
     So an account that is named by an address, and the address elsewhere, have one pseudonym.
+
+    >>> kind_of("metadata.billingPhone", "030 123"), kind_of("user_id", "anna@example.com")
+    ('billing_phone', 'email')
     """
     if value.count("@") == 1 and "." in value.rpartition("@")[2] and " " not in value.strip():
         return EMAIL
@@ -46,7 +49,11 @@ def kind_of(field: str, value: str) -> str:
 
 
 def normalise(kind: str, value: str) -> str:
-    """Returns one form for values that mean the same; other kinds are taken to the letter."""
+    """Returns one form for values that mean the same; other kinds are taken to the letter.
+
+    >>> normalise(PHONE, "0049 (30) 123-45") == normalise(PHONE, "+49 30 12345")
+    True
+    """
     if kind == EMAIL:
         return unicodedata.normalize("NFKC", value).strip().casefold()
     if kind == PHONE:

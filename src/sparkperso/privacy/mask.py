@@ -22,7 +22,11 @@ EXACT = 2**63
 
 
 def mask(text: str) -> tuple[str, int]:
-    """Returns a text with its findings masked, and their number; masking again changes nothing."""
+    """Returns a text with its findings masked, and their number; masking again changes nothing.
+
+    >>> mask("Write to anna@example.com, not to 4111 1111 1111 1111")
+    ('Write to [email], not to [card]', 2)
+    """
     findings = scan(text)
     if not findings:
         return text, 0
@@ -93,6 +97,7 @@ class _Tree:
     def _number(self, value: Any, name: str) -> Any:
         """Returns a card number that came as a number masked, whole or as 4111111111111111.0."""
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # 14 to 19 digits; up to EXACT they are those that were sent, beyond it about those.
         if not is_number or not 10**13 <= abs(value) < EXACT * 4 or value != int(value):
             return value
         digits = str(abs(int(value)))

@@ -33,8 +33,9 @@ class Pseudonyms:
     def of(self, kind: str, value: str) -> str:
         """Returns the pseudonym of a value under the current key; equal values, equal pseudonyms.
 
-        E-mail addresses, phone numbers and IP addresses are equal when they differ only in how
-        they are written. A known pseudonym stays what it is, under the current key.
+        HMAC-SHA-256 (RFC 2104) of kind and value, through the chain of keys. E-mail addresses,
+        phone numbers and IP addresses are equal when they differ only in how they are written. A
+        known pseudonym stays what it is, under the current key.
         """
         if self.knows(value):
             return self.rekey(value)
@@ -49,7 +50,14 @@ class Pseudonyms:
         One of a newer key (another process rotates already) stays. Raises JobError for a text
         that is no pseudonym of a known key, and for a key that the current one does not follow.
         """
-        key_id, kind = self._parts(pseudonym)
+        shape = SHAPE.fullmatch(pseudonym)
+        if shape is None or shape[1] not in self._keys.secrets:
+            raise JobError(
+                "A pseudonym of a key in privacy.keys was expected",
+                "The text is none",
+                "Configure the key that it was made with",
+            )
+        key_id, kind = shape[1], shape[2]
         if self.key_id in self._keys.chains[key_id]:
             return pseudonym
         if key_id not in self._chain:
@@ -64,20 +72,10 @@ class Pseudonyms:
 
     def knows(self, text: str) -> bool:
         """Says whether a text is a pseudonym of one of the configured keys."""
-        found = SHAPE.fullmatch(text)
-        return found is not None and found[1] in self._keys.secrets
+        shape = SHAPE.fullmatch(text)
+        return shape is not None and shape[1] in self._keys.secrets
 
     def _apply(self, key_id: str, kind: str, text: str) -> str:
         secret = self._keys.secrets[key_id]
         digest = hmac.digest(secret, text.encode("utf-8", "surrogatepass"), "sha256")
         return f"{key_id}:{kind}:{digest.hex()[:DIGITS]}"
-
-    def _parts(self, pseudonym: str) -> tuple[str, str]:
-        found = SHAPE.fullmatch(pseudonym)
-        if found is None or found[1] not in self._keys.secrets:
-            raise JobError(
-                "A pseudonym of a key in privacy.keys was expected",
-                "The text is none",
-                "Configure the key that it was made with",
-            )
-        return found[1], found[2]

@@ -1,4 +1,9 @@
-"""What a rule may ask of a profile, and of which type it is."""
+"""What a rule may ask of a profile, and of which type it is.
+
+>>> from sparkperso.rules.conditions import Attribute
+>>> invalid_references(Attribute(attribute="countri", one_of=("DE",)))
+["no column 'countri' in a profile (did you mean 'country'?)"]
+"""
 
 from __future__ import annotations
 
@@ -35,19 +40,22 @@ def attributes_of(condition: c.Condition) -> set[str]:
 
 
 def compared_traits(condition: c.Condition) -> set[str]:
-    """Returns the traits that a condition compares, but for those compared with true and false."""
-    asked = [part for part in parts_of(condition) if isinstance(part, c.Attribute)]
-    given = {(part, (*(part.one_of or ()), *(part.none_of or ()))) for part in asked}
-    return {
-        trait
-        for part, texts in given
-        if (trait := trait_of(part.attribute))
-        and (part.bounds or any(text.lower() not in TRUTHS for text in texts))
-    }
+    """Returns the traits that a condition compares, but for those compared with true and false.
+
+    Those are the ones whose values must be kept in clear: a pseudonym compares with nothing.
+    """
+    traits = set()
+    for part in parts_of(condition):
+        if not isinstance(part, c.Attribute) or (trait := trait_of(part.attribute)) is None:
+            continue
+        texts = (*(part.one_of or ()), *(part.none_of or ()))
+        if part.bounds or any(text.lower() not in TRUTHS for text in texts):
+            traits.add(trait)
+    return traits
 
 
 def filters_of(condition: c.Condition) -> Iterator[c.EventFilter]:
-    """Yields the kinds of events that a condition asks for."""
+    """Yields the kinds of events that a condition counts, those of a sequence too."""
     for part in parts_of(condition):
         values = part.sequence if isinstance(part, c.SequenceCondition) else part
         for name in type(values).model_fields:
@@ -61,17 +69,18 @@ def invalid_references(
 ) -> list[str]:
     """Returns what no person could be asked: unknown columns and types, texts as numbers.
 
-    `event_types` are those of the tracking plan; None leaves them unchecked.
+    One sentence each, with the nearest known name. `event_types` are those of the tracking plan;
+    None leaves them unchecked.
     """
-    found = []
+    faults = []
     for part in parts_of(condition):
         if isinstance(part, c.Attribute):
-            found += _attribute(part)
+            faults += _attribute(part)
     if event_types is not None:
-        named = {kind for wanted in filters_of(condition) for kind in wanted.event_type or ()}
+        named = {kind for events in filters_of(condition) for kind in events.event_type or ()}
         for kind in sorted(named - set(event_types)):
-            found.append(f"event type '{kind}' is in no tracking plan{_near(kind, event_types)}")
-    return found
+            faults.append(f"event type '{kind}' is in no tracking plan{_near(kind, event_types)}")
+    return faults
 
 
 def _attribute(part: c.Attribute) -> list[str]:

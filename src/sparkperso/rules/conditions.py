@@ -90,10 +90,10 @@ class Attribute(Comparison):
         return self.one_of is not None or self.none_of is not None
 
     @model_validator(mode="after")
-    def _is_asked(self) -> Attribute:
+    def _is_one_form(self) -> Attribute:
         if sum((bool(self.bounds), self.is_text, self.exists is not None)) != 1:
-            asked = ", ".join((*COMPARISONS, *TEXT_COMPARISONS, "exists"))
-            raise ValueError(f"give one of {asked}; numbers and texts do not mix")
+            forms = ", ".join((*COMPARISONS, *TEXT_COMPARISONS, "exists"))
+            raise ValueError(f"give one of {forms}; numbers and texts do not mix")
         return self
 
 
@@ -206,8 +206,9 @@ CONDITIONS: dict[str, type[Section]] = {
 
 def _kind(value: Any) -> str | None:
     keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    found = [name for name in CONDITIONS if name in keys or f"{name}_" in keys]
-    return found[0] if len(found) == 1 else None
+    # `not` is a word of Python: its field is `not_` once the condition is a model.
+    kinds = [name for name in CONDITIONS if name in keys or f"{name}_" in keys]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 Condition = Annotated[

@@ -1,4 +1,14 @@
-"""What a condition means, on one person: plain Python, the measure of every compiled form."""
+"""What a condition means, on one person: plain Python, the measure of every compiled form.
+
+Spark's Columns (`segments.rules.compile`), the counters of a stream and the tests of both are held
+against `holds`: where they differ, it is right.
+
+>>> from sparkperso.rules.conditions import Count
+>>> events = [{"event_type": "purchase", "timestamp": datetime(2026, 1, 1, tzinfo=timezone.utc)}]
+>>> once = Count(count={"event_type": "purchase"}, at_least=1, within_days=7)
+>>> holds(once, {}, events, datetime(2026, 1, 5, tzinfo=timezone.utc), {})
+True
+"""
 
 from __future__ import annotations
 
@@ -30,19 +40,19 @@ def window_start(as_of: datetime, days: float) -> datetime:
     return start - (start - EPOCH) % HOUR
 
 
-def fits(event: Event, wanted: c.EventFilter) -> bool:
-    """Says whether an event is of a kind."""
+def fits(event: Event, kind: c.EventFilter) -> bool:
+    """Says whether an event is of a kind: all that the filter gives must fit."""
     context, metadata = event.get("context") or {}, event.get("metadata") or {}
     for name in ("event_type", "channel", "item_id", *CONTEXT):
-        allowed = getattr(wanted, name)
-        found = context.get(name) if name in CONTEXT else event.get(name)
-        if name == "device_type" and found is not None:
-            found = found.lower()
-        if allowed is not None and found not in allowed:
+        allowed = getattr(kind, name)
+        value = context.get(name) if name in CONTEXT else event.get(name)
+        if name == "device_type" and value is not None:
+            value = value.lower()
+        if allowed is not None and value not in allowed:
             return False
-    if any(metadata.get(key) not in values for key, values in wanted.metadata.items()):
+    if any(metadata.get(key) not in values for key, values in kind.metadata.items()):
         return False
-    return all(metadata.get(key) not in (None, "") for key in wanted.not_empty)
+    return all(metadata.get(key) not in (None, "") for key in kind.not_empty)
 
 
 def holds(
@@ -52,7 +62,11 @@ def holds(
     as_of: datetime,
     others: Mapping[str, bool],
 ) -> bool:
-    """Says whether a condition holds for a person; `others` are the segments named in it."""
+    """Says whether a condition holds for a person as of a time; events after it do not count.
+
+    `events` are theirs, in any order; `others` says of each segment that the condition names
+    whether the person is in it, and a name that is missing raises KeyError.
+    """
     parts = [holds(part, profile, events, as_of, others) for part in inside(condition)]
     if isinstance(condition, c.All):
         return all(parts)
@@ -66,7 +80,7 @@ def holds(
 
 
 def compare(value: float | None, bounds: c.Comparison) -> bool:
-    """Says whether a number is within its bounds; one that is missing is not."""
+    """Says whether a number fulfils all of its bounds; one that is missing fulfils none."""
     if value is None:
         return False
     low, high = bounds.between or (None, None)
@@ -122,14 +136,14 @@ def _measure(
         for name in ("count", "sum_value", "visits", "days_since_last")
         if name in type(condition).model_fields
     )
-    found = [event for event in events if fits(event, getattr(condition, kind))]
+    matching = [event for event in events if fits(event, getattr(condition, kind))]
     if kind == "count":
-        return len(found)
+        return len(matching)
     if kind == "sum_value":
-        return round(sum(event.get("value") or 0.0 for event in found), DECIMALS)
+        return round(sum(event.get("value") or 0.0 for event in matching), DECIMALS)
     if kind == "visits":
-        return len({_visit(event) for event in found})
-    last = max((event["timestamp"] for event in found), default=None)
+        return len({_visit(event) for event in matching})
+    last = max((event["timestamp"] for event in matching), default=None)
     return None if last is None else (as_of - last) / timedelta(days=1)
 
 
@@ -138,22 +152,22 @@ def _visit(event: Event) -> Any:
     return event.get("session_id") or at - (at - EPOCH) % HOUR
 
 
-def _followed(wanted: c.Sequence, events: Sequence[Event], as_of: datetime) -> bool:
-    reach = timedelta(days=wanted.within_days)
-    latest = as_of if wanted.happens else as_of - reach
-    start = None if wanted.in_last_days is None else window_start(as_of, wanted.in_last_days)
-    thens = [event for event in events if fits(event, wanted.then)]
+def _followed(sequence: c.Sequence, events: Sequence[Event], as_of: datetime) -> bool:
+    reach = timedelta(days=sequence.within_days)
+    latest = as_of if sequence.happens else as_of - reach
+    start = None if sequence.in_last_days is None else window_start(as_of, sequence.in_last_days)
+    thens = [event for event in events if fits(event, sequence.then)]
     for event in events:
         at = event["timestamp"]
-        key = event.get(wanted.same) if wanted.same else ""
+        key = event.get(sequence.same) if sequence.same else ""
         is_old = start is not None and at < start
-        if not fits(event, wanted.first) or key is None or is_old or at > latest:
+        if not fits(event, sequence.first) or key is None or is_old or at > latest:
             continue
         followed = any(
             at < then["timestamp"] <= at + reach
-            and (not wanted.same or then.get(wanted.same) == key)
+            and (not sequence.same or then.get(sequence.same) == key)
             for then in thens
         )
-        if followed is wanted.happens:
+        if followed is sequence.happens:
             return True
     return False

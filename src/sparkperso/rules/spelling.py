@@ -52,7 +52,10 @@ class Speller:
     """`no channel 'app' …`."""
 
     def condition(self, condition: c.Condition) -> c.Condition:
-        """Returns the condition with all its values as ingest spells them."""
+        """Returns the condition with all its values as ingest spells them.
+
+        What was changed is added to `changes`, what cannot occur to `faults`, a sentence each.
+        """
         return rewrite(condition, self._leaf)
 
     def _leaf(self, part: c.Condition) -> c.Condition:
@@ -60,8 +63,8 @@ class Speller:
             return self._attribute(part)
         if isinstance(part, c.SequenceCondition):
             return part.model_copy(update={"sequence": self._filters_in(part.sequence)})
-        found: c.Condition = self._filters_in(part)
-        return found
+        spelled: c.Condition = self._filters_in(part)
+        return spelled
 
     def _filters_in(self, holder: Any) -> Any:
         """A condition or a sequence, each kind of events in it spelled."""
@@ -69,19 +72,19 @@ class Speller:
         spelled = {n: self._filter(v) for n, v in values.items() if isinstance(v, c.EventFilter)}
         return holder.model_copy(update=spelled) if spelled else holder
 
-    def _filter(self, wanted: c.EventFilter) -> c.EventFilter:
+    def _filter(self, events: c.EventFilter) -> c.EventFilter:
         spell = {
             "event_type": str.lower,
             "channel": self._channel,
             "device_type": str.lower,
             "country": self._country,
         }
-        given = {n: values for n in spell if (values := getattr(wanted, n)) is not None}
-        changed: dict[str, Any] = {n: self._all(n, v, spell[n]) for n, v in given.items()}
-        if CATEGORY in wanted.metadata:
-            own = self._all(CATEGORY, wanted.metadata[CATEGORY], self._category)
-            changed["metadata"] = {**wanted.metadata, CATEGORY: own}
-        return wanted.model_copy(update=changed) if changed else wanted
+        named = {n: values for n in spell if (values := getattr(events, n)) is not None}
+        changed: dict[str, Any] = {n: self._all(n, v, spell[n]) for n, v in named.items()}
+        if CATEGORY in events.metadata:
+            own = self._all(CATEGORY, events.metadata[CATEGORY], self._category)
+            changed["metadata"] = {**events.metadata, CATEGORY: own}
+        return events.model_copy(update=changed) if changed else events
 
     def _attribute(self, part: c.Attribute) -> c.Attribute:
         spell: Mapping[str, Callable[[str], str]] = {
@@ -92,21 +95,21 @@ class Speller:
         own = spell.get(part.attribute)
         if own is None:
             return part
-        given = {n: v for n in c.TEXT_COMPARISONS if (v := getattr(part, n)) is not None}
+        named = {n: v for n in c.TEXT_COMPARISONS if (v := getattr(part, n)) is not None}
         return part.model_copy(
-            update={n: self._all(part.attribute, values, own) for n, values in given.items()}
+            update={n: self._all(part.attribute, values, own) for n, values in named.items()}
         )
 
     def _all(
         self, name: str, values: Collection[str], spell: Callable[[str], str]
     ) -> tuple[str, ...]:
-        found = []
+        spellings = []
         for value in values:
             spelled = spell(value.strip())
             if spelled != value:
                 self.changes.append(f"{name} '{value}' is read as '{spelled}'")
-            found.append(spelled)
-        return tuple(dict.fromkeys(found))
+            spellings.append(spelled)
+        return tuple(dict.fromkeys(spellings))
 
     def _country(self, text: str) -> str:
         code = self.codes.get(text.upper())

@@ -24,7 +24,13 @@ def inside(condition: Condition) -> tuple[Condition, ...]:
 
 
 def rewrite(condition: Condition, change: Callable[[Condition], Condition]) -> Condition:
-    """Returns the condition with everything in it that holds no others put through `change`."""
+    """Returns the condition with everything in it that holds no others put through `change`.
+
+    >>> from sparkperso.rules.conditions import InSegment, Not
+    >>> inner = Not(**{"not": {"segment": "new"}})
+    >>> rewrite(inner, lambda part: InSegment(segment=f"tiers-{part.segment}")).not_.segment
+    'tiers-new'
+    """
     parts = tuple(rewrite(part, change) for part in inside(condition))
     if isinstance(condition, All):
         return condition.model_copy(update={"all": parts})
@@ -39,9 +45,10 @@ def references(condition: Condition) -> list[str]:
 
 
 def order_of(rules: Mapping[str, Condition]) -> list[str]:
-    """Returns the rules so that each comes after those that it names; else as given.
+    """Returns the names of rules so that each comes after those that it refers to; else as given.
 
-    Raises ValueError for a name that is none of theirs and for a cycle, which it spells out.
+    Depth first. Raises ValueError for a name that is none of theirs and for a cycle, which it
+    spells out.
     """
     done: dict[str, None] = {}
     for name in rules:

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from sparkperso.client.delivery import Delivery, asked_seconds
+from sparkperso.client.delivery import Delivery, retry_seconds
 from sparkperso.client.events import new_event
 from sparkperso.client.options import Options, Stats
 from sparkperso.client.queue import Queue
@@ -157,8 +157,8 @@ def test_other_failures_keep_all_events_and_pause(queue, status):
 
 def test_retry_after_may_be_seconds_a_date_or_nonsense():
     soon = datetime.now(timezone.utc) + timedelta(seconds=60)
-    assert 58 < asked_seconds(format_datetime(soon, usegmt=True)) <= 60
-    assert [asked_seconds(text) for text in ("7", None, "", "soon", "-5")] == [7, 0, 0, 0, 0]
+    assert 58 < retry_seconds(format_datetime(soon, usegmt=True)) <= 60
+    assert [retry_seconds(text) for text in ("7", None, "", "soon", "-5")] == [7, 0, 0, 0, 0]
 
 
 def test_options_out_of_bounds_are_told():

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
-from sparkperso.core import places, suggest
+from sparkperso.core import suggest
 from sparkperso.core.hashing import short_hash
 from sparkperso.core.places import is_local, local_path, uri_of
 

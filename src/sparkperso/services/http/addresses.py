@@ -29,8 +29,8 @@ class Addresses:
         """Returns a request's sender: the last of X-Forwarded-For that is no trusted proxy.
 
         Every proxy appends the address that it is connected to, so that what stands before the
-        first that is not trusted may be made up. None where all are trusted, or the header names
-        no address.
+        first that is not trusted may be made up. None where all are trusted, or the header names no
+        address. IPv6 counts by its network of IPV6_PREFIX bits.
         """
         if sender := self.of_peer(peer):
             return sender

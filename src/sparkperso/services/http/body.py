@@ -46,7 +46,10 @@ class Bodies:
         return parse(unpack(body, self._limit) if encoding == b"gzip" else body)
 
     async def read(self, headers: Headers, receive: Receive) -> bytes:
-        """Returns the body as sent, of at most max_body_bytes and in at most body_seconds."""
+        """Returns the body as sent, of at most max_body_bytes and in at most body_seconds.
+
+        Raises a Problem: 408 too slow, 413 too large; and ClientGone when the client hangs up.
+        """
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._limit:
             raise too_large(self._limit)
@@ -58,7 +61,10 @@ class Bodies:
 
 
 def check_type(headers: Headers) -> None:
-    """Raises a 415 Problem for a body that does not say that it is JSON in UTF-8."""
+    """Raises a 415 Problem for a body that does not say that it is JSON in UTF-8.
+
+    What pages send as a beacon (text/plain) is taken for JSON, and so is a body without a type.
+    """
     text = headers.get(b"content-type", b"").lower()
     if text in JSON_TYPES:
         return
@@ -86,8 +92,11 @@ async def _read_all(receive: Receive, limit: int) -> bytes:
 
 
 def unpack(body: bytes, limit: int) -> bytes:
-    """Returns a gzip body unpacked; stops at `limit` bytes, however small it was packed."""
-    machine = zlib.decompressobj(31)
+    """Returns a gzip body unpacked; stops at `limit` bytes, however small it was packed.
+
+    Raises a Problem: 400 for what is no gzip or ends too early, 413 beyond the limit.
+    """
+    machine = zlib.decompressobj(31)  # 16 for a gzip header, 15 bits of window
     try:
         data = machine.decompress(body, limit + 1)
     except zlib.error:

@@ -21,6 +21,7 @@ HEADER_NAMES = re.compile(
     r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?, ?[!#$%&'*+.^_`|~0-9A-Za-z-]+)*", re.ASCII
 )
 MAX_HEADER_NAMES = 1024
+"""Characters of the names that a preflight may ask for: they go back into a header."""
 
 
 class Cors:
@@ -31,7 +32,8 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
-        origin = _origin(scope) if scope["type"] == "http" else None
+        # An Origin that came twice and differs is none that a site has.
+        origin = _header(scope, b"origin") if scope["type"] == "http" else None
         if origin is None or not self._ring.is_origin(origin):
             await self._app(scope, receive, send)
             return
@@ -58,11 +60,6 @@ def _preflight(scope: Scope) -> Response:
     is_list = len(requested) <= MAX_HEADER_NAMES and HEADER_NAMES.fullmatch(requested)
     granted = {"Access-Control-Allow-Headers": requested if is_list else HEADERS}
     return Response(None, 204, {**PREFLIGHT, **granted})
-
-
-def _origin(scope: Scope) -> str | None:
-    """Returns the Origin; one that came twice and differs is none that a site has."""
-    return _header(scope, b"origin")
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

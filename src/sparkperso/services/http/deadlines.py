@@ -19,16 +19,20 @@ class Deadlines(Generic[Awaited]):
         self._late: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def within(self, wanted: Awaitable[Awaited]) -> Awaited:
-        """Returns what is waited for; raises TimeoutError when it takes too long."""
+    async def within(self, awaited: Awaitable[Awaited]) -> Awaited:
+        """Returns what is waited for; raises TimeoutError when it takes longer than `seconds`.
+
+        It is noticed by the next sweep, SWEEP_SECONDS later at most.
+        """
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
         self._due[task] = loop.time() + self.seconds
         try:
-            return await wanted
+            return await awaited
         except asyncio.CancelledError:
+            # Cancelled by somebody else, such as a server that stops: that is no timeout.
             if task not in self._late:
                 raise
             self._late.discard(task)

@@ -27,7 +27,8 @@ class ErrorHandlers:
     def of(self, error: Exception, request: Request | None = None) -> Response:
         """Returns the response to an error; unexpected ones are 500 without details, in the log.
 
-        Who followed a link (of an e-mail, say, which mangled it) gets a page to read.
+        A problem document (RFC 9457) for programs. Who followed a link (of an e-mail, say, which
+        mangled it) gets a page to read.
         """
         problem = _problem(error)
         self._metrics.problems.labels(problem.code).inc()

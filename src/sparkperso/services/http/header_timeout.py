@@ -26,6 +26,7 @@ from sparkperso.services.http.problems import JSON, Problem
 MAX_HEAD = 65_536
 """Bytes of a request line and its headers; what came at once with their end is not counted."""
 MAX_HEADERS = 128
+"""Header lines of a request."""
 MAX_WAITING = 256
 """Requests that may wait on one connection for the answers to those before them."""
 MAX_OVERHEAD = 8
@@ -97,7 +98,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # uvicorn's own answer to one too many is no problem document, and has no Retry-After.
+        # uvicorn's own reply to one too many is no problem document, and has no Retry-After.
         self.limit_concurrency = None
 
     def connection_made(self, transport: Any) -> None:
@@ -145,6 +146,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         """Begins to wait for headers."""
         super().on_message_begin()
         self.is_open = self.has_news = True
+        # The piece that it begins in is added once it is read: only later pieces count.
         self.has_head, self.taken = False, -self.piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -299,7 +301,10 @@ def raw_answer(problem: Problem) -> bytes:
 
 @asynccontextmanager
 async def impatience(seconds: float) -> AsyncIterator[None]:
-    """Ends, while the block runs, connections that are due; `seconds` are for their last words."""
+    """Ends, while the block runs, connections that are due: closed first, then dropped.
+
+    `seconds` pass between the two, for their last words; one sweep a second looks at all.
+    """
     sweeper = asyncio.create_task(_sweep(seconds))
     try:
         yield

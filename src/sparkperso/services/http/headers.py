@@ -15,10 +15,10 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     pairs = scope["headers"]
     headers = dict(pairs)
     if len(headers) < len(pairs):
-        found: dict[bytes, list[bytes]] = {}
+        values_of: dict[bytes, list[bytes]] = {}
         for name, value in pairs:
-            found.setdefault(name, []).append(value)
-        headers = {name: _joined(name, values) for name, values in found.items()}
+            values_of.setdefault(name, []).append(value)
+        headers = {name: _joined(name, values) for name, values in values_of.items()}
     return headers
 
 

@@ -29,10 +29,13 @@ class RepairedValue(NamedTuple):
 
 
 def repair(body: bytes) -> RepairedValue | None:
-    """Returns the value of broken JSON, or None where it is broken otherwise.
+    r"""Returns the value of broken JSON, or None where it is broken otherwise.
 
     Halves become U+FFFD, as browsers write them into UTF-8; NaN and infinities become null. Takes
     time in proportion to the text, and none for what cannot be repaired.
+
+    >>> repair(b'{"value": NaN, "text": "cut \\ud83d"}')
+    RepairedValue(value={'value': None, 'text': 'cut �'})
     """
     if RAW.search(body):
         body = _joined(body)

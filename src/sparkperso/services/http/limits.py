@@ -12,7 +12,9 @@ from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 
 BURST_SECONDS = 2.0
+"""What a full bucket holds, in seconds of its rate."""
 MOST_SENDERS = 100_000
+"""Senders that are remembered at a time."""
 
 
 class Buckets:
@@ -37,7 +39,10 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def check(self, sender: str) -> float:
-        """Returns what is in the sender's bucket now; raises a 429 Problem when it is empty."""
+        """Returns what is in the sender's bucket now, in events.
+
+        Raises a 429 Problem when it is empty, with the seconds until it is not (`Retry-After`).
+        """
         now = self._clock()
         level, then = self._levels.get(sender, (self._full, now))
         level = min(self._full, level + (now - then) * self._rate)
@@ -85,7 +90,11 @@ class Rates:
             self._decisions.take(sender, count)
 
     def take_events(self, key: SiteKey, sender: str | None, count: int) -> None:
-        """Counts other events; raises a 429 Problem, and then nothing is counted."""
+        """Counts other events; raises a 429 Problem, and then nothing is counted.
+
+        Both buckets are asked before either is lowered: a request that is refused costs its site
+        nothing.
+        """
         if not count:
             return
         of_site = self._sites.check(key.site)

@@ -42,9 +42,10 @@ class Metrics:
     def event(
         self, site: str, event_type: str, status: str, purpose: str = "", count: int = 1
     ) -> None:
-        """Counts events of one type; `event_type` as sent, so one that no plan knows is `other`."""
+        """Counts events of one type, as sent: one that no plan knows counts as `other`."""
         kind = event_type if event_type in self._types else OTHER
         labels = (site, kind, status, purpose)
+        # Kept, since prometheus_client looks labels up under a lock.
         bound = self._bound.get(labels)
         if bound is None:
             bound = self._bound[labels] = self._events.labels(*labels)

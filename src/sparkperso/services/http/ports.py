@@ -8,7 +8,7 @@ from sparkperso.core.errors import UsageError
 
 
 def require_free(host: str, port: int) -> None:
-    """Raises UsageError when the port cannot be listened on."""
+    """Raises UsageError when the port of this host cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

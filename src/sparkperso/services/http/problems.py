@@ -15,7 +15,11 @@ JSON = "application/problem+json"
 class Problem(Exception):
     """A request that cannot be served; `code` names the problem, `detail` says what to do.
 
-    `status` is the HTTP status; `headers` go with the answer, `more` into its body.
+    `status` is the HTTP status; `headers` go with the answer, `more` into its body: extension
+    members of RFC 9457, section 3.2.
+
+    >>> Problem(413, "too_large", "The body should have 1000 bytes at most.").body()["title"]
+    'Request Entity Too Large'
     """
 
     def __init__(
@@ -31,7 +35,7 @@ class Problem(Exception):
         self.headers, self.more = dict(headers or {}), dict(more or {})
 
     def body(self) -> dict[str, Any]:
-        """Returns the problem document."""
+        """Returns the problem document (RFC 9457, section 3.1): type, title, status and detail."""
         return {
             "type": f"urn:sparkperso:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
@@ -46,5 +50,5 @@ class Problem(Exception):
 
 
 def busy(detail: str, seconds: int = 1) -> Problem:
-    """Returns 503 with Retry-After: nothing was stored, and the client should send it again."""
+    """Returns 503 with Retry-After in seconds: nothing was stored, the client sends it again."""
     return Problem(503, "busy", detail, {"Retry-After": str(seconds)})

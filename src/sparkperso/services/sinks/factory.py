@@ -26,7 +26,10 @@ class Sinks:
 
 
 def make_sinks(settings: Settings) -> Sinks:
-    """Returns the configured sinks, not started."""
+    """Returns the configured sinks, not started; Kafka's client is only imported for Kafka.
+
+    Raises ConfigError for a spool without a local folder.
+    """
     config = settings.collect
     if config.sink == "kafka":
         from sparkperso.services.sinks.kafka import KafkaSink
@@ -38,7 +41,10 @@ def make_sinks(settings: Settings) -> Sinks:
 
 
 def spool_folder(settings: Settings) -> Path:
-    """Returns the folder of the spool; raises ConfigError when the lake is on no local disk."""
+    """Returns the folder of the spool: `collect.spool.path`, or `_spool` beside the lake's tables.
+
+    Raises ConfigError when neither is on this machine.
+    """
     if settings.collect.spool.path:
         return Path(settings.collect.spool.path)
     root = local_path(settings.lake.root)

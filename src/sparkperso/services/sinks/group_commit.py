@@ -29,7 +29,10 @@ class GroupCommit:
         self.failure: str | None = None
 
     async def put(self, chunk: Chunk) -> None:
-        """Returns when the chunk is committed; raises a 503 Problem when it is not."""
+        """Returns when the chunk is committed; raises a 503 Problem when it is not.
+
+        That is when commits fail, or when more than `max_pending_bytes` would wait for one.
+        """
         if self._pending_bytes + len(chunk) > self._max_bytes:
             raise busy("The disk does not keep up with the events. Nothing was stored: send again.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -62,6 +65,7 @@ class GroupCommit:
 
     async def _commit_group(self, group: list[tuple[Chunk, asyncio.Future[None]]]) -> None:
         chunks = [chunk for chunk, _ in group]
+        # What stays where even this task is cancelled: nobody waits for ever.
         failure: str | None = "it was ended"
         try:
             await self.run(lambda: self._commit(chunks))
@@ -75,12 +79,12 @@ class GroupCommit:
             self.failure = failure
             self._pending_bytes -= sum(map(len, chunks))
             for _, done in group:
-                if not done.done():  # the client may have gone
-                    self._answer(done)
-
-    def _answer(self, done: asyncio.Future[None]) -> None:
-        if self.failure is None:
-            done.set_result(None)
-        else:
-            text = f"The spool cannot be written: {self.failure}. Nothing was stored: send again."
-            done.set_exception(busy(text, 5))
+                if done.done():  # the client has gone
+                    continue
+                if failure is None:
+                    done.set_result(None)
+                else:
+                    text = (
+                        f"The spool cannot be written: {failure}. Nothing was stored: send again."
+                    )
+                    done.set_exception(busy(text, 5))

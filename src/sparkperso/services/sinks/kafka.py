@@ -41,7 +41,8 @@ class Delivery:
         if self._error is None:
             self.future.set_result(None)
         else:
-            self.future.set_exception(_refusal(str(self._error)))
+            text = f"Kafka did not take the events: {self._error}. Send them again."
+            self.future.set_exception(busy(text, 5))
 
 
 class KafkaSink:
@@ -59,7 +60,11 @@ class KafkaSink:
         self._poller.start()
 
     async def put(self, lines: Sequence[Line]) -> None:
-        """Returns when all in-sync replicas have the lines."""
+        """Returns when all in-sync replicas have the lines.
+
+        Raises a 503 Problem when a broker refuses one, when none confirms within
+        `delivery_seconds`, and when more than `max_pending_bytes` would wait.
+        """
         size = sum(len(line) for _, line in lines)
         if self._pending_bytes + size > self._config.max_pending_bytes:
             raise busy("Kafka does not keep up with the events. Nothing is certain: send again.")
@@ -108,14 +113,12 @@ def _settings(config: KafkaConfig) -> dict[str, Any]:
         "client.id": "sparkperso-collect",
         "enable.idempotence": True,
         "acks": "all",
+        # Five milliseconds in which lines of several requests become one request to a broker.
         "linger.ms": 5,
         "compression.type": "lz4",
         "delivery.timeout.ms": int(config.delivery_seconds * 1000),
         "message.max.bytes": 2_000_000,
+        # Twice what may wait: our own bound is met first, with a reply that says so.
         "queue.buffering.max.kbytes": config.max_pending_bytes // 512,
         "log_level": 2,
     }
-
-
-def _refusal(reason: str) -> Exception:
-    return busy(f"Kafka did not take the events: {reason}. Send them again.", 5)

@@ -22,7 +22,13 @@ log = logging.getLogger("sparkperso.collect")
 
 
 class Spool:
-    """Lines in files named `YYYYMMDDTHHMMSS-NODE-NUMBER.jsonl`."""
+    """Lines in files named `YYYYMMDDTHHMMSS-NODE-NUMBER.jsonl`.
+
+    1. Requests put lines; those that wait at the same time are one write and one fsync.
+    2. A file goes from `open/` to `ready/` by a rename, at `rotate_bytes` or after
+       `rotate_seconds`.
+    3. What a failed write or a killed process left is cut back to whole lines, and handed over.
+    """
 
     def __init__(self, folder: Path, config: SpoolConfig) -> None:
         self._open, self._ready = folder / "open", folder / "ready"
@@ -52,7 +58,7 @@ class Spool:
         self._clock = asyncio.create_task(self._tick())
 
     async def put(self, lines: Sequence[Line]) -> None:
-        """Returns when the lines are on the disk, as `fsync` says."""
+        """Returns when the lines are on the disk, as `fsync` says; raises a 503 Problem else."""
         await self._commits.put(b"".join([line + b"\n" for _, line in lines]))
 
     async def check(self) -> str | None:
@@ -95,14 +101,14 @@ class Spool:
             self._part.hand_over(self._ready)
             self._part = None
 
-    def _hand_over_old(self) -> None:
-        if self._part and self._part.age >= self._config.rotate_seconds:
-            self._hand_over()
-
     async def _tick(self) -> None:
+        def hand_over_old() -> None:
+            if self._part and self._part.age >= self._config.rotate_seconds:
+                self._hand_over()
+
         while True:
             await asyncio.sleep(min(1.0, self._config.rotate_seconds / 4))
             try:
-                await self._commits.run(self._hand_over_old)
+                await self._commits.run(hand_over_old)
             except Exception as error:  # the next tick does it
                 log.warning("a file of the spool was not handed over: %r", error)

@@ -36,7 +36,10 @@ class SpoolFile:
         return time.monotonic() - self.opened_at
 
     def hand_over(self, ready: Path) -> None:
-        """Moves the file into `ready`, whole and durable, and ends writing to it."""
+        """Moves the file into `ready`, whole and durable, and ends writing to it.
+
+        Raises OSError when it cannot; the file then stays in `open/` and locked.
+        """
         if self.size:
             os.fsync(self._file)
         hand_over(self.path, ready, self.size)
@@ -55,7 +58,7 @@ class SpoolFile:
 
 
 def hand_over(path: Path, ready: Path, size: int) -> None:
-    """Moves a file into `ready` at once; one without lines is removed."""
+    """Moves a file into `ready` at once and durably; one without lines is removed."""
     if size:
         os.rename(path, ready / path.name)
         sync_folder(ready)
@@ -96,7 +99,7 @@ def _whole_lines(file: int, step: int = 1 << 16) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
+    """Makes the names in a folder durable: on Linux a file's own fsync does not."""
     file = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(file)
