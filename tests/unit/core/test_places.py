@@ -39,8 +39,6 @@ def test_a_hash_is_of_16_digits_unless_told():
     assert short_hash("a", 12) == "ca978112ca1b"
 
 
-
-
 def test_what_is_alike_nothing_is_not_meant():
     assert suggest.did_you_mean("zzz", ["als"], "Choose one") == "Choose one"
     assert suggest.nearest("x" * 10**6, ["als"]) is None

@@ -48,7 +48,9 @@ def make_app(
 ) -> ASGIApp:
     """Returns the collector as an ASGI application.
 
-    Raises ConfigError for a secret that is missing and for a site that is not usable.
+    From outside in: CORS, the short way of POST /v1/events, Starlette with all other routes.
+    Decisions are put under the current pseudonym key first. Raises ConfigError for a secret that is
+    missing and for a site that is not usable.
     """
     ring = load_keys(settings.collect.sites, settings.env, environ)
     plan = load_named("tracking_plans", settings.ingest.tracking_plan, TrackingPlan, conf_dir)
@@ -67,23 +69,20 @@ def make_app(
         recordings=sinks.recordings,
         plan_check=PlanCheck(plan, settings.ingest),
     )
-    cookies = Cookies(settings.collect.cookie, not _is_plain(settings.collect.public_url))
+    # An unknown address is taken for https: browsers may then not send the cookie over http.
+    is_secure = not (settings.collect.public_url or "").startswith("http:")
+    cookies = Cookies(settings.collect.cookie, is_secure)
     bodies = Bodies(settings.collect.limits)
     addresses = Addresses(settings.collect.trusted_proxies)
     service = RequestServices(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
-    answers = ErrorHandlers(metrics)
+    errors = ErrorHandlers(metrics)
     application = Starlette(
         routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
         lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
-        exception_handlers=answers.handlers,
+        exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    return Cors(FastPath(events.PostEvents(service), application, answers), ring)
-
-
-def _is_plain(public_url: str | None) -> bool:
-    """Says whether browsers reach the collector by plain http; an unknown address is https."""
-    return public_url is not None and public_url.startswith("http:")
+    return Cors(FastPath(events.PostEvents(service), application, errors), ring)
 
 
 def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
@@ -108,6 +107,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            # Ended in the opposite order: sinks first, which hand over what they have.
             await stack.enter_async_context(impatience(seconds))
             stack.callback(store.close)
             for sink in sinks.all:

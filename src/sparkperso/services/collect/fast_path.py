@@ -16,10 +16,10 @@ class FastPath:
     """Sends POST /v1/events straight to its handler, everything else to the application."""
 
     def __init__(
-        self, post_events: PostEvents, application: ASGIApp, answers: ErrorHandlers
+        self, post_events: PostEvents, application: ASGIApp, errors: ErrorHandlers
     ) -> None:
         self._post_events, self._application = post_events, application
-        self._answers = answers
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
@@ -29,7 +29,7 @@ class FastPath:
         try:
             await self._post_events(scope, receive, send)
         except Exception as error:
-            response = self._answers.of(error)
+            response = self._errors.of(error)
             if response.status_code == 500:
                 log.exception("POST /v1/events failed")
             await response(scope, receive, send)

@@ -28,15 +28,18 @@ BODIES = {"/v1/events": EVENT_BODY, **OF_TRACKING}
 """Path → schema of its body, where it is more than an object."""
 RESULTS = {"$ref": "#/components/schemas/Results"}
 RESULT = {"$ref": "#/components/schemas/Result"}
-ANSWERS = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
-"""Path → schema of the answer 200, where it is described."""
+RESPONSES = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
+"""Path → schema of the response 200, where it is described."""
 MEDIA_TYPES = sorted(kind.decode() for kind in JSON_TYPES if kind)
 SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
 """The last stands for a key in the body."""
 
 
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """Returns OpenAPI 3.1 of the routes."""
+    """Returns the OpenAPI 3.1 document of the routes that are in it, as JSON's values.
+
+    A summary is the first line of a handler's docstring.
+    """
     paths: dict[str, Any] = {}
     for route in routes:
         if isinstance(route, Route) and route.include_in_schema:
@@ -67,9 +70,9 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         schema = BODIES.get(route.path, OBJECT)
         operation["requestBody"] = {"content": {kind: {"schema": schema} for kind in MEDIA_TYPES}}
         operation["security"] = SECURITY
-    if route.path in ANSWERS:
-        answer = {"application/json": {"schema": ANSWERS[route.path]}}
-        operation["responses"]["200"] = {"description": "What became of it", "content": answer}
+    if route.path in RESPONSES:
+        content = {"application/json": {"schema": RESPONSES[route.path]}}
+        operation["responses"]["200"] = {"description": "What became of it", "content": content}
     return operation
 
 

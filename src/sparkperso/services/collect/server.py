@@ -34,23 +34,19 @@ def serve(settings: Settings, conf_dir: Path | None, host: str, port: int) -> No
     app = make_app(settings, os.environ, conf_dir)
     _allow_connections(settings.collect.limits.max_connections)
     click.echo(f"The collector listens on http://{host}:{port}  (Ctrl-C ends it)")
-    _tune_gc()
-    Server(server_config(app, settings, host, port)).run()
-
-
-def _tune_gc() -> None:
-    """Requests leave little in circles: looking for it less often gives a tenth more of them."""
+    # Requests leave little in circles: looking for it less often gives a tenth more of them.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    Server(server_config(app, settings, host, port)).run()
 
 
 def _allow_connections(count: int) -> None:
     """Lets the process have as many files open, where its shell allows fewer than it could."""
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + HEADROOM + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    needed = count + HEADROOM + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if most == resource.RLIM_INFINITY else min(needed, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
@@ -69,7 +65,7 @@ class Server(uvicorn.Server):
 
 
 def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
-    """Returns how uvicorn serves the collector."""
+    """Returns how uvicorn serves the collector: bounds, logs as JSON, no headers of its own."""
     limits = settings.collect.limits
     return ServerConfig(
         app,

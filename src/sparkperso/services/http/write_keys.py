@@ -47,10 +47,10 @@ class WriteKeys:
 
         Every key is compared in constant time, so that an answer's delay tells nothing of them.
         """
-        given = (key or "").encode("utf-8", "surrogatepass")
+        sent = (key or "").encode("utf-8", "surrogatepass")
         found = None
         for known, site in self._by_key.items():
-            if hmac.compare_digest(known, given):
+            if hmac.compare_digest(known, sent):
                 found = site
         if found is None:
             raise Problem(401, "unknown_key", _NO_KEY, {"WWW-Authenticate": 'Basic realm="write"'})
@@ -74,7 +74,11 @@ _NO_KEY = (
 
 
 def matches(origin: str, allowed: str) -> bool:
-    """Says whether an origin is the allowed one; `:*` at its end stands for any port."""
+    """Says whether an origin is the allowed one; `:*` at its end stands for any port.
+
+    >>> matches("http://localhost:3000", "http://localhost:*")
+    True
+    """
     if not allowed.endswith(":*"):
         return origin == allowed
     start = allowed[:-1]
@@ -82,7 +86,11 @@ def matches(origin: str, allowed: str) -> bool:
 
 
 def key_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """Returns the key of an Authorization header, Basic (its user) or Bearer."""
+    """Returns the key of an Authorization header: the user of Basic (RFC 7617), or Bearer's.
+
+    >>> key_of({b"authorization": b"Bearer local-dev-key"})
+    'local-dev-key'
+    """
     scheme, _, value = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -102,7 +110,7 @@ def load_keys(
     Raises ConfigError for a key that is missing, used twice, or written into the configuration of
     another environment than local.
     """
-    found = [
+    pairs = [
         (
             _secret(name, kind, site, env, environ),
             SiteKey(name, site.consent, site.channel, (*site.origins, *more), kind == "server_key"),
@@ -111,8 +119,8 @@ def load_keys(
         for kind in KINDS
         if getattr(site, kind) is not None or getattr(site, f"{kind}_env") is not None
     ]
-    keys = dict(found)
-    if len(keys) < len(found):
+    keys = dict(pairs)
+    if len(keys) < len(pairs):
         raise ConfigError("Every key of every site should be another", "Two are the same")
     return WriteKeys(keys)
 

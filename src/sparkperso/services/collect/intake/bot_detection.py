@@ -34,7 +34,7 @@ class BotDetector:
         agent = headers.get(b"user-agent", b"")[:MAX_AGENT].decode("latin-1").strip()
         if not agent:
             return "no_user_agent"
-        named = next((reason for reason, found in self._agents if found.search(agent)), None)
+        named = next((reason for reason, name in self._agents if name.search(agent)), None)
         return named or ("at_once" if age < self._seconds else None)
 
 

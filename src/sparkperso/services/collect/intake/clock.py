@@ -15,10 +15,14 @@ TOLERANCE = timedelta(seconds=5)
 def corrected(at: Any, sent_at: Any, received_at: str) -> Any:
     """Returns `at` less what the client's clock was ahead when it sent, in UTC.
 
-    The clock's error is `sent_at` − `received_at` (Segment's rule: timestamp = receivedAt −
-    (sentAt − originalTimestamp)). `at` comes back as it was sent where the error is within
-    TOLERANCE, where one of the times cannot be read, and where the outcome would lie outside 1970
-    to 2199: whoever checks the event judges it then.
+    The clock's error is `sent_at` − `received_at` (Segment's rule: timestamp = receivedAt − (sentAt
+    − originalTimestamp)). `at` comes back as it was sent where the error is within TOLERANCE, where
+    one of the times cannot be read, and where the outcome would lie outside 1970 to 2199: whoever
+    checks the event judges it then.
+
+    >>> at, sent, received = "2026-01-01T10:00:00Z", "2026-01-01T11:00:10Z", "2026-01-01T10:00:10Z"
+    >>> corrected(at, sent, received)  # an hour ahead
+    '2026-01-01T09:00:00+00:00'
     """
     try:
         error = _moment(sent_at) - _moment(received_at)

@@ -52,7 +52,8 @@ class StatedDecisions(NamedTuple):
     decided_at: str
 
 
-ConcurrencyLimits = tuple[str | None, ...]
+Places = tuple[str | None, ...]
+"""Countries or parts of them where an event may have happened; None is an unknown one."""
 Pending = dict[tuple[str, str], Decisions]
 """Kind of identifier, identifier → what it has decided, once a request's decisions are stored."""
 
@@ -71,7 +72,7 @@ class ConsentGate:
         purpose: str,
         key: SiteKey,
         facts: RequestContext,
-        places: ConcurrencyLimits,
+        places: Places,
         decision: bool | None,
     ) -> bool:
         """Says whether an event's person agreed to its purpose, or needed not to.
@@ -83,7 +84,7 @@ class ConsentGate:
             for place in places
         )
 
-    def strictest(self, places: ConcurrencyLimits) -> str | None:
+    def strictest(self, places: Places) -> str | None:
         """Returns the place that an event is judged by: the strictest of several."""
         if len(places) == 1:
             return places[0]
@@ -92,7 +93,10 @@ class ConsentGate:
     def decision(
         self, event: Event, purpose: str, key: SiteKey, pending: Pending | None = None
     ) -> bool | None:
-        """Returns what the event's person decided on a purpose; its identifiers as kept."""
+        """Returns what the event's person decided on a purpose, None without a decision.
+
+        The event's identifiers are as they are kept; `pending` are decisions of the same request.
+        """
         user, browser = [
             self._decisions(name, event, key, pending) if name in event else UNDECIDED
             for name in PERSONS
@@ -102,15 +106,16 @@ class ConsentGate:
     def _decisions(
         self, name: str, event: Event, key: SiteKey, pending: Pending | None
     ) -> Decisions:
-        found = pending.get((name, event[name])) if pending else None
-        return self.decisions.get(key.site, name, event[name]) if found is None else found
+        own = pending.get((name, event[name])) if pending else None
+        return self.decisions.get(key.site, name, event[name]) if own is None else own
 
-    def add(self, said: StatedDecisions, key: SiteKey, pending: Pending) -> None:
+    def add(self, stated: StatedDecisions, key: SiteKey, pending: Pending) -> None:
         """Adds a decision to those that hold for what follows in its request."""
+        event = stated.event
         for name in PERSONS:
-            if name in said.event:
-                before = self._decisions(name, said.event, key, pending)
-                pending[name, said.event[name]] = after(before, said.purposes, said.decided_at)
+            if name in event:
+                before = self._decisions(name, event, key, pending)
+                pending[name, event[name]] = after(before, stated.purposes, stated.decided_at)
 
     def identify(self, event: Event, personal: PersonalFields, is_odd: bool = True) -> int:
         """Puts pseudonyms into whom the event names, in place; returns how many were hidden.
@@ -128,7 +133,11 @@ class ConsentGate:
     def clean(
         self, event: Event, personal: PersonalFields, is_odd: bool = True
     ) -> tuple[Event, int]:
-        """Returns the event without what is personal, and how many values were masked."""
+        """Returns the event without what is personal, and how many values were masked.
+
+        First pseudonyms, in the fields of the plan and those known by name; then masks, where what
+        is left may hold an e-mail address or a card number.
+        """
         replaced = personal.pseudonymise(event, self.pseudonyms)
         if not is_odd or (replaced and not may_hold(orjson.dumps(event))):
             return event, 0
@@ -138,16 +147,19 @@ class ConsentGate:
     def _hide(self, name: str, text: str) -> str:
         return pseudonym_of(name, text, self.pseudonyms)
 
-    def record(self, said: Sequence[StatedDecisions], key: SiteKey, only: bool) -> None:
-        """Keeps the decisions of consent events, those that are yes or those that are no."""
+    def record(self, stated: Sequence[StatedDecisions], key: SiteKey, only: bool) -> None:
+        """Keeps the decisions of consent events, those that are yes or those that are no.
+
+        Raises a 503 Problem when they cannot be stored.
+        """
         decisions = [
             (
                 name,
                 one.event[name],
-                {purpose: given for purpose, given in one.purposes.items() if given is only},
+                {purpose: answer for purpose, answer in one.purposes.items() if answer is only},
                 one.decided_at,
             )
-            for one in said
+            for one in stated
             for name in PERSONS
             if name in one.event
         ]
@@ -155,12 +167,12 @@ class ConsentGate:
             self.decisions.put_all(key.site, decisions)
 
 
-def said_by(event: Event, received_at: str) -> StatedDecisions:
+def stated_by(event: Event, received_at: str) -> StatedDecisions:
     """Returns what a consent event decides. A clock that is ahead must not outrun those to come."""
     return StatedDecisions(event, _purposes(event), min(event["timestamp"], received_at))
 
 
-def places_of(event: Event, facts: RequestContext) -> ConcurrencyLimits:
+def places_of(event: Event, facts: RequestContext) -> Places:
     """Returns where an event may have happened; None stands for an unknown region.
 
     A trusted proxy's word goes before the event's own, which may name a part of that country.
@@ -180,7 +192,7 @@ def decisions_within(event: Event, key: SiteKey) -> list[Event]:
     A write key is known to everybody. A no under it holds for all who are named; a yes holds for
     the browser or device whose random id stands beside it, and for no user id.
     """
-    granted = {purpose for purpose, given in _purposes(event).items() if given}
+    granted = {purpose for purpose, is_granted in _purposes(event).items() if is_granted}
     if key.is_server or "user_id" not in event or not granted:
         return [event]
     if "anonymous_id" not in event:
@@ -190,7 +202,7 @@ def decisions_within(event: Event, key: SiteKey) -> list[Event]:
 
 
 def _refusal_of_user(event: Event, granted: Collection[str]) -> list[Event]:
-    refused = {name: given for name, given in _purposes(event).items() if name not in granted}
+    refused = {name: answer for name, answer in _purposes(event).items() if name not in granted}
     if not refused:
         return []
     user = {name: value for name, value in event.items() if name != "anonymous_id"}

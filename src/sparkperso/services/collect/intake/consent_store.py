@@ -74,9 +74,13 @@ class ConsentStore:
             path, LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
         self._file.execute("PRAGMA journal_mode = WAL")
+        # A decision is durable when its request is answered: a power cut must not undo a no.
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.execute(SCHEMA)
-        self._renew()
+        with self._transaction():  # what an earlier version kept, at once with its end
+            if self._file.execute(IS_OLD).fetchone()[0]:
+                for statement in RENEW:
+                    self._file.execute(statement)
         self._known: OrderedDict[tuple[str, str, str], Decisions] = OrderedDict()
         self._size, self._clock = size, clock
         self._looked_at, self._version = clock(), self._data_version()
@@ -85,14 +89,14 @@ class ConsentStore:
         """Returns the decisions of one identifier; empty when it never decided."""
         self._forget_what_others_changed()
         key = (site, kind, subject)
-        found = self._known.get(key)
-        if found is None:
+        decisions = self._known.get(key)
+        if decisions is None:
             rows = self._file.execute(SELECT, key)
-            found = {purpose: Decision(bool(granted), time) for purpose, granted, time in rows}
-            self._known[key] = found
+            decisions = {purpose: Decision(bool(granted), time) for purpose, granted, time in rows}
+            self._known[key] = decisions
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
-        return found
+        return decisions
 
     def put_all(self, site: str, decisions: Iterable[Named]) -> None:
         """Keeps decisions of identifiers durably, all or none; those of other purposes stay.
@@ -103,9 +107,10 @@ class ConsentStore:
         """
         rows = [
             (site, kind, subject, purpose, int(granted), decided_at)
-            for kind, subject, said, decided_at in decisions
-            for purpose, granted in said.items()
+            for kind, subject, answers, decided_at in decisions
+            for purpose, granted in answers.items()
         ]
+        # After the commit it is read anew: what is known must never be older than the file.
         with self._transaction():
             self._file.executemany(UPSERT, rows)
         for _, kind, subject, *_ in rows:
@@ -115,6 +120,7 @@ class ConsentStore:
         """Puts `name_of(subject)` for subjects that look like pseudonyms, as after a new key.
 
         Returns how many decisions moved. Of two that meet, the rules of `put_all` say which holds.
+        Raises a 503 Problem, as `put_all` does.
         """
         with self._transaction():
             rows = self._file.execute(PSEUDONYMS).fetchall()
@@ -124,13 +130,6 @@ class ConsentStore:
             self._file.executemany(UPSERT, [(*row[:2], name, *row[3:]) for row, name in moved])
         self._known.clear()
         return len(moved)
-
-    def _renew(self) -> None:
-        """Takes over what an earlier version kept, in one transaction with its end."""
-        with self._transaction():
-            if self._file.execute(IS_OLD).fetchone()[0]:
-                for statement in RENEW:
-                    self._file.execute(statement)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -25,10 +25,10 @@ def values_of(header: bytes, name: str) -> Iterator[str]:
     section 5.4), so that another's cookie of JSON, spaces or UTF-8 hides none. A browser that has
     several of one name, of other paths or domains, sends the most specific first.
     """
-    wanted = name.encode()
+    own = name.encode()
     for pair in header.split(b";"):
-        found, _, value = pair.partition(b"=")
-        if found.strip() == wanted:
+        cookie, _, value = pair.partition(b"=")
+        if cookie.strip() == own:
             yield value.strip().decode("latin-1")
 
 
@@ -46,7 +46,7 @@ class Cookies:
     """Whether browsers may send it over https only: by the collector's public address."""
 
     def read(self, header: bytes | None) -> str | None:
-        """Returns the id in a Cookie header, if it is one that the collector made."""
+        """Returns the id in a Cookie header, the first that the collector made; else None."""
         if not header:
             return None
         return next(filter(self.is_own, values_of(header, self.config.name)), None)

@@ -1,7 +1,11 @@
 """What an event must be before anything is done with it: the four fields, their types and sizes.
 
-What does not fit a field that only decorates an event goes to metadata (`typed`). Values that only
-a tracking plan can judge are left to ingest, whose quarantine can be replayed.
+1. Its size, as JSON.
+2. Its fields: known ones; who did what as text, when as a time.
+3. What does not fit a field that only decorates an event goes to metadata (`typed_fields`).
+4. Its metadata and context: finite numbers, bounded in depth and in the number of values.
+
+Values that only a tracking plan can judge are left to ingest, whose quarantine can be replayed.
 """
 
 from __future__ import annotations
@@ -47,7 +51,7 @@ class Invalid(Exception):
 
 
 def check_size(raw: Any, limits: LimitsConfig) -> bytes:
-    """Returns an event as JSON; raises Invalid for one that is too long or nested too deeply.
+    """Returns an event as JSON (bytes); raises Invalid for too long or too deeply nested a one.
 
     It comes before all else, since it costs least.
     """
@@ -68,7 +72,10 @@ def check_length(data: bytes, is_recording: bool, limits: LimitsConfig) -> None:
 
 
 def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
-    """Returns the event with times and identifiers in one form; raises Invalid."""
+    """Returns the event with times and identifiers in one form; raises Invalid with the reason.
+
+    The steps are those of the module. Fields that are null count as absent.
+    """
     if not isinstance(raw, dict):
         raise Invalid(f"an event should be an object, not {_kind(raw)}")
     if not raw.keys() <= KNOWN:
@@ -136,12 +143,18 @@ def _text(name: str, value: Any) -> str:
 
 
 def time_of(value: Any) -> str:
-    """Returns a time of docs/times.md in UTC. Most come with seconds and Z: nothing to reckon."""
+    """Returns a time of docs/times.md in UTC, with microseconds; raises Invalid.
+
+    Most come with seconds and Z, and are only filled up.
+
+    >>> time_of("2026-03-01T12:00:00Z")
+    '2026-03-01T12:00:00.000000Z'
+    """
     try:
         if isinstance(value, str) and len(value) > MAX_TIME:
             raise ValueError("too long")
-        found = PLAIN.fullmatch(value) if isinstance(value, str) else None
-        text = _plain(*found.groups()) if found else iso(read_time(value))
+        plain = PLAIN.fullmatch(value) if isinstance(value, str) else None
+        text = _plain(*plain.groups()) if plain else iso(read_time(value))
         if FIRST <= text < LAST:
             return text
     except (ValueError, OverflowError):
@@ -159,7 +172,7 @@ def check_time(name: str, value: Any) -> str:
 
 
 def _plain(day: str, time: str, digits: str | None) -> str:
-    datetime.fromisoformat(f"{day}T{time}")
+    datetime.fromisoformat(f"{day}T{time}")  # raises for a day or an hour that there is not
     return f"{day}T{time}.{digits or '':0<6.6}Z"
 
 
@@ -185,11 +198,13 @@ def check_tree(tree: Any, path: str, levels: int, room: int) -> int:
 
 def check_consent(metadata: Mapping[str, Any]) -> None:
     """Raises Invalid unless a consent event says yes or no to purposes that there are."""
-    said = metadata.get("purposes")
-    if not isinstance(said, dict) or not said or not all(type(v) is bool for v in said.values()):
+    stated = metadata.get("purposes")
+    if not isinstance(stated, dict) or not stated:
         raise Invalid("purposes should be an object: purpose → true or false")
-    if not said.keys() <= set(PURPOSES):
-        strange = shown(sorted(said.keys() - set(PURPOSES)))
+    if not all(type(answer) is bool for answer in stated.values()):
+        raise Invalid("purposes should be an object: purpose → true or false")
+    if not stated.keys() <= set(PURPOSES):
+        strange = shown(sorted(stated.keys() - set(PURPOSES)))
         raise Invalid(f"purposes are {', '.join(PURPOSES)}, not {strange}")
 
 
@@ -206,11 +221,12 @@ def consent_alone(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(part: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    found = {name: part[name] for name in names if name in part}
+    """Whole numbers and short texts of these names, in their order."""
     return {
         name: value
-        for name, value in found.items()
-        if type(value) is int or (isinstance(value, str) and len(value) <= MAX_SHORT)
+        for name in names
+        if type(value := part.get(name)) is int
+        or (isinstance(value, str) and len(value) <= MAX_SHORT)
     }
 
 

@@ -23,6 +23,7 @@ class Lane:
 
     async def run(self, work: Callable[[], T], size: int) -> T:
         """Returns what `work` gives; raises a 503 Problem when too many bytes wait already."""
+        # Alone, a piece of any size is taken: its bound is that of a body.
         if self._waiting and self._waiting + size > self._most:
             raise busy("Too much text waits to be searched for personal values.")
         self._waiting += size

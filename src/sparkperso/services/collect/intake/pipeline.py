@@ -1,4 +1,12 @@
-"""The one way of an event from any route to a sink: checked, agreed to, pseudonymised, kept."""
+"""The one way of an event from any route to a sink: checked, agreed to, pseudonymised, kept.
+
+1. A request is counted; too many events are refused, and a no among them holds all the same.
+2. Each event is checked (`event_validation`), its person named as in the stored decisions.
+3. Consent: decisions of the request hold for what follows in it; what is not allowed is refused.
+4. Every no is stored, before anything can fail.
+5. What may be kept gets pseudonyms and masks, a line of its own, a warning from the tracking plan.
+6. The sinks make the lines durable; then every yes is stored, and the sender hears of it.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +26,14 @@ from sparkperso.core.consent import NECESSARY, OPTIONAL
 from sparkperso.privacy import PersonalFields, may_hold
 from sparkperso.services.collect.intake.consent_gate import (
     PERSONS,
-    ConcurrencyLimits,
     ConsentGate,
     Event,
     Pending,
+    Places,
     StatedDecisions,
     decisions_within,
     places_of,
-    said_by,
+    stated_by,
 )
 from sparkperso.services.collect.intake.event_validation import (
     RECORDING,
@@ -68,7 +76,7 @@ class _AllowedEvent:
     event: Event
     purpose: str
     facts: RequestContext
-    places: ConcurrencyLimits
+    places: Places
     may_hold: bool
     """Whether it can hold an e-mail address or a card number."""
     size: int
@@ -86,7 +94,7 @@ class _Intake:
 
     events: list[Line] = field(default_factory=list)
     recordings: list[Line] = field(default_factory=list)
-    said: list[StatedDecisions] = field(default_factory=list)
+    stated: list[StatedDecisions] = field(default_factory=list)
     pending: Pending = field(default_factory=dict)
 
 
@@ -132,48 +140,51 @@ class Pipeline:
         cookie). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
         self._admit(events, key, facts)
-        taken = _Intake()
-        judged = self._judge_all(events, key, facts, taken)
+        intake = _Intake()
+        judged = self._judge_all(events, key, facts, intake)
         # A no holds at once, whatever becomes of its request.
-        self._guard.record(taken.said, key, only=False)
-        results = await self._finish_all(judged, key, taken)
-        await self._store(taken, key)
+        self._guard.record(intake.stated, key, only=False)
+        results = await self._finish_all(judged, key, intake)
+        await self._store(intake, key)
         self._count(events, results, key)
-        self._show(key, taken, results)
+        self._show(key, intake, results)
         return results
 
-    def _show(self, key: SiteKey, taken: _Intake, results: Sequence[Result]) -> None:
+    def _show(self, key: SiteKey, intake: _Intake, results: Sequence[Result]) -> None:
         """Calls the watchers. What is durable is answered so, whatever they make of it."""
         for watch in self.watchers:
             try:
-                watch(key, [line for _, line in (*taken.events, *taken.recordings)], results)
+                watch(key, [line for _, line in (*intake.events, *intake.recordings)], results)
             except Exception:
                 log.exception("a watcher failed")
 
     def _admit(self, events: Sequence[Any], key: SiteKey, facts: RequestContext) -> None:
         """Counts a request; raises a 429 Problem. A no within it holds all the same."""
-        said = [raw for raw in events if isinstance(raw, dict) and type_of(raw) == CONSENT]
-        self._rates.take_decisions(key, facts.sender, len(said))
+        stated = [raw for raw in events if isinstance(raw, dict) and type_of(raw) == CONSENT]
+        self._rates.take_decisions(key, facts.sender, len(stated))
         try:
-            self._rates.take_events(key, facts.sender, len(events) - len(said))
+            self._rates.take_events(key, facts.sender, len(events) - len(stated))
         except Problem:
-            taken = _Intake()
-            self._judge_all(said, key, facts, taken)
-            self._guard.record(taken.said, key, only=False)
+            intake = _Intake()
+            self._judge_all(stated, key, facts, intake)
+            self._guard.record(intake.stated, key, only=False)
             raise
 
-    async def _store(self, taken: _Intake, key: SiteKey) -> None:
+    async def _store(self, intake: _Intake, key: SiteKey) -> None:
         """Stores what was taken. A yes holds for other requests when its proof is durable."""
         started = time.perf_counter()
-        if taken.events:
-            await self._events.put(taken.events)
-        if taken.recordings:
-            await self._recordings.put(taken.recordings)
+        if intake.events:
+            await self._events.put(intake.events)
+        if intake.recordings:
+            await self._recordings.put(intake.recordings)
         self._metrics.seconds.observe(time.perf_counter() - started)
-        self._guard.record(taken.said, key, only=True)
+        self._guard.record(intake.stated, key, only=True)
 
     def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
-        """Returns purpose → what a person decided, whose identifiers are given as they are sent."""
+        """Returns purpose → what a person decided, None where they did not.
+
+        `person` has their identifiers as they are sent.
+        """
         names = {name: person[name].strip(" ") for name in PERSONS if name in person}
         event = {**names, "metadata": {}, "context": {}}
         self._guard.identify(event, self._fields_of(CONSENT))
@@ -183,17 +194,17 @@ class Pipeline:
         return self._personal.get(kind, self._personal_of_all)
 
     def _judge_all(
-        self, events: Sequence[Any], key: SiteKey, facts: RequestContext, taken: _Intake
+        self, events: Sequence[Any], key: SiteKey, facts: RequestContext, intake: _Intake
     ) -> list[Judged]:
         """Returns what may be kept, in order: a decision holds for what follows in its request."""
         judged: list[Judged] = []
         for raw in events:
             is_later = judged and isinstance(raw, dict) and type_of(raw) == CONSENT
             facts = later(facts, 1) if is_later else facts
-            judged.append(self._judge(raw, key, facts, taken))
+            judged.append(self._judge(raw, key, facts, intake))
         return judged
 
-    def _judge(self, raw: Any, key: SiteKey, facts: RequestContext, taken: _Intake) -> Judged:
+    def _judge(self, raw: Any, key: SiteKey, facts: RequestContext, intake: _Intake) -> Judged:
         """Bounds come first, then consent; what costs more is left for what is kept."""
         try:
             data = check_size(raw, self._limits)
@@ -202,19 +213,19 @@ class Pipeline:
                 check_consent(event["metadata"])
                 event = consent_alone(event)
                 return [
-                    self._decide(part, key, facts, taken) for part in decisions_within(event, key)
+                    self._decide(part, key, facts, intake) for part in decisions_within(event, key)
                 ]
         except _NoPerson as error:
             return {"status": "invalid", "reason": "no_person", "problem": str(error)}
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
-        kept = self._kept(event, facts, data)
-        decision = self._guard.decision(event, kept.purpose, key, taken.pending)
-        if self._guard.is_allowed(kept.purpose, key, facts, kept.places, decision):
-            return [kept]
-        return {"status": "refused", "reason": "no_consent", "purpose": kept.purpose}
+        allowed = self._identified(event, facts, data)
+        decision = self._guard.decision(event, allowed.purpose, key, intake.pending)
+        if self._guard.is_allowed(allowed.purpose, key, facts, allowed.places, decision):
+            return [allowed]
+        return {"status": "refused", "reason": "no_consent", "purpose": allowed.purpose}
 
-    def _kept(self, event: Event, facts: RequestContext, data: bytes) -> _AllowedEvent:
+    def _identified(self, event: Event, facts: RequestContext, data: bytes) -> _AllowedEvent:
         """Returns an event whose person is named as in the stored decisions."""
         kind, is_odd = event["event_type"], may_hold(data)
         masked = self._guard.identify(event, self._fields_of(kind), is_odd)
@@ -225,49 +236,51 @@ class Pipeline:
         )
 
     def _decide(
-        self, event: Event, key: SiteKey, facts: RequestContext, taken: _Intake
+        self, event: Event, key: SiteKey, facts: RequestContext, intake: _Intake
     ) -> _AllowedEvent:
         """Returns a consent event, and lets it hold for what follows."""
-        kept = self._kept(event, facts, orjson.dumps(event))
-        kept.purpose = NECESSARY
-        said = said_by(kept.event, facts.received_at)
-        self._guard.add(said, key, taken.pending)
-        taken.said.append(said)
-        return kept
+        allowed = self._identified(event, facts, orjson.dumps(event))
+        allowed.purpose = NECESSARY
+        stated = stated_by(allowed.event, facts.received_at)
+        self._guard.add(stated, key, intake.pending)
+        intake.stated.append(stated)
+        return allowed
 
     async def _finish_all(
-        self, judged: Sequence[Judged], key: SiteKey, taken: _Intake
+        self, judged: Sequence[Judged], key: SiteKey, intake: _Intake
     ) -> list[Result]:
-        size = sum(kept.size for one in judged if isinstance(one, list) for kept in one)
+        size = sum(allowed.size for one in judged if isinstance(one, list) for allowed in one)
 
         def finish() -> list[Result]:
             return [
-                self._finish_parts(one, key, taken) if isinstance(one, list) else one
+                self._finish_parts(one, key, intake) if isinstance(one, list) else one
                 for one in judged
             ]
 
         return finish() if size <= HEAVY_BYTES else await self._lane.run(finish, size)
 
-    def _finish_parts(self, parts: Sequence[_AllowedEvent], key: SiteKey, taken: _Intake) -> Result:
-        first, *_ = [self._finish(kept, key, taken) for kept in parts]
+    def _finish_parts(
+        self, parts: Sequence[_AllowedEvent], key: SiteKey, intake: _Intake
+    ) -> Result:
+        first, *_ = [self._finish(allowed, key, intake) for allowed in parts]
         return first
 
-    def _finish(self, kept: _AllowedEvent, key: SiteKey, taken: _Intake) -> Result:
+    def _finish(self, allowed: _AllowedEvent, key: SiteKey, intake: _Intake) -> Result:
         """Takes out what is personal, and makes the event's line."""
-        event, kind = kept.event, kept.event["event_type"]
-        event, masked = self._guard.clean(event, self._fields_of(kind), kept.may_hold)
-        masked += kept.masked
+        event, kind = allowed.event, allowed.event["event_type"]
+        event, masked = self._guard.clean(event, self._fields_of(kind), allowed.may_hold)
+        masked += allowed.masked
         if masked:
             self._metrics.masked.labels(key.site).inc(masked)
         if "event_id" not in event:
             event["event_id"] = _identity(event)
-        event["collected"] = self._collected(key, kept, masked)
+        event["collected"] = self._collected(key, allowed, masked)
         line = orjson.dumps(event)
         try:
             check_length(line, kind == RECORDING, self._limits)
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
-        (taken.recordings if kind == RECORDING else taken.events).append((_person(event), line))
+        (intake.recordings if kind == RECORDING else intake.events).append((_person(event), line))
         return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
 
     def _warning(self, event: Event, key: SiteKey) -> Result:
@@ -280,15 +293,15 @@ class Pipeline:
         self._metrics.warnings.labels(key.site, refusal.code).inc()
         return {"warning": f"{refusal.message}; it is kept in quarantine"}
 
-    def _collected(self, key: SiteKey, kept: _AllowedEvent, masked: int) -> Event:
+    def _collected(self, key: SiteKey, allowed: _AllowedEvent, masked: int) -> Event:
         """Returns what the collector adds: ingest checks consent again by it."""
         return {
-            "received_at": kept.facts.received_at,
+            "received_at": allowed.facts.received_at,
             "site": key.site,
             "basis": key.basis,
-            "purpose": kept.purpose,
-            "region": self._guard.strictest(kept.places),
-            "opted_out": kept.facts.opted_out,
+            "purpose": allowed.purpose,
+            "region": self._guard.strictest(allowed.places),
+            "opted_out": allowed.facts.opted_out,
             "masked": masked,
             "key_id": self._guard.pseudonyms.key_id,
         }

@@ -39,7 +39,11 @@ class PlanCheck:
         self._times = lru_cache(64)(self._times_at)
 
     def refusal(self, event: Mapping[str, Any], received_at: str) -> Refusal | None:
-        """Returns the first reason why a checked event will be kept in quarantine, if any."""
+        """Returns the first reason why a checked event will be kept in quarantine, else None.
+
+        `received_at` is ISO 8601 in UTC. Whatever it gives, ingest will refuse; what it lets pass,
+        ingest may still refuse.
+        """
         return next(self._refusals(event, received_at), None)
 
     def _refusals(self, event: Mapping[str, Any], received_at: str) -> Iterator[Refusal]:

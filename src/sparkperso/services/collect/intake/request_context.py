@@ -42,11 +42,15 @@ def context_of(
     anonymous_id: str | None,
     sender: str | None = None,
 ) -> RequestContext:
-    """Returns the facts of a request's headers (names in lower case)."""
+    """Returns the facts of a request's headers (names in lower case), and its time of arrival.
+
+    `region_header` is the one in which a trusted proxy names the country of the sender's address.
+    Global Privacy Control (Sec-GPC) and Do Not Track both count as a signal.
+    """
     region = _region(headers.get(region_header)) if region_header else None
     opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
     return RequestContext(
-        now().isoformat(timespec="microseconds")[:-6] + "Z",
+        iso(now()),
         region,
         opted_out,
         anonymous_id,
@@ -68,7 +72,10 @@ def later(facts: RequestContext, steps: int) -> RequestContext:
 def place_of(country: Any, region: Any) -> str | None:
     """Returns where an event says that it happened: `DE`, or the part of a country, `US-CA`.
 
-    The part may be sent with its country or without: `US-CA` or `CA`.
+    The part may be sent with its country or without: `US-CA` or `CA`. None for what is no code.
+
+    >>> place_of("us", "CA"), place_of(None, "US-CA"), place_of("UK", None), place_of("Mars", None)
+    ('US-CA', 'US-CA', 'GB', None)
     """
     if country is None and region is None:
         return None

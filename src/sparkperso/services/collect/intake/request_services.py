@@ -53,7 +53,7 @@ class RequestServices:
 
     def site_of(self, scope: Scope, headers: Headers, body: Any = None) -> SiteKey:
         """Returns the same as `site`, of headers that were read before."""
-        key = given = key_of(headers)
+        key = header_key = key_of(headers)
         if key is None and scope["query_string"]:
             key = QueryParams(scope["query_string"]).get("writeKey")
         if key is None and isinstance(body, dict):
@@ -61,7 +61,7 @@ class RequestServices:
             key = inside if isinstance(inside, str) else None
         site = self.ring.find(key)
         origin = headers.get(b"origin")
-        if site.is_server and (given is None or origin is not None):
+        if site.is_server and (header_key is None or origin is not None):
             detail = "A server's key should come as Authorization, and never from a page."
             raise Problem(403, "server_key", detail)
         if not site.allows(origin.decode("latin-1") if origin is not None else None):

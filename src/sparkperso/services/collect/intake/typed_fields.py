@@ -25,6 +25,9 @@ def number_of(value: Any) -> int | float | None:
     """Returns a finite number, which may be sent as text with a decimal point; else None.
 
     "1,299" is none: it is a thousand in one country and one in another.
+
+    >>> number_of("12.50"), number_of("1,299"), number_of(float("nan"))
+    (12.5, None, None)
     """
     if isinstance(value, str):
         text = value[: MAX_TEXT + 1].strip()
@@ -38,6 +41,9 @@ def identifier_of(value: Any) -> str | None:
     """Returns an identifier as text: printable text of 1 to MAX_TEXT characters, or a whole number.
 
     Many shops count, and some write their numbers as 12.0. Else None.
+
+    >>> identifier_of("A-1"), identifier_of(12.0), identifier_of(12.5), identifier_of("")
+    ('A-1', '12', None, None)
     """
     if isinstance(value, str):
         return value if 0 < len(value) <= MAX_TEXT and value.isprintable() else None

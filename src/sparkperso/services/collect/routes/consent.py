@@ -48,10 +48,10 @@ def routes(service: RequestServices, policy: ConsentConfig) -> list[Route]:
             # A no of somebody without any identifier: there is nothing to keep, or to stop.
             return json_response({"status": "accepted", "stored": False})
         events = [event, *_of_cookie(event, facts)]
-        answer = single_answer((await service.pipeline.take(events, site, facts))[0])
-        response = json_response({**answer, "stored": True})
-        is_any_given = any(service.pipeline.decisions(site, event).values())
-        _set_cookie(service, response, event.get("anonymous_id"), is_any_given)
+        result = single_answer((await service.pipeline.take(events, site, facts))[0])
+        response = json_response({**result, "stored": True})
+        is_any_granted = any(service.pipeline.decisions(site, event).values())
+        _set_cookie(service, response, event.get("anonymous_id"), is_any_granted)
         return response
 
     async def get_consent(request: Request) -> Response:
@@ -69,9 +69,9 @@ def routes(service: RequestServices, policy: ConsentConfig) -> list[Route]:
 
     async def get_policy(request: Request) -> Response:
         """Returns the purposes in words, the policy's version and the rule of a region."""
-        asked = request.query_params.get("region")
-        known = place_of(None, asked) or place_of(asked, None)
-        region = known if asked else service.facts(request).region
+        code = request.query_params.get("region")
+        place = place_of(None, code) or place_of(code, None)  # a part of a country, or a country
+        region = place if code else service.facts(request).region
         return json_response(
             {
                 "policy_version": policy.policy_version,
@@ -92,10 +92,10 @@ def routes(service: RequestServices, policy: ConsentConfig) -> list[Route]:
 def consent_event(body: Any, facts: RequestContext, policy: ConsentConfig) -> dict[str, Any]:
     """Returns the event of a decision; somebody new who agrees to anything gets an identifier.
 
-    Its time is that of the decision, `decided_at`; without it, that of arrival.
-    Raises a 422 Problem for a body that decides nothing clear.
+    Its time is that of the decision, `decided_at`; without it, that of arrival. Raises a 422
+    Problem for a body that decides nothing clear.
     """
-    said = _decision(body)
+    purposes = _decision(body)
     decided_at = _decided_at(body, facts.received_at)
     metadata = {"policy_version": policy.policy_version, "method": "api", "region": facts.region}
     metadata |= {name: body[name] for name in ABOUT if body.get(name) is not None}
@@ -106,9 +106,19 @@ def consent_event(body: Any, facts: RequestContext, policy: ConsentConfig) -> di
         "metadata": {name: value for name, value in metadata.items() if value is not None},
         **{name: _as_text(body[name]) for name in PERSONS if body.get(name) is not None},
     }
-    if facts.anonymous_id or any(said.values()):
+    if facts.anonymous_id or any(purposes.values()):
         event.setdefault("anonymous_id", facts.anonymous_id or new_anonymous_id())
     return event
+
+
+def _set_cookie(
+    service: RequestServices, response: Response, name: str | None, is_any_granted: bool
+) -> None:
+    """Gives a browser that agreed to something its cookie, and takes it from one that did not."""
+    if not is_any_granted:
+        service.cookies.remove_on(response)
+    elif name and service.cookies.is_own(name):
+        service.cookies.set_on(response, name)
 
 
 def _as_text(name: Any) -> Any:
@@ -175,12 +185,3 @@ def _decides_for_others(
     is_granted = any(event["metadata"]["purposes"].values())
     is_alone = body.get("anonymous_id") is None and facts.anonymous_id is None
     return is_granted and "user_id" in event and is_alone and b"origin" not in headers
-
-
-def _set_cookie(
-    service: RequestServices, response: Response, name: str | None, is_any_given: bool
-) -> None:
-    if not is_any_given:
-        service.cookies.remove_on(response)
-    elif name and service.cookies.is_own(name):
-        service.cookies.set_on(response, name)

@@ -54,10 +54,10 @@ def routes(service: RequestServices) -> list[Route]:
 
     async def get_recording(request: Request) -> Response:
         """Returns rrweb's events of one recording as lines."""
-        found = received.recording(request.path_params["name"])
-        if found is None:
+        recording = received.recording(request.path_params["name"])
+        if recording is None:
             raise Problem(404, "no_recording", "There is no such recording since the start.")
-        return json_response(found)
+        return json_response(recording)
 
     async def to_demo(_: Request) -> Response:
         """Leads to the shop."""

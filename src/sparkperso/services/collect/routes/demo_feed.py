@@ -45,8 +45,8 @@ class DemoFeed:
     def recordings(self) -> list[dict[str, Any]]:
         """Returns a summary of each recording that can be played, the newest first."""
         names = dict.fromkeys(line["metadata"]["recording_id"] for line in self._parts)
-        found = [self._of(name) for name in names]
-        return [_summary(lines) for lines in found if lines][::-1]
+        playable = [self._of(name) for name in names]
+        return [_summary(lines) for lines in playable if lines][::-1]
 
     def recording(self, name: str) -> dict[str, Any] | None:
         """Returns a recording's start (ms) and rrweb's events as lines; None if there is none."""

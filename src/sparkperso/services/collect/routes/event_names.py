@@ -26,10 +26,13 @@ MAX_NAME = 512
 def event_type_of(name: str) -> str:
     """Returns the event type of a track call: a known one, else its name in snake_case.
 
-    A name may be in any alphabet: `Größe gewählt` is `größe_gewählt`, `ВидеоПросмотрено` is
-    `видео_просмотрено`, `商品を見た` stays. Names that are equal for Unicode (NFC), and names that
-    differ in case or punctuation alone, are one type; a name of nothing but punctuation stays as it
-    is. The type of a type is itself. Empty when nothing is left.
+    A name may be in any alphabet: `ВидеоПросмотрено` is `видео_просмотрено`, `商品を見た`
+    stays. Names that are equal for Unicode (NFC), and names that differ in case or punctuation
+    alone, are one type; a name of nothing but punctuation stays as it is. The type of a type is
+    itself. Empty when nothing is left.
+
+    >>> [event_type_of(name) for name in ("Product Added", "Größe gewählt", "videoSeen")]
+    ['add_to_cart', 'größe_gewählt', 'video_seen']
     """
     kind = _snake_case(name[: 2 * MAX_NAME])
     return _types().get(kind, kind)
@@ -44,7 +47,7 @@ def _types() -> dict[str, str]:
 @lru_cache(4096)
 def _snake_case(name: str) -> str:
     text = unicodedata.normalize("NFC", name)
-    words = "".join(c if _is_word(c) else " " for c in _parted(text))
+    words = "".join(c if unicodedata.category(c).startswith(WORD) else " " for c in _parted(text))
     snake = "_".join(unicodedata.normalize("NFC", words.lower()).split())
     return snake or "_".join("".join(c for c in text if c.isprintable()).split())
 
@@ -56,7 +59,3 @@ def _parted(text: str) -> str:
         for before, c in zip(" " + text, text, strict=False)
     ]
     return "".join(parts)
-
-
-def _is_word(character: str) -> bool:
-    return unicodedata.category(character).startswith(WORD)

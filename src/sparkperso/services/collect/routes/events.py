@@ -68,7 +68,10 @@ def routes(service: RequestServices) -> list[Route]:
 
 
 def split(body: Any, max_events: int) -> tuple[list[Any], bool]:
-    """Returns the events of a body, and whether it is a batch; raises a Problem (413, 422)."""
+    """Returns the events of a body, and whether it is a batch.
+
+    Raises a Problem: 422 for another form, 413 for more than `max_events`.
+    """
     if not isinstance(body, dict):
         raise Problem(422, "invalid", 'The body should be an event or {"events": [...]}.')
     if "events" not in body:
@@ -105,7 +108,10 @@ def single_answer(result: Result) -> Result:
 
 
 def batch_answer(results: Sequence[Result]) -> dict[str, Any]:
-    """Returns the counts and a result per event; raises a 422 Problem when none could be read."""
+    """Returns the counts and a result per event, in their order.
+
+    Raises a 422 Problem, with the results, when none could be read.
+    """
     counts = Counter(result["status"] for result in results)
     if counts["invalid"] == len(results):
         detail = "No event of the batch can be taken; 'results' says why, one by one."

@@ -82,6 +82,7 @@ class Mail:
     def _event(self, kind: Kind, link: Link, request: Request, now: str) -> dict[str, Any]:
         age = time.time() - link.sent_at
         reason = self._machines.reason(request.method, headers_of(request.scope), age)
+        # No event id: it is a hash of the event, so that opening again is an event of its own time.
         why = {"machine_reason": reason} if reason else {}
         where = {"url": link.url} if link.url else {}
         return {

@@ -47,10 +47,10 @@ def routes(service: RequestServices) -> list[Route]:
         """Takes `{"batch": [...]}`: messages of the tracking API that each name their type."""
         return await _post(service, request, None)
 
-    found = _named("post_batch", post_batch, BATCH)
+    every = _named("post_batch", post_batch, BATCH)
     for kind, paths in KINDS.items():
-        found += _named(f"post_{kind}", post_of(kind), paths)
-    return found
+        every += _named(f"post_{kind}", post_of(kind), paths)
+    return every
 
 
 def _named(name: str, post: Any, paths: Sequence[str]) -> list[Route]:
@@ -71,8 +71,8 @@ async def _post(service: RequestServices, request: Request, kind: str | None) ->
     room = SaleLimits()
     messages = messages_of(body, kind, service.config.limits.max_events, room)
     events, parts = _mapped(messages, kind, facts.received_at, room)
-    taken = await service.pipeline.take(events, site, facts) if events else []
-    results = [_of_message(taken[part]) if isinstance(part, slice) else part for part in parts]
+    outcomes = await service.pipeline.take(events, site, facts) if events else []
+    results = [_of_message(outcomes[part]) if isinstance(part, slice) else part for part in parts]
     return json_response({"success": True, **batch_answer(results)})
 
 

@@ -28,12 +28,12 @@ def context_of(message: Mapping[str, Any]) -> dict[str, str]:
     """
     context = part_of(message, "context")
     properties = part_of(message, "properties")
-    found = {name: _first(context, paths) for name, paths in PATHS.items()}
+    values = {name: _first(context, paths) for name, paths in PATHS.items()}
     for name, key in IN_PROPERTIES.items():
-        found[name] = found[name] or properties.get(key)
-    if str(found["device_type"]).lower() in PHONES:
-        found["device_type"] = "mobile"
-    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+        values[name] = values[name] or properties.get(key)
+    if str(values["device_type"]).lower() in PHONES:
+        values["device_type"] = "mobile"
+    return {name: value for name, value in values.items() if isinstance(value, str) and value}
 
 
 def channel_of(message: Mapping[str, Any]) -> str | None:

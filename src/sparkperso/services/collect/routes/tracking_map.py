@@ -36,7 +36,13 @@ def events_of(
     """Returns the events of one message; a sale of several products is one event for each.
 
     `kind` is the route's; a message of a batch names its own. `room` is what the sales of the
-    request may still take. Raises Invalid.
+    request may still take. Raises Invalid for a message of no known type, a track call without a
+    name, and an order beyond `room`.
+
+    >>> message = {"userId": "17", "event": "Product Viewed", "properties": {"sku": "A-1"}}
+    >>> [event] = events_of(message, "track", "2026-01-01T00:00:00.000000Z")
+    >>> event["event_type"], event["item_id"]
+    ('item_view', 'A-1')
     """
     if not isinstance(message, dict):
         raise Invalid("a message should be an object")
@@ -125,18 +131,18 @@ def _with_line(event: Event, product: Message, order: Message, is_only: bool) ->
 
 
 def _with(event: Event, properties: Message, value: float | None) -> Event:
-    found = {
+    fields = {
         "item_id": _first(properties, ITEMS, identifier_of),
         "value": value,
         "currency": currency_of(properties.get("currency")),
     }
-    return event | {name: each for name, each in found.items() if each is not None}
+    return event | {name: each for name, each in fields.items() if each is not None}
 
 
 def _first(properties: Message, names: tuple[str, ...], read: Any) -> Any:
     """Returns the first of several properties that fits; the others stay in metadata."""
-    found = (read(properties.get(name)) for name in names)
-    return next((value for value in found if value is not None), None)
+    values = (read(properties.get(name)) for name in names)
+    return next((value for value in values if value is not None), None)
 
 
 def _price(properties: Message) -> float | None:
@@ -153,7 +159,7 @@ def _about(kind: str, message: Message) -> Event:
     traits = _object(message, "traits")
     if kind == "identify":
         return {**part_of(part_of(message, "context"), "traits"), **traits}
-    found = {
+    fields = {
         "name": message.get("name"),
         "category": message.get("category"),
         "screen": message.get("name") if kind == "screen" else None,
@@ -161,7 +167,7 @@ def _about(kind: str, message: Message) -> Event:
         "previous_id": message.get("previousId"),
         "group_id": message.get("groupId"),
     }
-    return {name: value for name, value in found.items() if value not in (None, {}, "")}
+    return {name: value for name, value in fields.items() if value not in (None, {}, "")}
 
 
 def _object(message: Message, name: str) -> dict[str, Any]:

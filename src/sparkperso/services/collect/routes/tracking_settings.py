@@ -62,15 +62,15 @@ def routes(service: RequestServices) -> list[Route]:
         """Takes what Segment's client counts of itself, and keeps nothing of it."""
         return Response(status_code=204)
 
-    found = []
+    every = []
     for path, method, endpoint in (
         (SETTINGS, "GET", get_settings),
         (SOURCE, "GET", get_source_config),
         ("/v1/m", "POST", post_metrics),
     ):
-        found.append(Route(path, endpoint, methods=[method]))
-        found.append(Route(f"{path}/", endpoint, methods=[method], include_in_schema=False))
-    return found
+        every.append(Route(path, endpoint, methods=[method]))
+        every.append(Route(f"{path}/", endpoint, methods=[method], include_in_schema=False))
+    return every
 
 
 def _address(request: Request, public_url: str | None) -> tuple[str, str]:

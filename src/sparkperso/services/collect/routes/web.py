@@ -27,18 +27,18 @@ def sdk_routes() -> list[Route]:
 
 
 def built_file(folder: str, name: str) -> FileResponse:
-    """Returns a built file; raises a 404 Problem, which says how to build them when there are none.
+    """Returns a built file; raises a 404 Problem, with the way to build them if there are none.
 
     Only names of the folder itself are known, so that no path leads out of it.
     """
     place = BUILT / folder
-    found = (
+    files = (
         {path.name: path for path in place.iterdir() if path.is_file()} if place.is_dir() else {}
     )
-    if not found:
+    if not files:
         detail = "The browser's files are not built. Install node and npm, then run: make web."
         raise Problem(404, "not_built", detail)
-    if name not in found:
+    if name not in files:
         raise Problem(404, "no_route", f"There is no such file in {folder}/.")
-    kind = TYPES.get(found[name].suffix, "application/octet-stream")
-    return FileResponse(found[name], media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+    kind = TYPES.get(files[name].suffix, "application/octet-stream")
+    return FileResponse(files[name], media_type=kind, headers={"X-Content-Type-Options": "nosniff"})

@@ -32,8 +32,8 @@ def routes(service: RequestServices) -> list[WebSocketRoute]:
         The write key comes in the query or as Authorization; a page's origin must be the site's.
         """
         sender = service.sender(socket.scope, headers_of(socket.scope))
-        with places.held(sender) as is_held:
-            if not is_held:
+        with places.held(sender) as has_place:
+            if not has_place:
                 await socket.send_denial_response(CROWDED.response())
                 return
             try:
@@ -58,8 +58,8 @@ async def _serve(
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("bytes") or (message.get("text") or "").encode()
-            answer = await _answer(text, service, site, socket)
-            await socket.send_text(orjson.dumps(answer).decode())
+            response = await _answer(text, service, site, socket)
+            await socket.send_text(orjson.dumps(response).decode())
     except WebSocketDisconnect:
         return
     except TimeoutError:
