@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.pipeline.step import BOOKS
+from sparkperso.pipeline.step import RUN_TABLES
 from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
 
@@ -101,7 +101,7 @@ def test_every_table_that_a_step_reads_or_writes_is_in_its_lineage(pipeline, tab
     for row in tables("ops/lineage").collect():
         edges.setdefault(row.job, {}).setdefault(row.table_name, set()).add(row.direction)
     for step, read in pipeline.reads.items():
-        assert read & TABLES.keys() - set(BOOKS) <= edges.get(step, {}).keys()
+        assert read & TABLES.keys() - set(RUN_TABLES) <= edges.get(step, {}).keys()
     assert edges["build-segments"]["gold/segment_history"] == {"input", "output"}
     assert edges["ingest-events"]["ops/ingested_files"] >= {"input"}
     assert edges["build-recommendations"]["silver/items"] == {"input"}

@@ -43,7 +43,7 @@ class ConfigError(UsageError):
 
 
 class QualityGateError(SparkpersoError):
-    """The work was done, but a quality gate failed (exit status 3)."""
+    """A quality gate failed: what was made, or what there is to make it of (exit status 3)."""
 
     exit_status = 3
 

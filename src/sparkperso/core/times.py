@@ -68,7 +68,7 @@ def read_time(value: Any, zone: tzinfo | None = None) -> datetime:
             return _of_number(Decimal(text))
         return _of_text(text, zone)
     except (OverflowError, ArithmeticError) as error:
-        raise ValueError("no time that a calendar has") from error
+        raise ValueError("not a date of the calendar") from error
 
 
 def _of_text(text: str, zone: tzinfo | None) -> datetime:
@@ -100,11 +100,11 @@ def _zone(name: str) -> tzinfo:
 def _of_number(value: Any) -> datetime:
     """Of a number since 1970; its size tells whether it counts s, ms, µs or ns."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("no time")
+        raise ValueError("not a time")
     # By its shortest text: as a float 1.1e9 + 0.1 would have digits that nobody sent.
     number: int | Decimal = Decimal(repr(value)) if isinstance(value, float) else value
     if isinstance(number, Decimal) and not number.is_finite():
-        raise ValueError("no number")
+        raise ValueError("not a number")
     size: int | Decimal = number if number >= 0 else -number
     micros: int | Decimal
     if size < SMALLEST:

@@ -23,12 +23,12 @@ from sparkperso.platform.literals import aware
 from sparkperso.platform.session import RESULTS, settled
 from sparkperso.schemas import TABLES
 
-PLACES = ("env", "lake", "spark")
+WHERE_SETTINGS = ("env", "lake", "spark")
 """Parts of the settings that say where tables are and how Spark starts, not what is in them."""
-DOORS = ("collect", "links")
+SERVICE_SETTINGS = ("collect", "links")
 """Parts that only the collector and links read: no job."""
 
-BOOKS = ("ops/runs", "ops/lineage")
+RUN_TABLES = ("ops/runs", "ops/lineage")
 """What every step reads and writes about itself: no lineage of its data."""
 
 
@@ -110,7 +110,11 @@ def fingerprint_of(step: Step, job: Job) -> str:
 
 def _settings_hash(job: Job) -> str:
     settings = job.settings
-    names = [name for name in type(settings).model_fields if name not in PLACES + DOORS]
+    names = [
+        name
+        for name in type(settings).model_fields
+        if name not in WHERE_SETTINGS + SERVICE_SETTINGS
+    ]
     sections = [getattr(settings, name) for name in names]
     properties = {n: value for n, value in settings.spark.conf.items() if n in RESULTS}
     return config_hash(*sections, SparkConfig(conf=properties))
@@ -155,7 +159,7 @@ def _keep_record(
         if outcome.error is None:
             raise
         # What went wrong first is what the user is to see: Spark may be gone with it.
-        job.say(f"{BOOKS[0]} could not be written: {cause_of(error)}")
+        job.say(f"{RUN_TABLES[0]} could not be written: {cause_of(error)}")
 
 
 def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: datetime) -> None:
@@ -184,7 +188,7 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
             "delta_version": v,
         }
         for d, t, v in edges
-        if t not in BOOKS
+        if t not in RUN_TABLES
     ]
     if lineage:
         _append(job, "ops/lineage", lineage)

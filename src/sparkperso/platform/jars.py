@@ -122,7 +122,7 @@ def _run_ivy(ivy: Path, wanted: Sequence[str]) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if answer.returncode != 0:
         raise JobError(
-            f"Ivy was to resolve {', '.join(wanted)}",
+            f"Ivy should resolve {', '.join(wanted)}",
             "It ended with: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
             "Run 'make setup' again when that is put right; Ivy asks the repositories of its "
             "settings (spark.jars.ivySettings, HTTP_PROXY), by default Maven Central",

@@ -53,7 +53,7 @@ def as_tracking_error() -> Iterator[None]:
     except Exception as error:
         # No common base: its own errors, the database driver's, those of files and sockets.
         raise TrackingError(
-            "The tracking server (tracking.uri) should have done what it was sent",
+            "The tracking server (tracking.uri) should carry out requests",
             _innermost(error),
             "See that it runs and that this machine reaches it, then run the same command again",
         ) from error

@@ -54,7 +54,7 @@ class Pseudonyms:
         if shape is None or shape[1] not in self._keys.secrets:
             raise JobError(
                 "A pseudonym of a key in privacy.keys was expected",
-                "The text is none",
+                "The text is not one",
                 "Configure the key that it was made with",
             )
         key_id, kind = shape[1], shape[2]

@@ -152,8 +152,8 @@ class Sequence(Section):
         back = self.in_last_days
         if back is not None and not self.happens and back <= self.within_days:
             raise ValueError(
-                f"the window is empty: what did not happen within {self.within_days:g} days is "
-                f"known only after in_last_days, {back:g}"
+                f"the window is empty: where happens is false, in_last_days ({back:g}) must exceed "
+                f"within_days ({self.within_days:g})"
             )
         return self
 

@@ -77,7 +77,7 @@ def test_no_job_reads_what_is_left_out_of_its_fingerprint():
     readers = {
         path.relative_to(package).parts[0]
         for path in package.rglob("*.py")
-        if re.search(rf"settings\.({'|'.join(steps.DOORS)})\b", path.read_text())
+        if re.search(rf"settings\.({'|'.join(steps.SERVICE_SETTINGS)})\b", path.read_text())
     }
     assert readers <= {"services", "email", "cli", "testing"}
 

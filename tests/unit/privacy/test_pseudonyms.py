@@ -68,7 +68,7 @@ def test_re_keying_refuses_what_it_cannot_do():
     fresh = pseudonyms("k2", {"k1": {"from_env": "K1"}, "k2": {"from_env": "K2"}})
     with pytest.raises(JobError, match=r"k2\.follows"):
         fresh.rekey(stored)
-    with pytest.raises(JobError, match="The text is none"):
+    with pytest.raises(JobError, match="The text is not one"):
         fresh.rekey("anna@example.com")
 
 

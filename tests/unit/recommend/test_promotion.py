@@ -96,7 +96,7 @@ def test_popularity_that_won_is_refused_for_being_no_better_than_itself():
     won["test"]["buckets"]["popularity"]["20+"] = bucket(0.04)
     won["test"]["metrics"] = {m: {"coverage_at_10": c} for m, c in TUNED_IS_WIDER.items()}
     text = the_one(failed(won), "popularity_tuned")
-    assert "this very model" in text
+    assert "this model itself" in text
     assert "lacks" not in text
     decision = decide(won, "3", AS_OF, PromotionConfig())
     # Its figures in the test are those of tuned popularity.

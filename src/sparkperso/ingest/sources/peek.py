@@ -104,7 +104,7 @@ def _start_of(spark: SparkSession, file: SourceFile) -> bytes:
             stream.close()
     except Exception as error:
         raise JobError(
-            "Every file should be whole and of the format that its name tells",
+            "Every file should be complete, and in the format of its extension",
             f"{file.place} cannot be read: {cause_of(error)}",
             "Nothing was written; replace or remove the file and start again",
         ) from error

@@ -102,7 +102,9 @@ def load_plans(job: Job) -> list[Segmentation]:
     ]
     found = [fault for _, own in checked for fault in own]
     if found:
-        raise ConfigError("Rules should ask for what there is", "; ".join(found))
+        raise ConfigError(
+            "Rules should refer to known event types, attributes and values only", "; ".join(found)
+        )
     return [plan for plan, _ in checked]
 
 

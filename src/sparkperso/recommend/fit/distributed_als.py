@@ -236,7 +236,7 @@ def _weighted(block: Block, n_items: int, weigh: Callable[[Ints], Wide]) -> csr_
 def _require_few(n_items: int, max_items: int) -> None:
     if n_items > max_items:
         raise JobError(
-            f"Items by items are counted for at most {max_items:,} items",
+            f"The items × items matrix is counted for at most {max_items:,} items",
             f"There are {n_items:,}",
             "Leave out this model, or items that few users have",
         )

@@ -54,7 +54,7 @@ class FoldInMemory:
         lists = best_items(model, asked, Selection(self.k, self.allowed))
         return judge_lists(lists, asked, self.answers.take(rows))
 
-    def recall_of_training(self, model: Fitted) -> float:
+    def training_ndcg(self, model: Fitted) -> float:
         """Returns the nDCG of some training users' own history: high where a model over-fits."""
         sample = self.users.take(np.flatnonzero(self.users.lengths > 0)[:SAMPLE])
         own = GroundTruth(sample.likes, sample.lengths)
@@ -137,7 +137,7 @@ def try_candidate(
     look = (watch and watch.best) or Checkpoint.at(prepared, model, fit_seconds)
     return {
         **look.metrics,
-        f"train_ndcg_at_{prepared.k}": prepared.recall_of_training(look.model),
+        f"train_ndcg_at_{prepared.k}": prepared.training_ndcg(look.model),
         "fit_seconds": look.fit_seconds,
         "score_seconds": look.score_seconds,
         "peak_rss_mb": peak_rss_mb(),

@@ -46,7 +46,7 @@ def check_gain(document: Document, baseline: str) -> Check:
     metric = value_at(document, "test", "metric")
     wanted = f"a gain in {metric} wholly above zero"
     if baseline == TUNED and document.get("strategy") == PLAIN:
-        return Check(baseline, False, "this very model: no other did better on the folds", wanted)
+        return Check(baseline, False, "this model itself: none did better on the folds", wanted)
     path = ("test", "gains", baseline)
     gain = Interval(
         *(float(value_at(document, *path, name)) for name in ("mean", "low", "high", "level"))
@@ -115,7 +115,7 @@ def check_worst_bucket(document: Document, config: PromotionConfig) -> Check:
     floor = config.worst_bucket_share
     wanted = f"at least {floor:g} × popularity's in buckets of {config.min_bucket_users:,} users"
     if not buckets:
-        return Check("worst_bucket", True, "no bucket of so many", wanted)
+        return Check("worst_bucket", True, "no bucket has so many users", wanted)
     worst = min(buckets, key=lambda bucket: bucket.share)
     found = (
         f"{worst.metric:.4f} against {worst.popularity:.4f} of popularity for the "

@@ -175,8 +175,8 @@ class Search:
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
-        figures = ("candidate", "fold", "curve", "iterations")
-        folds = tuple({k: v for k, v in d.items() if k not in figures} for d in documents)
+        not_metrics = ("candidate", "fold", "curve", "iterations")
+        folds = tuple({k: v for k, v in d.items() if k not in not_metrics} for d in documents)
         is_dropped = len(folds) < len(self.prepared_folds)
         return TrialResult(
             name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents)

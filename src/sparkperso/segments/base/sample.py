@@ -24,7 +24,7 @@ def chosen(rows: DataFrame, size: int) -> DataFrame:
     return rows.orderBy(user_hash(), USER_ID).limit(size)
 
 
-def mini_batch(points: DataFrame | UserPoints, count: int, size: int) -> DataFrame | None:
+def hash_sample(points: DataFrame | UserPoints, count: int, size: int) -> DataFrame | None:
     """Returns about `size` of `count` users, those whose hash falls into it; None: take all.
 
     None where all fit, or are in memory anyway. Who is in it depends on the ids alone.

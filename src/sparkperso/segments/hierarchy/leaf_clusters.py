@@ -22,7 +22,7 @@ from sparkperso.core.threads import one_thread
 from sparkperso.segments.base.arrays import Ints, UserPoints, nearest_centres
 from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import POINT
-from sparkperso.segments.base.sample import Points, mini_batch, points_in_driver, sample_points
+from sparkperso.segments.base.sample import Points, hash_sample, points_in_driver, sample_points
 
 LEAF = "leaf"
 ARRAY = "array"
@@ -59,7 +59,7 @@ def find_leaves(
     """
     if size <= plan.max_exact:
         return _of_users(points, size)
-    batch = mini_batch(points, size, settings.driver_users)
+    batch = hash_sample(points, size, settings.driver_users)
     sample = points_in_driver(points if batch is None else batch)
     centres = _fit(sample, plan.leaves, plan.n_leaves, settings.seed)[1]
     nearest = nearest_centres(sample, centres)[0]

@@ -21,7 +21,7 @@ from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.population import Population
 from sparkperso.segments.base.projection import project
 from sparkperso.segments.base.result import SegmentationResult, SegmentProfile
-from sparkperso.segments.base.sample import mini_batch, points_in_driver, sample_points
+from sparkperso.segments.base.sample import hash_sample, points_in_driver, sample_points
 from sparkperso.segments.describe import plots
 from sparkperso.segments.describe.statistics import profile_segments
 from sparkperso.segments.kmeans.gap import Gap, best_k, gap_statistic, is_noise
@@ -55,7 +55,7 @@ def build_kmeans(
     require_users(population.size, plan.name, plan.k_max, settings)
     with population.points(plan, settings) as points:
         gaps = _gaps(points, plan, settings)
-        batch = mini_batch(points, population.size, settings.driver_users)
+        batch = hash_sample(points, population.size, settings.driver_users)
         matrix = points_in_driver(points if batch is None else batch)
         candidates = search_k(fitted_of(matrix, plan), plan, settings, recorder)
         smallest = max(plan.min_segment_share, settings.min_members / population.size)

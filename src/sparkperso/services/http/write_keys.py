@@ -121,7 +121,7 @@ def load_keys(
     ]
     keys = dict(pairs)
     if len(keys) < len(pairs):
-        raise ConfigError("Every key of every site should be another", "Two are the same")
+        raise ConfigError("The keys of all sites should differ", "Two are the same")
     return WriteKeys(keys)
 
 

@@ -156,7 +156,7 @@ class Pipeline:
             try:
                 watch(key, [line for _, line in (*intake.events, *intake.recordings)], results)
             except Exception:
-                log.exception("a watcher failed")
+                log.exception("an observer of accepted events failed")
 
     def _admit(self, events: Sequence[Any], key: SiteKey, facts: RequestContext) -> None:
         """Counts a request; raises a 429 Problem. A no within it holds all the same."""

@@ -60,7 +60,7 @@ class Mail:
             raise Problem(*NOT_TAKEN[error.reason]) from None
         except TargetError as error:
             self._count("click", "forbidden")
-            raise Problem(403, "target", f"The link is ours, but {error}.") from None
+            raise Problem(403, "target", f"The link is genuine, but {error}.") from None
         await self._record("click", link, request)
         return Response(status_code=302, headers={**PRIVATE, "Location": target})
 
