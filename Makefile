@@ -6,6 +6,10 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL ?= -n 2 --dist loadscope --no-loadscope-reorder
 LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK_FLAGS)
 
+# A container may tell Python to keep no compiled modules: each process then compiles those of
+# Spark, MLflow and ours anew, for seconds. Here they are kept, beside their sources.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup web demo test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -108,6 +109,15 @@ def test_every_target_has_one_line_of_help():
     assert {name for name, _ in helped} == targets
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"{name} " in listed and line in listed for name, line in helped)
+
+
+def test_what_make_starts_keeps_compiled_modules():
+    shown = ["make", "-s", "--eval", "shown: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "shown"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(
+        shown, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

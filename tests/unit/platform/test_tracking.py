@@ -23,8 +23,20 @@ from sparkperso.platform.tracking import open_tracking
 
 
 @pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    return open_tracking(load_settings(lake=str(tmp_path_factory.mktemp("lake"))))
+def opened(put_database):
+    """Returns opened(root, *assignments): tracking in a lake, of a copied database at first."""
+
+    def open_lake(root, *assignments):
+        settings = load_settings(lake=str(root), assignments=assignments)
+        put_database(settings)
+        return open_tracking(settings)
+
+    return open_lake
+
+
+@pytest.fixture(scope="module")
+def tracking(opened, tmp_path_factory):
+    return opened(tmp_path_factory.mktemp("lake"))
 
 
 def test_children_recorded_from_threads_name_their_parent(tracking):
@@ -208,9 +220,8 @@ def test_what_went_wrong_first_is_raised_when_the_server_is_gone_too(tracking, m
         fail("fine", None)
 
 
-def champion_in(root, alias="champion", document=None):
-    """Registers a version with a picture in the lake, under an alias."""
-    tracking = open_tracking(load_settings(lake=str(root)))
+def champion_in(tracking, alias="champion", document=None):
+    """Registers a version with a picture in a lake, under an alias; returns its run's id."""
     with tracking.run("train", "a run") as run:
         run.log_dict({"a": 1}, "facts.json")
         version = tracking.register("recommender", run.run_id, document or {"k": 3})
@@ -219,18 +230,18 @@ def champion_in(root, alias="champion", document=None):
 
 
 @pytest.mark.parametrize("name", ["moved", "a lake, 100% ours", "Größe"])
-def test_a_lake_that_was_moved_reads_and_writes_where_it_is(tmp_path, name):
+def test_a_lake_that_was_moved_reads_and_writes_where_it_is(opened, tmp_path, name):
     old, new = tmp_path / "lake", tmp_path / name
-    champion_in(old, document={"k": 7})
+    champion_in(opened(old), document={"k": 7})
     shutil.copytree(old, new)
-    champion_in(old, document={"k": 8})
+    champion_in(opened(old), document={"k": 8})
     shutil.rmtree(old)
-    tracking = open_tracking(load_settings(lake=str(new)))
+    tracking = opened(new)
     champion = tracking.by_alias("recommender", "champion")
     assert champion.document == {"k": 7}
     names = {file.path for file in tracking.client.list_artifacts(champion.run_id)}
     assert names == {"model", "facts.json"}
-    run_id = champion_in(new, "candidate")
+    run_id = champion_in(opened(new), "candidate")
     assert tracking.by_alias("recommender", "candidate").document == {"k": 3}
     assert list((new / "_mlflow" / "artifacts").rglob(f"{run_id}/artifacts/facts.json"))
     assert not old.exists()
@@ -238,35 +249,33 @@ def test_a_lake_that_was_moved_reads_and_writes_where_it_is(tmp_path, name):
     assert old.as_uri().encode() not in (new / "_mlflow" / "mlflow.db").read_bytes()
 
 
-def test_a_copy_leaves_the_lake_that_it_was_made_of_alone(tmp_path):
+def test_a_copy_leaves_the_lake_that_it_was_made_of_alone(opened, tmp_path):
     old, new = tmp_path / "lake", tmp_path / "lake-2"
-    champion_in(old)
+    champion_in(opened(old))
     shutil.copytree(old, new)
     for root in (new, old, new):
-        tracking = open_tracking(load_settings(lake=str(root)))
+        tracking = opened(root)
         champion = tracking.by_alias("recommender", "champion")
         assert tracking.client.get_run(champion.run_id).info.artifact_uri.startswith(
             f"{root.as_uri()}/"
         )
 
 
-def test_a_place_of_artifacts_that_was_configured_stays(tmp_path):
-    elsewhere = [f"tracking.artifact_root={tmp_path / 'elsewhere'}"]
-    settings = load_settings(lake=str(tmp_path / "lake"), assignments=elsewhere)
-    with open_tracking(settings).run("train", "one") as run:
+def test_a_place_of_artifacts_that_was_configured_stays(opened, tmp_path):
+    elsewhere = f"tracking.artifact_root={tmp_path / 'elsewhere'}"
+    with opened(tmp_path / "lake", elsewhere).run("train", "one") as run:
         run.log_dict({}, "facts.json")
-    again = open_tracking(load_settings(lake=str(tmp_path / "lake")))
+    again = opened(tmp_path / "lake")
     place = again.client.get_run(run.run_id).info.artifact_uri
     assert place.startswith((tmp_path / "elsewhere").as_uri())
 
 
-def test_unity_catalog_gets_names_of_three_levels_and_a_signature(tmp_path):
+def test_unity_catalog_gets_names_of_three_levels_and_a_signature(tracking):
     from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
 
     databricks = load_settings("databricks", assignments=["lake.schemas.gold=dev_me_gold"])
     assert databricks.tracking.registry_uri == "databricks-uc"
-    settings = load_settings(lake=str(tmp_path))
-    tracking = replace(open_tracking(settings), model_schema=databricks.model_schema)
+    tracking = replace(tracking, model_schema=databricks.model_schema)
     assert (
         tracking.model_name("segments-behaviour")
         == "main.dev_me_gold.sparkperso_segments_behaviour"
