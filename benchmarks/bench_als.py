@@ -34,7 +34,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from sparkperso.recommend.kernels.als import first_factors, fit_als, fold_in
-from sparkperso.recommend.kernels.top_n import mask, top_n
+from sparkperso.recommend.kernels.top_n import top_n
 
 try:
     from implicit.cpu.als import AlternatingLeastSquares
@@ -186,7 +186,7 @@ def lists(engine: str, factors, known: csr_matrix) -> np.ndarray:
     for first in range(0, len(users), 256):
         scores = users[first : first + 256] @ items.T
         seen = known[first : first + 256]
-        mask(scores, seen.indptr, seen.indices)
+        scores[seen.nonzero()] = -np.inf
         found.append(top_n(scores, N, THREADS)[0])
     return np.concatenate(found)
 

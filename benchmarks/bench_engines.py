@@ -25,11 +25,11 @@ from pyspark.sql import functions as F
 from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams
 from sparkperso.platform.session import build_session
-from sparkperso.recommend.arrays.catalogue import bare_catalogue
 from sparkperso.recommend.arrays.histories import read_histories
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter
 from sparkperso.recommend.fit.mllib import MllibSetting
 from sparkperso.recommend.models.base import FitSetting
+from sparkperso.testing.models import bare_catalogue
 
 RESULTS = Path(__file__).parent / "results" / "engines.json"
 N_ITEMS = 20_000

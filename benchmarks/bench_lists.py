@@ -33,11 +33,11 @@ from bench_als import ALPHA, RANK, SIZES, interactions, lists
 from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams
 from sparkperso.platform.session import build_session
-from sparkperso.recommend.arrays.catalogue import bare_catalogue
 from sparkperso.recommend.kernels.als import first_factors
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.scoring.top_n import Selection
+from sparkperso.testing.models import bare_catalogue
 
 RESULTS = Path(__file__).parent / "results" / "lists.json"
 REPEATS, N = 3, 10

@@ -20,7 +20,6 @@ from sparkperso.evaluate.ranking import (
     recall_at_k,
     user_metrics,
 )
-from sparkperso.evaluate.rating import rating_metrics
 
 LISTS = {"u": ["a", "b", "c", "d"], "v": ["b", "x"], "w": ["y", "z", "a"], "short": ["a"]}
 TRUTH = {"u": ["b", "d", "q"], "v": ["b", "x"], "w": ["m"], "short": ["a"], "no list": ["a"]}
@@ -90,11 +89,3 @@ def test_places_beyond_k_and_the_order_of_rows_do_not_matter(spark, judged):
 def test_without_users_everything_is_zero(spark):
     nobody = judge_lists(spark, {"u": ["a"]}, {"u": ["a"]}).where("false")
     assert set(mean_metrics(nobody, [3], 1, 1).values()) == {0.0}
-
-
-def test_rating_errors_cover_what_is_predicted_and_say_what_is_not(spark):
-    rows = [(4.0, 3.0), (2.0, 5.0), (1.0, None)]
-    found = rating_metrics(spark.createDataFrame(rows, "rating double, prediction double"))
-    assert found == pytest.approx(
-        {"rmse": np.sqrt(5), "mae": 2.0, "dropped_share": 1 / 3}, abs=1e-6
-    )

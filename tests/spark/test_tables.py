@@ -127,9 +127,9 @@ def test_a_folder_that_is_no_table_has_no_version(lake, tmp_path):
     assert ref.version() is None
 
 
-def test_a_table_is_asked_for_its_version_once(lake, rows, monkeypatch):
+def test_a_table_is_asked_for_its_version_once(lake, rows, monkeypatch, spark):
     lake.writer("ops/data_quality").append(rows)
-    lake.forget()
+    lake = Lake(spark, lake.config)
     asked, version = [], TableRef.version
     monkeypatch.setattr(TableRef, "version", lambda ref: asked.append(ref) or version(ref))
     for _ in range(3):

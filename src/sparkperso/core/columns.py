@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 USER_ID: Final = "user_id"
-ANONYMOUS_ID: Final = "anonymous_id"
 ITEM_ID: Final = "item_id"
-EVENT_ID: Final = "event_id"
-SESSION_ID: Final = "session_id"
 TIMESTAMP: Final = "timestamp"
 EVENT_TYPE: Final = "event_type"
-EVENT_DATE: Final = "event_date"
 VALUE: Final = "value"
 CATEGORY: Final = "category"
 AS_OF: Final = "as_of"

@@ -1,51 +1,34 @@
-"""Errors of predicted ratings, in the units of the ratings; lower is better.
+"""Errors of predicted ratings, in the unit of the ratings; lower is better. In memory.
 
-As Spark's RegressionEvaluator has them, but for rows without a prediction, which are left out and
+As Spark's RegressionEvaluator has them, but for pairs without a prediction, which are left out and
 counted.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+import numpy.typing as npt
 
 DECIMALS = 6
 
+Numbers = npt.NDArray[np.floating]
 
-def rmse() -> Column:
-    """Aggregate: √ mean (prediction - rating)², over rows with both; null without such rows.
 
-    >>> pairs = [(3.0, 4.0), (5.0, 2.0), (1.0, None)]
-    >>> rows = spark.createDataFrame(pairs, "rating double, prediction double")
-    >>> round(rows.agg(rmse()).first()[0], 4)
-    2.2361
+def rating_metrics(predictions: Numbers, ratings: Numbers) -> dict[str, float]:
+    """Returns rmse, mae and dropped_share of predictions beside the ratings that were given.
+
+    rmse is √ mean (prediction - rating)², mae mean |prediction - rating|, both in the unit of the
+    ratings and over the pairs that have a prediction; NaN where none has. A prediction that is NaN
+    is none: dropped_share, from 0 to 1, is the share of those. Rounded to 6 decimals.
+
+    >>> rating_metrics(np.array([4.0, 2.0, np.nan]), np.array([3.0, 5.0, 1.0]))
+    {'rmse': 2.236068, 'mae': 2.0, 'dropped_share': 0.333333}
     """
-    return F.sqrt(F.avg(F.pow(_error(), F.lit(2))))
-
-
-def mae() -> Column:
-    """Aggregate: mean |prediction - rating|, over rows with both; null without such rows.
-
-    >>> pairs = [(3.0, 4.0), (5.0, 2.0), (1.0, None)]
-    >>> rows = spark.createDataFrame(pairs, "rating double, prediction double")
-    >>> rows.agg(mae()).first()[0]
-    2.0
-    """
-    return F.avg(F.abs(_error()))
-
-
-def rating_metrics(predictions: DataFrame) -> dict[str, float]:
-    """Returns rmse, mae and dropped_share of rows with `rating` and `prediction` (null: cold).
-
-    One aggregation; rounded to 6 decimals. Errors are NaN when no row has a prediction;
-    dropped_share is the share of rows without one, which the errors do not cover.
-    """
-    dropped = F.avg(F.col("prediction").isNull().cast("double"))
-    named = {"rmse": rmse(), "mae": mae(), "dropped_share": dropped}
-    row = predictions.agg(*(F.round(c, DECIMALS).alias(n) for n, c in named.items())).first()
-    values = row.asDict() if row else dict.fromkeys(named)
-    return {name: float("nan") if value is None else value for name, value in values.items()}
-
-
-def _error() -> Column:
-    return F.col("prediction") - F.col("rating")
+    is_known = ~np.isnan(predictions)
+    errors = (predictions - ratings)[is_known]
+    metrics = {
+        "rmse": float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan"),
+        "mae": float(np.mean(np.abs(errors))) if len(errors) else float("nan"),
+        "dropped_share": float(np.mean(~is_known)) if len(is_known) else 0.0,
+    }
+    return {name: round(value, DECIMALS) for name, value in metrics.items()}

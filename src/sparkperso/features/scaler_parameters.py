@@ -61,7 +61,11 @@ class FeatureScaler:
 def scale_user(
     features: Mapping[str, float | None], scalers: Iterable[FeatureScaler]
 ) -> dict[str, float]:
-    """Returns one user's scaled features, one per scaler; a feature left out counts as missing."""
+    """Returns one user's scaled features, one per scaler; a feature left out counts as missing.
+
+    For whoever scales a user outside Spark, such as a service with features of this moment: the
+    same as the user's row of gold/user_features_scaled, to 12 digits.
+    """
     return {scaler.feature: scaler.scale(features.get(scaler.feature)) for scaler in scalers}
 
 

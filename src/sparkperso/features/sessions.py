@@ -1,4 +1,4 @@
-"""Sessions: as sent, and by a gap in time where none was sent."""
+"""Sessions of users: as sent, and by a gap in time where none was sent."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ MICROSECONDS = 1_000_000
 
 # Columns that `mark_sessions` adds.
 STARTS, SINCE, STARTED = "session_starts", "since_previous", "session_started"
-
-
-def derive_sessions(events: DataFrame, gap_minutes: int) -> DataFrame:
-    """Returns events with `session_id` filled, rows and other columns unchanged.
-
-    A session_id that was sent stays. The other events of a user (of an anonymous visitor where no
-    user is named) form sessions that end where more than `gap_minutes` pass without an event;
-    their id is `<who>@<time of the first event, UTC>`. An event that names nobody gets none.
-    """
-    who = F.coalesce("user_id", "anonymous_id")
-    named = events.withColumn("_who", who).withColumn("_at", F.unix_micros("timestamp"))
-    marked = mark_sessions(named, "_who", "_at", gap_minutes)
-    start = F.date_format(F.timestamp_micros(STARTED), "yyyyMMdd'T'HHmmss.SSSSSS")
-    derived = F.when(F.col("_who").isNotNull(), F.concat("_who", F.lit("@"), start))
-    filled = marked.withColumn("session_id", F.coalesce("session_id", derived))
-    return filled.select(*events.columns)
 
 
 def mark_sessions(events: DataFrame, who: str, at: str, gap_minutes: int) -> DataFrame:

@@ -303,11 +303,6 @@ class Lake:
         self.notes.outputs[name] = None
         return TableWriter(self.ref(name))
 
-    def forget(self) -> None:
-        """Starts the notes of inputs and outputs anew."""
-        self.notes.inputs.clear()
-        self.notes.outputs.clear()
-
 
 def _last_logged(spark: SparkSession, place: str) -> int | None:
     """Returns the largest version that a table's log holds, wherever Hadoop finds its folder."""

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import parse_params
 from sparkperso.core.errors import ConfigError
-from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
 from sparkperso.recommend.arrays.histories import Histories, Singles
 from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
@@ -61,6 +61,12 @@ def coloured_catalogue(n_items: int) -> Catalogue:
         np.array([COLOURS[n % 2] for n in places], dtype=object),
         np.array([10.0 + n for n in places]),
     )
+
+
+def bare_catalogue(ids: Texts) -> Catalogue:
+    """Returns a catalogue of which nothing but the ids is known."""
+    nothing = np.full(len(ids), "", dtype=object)
+    return Catalogue(ids, nothing, nothing, np.full(len(ids), np.nan))
 
 
 def left_out(user: int) -> int:

@@ -8,10 +8,11 @@ from scipy.sparse import csr_matrix
 from tests.unit.recommend.test_eligibility import Fixed, people
 
 from sparkperso.config.lists import DiversityConfig
-from sparkperso.recommend.arrays.catalogue import Catalogue, bare_catalogue
+from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.scoring.diversity import category_codes, fill, make_diversity
 from sparkperso.recommend.scoring.top_n import Lists, Selection, best_items
+from sparkperso.testing.models import bare_catalogue
 
 N_ITEMS, N_USERS, N = 200, 40, 10
 WORDS = ["red", "blue", "mug", "lamp", "rug", "clock", "small", "large"]

@@ -9,11 +9,12 @@ from scipy.sparse import csr_matrix
 from sparkperso.config.lists import DiversityConfig, EligibilityConfig
 from sparkperso.core.spellings import country_codes
 from sparkperso.recommend.arrays.attributes import age_limit, age_of, countries_in, is_no
-from sparkperso.recommend.arrays.catalogue import Catalogue, bare_catalogue
+from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.scoring.diversity import make_diversity
 from sparkperso.recommend.scoring.eligibility import allowed_items, unused_attributes, user_rules
 from sparkperso.recommend.scoring.top_n import Selection, best_items
+from sparkperso.testing.models import bare_catalogue
 
 YEAR = 2026
 ALL = EligibilityConfig(

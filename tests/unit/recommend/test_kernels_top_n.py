@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.recommend.kernels.top_n import mask, top_n
+from sparkperso.recommend.kernels.top_n import top_n
 
 
 def the_plain_way(scores, n):
@@ -40,11 +40,3 @@ def test_nothing_has_no_best(shape):
     assert columns.tolist() == [[-1, -1]] * shape[0]
     assert (values == -np.inf).all()
     assert top_n(np.zeros((2, 3), np.float32), 0)[0].shape == (2, 0)
-
-
-def test_masked_columns_are_not_listed():
-    scores = np.array([[3, 2, 1], [3, 2, 1]], dtype=np.float32)
-    mask(scores, np.array([0, 2, 2], np.int32), np.array([0, 2], np.int32))
-    assert top_n(scores, 2)[0].tolist() == [[1, -1], [0, 1]]
-    with pytest.raises(ValueError, match="bounds"):
-        mask(scores, np.array([0, 2], np.int32), np.array([0, 2], np.int32))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sparkperso.config.models import ContentParams
-from sparkperso.recommend.arrays.catalogue import Catalogue, bare_catalogue
+from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.content import item_vectors, price_buckets
-from sparkperso.testing.models import ModelTests, listed, rows_of, users_of
+from sparkperso.testing.models import ModelTests, bare_catalogue, listed, rows_of, users_of
 
 
 class ContentTests(ModelTests):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from sparkperso.config.models import PopularityParams
-from sparkperso.recommend.arrays.catalogue import bare_catalogue
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.popularity import SMOOTHING, fit
-from sparkperso.testing.models import ModelTests, users_of
+from sparkperso.testing.models import ModelTests, bare_catalogue, users_of
 
 
 class PopularityTests(ModelTests):

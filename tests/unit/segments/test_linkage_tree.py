@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import linkage
 
-from sparkperso.segments.hierarchy.linkage_tree import draw_tree, is_nested, merge_points
+from sparkperso.segments.hierarchy.linkage_tree import draw_tree, merge_points
+
+
+def is_nested(coarse, fine):
+    """Says whether every cluster of `fine` lies within one of `coarse`."""
+    parents = {}
+    for parent, child in zip(coarse, fine, strict=True):
+        parents.setdefault(child, set()).add(parent)
+    return all(len(found) == 1 for found in parents.values())
 
 
 @pytest.fixture

@@ -30,12 +30,3 @@ class Catalogue:
     def __len__(self) -> int:
         """Returns the number of items."""
         return len(self.ids)
-
-
-def bare_catalogue(ids: Texts) -> Catalogue:
-    """Returns a catalogue of which nothing but the ids is known.
-
-    The content model has no vector for its items, and no rule of eligibility applies to them.
-    """
-    nothing = np.full(len(ids), "", dtype=object)
-    return Catalogue(ids, nothing, nothing, np.full(len(ids), np.nan))

@@ -20,10 +20,6 @@ from sparkperso.recommend.data.interactions import MICROS_PER_DAY
 from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
 from sparkperso.users.persons import Persons
 
-HISTORY = (
-    f"{USER_ID} string, items array<int>, strengths array<float>, ages array<float>, "
-    "attributes array<string>"
-)
 DECADE = "born"
 """Name of the attribute that holds the decade of birth."""
 OWN = (BIRTH_YEAR, COUNTRY, DECADE)

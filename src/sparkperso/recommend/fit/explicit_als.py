@@ -14,14 +14,13 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import ExplicitParams
 from sparkperso.core.columns import ITEM_ID, USER_ID
+from sparkperso.evaluate.rating import rating_metrics
 from sparkperso.recommend.arrays.histories import flat
 from sparkperso.recommend.data.folds import Fold, latest_ratings
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.task_runner import Work
 from sparkperso.recommend.fit.trial import peak_rss_mb
 from sparkperso.recommend.kernels.als import fit_als, fold_in
-
-DECIMALS = 6
 
 
 def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
@@ -81,15 +80,8 @@ def try_rating(
     rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
     is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)
     predicted = np.einsum("ij,ij->i", users[rows], items[asked.indices], dtype=np.float64)
-    errors = (predicted - asked.data)[is_known]
-    found = {
-        "rmse": float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan"),
-        "mae": float(np.mean(np.abs(errors))) if len(errors) else float("nan"),
-        "dropped_share": float(np.mean(~is_known)) if len(is_known) else 0.0,
-    }
-    rounded = {name: round(value, DECIMALS) for name, value in found.items()}
     return {
-        **rounded,
+        **rating_metrics(np.where(is_known, predicted, np.nan), asked.data),
         "fit_seconds": fitted - start,
         "score_seconds": perf_counter() - fitted,
         "peak_rss_mb": peak_rss_mb(),

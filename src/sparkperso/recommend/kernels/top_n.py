@@ -9,7 +9,6 @@ from sparkperso.recommend.kernels.compiled import compiled, even_bounds, run_pie
 
 Scores = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.int32]
-Ints = npt.NDArray[np.signedinteger]
 STRIDE = 32
 """Columns compared at a time: the compiler makes vector instructions of a loop without branch."""
 
@@ -33,20 +32,6 @@ def top_n(scores: Scores, n: int, threads: int = 1) -> tuple[Columns, Scores]:
 
         run_pieces(pick, even_bounds(len(scores), threads), threads)
     return columns, values
-
-
-def mask(scores: Scores, indptr: Ints, indices: Ints) -> None:
-    """Sets to -inf, in place, the columns `indices` of each row, between its `indptr` (CSR)."""
-    if len(indptr) != len(scores) + 1:
-        raise ValueError(f"indptr: expected {len(scores) + 1} bounds, found {len(indptr)}")
-    _mask(scores, indptr, indices)
-
-
-@compiled
-def _mask(scores: Scores, indptr: Ints, indices: Ints) -> None:
-    for row in range(len(scores)):
-        for at in range(indptr[row], indptr[row + 1]):
-            scores[row, indices[at]] = -np.inf
 
 
 @compiled

@@ -55,18 +55,6 @@ def merge_points(points: Matrix, method: str) -> Tree:
     return Tree(linkage(points, method=method))
 
 
-def is_nested(coarse: Sequence[int], fine: Sequence[int]) -> bool:
-    """Says whether every cluster of `fine` lies within one of `coarse`.
-
-    >>> is_nested(coarse=[0, 0, 1], fine=[0, 1, 2])
-    True
-    """
-    parents: dict[int, set[int]] = {}
-    for parent, child in zip(coarse, fine, strict=True):
-        parents.setdefault(child, set()).add(parent)
-    return all(len(above) == 1 for above in parents.values())
-
-
 def draw_tree(tree: Tree, levels: Sequence[int], name: str) -> Figure:
     """Returns the dendrogram, with a line where each level cuts it."""
     figure = Figure(figsize=(10.5, 5.6), dpi=DPI, layout="constrained")
