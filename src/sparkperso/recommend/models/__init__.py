@@ -6,21 +6,22 @@ one takes a module here, its settings in `config.models` and a line in `MODELS`.
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
+from sparkperso.config.models import HybridParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.models import als, content, ease, hybrid, item_knn, popularity
-from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
+from sparkperso.recommend.models import als, content, ease, item_knn, popularity
+from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted, Model
+from sparkperso.recommend.models.hybrid import HybridModel, arrays_of_parts, weight_table
 
-MODELS: dict[str, ModuleType] = {
+# A hybrid is no entry: its parts are models of this table.
+MODELS: Final[dict[str, Model]] = {
     "popularity": popularity,
     "item_knn": item_knn,
     "ease": ease,
     "als_implicit": als,
     "content": content,
-    "hybrid": hybrid,
 }
 
 
@@ -33,8 +34,11 @@ def fit_model(
     Without a `setting` the seed is 42, on one thread. Raises JobError for a model of items × items
     on a catalogue above `setting.max_item_pairs`.
     """
-    fitted: Fitted = MODELS[params.model].fit(params, users, catalogue, setting or FitSetting())
-    return fitted
+    setting = setting or FitSetting()
+    if isinstance(params, HybridParams):
+        parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
+        return HybridModel(parts, weight_table(params))
+    return MODELS[params.model].fit(params, users, catalogue, setting)
 
 
 def load_model(params: Any, arrays: Arrays) -> Fitted:
@@ -42,5 +46,8 @@ def load_model(params: Any, arrays: Arrays) -> Fitted:
 
     It scores to the bit as that one did. Raises KeyError where an array is missing.
     """
-    fitted: Fitted = MODELS[params.model].load(params, arrays)
-    return fitted
+    if isinstance(params, HybridParams):
+        own = arrays_of_parts(params, arrays)
+        parts = [load_model(part, of_part) for part, of_part in zip(params.parts, own, strict=True)]
+        return HybridModel(parts, arrays["weights"])
+    return MODELS[params.model].load(params, arrays)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkperso.config.models import HybridParams
-from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
-from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
+from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Fitted
 
 TINY = 1e-6
 """Differences below this share of the largest score are those of rounding."""
@@ -98,27 +97,15 @@ def spreads(scores: Singles) -> Floats:
     return np.where(spread > TINY * np.abs(finite).max(axis=1, initial=0), spread, 1.0)
 
 
-def fit(
-    params: HybridParams, users: Histories, catalogue: Catalogue, setting: FitSetting
-) -> HybridModel:
-    """Returns the parts fitted on the same users, with the weights that the settings hold."""
-    # `models` imports this module, to have it in its table.
-    from sparkperso.recommend.models import fit_model
+def arrays_of_parts(params: HybridParams, arrays: Arrays) -> list[Arrays]:
+    """Returns the arrays of each part, in the order of the parts.
 
-    parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
-    return HybridModel(parts, weight_table(params))
-
-
-def load(params: HybridParams, arrays: Arrays) -> HybridModel:
-    """Returns the model that gave these arrays; the parts' begin with their place and a dot."""
-    from sparkperso.recommend.models import load_model
-
-    parts = []
-    for place, part in enumerate(params.parts):
-        start = f"{place}."
-        own = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
-        parts.append(load_model(part, own))
-    return HybridModel(parts, arrays["weights"])
+    In those of the blend their names begin with the part's place and a dot.
+    """
+    return [
+        {k.removeprefix(f"{place}."): a for k, a in arrays.items() if k.startswith(f"{place}.")}
+        for place in range(len(params.parts))
+    ]
 
 
 def weight_table(params: HybridParams) -> Singles:
