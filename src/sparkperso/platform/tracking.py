@@ -23,6 +23,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
 from sparkperso.config import Settings
+from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
 from sparkperso.core.places import uri_of
 from sparkperso.platform.artifacts import follow_lake
@@ -54,17 +55,9 @@ def as_tracking_error() -> Iterator[None]:
         # No common base: its own errors, the database driver's, those of files and sockets.
         raise TrackingError(
             "The tracking server (tracking.uri) should carry out requests",
-            _innermost(error),
+            cause_of(error, with_contexts=True),
             "See that it runs and that this machine reaches it, then run the same command again",
         ) from error
-
-
-def _innermost(error: BaseException) -> str:
-    """Returns the kind and the first line of the error that all others come from."""
-    while inner := error.__cause__ or (not error.__suppress_context__ and error.__context__):
-        error = inner
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @dataclass

@@ -71,6 +71,9 @@ def test_a_named_cause_is_followed_and_an_error_met_by_the_way_is_not():
     lookup = ValueError("nothing of that name")
     lookup.__context__ = KeyError("key")
     assert cause_of(lookup) == "nothing of that name (ValueError)"
+    assert cause_of(lookup, with_contexts=True) == "'key' (KeyError)"
+    lookup.__suppress_context__ = True  # raised `from None`
+    assert cause_of(lookup, with_contexts=True) == "nothing of that name (ValueError)"
 
 
 def test_causes_that_go_in_a_circle_come_to_an_end():

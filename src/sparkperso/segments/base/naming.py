@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sparkperso.config.segments import FeatureWords, Naming, Word
-
-if TYPE_CHECKING:
-    from sparkperso.segments.base.result import Lift
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,22 @@ class Trait:
     """Mean of the segment, in the feature's own unit."""
     average: float
     """Mean of all users, in the feature's own unit."""
+
+
+@dataclass(frozen=True)
+class Lift:
+    """How much more of a category a segment's members have than all users have."""
+
+    category: str
+    share: float
+    """Mean share of the members' events, 0 to 1."""
+    average: float
+    """Mean share of all users' events, 0 to 1."""
+
+    @property
+    def lift(self) -> float:
+        """Returns share by average: 2 is twice as much as all users have."""
+        return self.share / self.average
 
 
 def most_telling(traits: Sequence[Trait]) -> list[Trait]:

@@ -10,26 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.segments.base.lineage import Lineage
-from sparkperso.segments.base.naming import Trait
+from sparkperso.segments.base.naming import Lift, Trait
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Lift:
-    """How much more of a category a segment's members have than all users have."""
-
-    category: str
-    share: float
-    """Mean share of the members' events, 0 to 1."""
-    average: float
-    """Mean share of all users' events, 0 to 1."""
-
-    @property
-    def lift(self) -> float:
-        """Returns share by average: 2 is twice as much as all users have."""
-        return self.share / self.average
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import USER_ID
 from sparkperso.segments.base.arrays import DECIMALS, MIX, Members
 from sparkperso.segments.base.map_column import map_column
+from sparkperso.segments.base.naming import Lift
 from sparkperso.segments.base.points import SEGMENT_ID
-from sparkperso.segments.base.result import Lift
 
 MOST = 3
 """Categories that a profile names."""
