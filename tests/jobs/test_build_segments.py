@@ -39,6 +39,10 @@ MOST_JOBS = 80
 SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS = STEP.outputs
 
 
+SAID = []
+"""The lines of the first run."""
+
+
 @pytest.fixture(scope="module")
 def open_job(spark, tmp_path_factory):
     """Opens jobs on one lake: the runs of this module build on each other, in their order."""
@@ -64,7 +68,8 @@ def first(spark, lake, open_job, tmp_path_factory):
     """The first run: its job, its outcome, its pictures."""
     write_features(spark, lake, [(0, 30), (10, 20)])
     pictures = tmp_path_factory.mktemp("pictures")
-    job = open_job(pictures=str(pictures))
+    SAID.clear()
+    job = open_job(pictures=str(pictures), say=SAID.append)
     return job, carry_out(STEP, job), pictures
 
 
@@ -101,7 +106,8 @@ def content(lake, table):
 def test_a_run_writes_members_profiles_and_history(first, lake):
     _, outcome, _ = first
     assert (outcome.summary["segmentation"], outcome.summary["k"]) == ("behaviour", 2)
-    assert outcome.summary["segments"] == "typical customers 30; frequent big spenders 20"
+    assert outcome.summary["segments"] == 2
+    assert SAID == ["behaviour: typical customers 30", "behaviour: frequent big spenders 20"]
     members = rows_of(lake, SEGMENTS, "user_id", "segment_id", "exclusive", "label", "kind")
     assert members[0] == ("u00", "behaviour-1", True, "typical customers", "kmeans")
     assert [row[1] for row in members] == ["behaviour-1"] * 30 + ["behaviour-2"] * 20

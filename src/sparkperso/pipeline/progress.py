@@ -208,8 +208,8 @@ def spark_activity(spark: SparkSession) -> Callable[[], Activity]:
         known = [stage for stage in stages if stage]
         done = sum(stage.numCompletedTasks for stage in known)
         total = sum(stage.numTasks for stage in known)
-        text = f"Spark job {max(jobs)}, {done:,} of {total:,} tasks done"
-        return Activity(text, done, total)
+        tasks = f", {done:,} of {total:,} tasks done" if total else ""
+        return Activity(f"Spark job {max(jobs)}{tasks}", done, total)
 
     return activity
 

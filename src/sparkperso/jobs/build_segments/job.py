@@ -65,7 +65,6 @@ def build_segments(job: Job) -> Summary:
     # Rules have ids and names of their own.
     found = [plan.name for plan in plans if not isinstance(plan, RuleSegmentation)]
     previous = read_previous(job, found, sizes, is_local=population.users is not None)
-    summary: dict[str, Any] = {}
     with ExitStack() as open_runs:
         built = []
         for number, plan in enumerate(plans):
@@ -82,11 +81,7 @@ def build_segments(job: Job) -> Summary:
                     one.result.lineage.require(one.plan.name, job.settings.segments.stability)
         write_segmentations(job, [one for _, one in built], sizes, population.size)
         register(job, built)
-    for _, one in built:
-        prefix = f"{one.plan.name} " if len(plans) > 1 else ""
-        figures = summarise(one.result)
-        summary |= {f"{prefix}{key}": value for key, value in figures.items()}
-    return {**summary, **write_people(job)}
+    return {**report(job, [one for _, one in built]), **write_people(job)}
 
 
 def load_plans(job: Job) -> list[Segmentation]:
@@ -217,9 +212,21 @@ def save_pictures(pictures: Mapping[str, Figure], folder: str | None, name: str)
         figure.savefig(Path(folder) / f"{name}-{file}")
 
 
+def report(job: Job, built: Sequence[Built]) -> Summary:
+    """Shows each segment with its size, one a line; returns the figures of all segmentations."""
+    summary: dict[str, Any] = {}
+    for one in built:
+        figures, prefix = summarise(one.result), ""
+        if len(built) > 1:
+            prefix = f"{figures.pop('segmentation')} "
+        summary |= {f"{prefix}{key}": value for key, value in figures.items()}
+        for profile in one.result.profiles:
+            job.say(f"{one.plan.name}: {profile.label} {profile.size:,}")
+    return summary
+
+
 def summarise(result: SegmentationResult) -> dict[str, Any]:
-    """Returns the figures to print: the measures, and each segment with its size."""
-    sizes = "; ".join(f"{p.label} {p.size:,}" for p in result.profiles)
+    """Returns the figures to print: the measures, and how many segments there are."""
     lineage = result.lineage
     moved: dict[str, Any] = {}
     if lineage and lineage.n_common:
@@ -228,7 +235,7 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
             "moved": f"{lineage.moved_share:.1%}",
         }
     notes = {"note": "; ".join(result.notes)} if result.notes else {}
-    shown = {**result.figures, **moved, **notes, "segments": sizes}
+    shown = {**result.figures, **moved, **notes, "segments": len(result.profiles)}
     return {"segmentation": result.segmentation, **shown}
 
 
