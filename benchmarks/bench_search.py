@@ -32,7 +32,7 @@ from sparkperso.recommend.data.prepared_fold import prepare_fold
 from sparkperso.recommend.data.user_histories import load_catalogue
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter
 from sparkperso.recommend.fit.mllib import MllibSetting
-from sparkperso.recommend.fit.task_runner import Broadcasts
+from sparkperso.recommend.fit.trial import Broadcasts
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.tune.search import Search, SearchPlan
 

@@ -41,21 +41,19 @@ from sparkperso.recommend.data.user_histories import (
     attributes_at_times,
     profile_frame,
 )
-from sparkperso.recommend.fit import task_runner as tasks_module
+from sparkperso.recommend.fit import trial as trial_module
 from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.distributed_trial import judge_in_frames, try_in_frames
 from sparkperso.recommend.fit.driver_folds import read_folds
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter, choose_engine
 from sparkperso.recommend.fit.mllib import MllibSetting, fit_mllib
 from sparkperso.recommend.fit.task_runner import (
-    Broadcasts,
     chunks_for,
     fit_here,
     fit_in_tasks,
     idle_threads,
-    read_fold,
-    trial_work,
 )
+from sparkperso.recommend.fit.trial import Broadcasts, read_fold, trial_work
 from sparkperso.recommend.holdout import by_bucket, compare, judged_frame
 from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, list_table
 from sparkperso.recommend.lists.recommendation_rows import build_lists
@@ -441,7 +439,7 @@ def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, prepare
     def fail(params, *parts):
         raise errors[params.model]
 
-    monkeypatch.setattr(tasks_module, "try_candidate", fail)
+    monkeypatch.setattr(trial_module, "try_candidate", fail)
     work = trial_work(Held, CANDIDATES[1:3], 1, None)
     assert work(0, 0, prepared_folds[0].profiles.toArrow()) == [
         {"candidate": 0, "fold": 0, "failure": "XᵀX should be definite; It is not"},

@@ -26,8 +26,7 @@ from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, In
 from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
 from sparkperso.recommend.fit.driver_folds import HASH, DriverFold
-from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
-from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, read_fold
 from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.scoring.ranking_blocks import hit_matrix, user_values

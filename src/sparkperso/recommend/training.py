@@ -30,6 +30,7 @@ from sparkperso.recommend.fit.driver_folds import DriverFold, read_everybody, re
 from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.recency_prior import without_prior
 from sparkperso.recommend.tune.search_space import draw
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import (
@@ -244,7 +245,7 @@ class Trainer:
             if "als_implicit" in tuned.best:
                 # Without a prior: the factors are for similar items, and for others to use.
                 als = tuned.best["als_implicit"].params
-                wanted["als"] = als.model_copy(update={"prior_half_life_days": None})
+                wanted["als"] = without_prior(als)
             models, left_out = self.fitter.try_fit(everybody, wanted)
             self._say_left_out(left_out, "the refit")
             if "winner" in models:

@@ -11,8 +11,16 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.models import AlsParams, EaseParams, ExplicitParams, PopularityParams
+from sparkperso.recommend.fit import trial as trial_module
 from sparkperso.recommend.fit.explicit_als import try_rating
-from sparkperso.recommend.fit.trial import EarlyStopping, FoldInMemory, try_candidate
+from sparkperso.recommend.fit.trial import (
+    EarlyStopping,
+    FoldInMemory,
+    fit_groups,
+    try_candidate,
+    try_candidates,
+)
+from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 from sparkperso.testing.models import (
@@ -170,3 +178,37 @@ def test_cold_users_and_items_are_dropped_and_counted():
     cold = try_rating(ExplicitParams(rank=2), train, csr_matrix((3, 3), dtype=np.float32), 42)
     assert math.isnan(cold["rmse"])
     assert cold["dropped_share"] == 0
+
+
+def test_candidates_that_differ_in_the_prior_alone_share_one_fit(monkeypatch):
+    fits = []
+
+    def counted(params, *parts):
+        fits.append(params)
+        return fit_model(params, *parts)
+
+    monkeypatch.setattr(trial_module, "fit_model", counted)
+    catalogue, halves = coloured_catalogue(SIDE), [None, 7.0, 30.0]
+    candidates = [EaseParams(reg_param=2, prior_half_life_days=half) for half in halves]
+    found = try_candidates(candidates, board_exam(), catalogue, FitSetting(), None)
+    assert fits == [candidates[0]]
+    for params, shared in zip(candidates, found, strict=True):
+        alone = try_candidate(params, board_exam(), catalogue, FitSetting(), None)
+        assert {k: v for k, v in shared.items() if k not in TIMES} == {
+            k: v for k, v in alone.items() if k not in TIMES
+        }
+
+
+def test_a_group_is_what_one_fit_serves():
+    candidates = [
+        PopularityParams(window_days=7),
+        PopularityParams(window_days=14),
+        EaseParams(reg_param=2),
+        AlsParams(rank=4, prior_half_life_days=7),
+        EaseParams(reg_param=3, prior_half_life_days=7),
+        EaseParams(reg_param=2, prior_half_life_days=7),
+        AlsParams(rank=4),
+    ]
+    assert fit_groups(candidates, None) == [[0], [1], [2, 5], [3, 6], [4]]
+    # An iterative fit that is watched stops by figures of its own.
+    assert fit_groups(candidates, 1) == [[0], [1], [2, 5], [3], [4], [6]]

@@ -25,8 +25,7 @@ from sparkperso.recommend.arrays.histories import Histories, Singles, read_histo
 from sparkperso.recommend.benchmark.holdout import HoldoutTest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.data.prepared_fold import PreparedFold
-from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
-from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, read_fold
 from sparkperso.recommend.lists.batch_scoring import INPUT, make_lists
 from sparkperso.recommend.models.base import nothing_where_zero
 from sparkperso.recommend.tune.trial_result import TrialResult, best_of

@@ -33,7 +33,7 @@ from sparkperso.recommend.benchmark.prepare import (
 )
 from sparkperso.recommend.data.user_histories import attributes_at
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
-from sparkperso.recommend.fit.task_runner import Broadcasts
+from sparkperso.recommend.fit.trial import Broadcasts
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import TuningResult, evaluate_ratings, tune, tune_ratings
 

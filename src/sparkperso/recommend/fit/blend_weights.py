@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
 
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
-from sparkperso.recommend.fit.trial import FoldInMemory
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, Work, read_fold
+from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.models.hybrid import spreads
 from sparkperso.recommend.scoring.ranking_blocks import user_values
 from sparkperso.recommend.scoring.top_n import Lists, Selection, blocks_of, mask, select_from
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark import Broadcast
 
 DEPTH = 100
 """Best items of each part that a blend chooses from while weights are learned."""
@@ -119,3 +125,24 @@ def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int)
             totals[place] += own[group, range(1, len(BUCKETS)), chosen[1:]].sum()
     judged = [max(own[:, 1:].sum(), 1) for own, _ in folds]
     return [float(total / n) for total, n in zip(totals, judged, strict=True)]
+
+
+def blend_work(
+    shared: Broadcast[Broadcasts], parts: Sequence[Any], grid: np.ndarray[Any, Any]
+) -> Work:
+    """Returns the work that asks a fold how each weighting of the parts would have done.
+
+    Its document holds `failure` where the parts cannot be fitted beside each other.
+    """
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        prepared = read_fold(table, fold, held)
+        try:
+            fitted = [fit_model(p, prepared.training, held.catalogue, held.setting) for p in parts]
+        except FAILURES as error:
+            return [{"fold": fold, "failure": reason_of(error)}]
+        users, sums = blend_sums(fitted, prepared, grid)
+        return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
+
+    return work

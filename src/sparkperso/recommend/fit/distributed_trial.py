@@ -17,8 +17,7 @@ from sparkperso.recommend.arrays.histories import BUCKETS, Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import GROUPS, BlendSums, blend_sums
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import Broadcasts, read_fold
-from sparkperso.recommend.fit.trial import peak_rss_mb
+from sparkperso.recommend.fit.trial import Broadcasts, peak_rss_mb, read_fold
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.scoring.ranking_blocks import METRICS, Judgement
 

@@ -18,8 +18,7 @@ from sparkperso.evaluate.rating import rating_metrics
 from sparkperso.recommend.arrays.histories import flat
 from sparkperso.recommend.data.folds import Fold, latest_ratings
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
-from sparkperso.recommend.fit.task_runner import Work
-from sparkperso.recommend.fit.trial import peak_rss_mb
+from sparkperso.recommend.fit.trial import Work, peak_rss_mb
 from sparkperso.recommend.kernels.als import fit_als, fold_in
 
 

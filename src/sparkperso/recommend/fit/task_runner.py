@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from scipy.sparse import csr_matrix
 
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
-from sparkperso.recommend.fit.blend_weights import blend_sums
+from sparkperso.recommend.arrays.histories import Histories, read_histories
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
-from sparkperso.recommend.fit.trial import FoldInMemory, try_candidate
+from sparkperso.recommend.fit.trial import Work
 from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.model_arrays import from_rows, to_rows
-from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast, SparkContext
+    from pyspark import SparkContext
 
 FITS = (
     ("model", pa.string()),
@@ -44,8 +40,6 @@ FITS = (
     ("failure", pa.string()),
 )
 FIT_SCHEMA = ", ".join(f"{name} {'int' if name == 'block' else kind}" for name, kind in FITS)
-Work = Callable[[int, int, Any], list[Any]]
-"""(fold, chunk, rows of the fold: a table, or what was made of it) → documents to send back."""
 OnDone = Callable[[Any], None]
 """Gets each document of a piece of work when that ends, from any thread."""
 
@@ -75,17 +69,6 @@ class _Documents(AccumulatorParam[list[str]]):
         for document in value2:
             self._on_done(json.loads(document))
         return value1
-
-
-@dataclass(frozen=True)
-class Broadcasts:
-    """What every task holds: item-sized."""
-
-    catalogue: Catalogue
-    allowed: Mapping[int, np.ndarray[Any, Any]]
-    """Fold → items that were known at its cut."""
-    k: int
-    setting: FitSetting
 
 
 def in_tasks(
@@ -139,68 +122,6 @@ def in_threads(
 def at_a_time(n_pieces: int) -> int:
     """Returns how many of some pieces of work are to run at a time in this process."""
     return max(1, min(n_pieces, os.cpu_count() or 1))
-
-
-def trial_work(
-    shared: Broadcast[Broadcasts], candidates: Sequence[Any], chunks: int, patience: int | None
-) -> Work:
-    """Returns the work that tries every `chunks`-th candidate on a fold.
-
-    The document of one that cannot be fitted holds `failure`, why, and no figures.
-    """
-
-    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
-        held = shared.value
-        prepared = read_fold(table, fold, held)
-
-        def attempt(params: Any) -> dict[str, Any]:
-            try:
-                return try_candidate(params, prepared, held.catalogue, held.setting, patience)
-            except FAILURES as error:
-                return {"failure": reason_of(error)}
-
-        return [
-            {"candidate": place, "fold": fold, **attempt(candidates[place])}
-            for place in range(chunk, len(candidates), chunks)
-        ]
-
-    return work
-
-
-def blend_work(
-    shared: Broadcast[Broadcasts], parts: Sequence[Any], grid: np.ndarray[Any, Any]
-) -> Work:
-    """Returns the work that asks a fold how each weighting of the parts would have done.
-
-    Its document holds `failure` where the parts cannot be fitted beside each other.
-    """
-
-    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
-        held = shared.value
-        prepared = read_fold(table, fold, held)
-        try:
-            fitted = [fit_model(p, prepared.training, held.catalogue, held.setting) for p in parts]
-        except FAILURES as error:
-            return [{"fold": fold, "failure": reason_of(error)}]
-        users, sums = blend_sums(fitted, prepared, grid)
-        return [{"fold": fold, "users": users.tolist(), "sums": sums.tolist()}]
-
-    return work
-
-
-def read_fold(table: pa.Table | FoldInMemory, fold: int, shared: Broadcasts) -> FoldInMemory:
-    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory; maybe they are."""
-    if isinstance(table, FoldInMemory):
-        return table
-    n_items = len(shared.catalogue)
-    ordered = table.sort_by("user_id")
-    indptr, items = flat(ordered, "relevant", np.int32)
-    hits = csr_matrix(
-        (np.ones(len(items), np.float32), items, indptr), shape=(len(ordered), n_items)
-    )
-    counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
-    users = read_histories(ordered, n_items)
-    return FoldInMemory(users, GroundTruth(hits, counts), shared.allowed[fold], shared.k)
 
 
 def fit_in_tasks(

@@ -1,21 +1,36 @@
-"""One candidate on one fold, in one process: fit, list, judge."""
+"""One candidate on one fold, in one process: fit, list, judge.
+
+1. A fold's rows become sparse matrices (`read_fold`); where they are in memory, they stay.
+2. Candidates are grouped by the fit that they share (`fit_groups`), and each group is fitted once.
+3. Each candidate lists `k` items for everybody with relevant items, and is judged by them.
+"""
 
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import csr_matrix
 
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
+from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting, Fitted, Scorer
+from sparkperso.recommend.models.recency_prior import with_prior, without_prior
 from sparkperso.recommend.scoring.ranking_blocks import GroundTruth, Judgement, judge_lists
 from sparkperso.recommend.scoring.top_n import Selection, best_items
+
+Work = Callable[[int, int, Any], list[Any]]
+"""(fold, chunk, rows of the fold: a table, or what was made of it) → documents to send back."""
+if TYPE_CHECKING:
+    from pyspark import Broadcast
 
 SAMPLE = 500
 """Training users whose own history is asked for, to show over-fitting."""
@@ -117,6 +132,47 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def try_candidates(
+    candidates: Sequence[Any],
+    prepared: FoldInMemory,
+    catalogue: Catalogue,
+    setting: FitSetting,
+    patience: int | None,
+) -> list[dict[str, Any]]:
+    """Returns what came of candidates that may share a fit (`fit_groups`), in their order.
+
+    One fit serves all of them: fit_seconds are those of the whole fit for each.
+    """
+    if len(candidates) == 1:
+        return [try_candidate(candidates[0], prepared, catalogue, setting, patience)]
+    start = perf_counter()
+    users = prepared.training
+    inner = fit_model(without_prior(candidates[0]), users, catalogue, setting)
+    fit_seconds = perf_counter() - start
+    documents = []
+    for params in candidates:
+        start = perf_counter()
+        model = with_prior(inner, users, params.prior_half_life_days)
+        own = fit_seconds + perf_counter() - start
+        look = Checkpoint.at(prepared, model, own)
+        documents.append(_document(look, prepared, {}))
+    return documents
+
+
+def fit_groups(candidates: Sequence[Any], patience: int | None) -> list[list[int]]:
+    """Returns the places of candidates, those together that one fit serves.
+
+    These differ in the recency prior alone, which multiplies what is fitted without it. A fit that
+    is watched stops by its own figures, and is shared with no other.
+    """
+    groups: dict[Any, list[int]] = {}
+    for place, params in enumerate(candidates):
+        is_watched = bool(patience and getattr(params, "max_iter", None))
+        key = place if is_watched else without_prior(params).model_dump_json()
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
 def try_candidate(
     params: Any,
     prepared: FoldInMemory,
@@ -135,12 +191,70 @@ def try_candidate(
     model = fit_model(params, prepared.training, catalogue, replace(setting, watch=watch))
     fit_seconds = perf_counter() - start
     look = (watch and watch.best) or Checkpoint.at(prepared, model, fit_seconds)
+    return _document(look, prepared, watch.curve if watch else {})
+
+
+def _document(look: Checkpoint, prepared: FoldInMemory, curve: dict[int, float]) -> dict[str, Any]:
     return {
         **look.metrics,
         f"train_ndcg_at_{prepared.k}": prepared.training_ndcg(look.model),
         "fit_seconds": look.fit_seconds,
         "score_seconds": look.score_seconds,
         "peak_rss_mb": peak_rss_mb(),
-        "curve": watch.curve if watch else {},
+        "curve": curve,
         "iterations": look.iteration,
     }
+
+
+@dataclass(frozen=True)
+class Broadcasts:
+    """What every task holds: item-sized."""
+
+    catalogue: Catalogue
+    allowed: Mapping[int, np.ndarray[Any, Any]]
+    """Fold → items that were known at its cut."""
+    k: int
+    setting: FitSetting
+
+
+def trial_work(
+    shared: Broadcast[Broadcasts], candidates: Sequence[Any], chunks: int, patience: int | None
+) -> Work:
+    """Returns the work that tries every `chunks`-th group of `fit_groups` on a fold.
+
+    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    """
+
+    def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
+        held = shared.value
+        prepared = read_fold(table, fold, held)
+
+        def attempt(places: list[int]) -> list[dict[str, Any]]:
+            group = [candidates[place] for place in places]
+            try:
+                return try_candidates(group, prepared, held.catalogue, held.setting, patience)
+            except FAILURES as error:
+                return [{"failure": reason_of(error)}] * len(places)
+
+        return [
+            {"candidate": place, "fold": fold, **document}
+            for places in fit_groups(candidates, patience)[chunk::chunks]
+            for place, document in zip(places, attempt(places), strict=True)
+        ]
+
+    return work
+
+
+def read_fold(table: pa.Table | FoldInMemory, fold: int, shared: Broadcasts) -> FoldInMemory:
+    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory; maybe they are."""
+    if isinstance(table, FoldInMemory):
+        return table
+    n_items = len(shared.catalogue)
+    ordered = table.sort_by("user_id")
+    indptr, items = flat(ordered, "relevant", np.int32)
+    hits = csr_matrix(
+        (np.ones(len(items), np.float32), items, indptr), shape=(len(ordered), n_items)
+    )
+    counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
+    users = read_histories(ordered, n_items)
+    return FoldInMemory(users, GroundTruth(hits, counts), shared.allowed[fold], shared.k)

@@ -7,6 +7,7 @@ prior needs no new fit, and a half-life is a setting that a search can choose.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -57,6 +58,13 @@ def with_prior(inner: Fitted, users: Histories, half_life_days: float | None) ->
     if half_life_days is None:
         return inner
     return WithPrior(inner, recency_prior(users, half_life_days).astype(np.float32))
+
+
+def without_prior(params: Any) -> Any:
+    """Returns the settings of the model that the prior multiplies: those of its fit."""
+    if getattr(params, "prior_half_life_days", None) is None:
+        return params
+    return params.model_copy(update={"prior_half_life_days": None})
 
 
 def load_prior(inner: Fitted, arrays: Arrays) -> Fitted:

@@ -19,6 +19,7 @@ from sparkperso.recommend.arrays.histories import Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import (
     BlendSums,
+    blend_work,
     choose_weights,
     cross_fitted_means,
     weight_grid,
@@ -28,16 +29,13 @@ from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import (
-    Broadcasts,
     OnDone,
-    Work,
-    blend_work,
     chunks_for,
     ignore,
     in_tasks,
     in_threads,
-    trial_work,
 )
+from sparkperso.recommend.fit.trial import Broadcasts, Work, fit_groups, trial_work
 from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
 from sparkperso.recommend.tune.trial_result import TrialResult
 
@@ -125,9 +123,9 @@ class Search:
             return
         asked = [candidates[place] for place in places]
         is_here = all(isinstance(self.prepared_folds[fold], DriverFold) for fold in folds)
-        chunks = len(asked)
+        chunks = len(fit_groups(asked, self.plan.patience))
         if not is_here:
-            chunks = chunks_for(len(asked), len(folds), self.plan.slots)
+            chunks = chunks_for(chunks, len(folds), self.plan.slots)
         work = trial_work(self.shared, asked, chunks, self.plan.patience)
         prepared = {fold: self.prepared_folds[fold] for fold in folds}
 

@@ -20,7 +20,8 @@ from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.explicit_als import rating_frame, rating_work
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import Broadcasts, chunks_for, in_tasks, in_threads
+from sparkperso.recommend.fit.task_runner import chunks_for, in_tasks, in_threads
+from sparkperso.recommend.fit.trial import Broadcasts
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
 from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
