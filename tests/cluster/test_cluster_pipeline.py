@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import pytest
 from deltalake import DeltaTable
+from tests.conftest import INTERPRETED
 from tests.pipeline import SMALL_SEARCH
 
 from sparkperso.config import load_settings
+from sparkperso.core.columns import RUN_COLUMNS
 from sparkperso.core.errors import QualityGateError
-from sparkperso.platform.lake import Lake
+from sparkperso.schemas import TABLES
 from sparkperso.testing.cluster import submit
-from sparkperso.testing.compare import assert_same_tables
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -24,6 +26,9 @@ SETTINGS = [
     *SMALL_SEARCH,
     "spark.shuffle_partitions=2",
     "spark.conf.spark.databricks.delta.snapshotPartitions=2",
+    # What the one process compiled, three JVMs would compile again: here plans are interpreted.
+    "spark.conf.spark.sql.adaptive.enabled=false",
+    *INTERPRETED,
 ]
 STATUS = 3
 SECOND = f"""
@@ -78,13 +83,37 @@ def submitted(cluster, sample_file, small_conf, put_database, tmp_path_factory):
     return Submitted(root, run, submit(cluster, script, ["--env", "cluster", *options]))
 
 
-def test_the_tables_are_those_of_one_process(spark, pipeline, submitted):
-    places = (pipeline.root, submitted.root)
-    lakes = [Lake(spark, load_settings(lake=str(place)).lake) for place in places]
-    assert_same_tables(*lakes)
+def rows_of(root, name):
+    """The rows of a table but for the columns of a run, as often as they occur; None without it."""
+    if not (root / name).exists():
+        return None
+    table = DeltaTable(str(root / name)).to_pyarrow_table()
+    kept = [column for column in table.column_names if column not in RUN_COLUMNS]
+    return Counter(repr(plain(row)) for row in table.select(sorted(kept)).to_pylist())
+
+
+def plain(value):
+    """A value of Arrow; the entries of a map, which are pairs, in order."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        parts = [plain(part) for part in value]
+        return sorted(parts, key=repr) if parts and isinstance(parts[0], tuple) else parts
+    return value
+
+
+@pytest.mark.parametrize("name", [n for n in TABLES if not n.startswith("ops/")])
+def test_the_tables_are_those_of_one_process(pipeline, submitted, name):
+    here, there = (rows_of(lake.root, name) for lake in (pipeline, submitted))
+    assert (here is None) == (there is None), "only one of the lakes has the table"
+    if here is not None:
+        assert list((here - there).items())[:3] == list((there - here).items())[:3] == []
+
+
+def test_gates_are_those_of_one_process(pipeline, submitted):
     gates = {name for name, outcome in pipeline.outcomes.items() if outcome.status == "gate"}
-    runs = lakes[1].ref("ops/runs").read().where("status = 'gate'").collect()
-    assert {run.job for run in runs} == gates
+    runs = DeltaTable(str(submitted.root / "ops/runs")).to_pyarrow_table().to_pylist()
+    assert {run["job"] for run in runs if run["status"] == "gate"} == gates
     assert submitted.run.returncode == (QualityGateError.exit_status if gates else 0)
 
 
