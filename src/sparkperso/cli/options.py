@@ -14,7 +14,9 @@ from sparkperso.config import load_settings
 Decorator = Callable[..., Any]
 
 ENV = click.option("--env", default="local", show_default=True, help="Overlay of conf/ to use.")
-CONF_DIR = click.option("--conf-dir", type=click.Path(path_type=Path), help="Another conf/ folder.")
+CONF_DIR = click.option(
+    "--conf-dir", type=click.Path(path_type=Path), help="A conf/ folder over the shipped one."
+)
 SET = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting.")
 LAKE = click.option("--lake", help="Root folder or URI of the tables (lake.root).")
 WITHOUT_LAKE: tuple[Decorator, ...] = (ENV, CONF_DIR, SET)

@@ -1,5 +1,9 @@
 """Layered values: YAML of conf/base, YAML of conf/<env>, environment variables, `--set`.
 
+Another conf/ folder lies over the shipped one: its base and its environment are two more layers
+after those, key by key, so that it holds only what differs. Named configuration (sources,
+segments, tracking plans) is a file of either, whole.
+
 Values are kept flat (path of keys → value and the layer it came from) until they are validated.
 A path is a tuple, since Spark's own property names (`spark.conf` holds them) contain dots.
 """
@@ -17,6 +21,7 @@ import yaml
 from sparkperso.core.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
+ENVIRONMENT_CONF_DIR = "SPARKPERSO_CONF_DIR"
 SPARK_PROPERTIES = "spark.conf."
 NOT_OVERLAYS = frozenset({"base", "sources", "segments", "rules", "experiments", "tracking_plans"})
 """Folders of conf/ that are no environment: what all share, and configuration that is data."""
@@ -41,18 +46,46 @@ def default_conf_dir() -> Path:
     return shipped if shipped.is_dir() else package.parent.parent / "conf"
 
 
-def read_layers(conf_dir: Path, env: str, assignments: Iterable[str]) -> Flat:
+def conf_dirs(conf_dir: Path | None = None) -> tuple[Path, ...]:
+    """Returns the folders that configuration is read from, a later one over those before it.
+
+    The shipped one, and `conf_dir`, else what SPARKPERSO_CONF_DIR names. Raises ConfigError where
+    that is no folder.
+    """
+    shipped = default_conf_dir()
+    named = os.environ.get(ENVIRONMENT_CONF_DIR)
+    own = conf_dir or (Path(named) if named else None)
+    if own is None or own.resolve() == shipped.resolve():
+        return (shipped,)
+    if not own.is_dir():
+        option = "--conf-dir" if conf_dir else ENVIRONMENT_CONF_DIR
+        raise ConfigError(f"{option} names a folder", f"There is none at '{own}'", "Fix the path")
+    return (shipped, own)
+
+
+def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:
+    """Returns name → file of named configuration, such as `sources`: yours before the shipped."""
+    found: dict[str, Path] = {}
+    for folder in conf_dirs(conf_dir):
+        found |= {path.stem: path for path in (folder / kind).glob("*.yaml")}
+    return dict(sorted(found.items()))
+
+
+def read_layers(conf_dir: Path | None, env: str, assignments: Iterable[str]) -> Flat:
     """Returns every configured key; a later layer wins. Raises ConfigError on unusable input."""
-    known = environments(conf_dir)
+    folders = conf_dirs(conf_dir)
+    known = sorted({name for folder in folders for name in environments(folder)})
     if env not in known:
         raise ConfigError(
-            f"--env names one of {', '.join(known) or 'no'} folders of {conf_dir}",
+            f"--env names one of {', '.join(known)}, folders of {' or '.join(map(str, folders))}",
             f"There is no '{env}'",
             "Name one of them, or another folder with --conf-dir",
         )
     flat: Flat = {}
-    for layer in ("base", env):
-        flat |= read_folder(conf_dir / layer, layer)
+    for folder in folders:
+        for layer in ("base", env):
+            name = layer if folder == folders[0] else str(folder / layer)
+            flat |= read_folder(folder / layer, name)
     flat |= _read_environment(os.environ)
     return flat | _read_assignments(assignments)
 
@@ -71,7 +104,7 @@ def read_folder(folder: Path, layer: str) -> Flat:
         for key, value in flatten(read_yaml(path)).items():
             if key in origin:
                 raise ConfigError(
-                    f"Each key stands once in conf/{layer}",
+                    f"Each key stands once in {folder}",
                     f"'{'.'.join(key)}' is in both {origin[key].name} and {path.name}",
                     "Remove one of them",
                 )

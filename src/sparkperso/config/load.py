@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from sparkperso.config.layers import (
     Flat,
     Value,
-    default_conf_dir,
+    conf_dirs,
+    conf_files,
     read_layers,
     read_yaml,
     unflatten,
@@ -42,7 +43,7 @@ def read_flat(
     env: str, conf_dir: Path | None = None, assignments: Iterable[str] = (), lake: str | None = None
 ) -> Flat:
     """Returns every configured key with its layer, not validated yet."""
-    flat = read_layers(conf_dir or default_conf_dir(), env, assignments)
+    flat = read_layers(conf_dir, env, assignments)
     return flat | {("lake", "root"): Value(lake, "--lake")} if lake else flat
 
 
@@ -54,15 +55,15 @@ def settings_from(flat: Flat, env: str) -> Settings:
 
 def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None = None) -> Model:
     """Returns conf/<kind>/<name>.yaml as `model`; raises ConfigError when there is none."""
-    folder = (conf_dir or default_conf_dir()) / kind
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(found.stem for found in folder.glob("*.yaml"))
+    files = conf_files(kind, conf_dir)
+    if name not in files:
+        folder = conf_dirs(conf_dir)[-1] / kind
         raise ConfigError(
-            f"'{name}' should be one of {folder}: {', '.join(known) or 'none'}",
-            f"There is no {path.name}",
-            did_you_mean(name, known, f"Write {path}, or name one that is there"),
+            f"'{name}' should be one of {folder}: {', '.join(files) or 'none'}",
+            f"There is no {name}.yaml",
+            did_you_mean(name, files, f"Write {folder / name}.yaml, or name one that is there"),
         )
+    path = files[name]
     return validate(model, {"name": name, **read_yaml(path)}, str(path), {})
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.config import Settings, default_conf_dir
+from sparkperso.config import Settings
 from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.lake import Lake, TableWriter
@@ -34,7 +34,8 @@ class Job:
     settings: Settings
     spark: SparkSession
     options: Mapping[str, Any] = field(default_factory=dict)
-    conf_dir: Path = field(default_factory=default_conf_dir)
+    conf_dir: Path | None = None
+    """A conf/ folder over the shipped one (`config.layers`)."""
     requested_as_of: datetime | None = None
     say: Say = print
     """Shows one line of progress."""

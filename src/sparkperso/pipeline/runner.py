@@ -45,10 +45,7 @@ def open_job(name: str, arguments: dict[str, Any]) -> Job:
     as_of, debug = parse_as_of(arguments.pop("as_of")), arguments.pop("debug")
     settings = load_settings(env, conf_dir, assignments, lake)
     require_writable(settings)
-    job = Job(name, settings, build_session(settings, debug), arguments, requested_as_of=as_of)
-    if conf_dir:
-        job.conf_dir = conf_dir
-    return job
+    return Job(name, settings, build_session(settings, debug), arguments, conf_dir, as_of)
 
 
 def parse_as_of(text: str | None) -> datetime | None:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings, config_hash
+from sparkperso.config.layers import conf_files
 from sparkperso.config.platform import SparkConfig
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, QualityGateError, SparkpersoError
@@ -103,7 +103,7 @@ def fingerprint_of(step: Step, job: Job) -> str:
     versions = {table: job.lake.ref(table).version() for table in step.inputs}
     parts = [step.name, code_version(), _settings_hash(job), _options(step, job), versions]
     parts += [str(_as_of(step, job))]
-    files = [path for name in step.conf for path in _yaml_files(job.conf_dir / name)]
+    files = [path for kind in step.conf for path in conf_files(kind, job.conf_dir).values()]
     parts += [(path.name, path.read_text(encoding="utf-8")) for path in files]
     return short_hash(json.dumps(parts, sort_keys=True))
 
@@ -135,10 +135,6 @@ def _as_of(step: Step, job: Job) -> datetime | None:
         return job.as_of
     except JobError:
         return None
-
-
-def _yaml_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.yaml"))
 
 
 def is_up_to_date(step: Step, job: Job) -> bool:

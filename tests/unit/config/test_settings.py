@@ -7,7 +7,7 @@ import yaml
 
 from sparkperso.cli.config import MASK, render
 from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
-from sparkperso.config.layers import environments, flatten, read_layers, unflatten
+from sparkperso.config.layers import conf_files, environments, flatten, read_layers, unflatten
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.section import Section
 
@@ -60,8 +60,9 @@ def test_a_later_layer_wins_and_leaves_its_neighbours_alone(conf, monkeypatch):
 
 
 def test_an_unknown_key_is_refused_with_its_layer_and_the_nearest_name(conf):
-    text = message("local", conf("local/x.yaml", "spark: {driver_memry: 1g}\n"))
-    assert "unknown key 'spark.driver_memry' (from local/x.yaml)" in text
+    folder = conf("local/x.yaml", "spark: {driver_memry: 1g}\n")
+    text = message("local", folder)
+    assert f"unknown key 'spark.driver_memry' (from {folder / 'local'}/x.yaml)" in text
     assert "did you mean 'driver_memory'?" in text
 
 
@@ -116,7 +117,55 @@ def test_set_takes_a_dotted_key_and_a_value(assignment):
 def test_an_unknown_environment_names_those_that_there_are(conf):
     text = message("locl", conf("sources/shop.yaml", "a: 1\n"))
     assert "There is no 'locl'" in text
-    assert "one of local folders" in text
+    assert "one of cluster, databricks, local, folders of" in text
+
+
+def test_a_folder_of_ones_own_holds_only_what_differs(conf, monkeypatch):
+    folder = conf("base/recommend.yaml", "recommend: {seed: 7}\n")
+    shipped, own = load_settings("local"), load_settings("local", folder)
+    assert own.recommend.seed == 7
+    assert own.lake.root == "from-local"
+    changed = {"recommend": shipped.recommend.model_copy(update={"seed": 7}), "lake": own.lake}
+    assert own == shipped.model_copy(update=changed)
+    monkeypatch.setenv("SPARKPERSO_CONF_DIR", str(folder))
+    assert load_settings("local") == own
+
+
+def test_ones_own_base_wins_over_a_shipped_environment(conf):
+    assert load_settings("local").spark.driver_memory == "2g"
+    folder = conf("base/spark.yaml", "spark: {driver_memory: 3g}\n")
+    assert load_settings("local", folder).spark.driver_memory == "3g"
+
+
+def test_an_environment_may_be_ones_own(conf):
+    folder = conf("shop/lake.yaml", "lake: {root: of-the-shop}\n")
+    assert load_settings("shop", folder).lake.root == "of-the-shop"
+    assert "There is no 'shop'" in message("shop")
+
+
+@pytest.mark.parametrize("option", ["--conf-dir", "SPARKPERSO_CONF_DIR"])
+def test_a_folder_that_is_not_there_is_refused_by_the_name_that_named_it(
+    tmp_path, monkeypatch, option
+):
+    missing = tmp_path / "missing"
+    if option == "--conf-dir":
+        text = message("local", missing)
+    else:
+        monkeypatch.setenv(option, str(missing))
+        text = message("local")
+    assert text.startswith(f"{option} names a folder. There is none at '{missing}'")
+
+
+def test_named_configuration_is_ones_own_file_or_else_the_shipped(conf):
+    class Plan(Section):
+        name: str
+        kind: str
+
+    folder = conf("segments/behaviour.yaml", "kind: mine\n")
+    assert load_named("segments", "behaviour", Plan, folder).kind == "mine"
+    files = conf_files("segments", folder)
+    assert files["behaviour"] == folder / "segments" / "behaviour.yaml"
+    assert {**files, "behaviour": None} == {**conf_files("segments"), "behaviour": None}
 
 
 def test_a_spark_property_keeps_its_dots():
