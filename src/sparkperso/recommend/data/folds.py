@@ -1,7 +1,10 @@
-"""Cuts in time: what a model may learn from, and what it is asked afterwards.
+"""Cuts in time: what a model may learn from, and what it is judged by.
 
-All cuts come from one aggregation: a row per pair holds, for each cut beside each other, what was
-known then and what came next.
+1. Cuts are times by which given shares of the events have happened (`cut_times`).
+2. One aggregation over the events makes a row per pair (user, item) that holds, for each cut
+   beside each other, what was known then and what came next (`_pairs_at`).
+3. A fold is a view of these rows (`FoldSet.fold`): interactions up to its cut, and the relevant
+   items between it and the next one.
 """
 
 from __future__ import annotations
@@ -49,14 +52,14 @@ class Fold:
     name: str
     training: TrainingSet
     relevant: DataFrame
-    """Right answers: (user_id, item_id), new to a user who has interactions in training."""
+    """Relevant items: (user_id, item_id), new to a user who has interactions in training."""
     cold_relevant: DataFrame
-    """Right answers of users who have none."""
+    """Relevant items of users who have none: (user_id, item_id)."""
     ratings: DataFrame
-    """Ratings given afterwards: user_id, item_id, rating."""
+    """Ratings given afterwards: user_id, item_id, rating, one row per pair."""
     ends_at: datetime
     cold_user_share: float
-    """Share of the users with right answers who have no interaction in training: not judged."""
+    """Share (0 to 1) of the users with relevant items who have no interaction in training."""
 
     def release(self) -> None:
         """Unpersists the cached frames."""
@@ -71,15 +74,15 @@ class FoldSet:
     events: DataFrame
     """Events up to the end of the test, anonymous ones too."""
     spans: tuple[tuple[datetime, datetime], ...]
-    """Per fold: up to when it learns, and up to when it is asked."""
+    """Per fold: its cut, up to which models learn, and its end, up to which they are judged."""
     pairs: DataFrame
     """One row per (user_id, item_id); items are named.
 
     user_id is null for events without a user, and for those that say nothing of one (neither with
-    a weight, nor asked for, nor a rating): they count for the item alone. So there are as many rows
+    a weight, nor relevant, nor a rating): they count for the item alone. So there are as many rows
     as there are interactions, about. first_at: the first event. is_rated: whether a rating is among
     them. For the fold at place n: strength_<n> and last_at_<n> as of its cut, last_at null where no
-    event counts by then; is_answer_<n>: whether what is asked for came between its cut and its end.
+    event counts by then; is_answer_<n>: whether a relevant event came between its cut and its end.
     """
 
     @property
@@ -104,37 +107,39 @@ class FoldSet:
             F.col(f"last_at_{place}").alias("last_at"),
         )
         known = interactions.select(USER_ID).distinct()
-        answers = named.where(F.col(f"is_answer_{place}") & ~is_known).select(USER_ID, ITEM_ID)
+        # Not what the user had before the cut: to list that again is no recommendation.
+        relevant = named.where(F.col(f"is_answer_{place}") & ~is_known).select(USER_ID, ITEM_ID)
         before = F.col(TIMESTAMP) <= instant(cut)
         after = (F.col(TIMESTAMP) > instant(cut)) & (F.col(TIMESTAMP) <= instant(end))
         items = self.pairs.where(F.col("first_at") <= instant(cut)).select(ITEM_ID).distinct()
         return Fold(
             self.names[place],
             TrainingSet(cut, self.events.where(before), interactions, items),
-            answers.join(known, USER_ID, how="left_semi"),
-            answers.join(known, USER_ID, how="left_anti"),
+            relevant.join(known, USER_ID, how="left_semi"),
+            relevant.join(known, USER_ID, how="left_anti"),
             latest_ratings(self.events.where(after)),
             end,
             cold_user_share,
         )
 
     def _cold_shares(self) -> list[float]:
+        """Returns `Fold.cold_user_share` of every fold, from one aggregation."""
         places = range(len(self.spans))
         flags = [
             F.max(column).alias(f"{name}_{n}")
             for n in places
             for name, column in (
-                ("asked", F.col(f"is_answer_{n}")),
+                ("judged", F.col(f"is_answer_{n}")),
                 ("known", F.col(f"last_at_{n}").isNotNull()),
             )
         ]
         users = self.pairs.where(F.col(USER_ID).isNotNull()).groupBy(USER_ID).agg(*flags)
         shares = [
-            F.avg(F.when(F.col(f"asked_{n}"), (~F.col(f"known_{n}")).cast("double")))
+            F.avg(F.when(F.col(f"judged_{n}"), (~F.col(f"known_{n}")).cast("double")))
             for n in places
         ]
-        found = users.agg(*shares).collect()[0]
-        return [round(float(share or 0.0), 6) for share in found]
+        row = users.agg(*shares).collect()[0]
+        return [round(float(share or 0.0), 6) for share in row]
 
     def release(self) -> None:
         """Unpersists the cached frames."""
@@ -144,8 +149,8 @@ class FoldSet:
 def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:
     """Returns the time by which each share of the events that name user and item has happened.
 
-    Whole minutes, so that finding a cut takes memory for the minutes, not for the events. Raises
-    QualityGateError when there are no such events.
+    `shares` are 0 to 1. Whole minutes, naive UTC, so that finding a cut takes memory for the
+    minutes, not for the events. Raises QualityGateError when there are no such events.
     """
     named = events.where(F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull())
     minute = F.floor(F.unix_micros(F.date_trunc("minute", TIMESTAMP))).alias("minute")
@@ -153,13 +158,13 @@ def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:
         F.expr(f"percentile_disc({share}) WITHIN GROUP (ORDER BY minute)").alias(f"cut_{n}")
         for n, share in enumerate(shares)
     ]
-    found = named.select(minute).agg(*cuts).first()
-    if found is None or any(value is None for value in found):
+    row = named.select(minute).agg(*cuts).first()
+    if row is None or any(value is None for value in row):
         raise QualityGateError(
             "Training needs events that name a user and an item",
             "silver/events holds none up to as-of",
         )
-    return [moment(int(value)) for value in found]
+    return [moment(int(value)) for value in row]
 
 
 def make_cuts(
@@ -167,8 +172,9 @@ def make_cuts(
 ) -> FoldSet:
     """Returns the folds, all before the test's cut, and the test.
 
-    Every fold trains on all events up to its cut (expanding window) and is asked about those up
-    to the next cut; the test trains up to `test_from` and is asked about the rest, up to `as_of`.
+    Every fold trains on all events up to its cut (expanding window) and is judged by those up to
+    the next cut; the test trains up to `test_from` and is judged by the rest, up to `as_of`. Later
+    events are left out. Raises QualityGateError where no event names a user and an item.
     """
     known = events.where(F.col(TIMESTAMP) <= instant(as_of))
     cuts = cut_times(known, [*split.fold_ends, split.test_from])
@@ -180,7 +186,10 @@ def make_cuts(
 def make_folds(
     events: DataFrame, interactions: InteractionsConfig, split: SplitConfig, as_of: datetime
 ) -> tuple[list[Fold], Fold]:
-    """Returns the folds of `make_cuts` as frames, and the test."""
+    """Returns the folds of `make_cuts` as frames, in the order of their cuts, and the test.
+
+    Raises QualityGateError where no event names a user and an item.
+    """
     *folds, test = make_cuts(events, interactions, split, as_of).folds()
     return folds, test
 
@@ -203,22 +212,29 @@ def _pairs_at(
             F.max(F.when(counted, F.col(TIMESTAMP))).alias(f"last_at_{n}"),
             F.max(is_relevant & is_next).alias(f"is_answer_{n}"),
         ]
-    telling = {*interactions.weights, *split.relevant, RATING}
-    user = F.when(F.col(EVENT_TYPE).isin(sorted(telling)), F.col(USER_ID)).alias(USER_ID)
+    # Events of other types would else make a row per user and item that no model reads.
+    types = {*interactions.weights, *split.relevant, RATING}
+    user = F.when(F.col(EVENT_TYPE).isin(sorted(types)), F.col(USER_ID)).alias(USER_ID)
     return events.where(F.col(ITEM_ID).isNotNull()).groupBy(user, ITEM_ID).agg(*columns)
 
 
 def latest_ratings(events: DataFrame) -> DataFrame:
-    """Returns user_id, item_id, rating: each user's latest rating of each item."""
+    """Returns user_id, item_id, rating: one row per pair, the user's latest rating of the item.
+
+    Of several at one time the one with the larger event_id counts.
+    """
     rated = events.where((F.col(EVENT_TYPE) == RATING) & F.col("value").isNotNull())
     rated = rated.where(F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull())
     latest = F.max_by("value", F.struct(TIMESTAMP, "event_id", "value"))
     return rated.groupBy(USER_ID, ITEM_ID).agg(latest.alias("rating"))
 
 
-def cold_share(answers: DataFrame, known: DataFrame) -> float:
-    """Returns the share of the users with answers who are not among the known."""
-    users = answers.select(USER_ID).distinct()
+def cold_share(relevant: DataFrame, known: DataFrame) -> float:
+    """Returns the share (0 to 1) of the users with relevant items who are not among the known.
+
+    `known` has one row per user_id. Rounded to 6 decimals; 0 without users.
+    """
+    users = relevant.select(USER_ID).distinct()
     marked = users.join(known.withColumn("known", F.lit(1)), USER_ID, how="left")
     share = marked.agg(F.avg(F.col("known").isNull().cast("double"))).first()
     return round(float(share[0] or 0.0), 6) if share else 0.0

@@ -1,4 +1,4 @@
-"""Dense integer numbers for ids: MLlib's ALS takes nothing else."""
+"""Dense integer numbers for ids: the columns of matrices, and all that MLlib's ALS takes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from pyspark.sql import functions as F
 from sparkperso.core.errors import JobError
 
 LARGEST = 2**31 - 1
+"""Largest number: MLlib's ALS and the columns of index tables are 32-bit integers."""
 
 
 def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str) -> DataFrame:
     """Returns the rows to append to an index table: (id_column, index) of ids that it lacks.
 
-    Known ids keep their number; new ones are numbered on from the largest, in order of id, so the
-    result depends on the sets of ids alone. Ids are sorted into ranges, the ranges counted (one
-    number per partition reaches the driver) and numbered inside: no task sees all ids.
-    Raises JobError when the numbers would not fit in 32 bits.
+    One row per new id. Known ids keep their number; new ones are numbered on from the largest, in
+    order of id, so the result depends on the sets of ids alone. Ids are sorted into ranges, the
+    ranges counted (one number per partition reaches the driver) and numbered inside: no task sees
+    all ids. Raises JobError when the numbers would not fit in 32 bits.
     """
     fresh = ids.select(id_column).distinct().join(known, id_column, how="left_anti")
     last = known.agg(F.max(index)).first()
@@ -36,7 +37,12 @@ def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str)
 
 
 def new_index_table(known: pa.Table, ids: Iterable[str], id_column: str, index: str) -> pa.Table:
-    """Returns `new_index_rows` of ids and an index that are in memory, or may be."""
+    """Returns `new_index_rows` of ids and an index that are in memory, or may be.
+
+    >>> known = pa.table({"item_id": ["b"], "item_index": pa.array([0], pa.int32())})
+    >>> new_index_table(known, ["c", "a", "b"], "item_id", "item_index").to_pylist()
+    [{'item_id': 'a', 'item_index': 1}, {'item_id': 'c', 'item_index': 2}]
+    """
     fresh = sorted(set(ids) - set(known.column(id_column).to_pylist()))
     last = pc.max(known.column(index)).as_py()
     start = 0 if last is None else int(last) + 1

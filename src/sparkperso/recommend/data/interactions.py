@@ -1,4 +1,8 @@
-"""Events → how strongly a user is drawn to an item."""
+"""Events → interaction strength per (user_id, item_id).
+
+The functions on columns are shared with `folds`, which works out strengths as of several times in
+one aggregation: a fold's interactions are gold/interactions as of its cut.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from sparkperso.platform.literals import instant
 
 MICROS_PER_DAY = 86_400_000_000
 DECIMALS = 9
+"""Of strengths: the order in which partitions are added up shows in later digits only."""
 
 
 def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> DataFrame:
@@ -34,34 +39,34 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
 
 
 def weighted_events(events: DataFrame, config: InteractionsConfig, as_of: datetime) -> DataFrame:
-    """Returns the events that count, up to `as_of`, with their decayed `weight`."""
+    """Returns the events that count, up to `as_of`, with their decayed `weight`; a row each."""
     known, weight = counts_at(config, as_of), weight_at(config, as_of)
     return events.where(known).withColumn("weight", weight)
 
 
 def counts_at(config: InteractionsConfig, as_of: datetime) -> Column:
-    """Says whether an event counts as of a time: it has happened, and its type has a weight."""
+    """Returns whether an event counts as of a time: it has happened, and its type has a weight."""
     return F.col(EVENT_TYPE).isin(list(config.weights)) & (F.col(TIMESTAMP) <= instant(as_of))
 
 
 def weight_at(config: InteractionsConfig, as_of: datetime) -> Column:
-    """Returns the decayed weight of an event that counts."""
+    """Returns the weight of an event's type × `recency_weight`; null for types without a weight."""
     by_type = F.create_map(*(F.lit(part) for pair in config.weights.items() for part in pair))
     return by_type[F.col(EVENT_TYPE)] * recency_weight(as_of, config.half_life_days)
 
 
 def strength_of(weight: Column) -> Column:
-    """Aggregate: the strength of a pair from the weights of its events."""
+    """Aggregate: the strength of a pair from the weights of its events, not below 0."""
     return F.greatest(F.round(F.sum(weight), DECIMALS), F.lit(0.0))
 
 
 def recency_weight(as_of: datetime, half_life_days: float | None) -> Column:
-    """Returns 0.5^(age ÷ half-life) of an event; 1 without a half-life."""
+    """Returns 0.5^(age ÷ half-life) of an event, both in days; 1 without a half-life."""
     if half_life_days is None:
         return F.lit(1.0)
     return F.pow(F.lit(0.5), age_days(as_of) / F.lit(half_life_days))
 
 
 def age_days(as_of: datetime) -> Column:
-    """Returns how long before `as_of` an event happened, in days."""
+    """Returns how long before `as_of` an event happened, in days with their fractions."""
     return (F.unix_micros(instant(as_of)) - F.unix_micros(F.col(TIMESTAMP))) / MICROS_PER_DAY

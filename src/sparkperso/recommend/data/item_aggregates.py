@@ -16,7 +16,11 @@ AGE = "pair.ages"
 
 
 def item_sums(profiles: DataFrame, n_items: int, weight: Column) -> Floats:
-    """Returns Σ weight over the preferred pairs of each item (its strength is above 0)."""
+    """Returns Σ weight over the preferred pairs of each item (items,): their strength is above 0.
+
+    `profiles` has items, strengths and ages; `weight` may read AGE. One Spark job; a row per item
+    comes to the driver. Rounded to 9 decimals.
+    """
     pairs = profiles.select(F.explode(_preferred()).alias("pair"))
     table = pairs.groupBy(F.col("pair.items").alias("item")).agg(_sum(weight)).toArrow()
     sums = np.zeros(n_items)
@@ -29,7 +33,8 @@ def token_sums(
 ) -> tuple[Texts, csr_matrix]:
     """Returns the users' tokens in order, and tokens × items of Σ weight over preferred pairs.
 
-    `tokens` is an array<string> of each user. A token without a pair has an empty row.
+    `tokens` is an array<string> of each user. A token without a pair has an empty row. A number
+    per token and item that occur together comes to the driver, rounded to 9 decimals.
     """
     pairs = profiles.select(F.explode(tokens).alias("token"), _preferred().alias("pairs"))
     pairs = pairs.select("token", F.explode_outer("pairs").alias("pair"))

@@ -1,4 +1,4 @@
-"""A fold made ready for asking many models about it."""
+"""A fold made ready for judging many models on it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class PreparedFold:
-    """A fold, its users as models want them, and the sizes that metrics are relative to."""
+    """A fold, its users as models take them, and the sizes that metrics are relative to."""
 
     fold: Fold
     k: int
     """Length of the lists that are judged."""
     profiles: DataFrame
-    """Profile columns, relevant (positions of right answers), n_relevant (all of them)."""
+    """Profile columns, relevant (positions of relevant items), n_relevant (all of them)."""
     item_users: DataFrame
     """item_id, n_users: users who had the item in training."""
     allowed: npt.NDArray[np.bool_]
@@ -40,13 +40,13 @@ class PreparedFold:
 
     @property
     def judged_users(self) -> DataFrame:
-        """user_id, n_history: users with a history and a right answer."""
-        asked = self.profiles.where((F.col("n_relevant") > 0) & (F.size("items") > 0))
-        return asked.select(USER_ID, n_history())
+        """user_id, n_history: one row per user with a history and a relevant item."""
+        judged = self.profiles.where((F.col("n_relevant") > 0) & (F.size("items") > 0))
+        return judged.select(USER_ID, n_history())
 
     @property
     def n_judged_users(self) -> int:
-        """Users with a history and a right answer."""
+        """Users with a history and a relevant item."""
         return self.judged_users.count()
 
     def release(self) -> None:
@@ -61,15 +61,16 @@ def prepare_fold(
 ) -> PreparedFold:
     """Returns the fold made ready; what every model needs is kept in memory until `release`.
 
-    Users without a history are asked about too, if they have right answers: the rung of the ladder
-    where nothing is known but attributes.
+    `profiles` has one row per user with a history or a relevant item: cold users with relevant
+    items are judged too, the cold-start stage, where nothing is known but attributes. `k` is the
+    length of the lists to judge, `item_index` has item_id and item_index.
     """
     pairs = fold.training.interactions
     profiles = profile_frame(pairs, item_index, attributes, fold.training.as_of)
-    asked = profiles.join(_answers(fold, item_index), USER_ID, how="full")
+    joined = profiles.join(_relevant(fold, item_index), USER_ID, how="full")
     has_part = (F.size("items") > 0) | (F.col("n_relevant") > 0)
     nothing = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
-    filled = asked.withColumns(
+    filled = joined.withColumns(
         {name: F.coalesce(name, F.array().cast(f"array<{kind}>")) for name, kind in nothing.items()}
     )
     kept = filled.where(has_part).persist()
@@ -79,7 +80,7 @@ def prepare_fold(
     return PreparedFold(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
 
 
-def _answers(fold: Fold, item_index: DataFrame) -> DataFrame:
+def _relevant(fold: Fold, item_index: DataFrame) -> DataFrame:
     """Returns user_id, relevant (growing positions), n_relevant (those without position too)."""
     numbered = fold.relevant.unionByName(fold.cold_relevant).join(item_index, ITEM_ID, how="left")
     places = F.array_sort(F.collect_list("item_index")).alias("relevant")

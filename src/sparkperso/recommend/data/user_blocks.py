@@ -1,4 +1,9 @@
-"""Users' rows packed into blocks: a Spark row holds some thousands of users as arrays."""
+"""Users' rows packed into blocks: a Spark row holds some thousands of users as arrays.
+
+A row per user would be unpacked from Arrow in every iteration of a fit; the bytes of a block are a
+CSR matrix as they stand. What tasks give back is added up in chunks of a few megabytes, so that no
+task and no message holds more of a sum over items than it can.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ from sparkperso.recommend.kernels.gradients import Factors
 BLOCKS = "lengths binary, items binary, strengths binary, factors binary"
 PARTS = "part int, chunk int, data binary"
 CHUNK_BYTES = 4 * 2**20
+"""Bytes of a part of a sum that travels as one row."""
 Totals = npt.NDArray[Any]
 Frames = Iterator[pa.RecordBatch]
 Work = Callable[[Iterator["Block"]], Iterator[tuple[int, Totals]]]
@@ -56,7 +62,11 @@ def pack(profiles: DataFrame, n_items: int) -> DataFrame:
 
 
 def block_of(batch: pa.RecordBatch, n_items: int) -> Block:
-    """Returns the rows of a batch (items, strengths); its lists are a CSR as they stand."""
+    """Returns the rows of a batch (items, strengths); its lists are a CSR as they stand.
+
+    Raises ValueError for lists of different lengths or with nulls, and for positions that are not
+    0 … n_items-1: the kernels check no bounds.
+    """
     lengths = pc.fill_null(pc.list_value_length(batch.column(0)), 0).to_numpy()
     others = pc.fill_null(pc.list_value_length(batch.column(1)), 0).to_numpy()
     items, strengths = (batch.column(n).flatten() for n in (0, 1))
@@ -64,14 +74,14 @@ def block_of(batch: pa.RecordBatch, n_items: int) -> Block:
         raise ValueError("items and strengths: expected lists of one length without nulls")
     places = items.to_numpy()
     if len(places) and (places.min() < 0 or places.max() >= n_items):
-        found = f"{places.min()} … {places.max()}"
-        raise ValueError(f"items: expected positions 0 … {n_items - 1}, found {found}")
+        bounds = f"{places.min()} … {places.max()}"
+        raise ValueError(f"items: expected positions 0 … {n_items - 1}, found {bounds}")
     indptr = np.append(0, np.cumsum(lengths, dtype=np.int64))
     return Block(Ratings(indptr, places, strengths.to_numpy()))
 
 
 def packed(block: Block) -> pa.RecordBatch:
-    """Returns a block as one row of `BLOCKS`."""
+    """Returns a block as one row of `BLOCKS`: the bytes of its arrays, 0 of them for no factors."""
     rows = block.ratings
     parts = [np.diff(rows.indptr).astype(np.int32), rows.indices, rows.values]
     parts.append(np.zeros(0, np.float32) if block.factors is None else block.factors)
@@ -80,7 +90,7 @@ def packed(block: Block) -> pa.RecordBatch:
 
 
 def blocks_in(batches: Frames) -> Iterator[Block]:
-    """Returns the blocks of a task, one after the other."""
+    """Yields the blocks of a task, one after the other; their arrays are views of Arrow's bytes."""
     for batch in batches:
         for row in range(batch.num_rows):
             lengths = _array(batch.column(0)[row], np.int32)
@@ -96,7 +106,8 @@ def sum_over_blocks(blocks: DataFrame, work: Work, shape: tuple[int, int], dtype
     """Returns the sum (shape) of what all tasks give, in order of task.
 
     `work` gives chunks of `chunk_rows` rows, in `dtype`. Tasks send them to Spark, one group per
-    chunk adds them up, and only the sums come to the driver.
+    chunk adds them up, and only the sums come to the driver. Floating sums are the same to the bit
+    for the same partitions, since parts are added up in their order.
     """
 
     def partial(batches: Frames) -> Frames:
@@ -118,19 +129,23 @@ def sum_over_blocks(blocks: DataFrame, work: Work, shape: tuple[int, int], dtype
         )
 
     sums = blocks.mapInArrow(partial, PARTS).groupBy("chunk").applyInArrow(add, PARTS)
-    found = np.zeros(shape, dtype=dtype)
+    totals = np.zeros(shape, dtype=dtype)
     step = chunk_rows(shape[1], dtype)
     for batch in sums.toArrow().to_batches():
         for chunk, data in zip(
             batch.column("chunk").to_pylist(), batch.column("data"), strict=True
         ):
-            mine = found[chunk * step : (chunk + 1) * step]
-            mine[:] = _array(data, dtype).reshape(mine.shape)
-    return found
+            rows = totals[chunk * step : (chunk + 1) * step]
+            rows[:] = _array(data, dtype).reshape(rows.shape)
+    return totals
 
 
 def chunk_rows(width: int, dtype: Any) -> int:
-    """Returns how many rows of `width` cells make a chunk."""
+    """Returns how many rows of `width` cells make a chunk: CHUNK_BYTES, but at least one row.
+
+    >>> chunk_rows(1024, np.float64)
+    512
+    """
     size: int = np.dtype(dtype).itemsize
     return max(1, CHUNK_BYTES // (max(width, 1) * size))
 

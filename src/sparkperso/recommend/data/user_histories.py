@@ -1,4 +1,8 @@
-"""DataFrames of users as models want them: one row per user, the history as lists."""
+"""DataFrames of users as models take them: one row per user, the history as lists.
+
+`arrays.histories.read_histories` makes the matrices of these rows. Both the folds and the final
+fit come from here, so that a model is trained on what it is later asked to score.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +35,9 @@ def profile_frame(
 ) -> DataFrame:
     """Returns user_id, items, strengths, ages, attributes: one row per user of either frame.
 
-    items are positions (gold/item_index) in growing order; ages are days from the pair's last_at to
-    `as_of`.
+    items are positions (gold/item_index) in growing order, strengths and ages are aligned with
+    them; ages are days from the pair's last_at to `as_of`. Users of whom only attributes are known
+    have empty lists. Interactions with items that the index lacks are left out.
     """
     age = (F.unix_micros(instant(as_of)) - F.unix_micros("last_at")) / MICROS_PER_DAY
     pair = F.struct(
@@ -53,20 +58,27 @@ def profile_frame(
 
 @dataclass(frozen=True)
 class UserAttributes:
-    """What is known of users at any time."""
+    """What is known of users as of any time: country, birth year, decade, declared attributes.
+
+    For notebooks: `UserAttributes(Persons(events))`.
+    """
 
     persons: Persons
 
     def at(self, as_of: datetime) -> DataFrame:
         """Returns user_id, attributes (`name=value`) as of a time; nothing later is known.
 
-        Country and year of birth are those of `sparkperso.users.persons`. The year is told twice:
-        `birth_year=1994` is for age limits, `born=1990`, the decade, for models.
+        One row per user of whom anything is known. Country and year of birth are those of
+        `sparkperso.users.persons`. The year is there twice: `birth_year=1994` is for age limits,
+        `born=1990`, the decade, for models.
         """
         return attributes_of(self.at_times([as_of]), 0)
 
     def at_times(self, times: Sequence[datetime]) -> DataFrame:
-        """Returns user_id and attributes_<n> as of each time, from one look at the events."""
+        """Returns user_id and attributes_<n> as of each time, from one look at the events.
+
+        One row per user of whom anything is known at the last; a list may be empty.
+        """
         known = self.persons.facts_at(times)
         others = F.array().cast(TOKENS)
         if self.persons.declared is not None:
@@ -84,12 +96,15 @@ Attributes = DataFrame | UserAttributes
 
 
 def attributes_at(attributes: Attributes, as_of: datetime) -> DataFrame:
-    """Returns user_id, attributes as of a time."""
+    """Returns user_id, attributes as of a time: one row per user of whom any is known."""
     return attributes.at(as_of) if isinstance(attributes, UserAttributes) else attributes
 
 
 def attributes_at_times(attributes: Attributes, times: Sequence[datetime]) -> DataFrame:
-    """Returns user_id and attributes_<n>, what is known as of each time; a list may be empty."""
+    """Returns user_id and attributes_<n>, what is known as of each time; a list may be empty.
+
+    One row per user. A DataFrame of attributes is the same at any time.
+    """
     if isinstance(attributes, UserAttributes):
         return attributes.at_times(times)
     same = [F.col("attributes").alias(f"attributes_{n}") for n in range(len(times))]
@@ -130,7 +145,9 @@ def n_history() -> Column:
 def load_catalogue(item_index: DataFrame, items: DataFrame, max_items: int) -> Catalogue:
     """Returns the items by position, with what silver/items knows of them.
 
-    Raises JobError when there are more than `max_items`.
+    `item_index` has item_id and item_index (0, 1, … without gaps), `items` the columns of
+    silver/items. Everything of it comes to the driver: raises JobError when there are more than
+    `max_items` items.
     """
     texts = F.concat_ws(" ", "title", F.array_join("tags", " "))
     known = items.select(ITEM_ID, texts.alias("text"), "category", "price", "attributes")

@@ -1,7 +1,11 @@
 """The n best items of every user, by blocks: histories in, lists out, seen items left out.
 
 A fitted model is item-sized and travels to every task; users come in blocks. A block is one matrix
-product, so nothing like users × items is ever shuffled.
+product, so nothing like users × items is ever shuffled. Per block:
+1. The model's best items (`scoring.top_n.best_items`).
+2. The fallback fills lists that came out short (`_fill`).
+3. Each listed item gets its reason: the item of the history that adds most to its score, or what
+   else does (`_reasons`).
 """
 
 from __future__ import annotations
@@ -54,18 +58,19 @@ class Lister:
 
 
 def list_table(profiles: pa.Table, lister: Lister) -> pa.Table:
-    """Returns the rows of `list_frame` of profiles in memory."""
+    """Returns the rows of `list_frame` of profiles in memory, in order of user_id, then rank."""
     return make_lists(lister, read_histories(profiles, len(lister.catalogue)))
 
 
 def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share, basis.
 
-    Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the item of
-    the user's history that adds most to the score, reason_share its part of all that adds to it.
-    Where no item of the history adds anything, both are null, and basis names what adds most
-    (`popular:<scope>`, `profile`), or is `model` where nothing that has a name does. All three are
-    null without explanation.
+    One row per (user_id, rank), for the users of `profiles` (INPUT's columns) with any item to
+    list. Rounded to 6 decimals; ties go to the item with the smaller position. reason_item is the
+    item of the user's history that adds most to the score, reason_share its share (0 to 1) of all
+    that adds to it. Where no item of the history adds anything, both are null, and basis names what
+    adds most (`popular:<scope>`, `profile`), or is `model` where nothing that has a name does. All
+    three are null without explanation.
     """
     held = profiles.sparkSession.sparkContext.broadcast(lister)
     return profiles.select(*INPUT).mapInArrow(_lists_of(held), LISTS)
@@ -84,7 +89,10 @@ def _lists_of(
 
 @one_thread()
 def make_lists(lister: Lister, users: Histories) -> pa.Table:
-    """Returns the lists of a block of users as LISTS says."""
+    """Returns the lists of a block of users as LISTS says, users in order, ranks from 1.
+
+    Raises TypeError where lists are to be explained by something that is no fitted model.
+    """
     best = best_items(lister.model, users, lister.select)
     filled, is_own = _fill(lister, users, best)
     rows, places = np.nonzero(filled.items >= 0)
@@ -115,10 +123,11 @@ def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndar
     if lister.fallback is None or len(short) == 0:
         return best, own
     select = lister.select
+    # Twice as many: n of them may stand in the list already.
     wider = replace(select, n=max(2 * select.n, select.reach), reranker=None)
     extra = best_items(lister.fallback, users.take(short), wider)
-    mine = Lists(best.items[short], best.scores[short])
-    full = fill(mine, extra) if select.reranker is None else select.reranker.fill(mine, extra)
+    head = Lists(best.items[short], best.scores[short])
+    full = fill(head, extra) if select.reranker is None else select.reranker.fill(head, extra)
     items, scores = best.items.copy(), best.scores.copy()
     items[short], scores[short] = full.items, full.scores
     return Lists(items, scores), own
@@ -165,34 +174,36 @@ def _explain(
     explain = model.explainer(block)
     for row in np.flatnonzero(places.any(axis=1)).tolist():
         at = np.flatnonzero(places[row])
-        found = explain(row, items[row, at])
-        why.items[row, at], why.shares[row, at] = _largest(found, block.liked(row))
+        explanation = explain(row, items[row, at])
+        why.items[row, at], why.shares[row, at] = _largest(explanation, block.liked(row))
         bare = why.items[row, at] < 0
-        why.basis[row, at[bare]] = _basis(found)[bare]
+        why.basis[row, at[bare]] = _basis(explanation)[bare]
 
 
-def _largest(found: Explanation, liked: Ints) -> tuple[Ints, Floats]:
-    """Returns, per item asked about, the liked item that adds most (-1: none), and its share.
+def _largest(explanation: Explanation, liked: Ints) -> tuple[Ints, Floats]:
+    """Returns, per explained item, the liked item that adds most (-1: none), and its share.
 
     Of equal contributions the first; rounded, so that it is the same one everywhere. The share is
     of all that adds to the score: what takes away from it would make it more than the whole.
     """
-    n = found.contributions.shape[1]
+    contributions = explanation.contributions
+    n = contributions.shape[1]
     if not len(liked):
         return np.full(n, -1), np.full(n, np.nan)
-    largest = np.round(found.contributions, DECIMALS).argmax(axis=0)
-    added = found.contributions[largest, np.arange(n)]
-    total = np.maximum(found.base, 0) + np.maximum(found.contributions, 0).sum(axis=0)
-    tells = added > 0
-    share = np.divide(added, total, out=np.full(n, np.nan), where=tells)
-    return np.where(tells, liked[largest], -1), share
+    largest = np.round(contributions, DECIMALS).argmax(axis=0)
+    added = contributions[largest, np.arange(n)]
+    total = np.maximum(explanation.base, 0) + np.maximum(contributions, 0).sum(axis=0)
+    adds = added > 0
+    share = np.divide(added, total, out=np.full(n, np.nan), where=adds)
+    return np.where(adds, liked[largest], -1), share
 
 
-def _basis(found: Explanation) -> np.ndarray:
+def _basis(explanation: Explanation) -> np.ndarray:
     """Returns, per item, the name of what adds most to its score; of equal ones the first."""
-    names = np.array([*found.named, UNNAMED], dtype=object)
-    nothing = np.zeros(found.contributions.shape[1])
-    parts = np.round([*found.named.values(), nothing], DECIMALS + 6)
+    names = np.array([*explanation.named, UNNAMED], dtype=object)
+    nothing = np.zeros(explanation.contributions.shape[1])
+    # Finer than shares: popularity's scores are shares of all pairs, hence small.
+    parts = np.round([*explanation.named.values(), nothing], DECIMALS + 6)
     largest = parts.argmax(axis=0)
     return np.where(parts.max(axis=0) > 0, names[largest], UNNAMED)
 

@@ -31,9 +31,10 @@ class ChampionModel:
 def build_lists(lists: DataFrame, lister: Lister, version: str) -> DataFrame:
     """Returns user_id, rank, item_id, score, strategy, reason, model_version of listed items.
 
-    reason is `because:<item of the history>:<percent of what adds to the score>`, or what the score
-    comes from where no item of the history adds to it: `popular:<scope>`, the scope being that of
-    the popularity that gave it, or `profile`. `lists` are what `lister` gives, explained.
+    One row per (user_id, rank). reason is `because:<item of the history>:<percent of what adds to
+    the score>`, or what the score comes from where no item of the history adds to it:
+    `popular:<scope>`, the scope being that of the popularity that gave it, or `profile`. `lists`
+    are what `lister` gives, explained; model_version is `version`, or the fallback's strategy.
     """
     percent = F.round(F.col("reason_share") * 100).cast("int").cast("string")
     because = F.concat(F.lit("because:"), "reason_item", F.lit(":"), percent)
@@ -52,7 +53,7 @@ def build_lists(lists: DataFrame, lister: Lister, version: str) -> DataFrame:
 
 
 def item_factor_frame(spark: SparkSession, model: AlsModel, catalogue: Catalogue) -> DataFrame:
-    """Returns item_id, factors of the items that have any."""
+    """Returns item_id, factors (array<float> of `rank`): one row per item that has any."""
     known = np.flatnonzero(model.item_factors.any(axis=1))
     rows = pa.table(
         {
@@ -64,7 +65,10 @@ def item_factor_frame(spark: SparkSession, model: AlsModel, catalogue: Catalogue
 
 
 def user_factor_frame(profiles: DataFrame, model: AlsModel) -> DataFrame:
-    """Returns user_id, factors of the users with a history: folded in, block by block."""
+    """Returns user_id, factors of the users with a history: folded in, block by block.
+
+    One row per user with a pair above 0; factors are array<float> of `rank`.
+    """
     held = profiles.sparkSession.sparkContext.broadcast(model)
 
     def fold(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

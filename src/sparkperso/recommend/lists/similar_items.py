@@ -34,9 +34,10 @@ def similar_items(
 ) -> DataFrame:
     """Returns gold/similar_items: item_id, rank, other_item_id, score (cosine of the factors).
 
-    `factors` has item_id and factors. Every item asks for its nearest, itself and `hidden` items
-    left out: up to `config.exact_items` items right here, above in tasks, that search a graph,
-    which is built here, once. Raises JobError beyond `max_items` items.
+    One row per (item_id, rank). `factors` has item_id and factors. Each item has its
+    `config.n_similar` nearest, itself and `hidden` items left out: up to `config.exact_items` items
+    right here, above in tasks that search a graph, which is built here, once. Raises JobError
+    beyond `max_items` items.
     """
     items = load_directions(factors, max_items, hidden)
     if len(items.ids) <= config.exact_items:
@@ -50,32 +51,34 @@ def similar_items(
         index = open_graph(own, config.graph)
         for batch in batches:
             for start in batch.column(0).to_pylist():
-                asking = np.arange(start, min(start + TILE, len(directions.ids)))
-                found = nearest_in(index, directions, asking, n)
-                yield from as_table(directions, asking, found).to_batches()
+                tile = np.arange(start, min(start + TILE, len(directions.ids)))
+                lists = nearest_in(index, directions, tile, n)
+                yield from as_table(directions, tile, lists).to_batches()
 
     return tiles.mapInArrow(nearest, SCHEMA)
 
 
 def exact_table(items: Directions, config: ListsConfig) -> pa.Table:
-    """Returns every item's nearest among all as SCHEMA says."""
+    """Returns every item's nearest among all, in memory, as SCHEMA says."""
     starts = range(0, len(items.ids), TILE)
     tiles = [np.arange(start, min(start + TILE, len(items.ids))) for start in starts]
-    found = [as_table(items, tile, nearest_exact(items, tile, config.n_similar)) for tile in tiles]
+    tables = [as_table(items, tile, nearest_exact(items, tile, config.n_similar)) for tile in tiles]
+    # Without items there are no tables, and the schema is wanted all the same.
     none = as_table(items, np.arange(0), Lists(np.zeros((0, 0), int), np.zeros((0, 0))))
-    return pa.concat_tables([none, *found])
+    return pa.concat_tables([none, *tables])
 
 
-def as_table(items: Directions, asking: Ints, found: Lists) -> pa.Table:
-    """Returns lists of the items that asked as SCHEMA says."""
-    at, places = np.nonzero(found.items >= 0)
-    others = found.items[at, places]
+def as_table(items: Directions, queries: Ints, lists: Lists) -> pa.Table:
+    """Returns lists, one per item of `queries`, as SCHEMA says: one row per listed item."""
+    at, places = np.nonzero(lists.items >= 0)
+    others = lists.items[at, places]
     return pa.table(
         {
-            ITEM_ID: pa.array(items.ids[asking[at]], pa.string()),
+            ITEM_ID: pa.array(items.ids[queries[at]], pa.string()),
             RANK: pa.array(places + 1, pa.int32()),
             "other_item_id": pa.array(items.ids[others], pa.string()),
-            SCORE: pa.array(found.scores[at, places] + 0.0, pa.float64()),
+            # Plus 0.0: a cosine of -0.0 is written as 0.0.
+            SCORE: pa.array(lists.scores[at, places] + 0.0, pa.float64()),
         }
     )
 
@@ -85,7 +88,8 @@ def load_directions(
 ) -> Directions:
     """Returns the items in order of their ids, their factors at length 1.
 
-    Raises JobError beyond `max_items` items.
+    `factors` has item_id and factors, one row per item; factors of length 0 stay 0. Raises JobError
+    beyond `max_items` items.
     """
     if isinstance(factors, DataFrame):
         factors = factors.select(ITEM_ID, "factors").limit(max_items + 1).toArrow()
