@@ -28,7 +28,7 @@ EVERY = 10
 def main() -> None:
     prepared = examine(shop(), 0.8, 1.0)
     is_new = np.arange(len(prepared.users)) % EVERY == 0
-    asked = np.flatnonzero(is_new & (prepared.answers.counts > 0))
+    asked = np.flatnonzero(is_new & (prepared.truth.counts > 0))
     known = prepared.users.take(np.flatnonzero(~is_new))
     found = {"new_users": int(is_new.sum()), "judged": len(asked)}
     for name, train in {"folded_in": known, "refitted": prepared.users}.items():
@@ -37,7 +37,7 @@ def main() -> None:
         fitted = time.perf_counter()
         users = prepared.users.take(asked)
         lists = best_items(model, users, Selection(prepared.k, prepared.allowed))
-        judged = judge_lists(lists, users, prepared.answers.take(asked)).means(
+        judged = judge_lists(lists, users, prepared.truth.take(asked)).means(
             prepared.k, prepared.users.n_items
         )
         found |= {

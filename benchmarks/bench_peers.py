@@ -205,10 +205,10 @@ def blend(folds: list[FoldInMemory], parts: tuple, catalogue: Catalogue) -> Hybr
 
 def values_of(fit: Callable[[FoldInMemory], Scorer], prepared: FoldInMemory) -> np.ndarray:
     """Returns the nDCG@10 of each user with a right answer."""
-    rows = np.flatnonzero(prepared.answers.counts > 0)
+    rows = np.flatnonzero(prepared.truth.counts > 0)
     asked = prepared.users.take(rows)
     lists = best_items(fit(prepared), asked, Selection(prepared.k, prepared.allowed))
-    return user_values(lists, prepared.answers.take(rows))["ndcg"]
+    return user_values(lists, prepared.truth.take(rows))["ndcg"]
 
 
 if __name__ == "__main__":

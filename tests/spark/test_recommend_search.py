@@ -190,7 +190,7 @@ def test_a_fold_in_memory_is_the_fold_of_the_frames(prepared_folds, in_memory):
         assert memory.users.pairs.nnz == pairs.count()
         assert memory.users.likes.nnz == pairs.where("strength > 0").count() < pairs.count()
         answers = prepared.fold.relevant.unionByName(prepared.fold.cold_relevant)
-        assert memory.answers.counts.sum() == answers.count() > 0
+        assert memory.truth.counts.sum() == answers.count() > 0
         assert len(memory.training) == prepared.n_train_users
         seen = prepared.fold.training.events.select("item_id").distinct().count()
         assert memory.n_items == prepared.n_items == seen
@@ -240,13 +240,13 @@ def test_folds_from_one_collection_are_those_of_the_frames(prepared_folds, in_me
         for name in ("data", "indices", "indptr"):
             for one, other in (
                 (found.users.pairs, memory.users.pairs),
-                (found.answers.items, memory.answers.items),
+                (found.truth.items, memory.truth.items),
             ):
                 assert getattr(one, name).tolist() == getattr(other, name).tolist()
         assert found.users.ages.tolist() == memory.users.ages.tolist()
         assert found.users.attributes == memory.users.attributes
         assert any(found.users.attributes)
-        assert found.answers.counts.tolist() == memory.answers.counts.tolist()
+        assert found.truth.counts.tolist() == memory.truth.counts.tolist()
         assert found.allowed.tolist() == prepared.allowed.tolist()
         assert here.fold.cold_user_share == prepared.fold.cold_user_share
         assert here.n_judged_users == prepared.n_judged_users > 0

@@ -174,8 +174,8 @@ class Judge:
 
     def sums(self, lister: Lister, prepared: FoldInMemory, hashes: Ints) -> Sums:
         """Returns the sums of the lister's lists of the users with right answers."""
-        asked = np.flatnonzero(prepared.answers.counts > 0)
-        users, answers = prepared.users.take(asked), prepared.answers.take(asked)
+        asked = np.flatnonzero(prepared.truth.counts > 0)
+        users, answers = prepared.users.take(asked), prepared.truth.take(asked)
         lists = self._lists(lister, users)
         hits = hit_matrix(lists, answers)
         first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)

@@ -53,7 +53,7 @@ def examined(seed=1):
 
 
 EXAM = examined()
-RIGHT = Given(np.where(EXAM.answers.items.toarray() > 0, 2.0, 1.0).astype(np.float32))
+RIGHT = Given(np.where(EXAM.truth.items.toarray() > 0, 2.0, 1.0).astype(np.float32))
 
 
 def useless(seed=9):
@@ -63,7 +63,7 @@ def useless(seed=9):
 
 def half_right():
     """Right answers come first for every second item."""
-    helped = EXAM.answers.items.toarray() * (np.arange(N_ITEMS) % 2 == 0)
+    helped = EXAM.truth.items.toarray() * (np.arange(N_ITEMS) % 2 == 0)
     return Given((useless(4).kept + 0.6 * helped).astype(np.float32))
 
 
@@ -151,7 +151,7 @@ def test_no_weights_are_judged_by_the_users_that_they_were_learned_on(seed):
     grid = weight_grid(3, 5)
     users, sums = blend_sums([useless(seed), useless(seed + 20), half_right()], EXAM, grid)
     assert users.shape == (GROUPS, len(BUCKETS))
-    assert users.sum() == (EXAM.answers.counts > 0).sum()
+    assert users.sum() == (EXAM.truth.counts > 0).sum()
     # Of the weights that are best for all, each group loses by those that are best for the others.
     assert worth(users, sums, grid) <= learned_here(users, sums, grid, 1) + 1e-12
 

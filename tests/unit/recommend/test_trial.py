@@ -61,7 +61,7 @@ def test_who_knows_all_answers_is_told_so():
 
 def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
     whole = board_exam()
-    half = GroundTruth(whole.answers.items, np.where(np.arange(SIDE) < 6, 1, 0))
+    half = GroundTruth(whole.truth.items, np.where(np.arange(SIDE) < 6, 1, 0))
     prepared = FoldInMemory(BOARD, half, whole.allowed, 3)
     judged = try_candidate(
         EaseParams(reg_param=2.0), prepared, coloured_catalogue(SIDE), FitSetting(), None

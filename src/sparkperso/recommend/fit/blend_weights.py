@@ -1,4 +1,12 @@
-"""Learning how to blend: which weights of the parts would have ranked best on a fold."""
+"""Learning how to blend: which weights of the parts would have ranked best on the folds.
+
+1. All weightings on a grid are candidates (`weight_grid`).
+2. On each fold the parts' scores are worked out once; each weighting orders the parts' best items,
+   and its nDCG is summed per group of users and bucket of history length (`blend_sums`).
+3. Per bucket, the weighting with the largest sum over the folds is taken (`choose_weights`).
+4. Its figure is cross-fitted: each group of users is judged with weights learned on the others
+   (`cross_fitted_means`), since it is ranked beside models that learn no weights on the folds.
+"""
 
 from __future__ import annotations
 
@@ -32,31 +40,42 @@ BlendSums: TypeAlias = tuple[Ints, Floats]
 
 
 def weight_grid(n_parts: int, steps: int) -> Floats:
-    """Returns all weights of `n_parts` that are multiples of 1 / steps and add up to 1."""
+    """Returns all weights of `n_parts` that are multiples of 1 / steps and add up to 1.
+
+    Weightings × parts, the first part's weight growing.
+
+    >>> weight_grid(2, steps=2).tolist()
+    [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    """
     counts = [c for c in product(range(steps + 1), repeat=n_parts) if sum(c) == steps]
     return np.array(counts, dtype=np.float64) / steps
 
 
 def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) -> BlendSums:
-    """Returns how many users are judged on a fold, and what each weighting is worth to them."""
-    judged = np.flatnonzero(prepared.answers.counts > 0)
-    asked = prepared.users.take(judged)
+    """Returns how many users are judged on a fold, and the sum of their nDCG by each weighting.
+
+    `parts` are fitted on the fold's training users, `grid` is weightings × parts. The users must
+    fit into memory; their scores are held a block at a time.
+    """
+    judged = np.flatnonzero(prepared.truth.counts > 0)
+    eval_users = prepared.users.take(judged)
     n_cells = GROUPS * len(BUCKETS)
     sums = np.zeros((n_cells, len(grid)))
     start = 0
-    for block in blocks_of(asked):
-        answers = prepared.answers.take(judged[start : start + len(block)])
+    for block in blocks_of(eval_users):
+        truth = prepared.truth.take(judged[start : start + len(block)])
         start += len(block)
         for place, lists in enumerate(_blends(parts, block, prepared, grid)):
-            values = user_values(lists, answers)["ndcg"]
+            values = user_values(lists, truth)["ndcg"]
             sums[:, place] += np.bincount(_cells(block), values, n_cells)
-    users = np.bincount(_cells(asked), minlength=n_cells)
+    users = np.bincount(_cells(eval_users), minlength=n_cells)
     shape = (GROUPS, len(BUCKETS))
     return users.reshape(shape), sums.reshape(*shape, len(grid))
 
 
 def _cells(users: Histories) -> Ints:
     """Returns the place of each user's group and bucket."""
+    # Not Python's hash(), which differs from process to process.
     groups = np.array([crc32(str(user).encode()) % GROUPS for user in users.ids], dtype=np.int64)
     return groups * len(BUCKETS) + users.buckets
 
@@ -72,6 +91,7 @@ def _blends(
     scored = [mask(scores, block, select) for scores in raw]
     depth = min(DEPTH, block.n_items)
     items = np.concatenate([select_from(scores, depth).items for scores in scored], axis=1)
+    # In order of position, so that ties go to the smaller item, as in the fitted blend.
     items = np.sort(items, axis=1)
     repeated = (items < 0) | (np.diff(items, axis=1, prepend=-2) == 0)
     shares = [_picked(scores, items) / scale for scores, scale in zip(scored, scales, strict=True)]
@@ -94,10 +114,11 @@ def _picked(scores: Singles, items: Ints) -> Floats:
 def choose_weights(
     users: Ints, sums: Floats, grid: Floats, min_users: int
 ) -> dict[str, tuple[float, ...]]:
-    """Returns, per bucket, the weights with the largest mean; of equal ones the first.
+    """Returns bucket → the weights with the largest mean; of equal ones the first of the grid.
 
-    A bucket with fewer than `min_users` judged users takes the weights that are best for all
-    users with a history.
+    `users` (buckets,) and `sums` (buckets × weightings) are those of `blend_sums`, added up over
+    groups and folds. A bucket with fewer than `min_users` judged users takes the weights that are
+    best for all users with a history.
     """
     overall = grid[int(np.argmax(sums[1:].sum(axis=0)))]
     chosen = {}
@@ -109,7 +130,7 @@ def choose_weights(
 
 
 def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int) -> list[float]:
-    """Returns each fold's mean nDCG over users with a history, by weights not learned on them.
+    """Returns each fold's mean nDCG (0 to 1) over users with a history, by weights of others.
 
     The weights of each group are those that `choose_weights` learns on all others, in all folds, so
     that a blend is not flattered beside its parts, which learn no weights.

@@ -2,6 +2,13 @@
 
 User factors never leave their block; items are bounded, their state is on the driver. What crosses
 the network per step is item-sized: a broadcast out, sums over blocks back.
+
+ALS (`fit_als_blocks`), per iteration:
+1. Item factors and their gram are broadcast; each block solves its users exactly, where they are.
+2. The blocks' part of all items' gradients, and the users' gram, are summed over tasks: one job.
+3. The driver turns them into the basis in which the gram is diagonal, and takes `cg_steps`
+   conjugate gradients on all items at the same time; each needs one more job, for the product of
+   the matrices and the directions.
 """
 
 from __future__ import annotations
@@ -49,6 +56,7 @@ from sparkperso.recommend.kernels.gradients import (
 )
 
 MAX_GRAM_ITEMS = 20_000
+"""Items beside items on the driver: 20,000² × 12 bytes are 4.8 GB."""
 LEVEL = StorageLevel.MEMORY_AND_DISK
 Sent = TypeVar("Sent")
 
@@ -71,7 +79,8 @@ def fit_als_blocks(
     from the ratings and the items alone, and what a lost executor held can be computed again.
     `profiles` has one row per user: items array<int> (places 0 … n_items-1, each once) and
     strengths array<float>, aligned. The number of partitions shows in the last digits only. Each
-    iteration is 2 + `cg_steps` Spark jobs; a task's sum is items × rank × 8 bytes.
+    iteration is 2 + `cg_steps` Spark jobs; a task's sum is items × rank × 8 bytes. A task fails
+    with ValueError for places that are none.
     """
     fit = BlockFit(n_items, rank, Objective(reg_param, alpha, implicit), cg_steps)
     blocks = _together(pack(profiles, n_items)).persist(LEVEL)
@@ -98,7 +107,7 @@ class BlockFit:
     cg_steps: int
 
     def rating_counts(self, blocks: DataFrame) -> Ints:
-        """Returns how many ratings of each item the regularisation counts."""
+        """Returns how many ratings of each item (items,) the regularisation counts."""
         n_items, implicit = self.n_items, self.objective.implicit
 
         def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
@@ -112,29 +121,31 @@ class BlockFit:
         return sum_over_blocks(blocks, work, (n_items, 1), np.int64)[:, 0]
 
     def solve_users(self, blocks: DataFrame, held: Broadcast[tuple[Factors, Wide]]) -> DataFrame:
-        """Returns the blocks with the best user factors against (items, their common gram)."""
+        """Returns the blocks with the user factors that are best against (items, common gram)."""
         objective = self.objective
 
         def work(batches: Frames) -> Frames:
             for block in blocks_in(batches):
-                mine = solve(*held.value, block.ratings, objective)
-                yield packed(Block(block.ratings, mine))
+                factors = solve(*held.value, block.ratings, objective)
+                yield packed(Block(block.ratings, factors))
 
         return blocks.mapInArrow(work, blocks.schema)
 
     @one_thread()
     def improve_items(self, blocks: DataFrame, items: Factors, counts: Ints) -> Factors:
-        """Returns the item factors improved against the users' in `blocks`.
+        """Returns the item factors (items × rank, float32) improved against the users' in `blocks`.
 
         The steps are those of `kernels.gradients.descend_rows`, on all items at the same time.
         """
-        gradient, gram = self._products(blocks, items, wished=True)
+        gradient, gram = self._products(blocks, items, with_rhs=True)
         implicit = self.objective.implicit
         spectrum, turn = np.zeros(self.rank, np.float32), np.eye(self.rank, dtype=np.float32)
         if implicit:
             spectrum, turn = spectrum_of(gram)
         diagonal: Wide = spectrum + self.objective.reg_param * counts[:, None]
-        inverse = 1 / _above(diagonal)
+        # As in `descend_rows`: what neither gram nor regularisation binds is not blown up.
+        floor = 1e-6 * diagonal.max(axis=1, keepdims=True)
+        inverse = 1 / np.maximum(diagonal, np.where(floor > 0, floor, 1.0))
         x: Wide = items.astype(np.float64) @ turn
         residual: Wide = -(diagonal * x + gradient @ turn)
         residual[counts == 0] = 0
@@ -154,9 +165,13 @@ class BlockFit:
         return improved
 
     def _products(
-        self, blocks: DataFrame, directions: Factors, wished: bool = False
+        self, blocks: DataFrame, directions: Factors, with_rhs: bool = False
     ) -> tuple[Wide, Wide]:
-        """Returns the ratings' part of the items' gradient, and the users' gram if `wished`."""
+        """Returns the ratings' part of the items' gradient, and the users' gram if `with_rhs`.
+
+        `with_rhs` subtracts the right-hand sides: the gradient at `directions`, not the matrices'
+        product with them.
+        """
         rank, n_items, objective = self.rank, self.n_items, self.objective
         held = _send(blocks, directions)
 
@@ -164,13 +179,13 @@ class BlockFit:
             # The gram stands below the items' rows, so that one job brings both.
             totals = np.zeros((n_items + rank, rank))
             for block in found:
-                rows, mine = block.ratings, block.factors_of(rank)
+                rows, factors = block.ratings, block.factors_of(rank)
                 add_row_products(
-                    (rows.indptr, rows.indices, rows.values), mine, held.value,
-                    float(objective.alpha), objective.implicit, wished, totals[:n_items],
+                    (rows.indptr, rows.indices, rows.values), factors, held.value,
+                    float(objective.alpha), objective.implicit, with_rhs, totals[:n_items],
                 )  # fmt: skip
-                if wished and objective.implicit:
-                    add_gram(mine, 0, len(mine), totals[n_items:])
+                if with_rhs and objective.implicit:
+                    add_gram(factors, 0, len(factors), totals[n_items:])
             yield from in_chunks(totals)
 
         totals = sum_over_blocks(blocks, work, (n_items + rank, rank), np.float64)
@@ -209,7 +224,8 @@ def weighted_gram_blocks(
 ) -> Wide:
     """Returns XᵀWX (items × items, float64), W the weight that `weigh` gives users of n items.
 
-    As `gram_blocks`, whose counts are exact; here the number of partitions shows in last digits.
+    `weigh` maps lengths of histories (users,) to weights. As `gram_blocks`, whose counts are exact;
+    here the number of partitions shows in last digits. Raises JobError beyond `max_items`.
     """
     _require_few(n_items, max_items)
     step = chunk_rows(n_items, np.float64)
@@ -259,11 +275,6 @@ def _send(blocks: DataFrame, value: Sent) -> Broadcast[Sent]:
     `unpersist` would leave the driver its copy: after some iterations those fill its memory.
     """
     return blocks.sparkSession.sparkContext.broadcast(value)
-
-
-def _above(diagonal: Wide) -> Wide:
-    floor = 1e-6 * diagonal.max(axis=1, keepdims=True)
-    return np.maximum(diagonal, np.where(floor > 0, floor, 1.0))
 
 
 def _dots(left: Wide, right: Wide) -> Wide:

@@ -1,4 +1,8 @@
-"""Models fitted where no task holds all pairs: Spark adds up, the driver holds sums by item."""
+"""Models fitted where no task holds all pairs: Spark adds up, the driver holds sums by item.
+
+Each model's own module says how it is made of such sums (`popularity.model_of`, `ease.closed_form`,
+`item_knn.nearest_of`, `content.model_of`), so that both ways lead through the same code at the end.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,10 @@ ROWS = 1000
 
 @dataclass(frozen=True)
 class DistributedFit:
-    """The training users' profiles in their partitions, and what is known of the items."""
+    """Fits models on the training users' profiles in their partitions.
+
+    Sums that several models need are worked out once for one DistributedFit.
+    """
 
     profiles: DataFrame
     """Users with a history."""
@@ -39,7 +46,8 @@ class DistributedFit:
     def fit(self, params: Any) -> Fitted:
         """Returns what `models.fit_model` does, up to rounding; ALS and priors are not for it.
 
-        Raises JobError for a model of items × items on too large a catalogue.
+        Raises JobError for a model of items × items on too large a catalogue. AssertionError for
+        settings of another model is a fault of the caller.
         """
         if isinstance(params, PopularityParams):
             return self._popularity(params)
@@ -51,7 +59,7 @@ class DistributedFit:
         return ItemItemModel(ease.closed_form(self._gram().astype(np.float32), params.reg_param))
 
     def prior(self, half_life_days: float) -> Floats:
-        """Returns `models.prior.recency_prior`."""
+        """Returns `models.recency_prior.recency_prior` (items,) of a half-life in days."""
         return share_ratio(self._sums(_halved(half_life_days)), self._counts)
 
     @property
@@ -85,13 +93,13 @@ class DistributedFit:
     def _content(self, params: ContentParams) -> Fitted:
         known = F.array_distinct("attributes")
         tokens, liked = token_sums(self.profiles, self._n_items, F.lit(1), known)
-        kept = [row for row, token in enumerate(tokens) if content.is_shared(token)]
+        shared = [row for row, token in enumerate(tokens) if content.is_shared(token)]
         vectors = content.item_vectors(params, self.catalogue)
-        return content.model_of(vectors, tokens[kept], liked[kept].astype(np.float32))
+        return content.model_of(vectors, tokens[shared], liked[shared].astype(np.float32))
 
     def _knn(self, params: KnnParams) -> Fitted:
-        of = self._bm25 if params.similarity == "bm25" else self._cosines
-        similar = of(params).astype(np.float32)
+        similarities = self._bm25 if params.similarity == "bm25" else self._cosines
+        similar = similarities(params).astype(np.float32)
         blocks = [
             item_knn.nearest_of(
                 similar[first : first + ROWS].astype(np.float32), first, params.n_neighbours
@@ -112,6 +120,7 @@ class DistributedFit:
     def _bm25(self, params: KnnParams) -> Floats:
         ease.require_small(self._n_items, self.setting.max_item_pairs, "item_knn in blocks")
         n_users = self.profiles.count()
+        # Squared: of the two columns of a product each carries the user's weight.
         weigh = partial(_squared, params, self._counts.sum() / max(n_users, 1))
         gram = weighted_gram_blocks(
             self.profiles, self._n_items, weigh, self.setting.max_item_pairs

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def try_in_frames(params: Any, prepared: PreparedFold, fitter: Fitter) -> dict[str, float]:
-    """Returns metrics, fit_seconds, score_seconds and peak_rss_mb (of the driver)."""
+    """Returns one candidate's metrics, fit_seconds, score_seconds, peak_rss_mb (of the driver).
+
+    Raises what fitting raises (`fit_failures.FAILURES` say that of the model). Scoring and judging
+    are one Spark job.
+    """
     start = perf_counter()
     model = fitter.fit_frame(prepared.profiles, params)
     fitted = perf_counter()
@@ -40,11 +44,15 @@ def try_in_frames(params: Any, prepared: PreparedFold, fitter: Fitter) -> dict[s
 
 
 def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Judgement:
-    """Returns the judgement of a model's lists, made and judged block by block where users are."""
+    """Returns the judgement of a model's lists, made and judged block by block where users are.
+
+    A document of sums per block comes to the driver, no list.
+    """
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     held = prepared.profiles.sparkSession.sparkContext.broadcast((model, shared))
-    asked = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = asked.mapInArrow(_judged(held), "document string").collect()
+    eval_users = prepared.profiles.where(F.col("n_relevant") > 0)
+    rows = eval_users.mapInArrow(_judged(held), "document string").collect()
+    # In one order, whatever partition came first: sums of floats depend on it.
     parts = sorted(row["document"] for row in rows)
     nothing = np.zeros(len(BUCKETS))
     nobody = Judgement(nothing, dict.fromkeys(METRICS, nothing), frozenset())
@@ -54,18 +62,21 @@ def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Ju
 def blend_in_frames(
     parts: Sequence[Any], prepared: PreparedFold, fitter: Fitter, grid: Floats
 ) -> BlendSums:
-    """Returns `blend_weights.blend_sums` of the parts on a fold, worked out where its users are."""
+    """Returns `blend_weights.blend_sums` of the parts on a fold, worked out where its users are.
+
+    Fits the parts first; raises JobError when one of them cannot be fitted.
+    """
     names = {str(place): params for place, params in enumerate(parts)}
     fitted = fitter.fit(prepared.profiles, names)
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     models = [fitted[name] for name in names]
     held = prepared.profiles.sparkSession.sparkContext.broadcast((models, shared))
-    asked = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = asked.mapInArrow(_blended(held, grid), "document string").collect()
-    found = [json.loads(document) for document in sorted(row["document"] for row in rows)]
+    eval_users = prepared.profiles.where(F.col("n_relevant") > 0)
+    rows = eval_users.mapInArrow(_blended(held, grid), "document string").collect()
+    parts_of_sums = [json.loads(document) for document in sorted(row["document"] for row in rows)]
     shape = (GROUPS, len(BUCKETS))
-    users = sum((np.array(f["users"]) for f in found), np.zeros(shape, np.int64))
-    sums = sum((np.array(f["sums"]) for f in found), np.zeros((*shape, len(grid))))
+    users = sum((np.array(p["users"]) for p in parts_of_sums), np.zeros(shape, np.int64))
+    sums = sum((np.array(p["sums"]) for p in parts_of_sums), np.zeros((*shape, len(grid))))
     return users, sums
 
 
@@ -89,9 +100,9 @@ def _judged(
     def judged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         model, shared = held.value
         for batch in batches:
-            found = read_fold(pa.Table.from_batches([batch]), 0, shared).judge(model)
-            sums = {name: values.tolist() for name, values in found.sums.items()}
-            plain = {"users": found.users.tolist(), "sums": sums, "listed": sorted(found.listed)}
+            own = read_fold(pa.Table.from_batches([batch]), 0, shared).judge(model)
+            sums = {name: values.tolist() for name, values in own.sums.items()}
+            plain = {"users": own.users.tolist(), "sums": sums, "listed": sorted(own.listed)}
             yield pa.RecordBatch.from_pydict({"document": [json.dumps(plain)]})
 
     return judged

@@ -2,7 +2,7 @@
 
 `FoldSet.pairs` comes here as it stands, one row per (user, item) with all cuts beside each other.
 What `prepared_fold.prepare_fold` does by joins and groups numpy does then, with the same rows to
-the digit.
+the digit. So a small training takes one Spark job for its folds, not several per fold.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class DriverFold:
-    """A fold made ready for asking, in this process."""
+    """A fold made ready for judging models on it, in this process; `PreparedFold` in memory."""
 
     fold: Fold
     in_memory: FoldInMemory
@@ -59,12 +59,12 @@ class DriverFold:
 
     @property
     def n_judged_users(self) -> int:
-        """Users with a history and a right answer."""
+        """Number of users with a history and a relevant item."""
         has_history = np.diff(self.in_memory.users.pairs.indptr) > 0
-        return int((has_history & (self.in_memory.answers.counts > 0)).sum())
+        return int((has_history & (self.in_memory.truth.counts > 0)).sum())
 
     def release(self) -> None:
-        """Has nothing to let go of."""
+        """Does nothing: there are no cached frames."""
 
 
 def read_folds(
@@ -72,8 +72,9 @@ def read_folds(
 ) -> tuple[list[DriverFold], bool]:
     """Returns all folds made ready, and whether any item is rated.
 
-    A fold is what `prepare_fold` gives, in memory. `known` is user_histories.attributes_at_times of
-    the folds' cuts.
+    In the order of their cuts, the test last. A fold is what `prepare_fold` gives, in memory.
+    `known` is user_histories.attributes_at_times of the folds' cuts. All pairs come to the driver,
+    in one Spark job.
     """
     collected = _collected(cuts)
     seen, first_at = _places(collected, catalogue), collected.column("first_at").to_numpy()
@@ -83,22 +84,21 @@ def read_folds(
     for number, (cut, _) in enumerate(cuts.spans):
         strengths, last_at = table.column(f"strength_{number}"), table.column(f"last_at_{number}")
         is_known = last_at.is_valid().to_numpy()
-        is_answer = table.column(f"is_answer_{number}").to_numpy()
-        fresh = is_answer & ~is_known
-        asked = pairs.users_of(is_answer)
-        cold = np.mean(~pairs.users_of(is_known)[asked]) if asked.any() else 0.0
-        rows = pairs.users_of(is_known & pairs.is_placed) | pairs.users_of(fresh)
-        answers = GroundTruth(
-            pairs.matrix(fresh, None, rows),
-            np.bincount(pairs.users[fresh], minlength=len(pairs.ids))[rows].astype(np.int64),
-        )
+        is_next = table.column(f"is_answer_{number}").to_numpy()
+        # Relevant is what is new to a user; the share of cold users goes by all that came next.
+        is_relevant = is_next & ~is_known
+        active = pairs.users_of(is_next)
+        cold = np.mean(~pairs.users_of(is_known)[active]) if active.any() else 0.0
+        rows = pairs.users_of(is_known & pairs.is_placed) | pairs.users_of(is_relevant)
+        counts = np.bincount(pairs.users[is_relevant], minlength=len(pairs.ids))
+        truth = GroundTruth(pairs.matrix(is_relevant, None, rows), counts[rows].astype(np.int64))
         allowed = np.zeros(len(catalogue), dtype=bool)
         allowed[seen[(seen >= 0) & (first_at <= micros(cut))]] = True
         histories = pairs.histories(is_known, (strengths, last_at), rows, (cut, number))
         prepared_folds.append(
             DriverFold(
                 cuts.fold(number, round(float(cold), 6)),
-                FoldInMemory(histories, answers, allowed, k),
+                FoldInMemory(histories, truth, allowed, k),
                 pairs.hashes[rows],
             )
         )
@@ -119,12 +119,18 @@ def read_everybody(
 
 
 def read_interactions(interactions: DataFrame) -> pa.Table:
-    """Returns user_id, item_id, strength, last_at (microseconds) of gold/interactions."""
+    """Returns user_id, item_id, strength, last_at of gold/interactions: one row per pair.
+
+    last_at is in microseconds since 1970 (UTC).
+    """
     return interactions.select(USER_ID, ITEM_ID, STRENGTH, _micros("last_at")).toArrow()
 
 
 def user_factor_table(users: Histories, model: AlsModel) -> pa.Table:
-    """Returns recommendation_rows.user_factor_frame: user_id, factors of users with a history."""
+    """Returns what recommendation_rows.user_factor_frame does: user_id, factors (float32).
+
+    One row per user with a pair above 0.
+    """
     users = users.take(np.flatnonzero(users.lengths > 0))
     factors = list(model.user_factors(users))
     return pa.table(
@@ -153,7 +159,7 @@ class Pairs:
 
     @classmethod
     def of(cls, pairs: pa.Table, known: pa.Table, catalogue: Catalogue) -> Pairs:
-        """Returns the pairs of a table (user_id, item_id, maybe user_hash)."""
+        """Returns the pairs of a table (user_id, item_id, maybe user_hash), in its order."""
         column = pairs.column(USER_ID).combine_chunks()
         ids = column.unique().sort()
         users = pc.index_in(column, ids).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -164,14 +170,14 @@ class Pairs:
 
     @property
     def is_placed(self) -> Flags:
-        """Says of each pair whether the catalogue has its item."""
+        """Whether the catalogue has the item, per pair."""
         placed: Flags = self.items >= 0
         return placed
 
     def users_of(self, chosen: Flags) -> Flags:
-        """Says of each user whether one of the chosen pairs is theirs."""
-        found: Flags = np.bincount(self.users[chosen], minlength=len(self.ids)) > 0
-        return found
+        """Returns, per user, whether one of the chosen pairs is theirs."""
+        has_pair: Flags = np.bincount(self.users[chosen], minlength=len(self.ids)) > 0
+        return has_pair
 
     def histories(
         self,
@@ -182,7 +188,8 @@ class Pairs:
     ) -> Histories:
         """Returns the histories of some users (`rows`, all of the chosen pairs' users).
 
-        `values` are strength and last_at of each pair, `as_of` a time and its place in `known`.
+        `values` are strength and last_at (microseconds) of each pair, `as_of` a time and its place
+        in `known`. Ages are in days before that time.
         """
         when, number = as_of
         strengths, last_at = (column.fill_null(0).to_numpy() for column in values)
@@ -208,8 +215,8 @@ class Pairs:
 
     def _in_order(self, chosen: Flags) -> Ints:
         """Returns the chosen pairs that have a position, in order of user, then item."""
-        found = np.flatnonzero(chosen & self.is_placed)
-        order: Ints = found[np.lexsort((self.items[found], self.users[found]))]
+        places = np.flatnonzero(chosen & self.is_placed)
+        order: Ints = places[np.lexsort((self.items[places], self.users[places]))]
         return order
 
     def _attributes(self, rows: Flags, number: int) -> tuple[tuple[str, ...], ...]:
@@ -233,6 +240,6 @@ def _micros(name: str) -> Column:
 
 def _places(pairs: pa.Table, catalogue: Catalogue) -> Ints:
     """Returns the position of each pair's item in the catalogue, -1 where it has none."""
-    found = pc.index_in(pairs.column(ITEM_ID), pa.array(catalogue.ids, pa.string()))
-    places: Ints = found.fill_null(-1).to_numpy().astype(np.int64)
+    at = pc.index_in(pairs.column(ITEM_ID), pa.array(catalogue.ids, pa.string()))
+    places: Ints = at.fill_null(-1).to_numpy().astype(np.int64)
     return places

@@ -1,4 +1,8 @@
-"""ALS on ratings (Koren, Bell and Volinsky 2009): what a user would rate, judged by RMSE."""
+"""ALS on ratings (Koren, Bell and Volinsky 2009): what a user would rate, judged by RMSE.
+
+Without biases: a rating is the product of the two factors alone, as in Spark's ALS with
+implicitPrefs=False. Its figures stand in the document of a training; no list is made of it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,8 @@ from sparkperso.recommend.kernels.als import fit_als, fold_in
 def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
     """Returns user_id, items, ratings, asked, answers: ratings before the cut, and after it.
 
-    items and asked are growing positions; one row per user of either side.
+    One row per user of either side. items (before) and asked (after) are growing positions,
+    ratings and answers their values; null on the side where a user has none.
     """
     before = _lists(latest_ratings(fold.training.events), item_index, "items", "ratings")
     after = _lists(fold.ratings, item_index, "asked", "answers")
@@ -41,11 +46,11 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         ordered = table.sort_by(USER_ID)
         train = read_ratings(ordered, "items", "ratings", n_items)
-        asked = read_ratings(ordered, "asked", "answers", n_items)
+        later = read_ratings(ordered, "asked", "answers", n_items)
 
         def attempt(params: ExplicitParams) -> dict[str, Any]:
             try:
-                return dict(try_rating(params, train, asked, seed))
+                return dict(try_rating(params, train, later, seed))
             except FAILURES as error:
                 return {"failure": reason_of(error)}
 
@@ -58,11 +63,13 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
 
 
 def try_rating(
-    params: ExplicitParams, train: csr_matrix, asked: csr_matrix, seed: int
+    params: ExplicitParams, train: csr_matrix, later: csr_matrix, seed: int
 ) -> dict[str, float]:
-    """Returns rmse, mae, dropped_share (share of the asked that is cold), seconds and peak_rss_mb.
+    """Returns rmse, mae, dropped_share, fit_seconds, score_seconds and peak_rss_mb.
 
-    Both matrices are users × items of ratings. The errors are NaN when nothing can be predicted.
+    Both matrices are users × items of ratings: those to learn from, and those to predict. Errors
+    are in the units of the ratings, NaN when nothing can be predicted; dropped_share is the share
+    (0 to 1) of the later ratings whose user or item is unknown.
     """
     start = perf_counter()
     items = fit_als(
@@ -76,11 +83,11 @@ def try_rating(
     )
     users = fold_in(train, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
     fitted = perf_counter()
-    rows = np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr))
-    is_known = users[rows].any(axis=1) & items[asked.indices].any(axis=1)
-    predicted = np.einsum("ij,ij->i", users[rows], items[asked.indices], dtype=np.float64)
+    rows = np.repeat(np.arange(later.shape[0]), np.diff(later.indptr))
+    is_known = users[rows].any(axis=1) & items[later.indices].any(axis=1)
+    predicted = np.einsum("ij,ij->i", users[rows], items[later.indices], dtype=np.float64)
     return {
-        **rating_metrics(np.where(is_known, predicted, np.nan), asked.data),
+        **rating_metrics(np.where(is_known, predicted, np.nan), later.data),
         "fit_seconds": fitted - start,
         "score_seconds": perf_counter() - fitted,
         "peak_rss_mb": peak_rss_mb(),
@@ -88,7 +95,7 @@ def try_rating(
 
 
 def read_ratings(table: pa.Table, items: str, values: str, n_items: int) -> csr_matrix:
-    """Returns two list columns of a table as users × items."""
+    """Returns two list columns of a table as users × items, float32; rows as in the table."""
     indptr, places = flat(table, items, np.int32)
     parts = (flat(table, values, np.float32)[1], places, indptr)
     return csr_matrix(parts, shape=(table.num_rows, n_items))

@@ -15,7 +15,11 @@ is a fault of the program or of the cluster, and ends the run."""
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns why a model could not be fitted, as one line."""
+    """Returns why a model could not be fitted, as one line.
+
+    >>> reason_of(MemoryError("Unable to allocate 8 GiB"))
+    'MemoryError: Unable to allocate 8 GiB'
+    """
     if isinstance(error, SparkpersoError):
         return f"{error.expected}; {error.found}".rstrip("; ")
     lines = str(error).strip().splitlines()
@@ -25,8 +29,8 @@ def reason_of(error: BaseException) -> str:
 def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> str | None:
     """Returns why a model cannot be fitted on so many items; None when no bound says so.
 
-    `is_whole` says whether its fit is one task. A blend can be fitted where its parts can; they
-    are to be looked at one by one.
+    `max_item_pairs` is the largest number of items for a matrix of items × items; `is_whole`
+    whether the fit is one task. A blend can be fitted where its parts can: look at them one by one.
     """
     assert not isinstance(params, HybridParams), params
     in_blocks = isinstance(params, KnnParams) and not is_whole

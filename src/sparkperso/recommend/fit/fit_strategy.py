@@ -44,13 +44,21 @@ class Engine:
         return self.name == "kernel" or (self.name == "mllib" and params.model != "als_implicit")
 
 
-def choose_engine(asked: str, n_pairs: int, one_task_pairs: int, driver_pairs: int = 0) -> Engine:
-    """Returns the engine that the configuration asks for; `auto` goes by the number of pairs.
+def choose_engine(
+    configured: str, n_pairs: int, one_task_pairs: int, driver_pairs: int = 0
+) -> Engine:
+    """Returns the engine of the configuration (recommend.engine); `auto` goes by `n_pairs`.
 
-    The kernel may work in the driver with up to `driver_pairs`.
+    Up to `one_task_pairs` pairs of user and item one task holds them all. The kernel may work in
+    the driver with up to `driver_pairs`.
+
+    >>> choose_engine("auto", n_pairs=5_000, one_task_pairs=10_000).name
+    'kernel'
+    >>> choose_engine("auto", n_pairs=50_000, one_task_pairs=10_000).name
+    'blocks'
     """
-    name, why = asked, "as recommend.engine says"
-    if asked == "auto":
+    name, why = configured, "as recommend.engine says"
+    if configured == "auto":
         name = "kernel" if n_pairs <= one_task_pairs else "blocks"
         why = f"{n_pairs:,} pairs; up to {one_task_pairs:,} (recommend.one_task_pairs) fit one task"
     return Engine(name, why, in_driver=name == "kernel" and n_pairs <= driver_pairs)
@@ -58,7 +66,7 @@ def choose_engine(asked: str, n_pairs: int, one_task_pairs: int, driver_pairs: i
 
 @dataclass(frozen=True)
 class Fitter:
-    """Fits models on profiles with one engine."""
+    """Fits models on profiles (one row per user) with one engine."""
 
     engine: Engine
     catalogue: Catalogue
@@ -66,9 +74,10 @@ class Fitter:
     mllib: MllibSetting
 
     def fit(self, profiles: Users, candidates: Mapping[str, Any]) -> dict[str, Fitted]:
-        """Returns the fitted models by name. A blend's parts are fitted once each.
+        """Returns the fitted models under the names of their settings.
 
-        Raises JobError when one of them cannot be fitted.
+        `candidates` is name → settings. A part that several blends share is fitted once. Raises
+        JobError when one of them cannot be fitted.
         """
         fitted, left_out = self.try_fit(profiles, candidates)
         if left_out:
@@ -84,18 +93,22 @@ class Fitter:
     ) -> tuple[dict[str, Fitted], dict[str, str]]:
         """Returns the models that can be fitted by name, and why the others cannot.
 
-        A blend's parts are fitted once each; it lacks none of them. Users who are in memory are
-        learned from in this process.
+        1. Blends are taken apart; equal settings are fitted once.
+        2. What a known bound forbids is left out before any work.
+        3. Fits that one process holds run side by side: in tasks, or here for users in memory.
+        4. The others run across tasks, one after the other.
+        5. Blends are put together; one that lacks a part is left out, with the part's reason.
         """
         distinct = {str(part): part for p in candidates.values() for part in parts_of(p)}
         left_out = {key: why for key, part in distinct.items() if (why := self.obstacle(part))}
-        whole = {k: p for k, p in distinct.items() if k not in left_out and self._is_whole(p)}
-        given = (whole, self.catalogue, self.setting)
+        is_whole = self.engine.is_whole
+        whole = {k: p for k, p in distinct.items() if k not in left_out and is_whole(p)}
+        arguments = (whole, self.catalogue, self.setting)
         if isinstance(profiles, Histories):
             assert len(whole) + len(left_out) == len(distinct), "the kernel fits everything"
-            fitted, failed = try_fit_here(profiles, *given)
+            fitted, failed = try_fit_here(profiles, *arguments)
         else:
-            fitted, failed = try_fit_in_tasks(profiles, *given)
+            fitted, failed = try_fit_in_tasks(profiles, *arguments)
         left_out |= failed
         for key in distinct.keys() - whole.keys() - left_out.keys():
             assert isinstance(profiles, DataFrame)
@@ -108,23 +121,24 @@ class Fitter:
         return models, {name: reason for name, reason in reasons.items() if reason is not None}
 
     def obstacle(self, params: Any) -> str | None:
-        """Returns why a model, or a part of a blend, is not to be fitted; None where no bound is.
+        """Returns why a bound forbids a model, or a part of a blend; None where none does.
 
-        Known before any work.
+        Known from the sizes alone, before any work.
         """
         n_items, bound = len(self.catalogue), self.setting.max_item_pairs
-        found = {
+        obstacles = {
             str(part): why
             for part in parts_of(params)
-            if (why := obstacle(part, n_items, bound, self._is_whole(part)))
+            if (why := obstacle(part, n_items, bound, self.engine.is_whole(part)))
         }
-        return _first_failure(params, found)
-
-    def _is_whole(self, params: Any) -> bool:
-        return self.engine.is_whole(params)
+        return _first_failure(params, obstacles)
 
     def fit_frame(self, profiles: DataFrame, params: Any) -> Fitted:
-        """Returns a model fitted by Spark jobs, the pairs staying in their partitions."""
+        """Returns a model fitted by Spark jobs, the pairs staying in their partitions.
+
+        No blend; its recency prior is added where the settings have one. Raises JobError for a
+        model of items × items on too large a catalogue.
+        """
         train = profiles.where(F.size("items") > 0)
         across = DistributedFit(train, self.catalogue, self.setting)
         if isinstance(params, AlsParams):
@@ -152,7 +166,7 @@ class Fitter:
 
 
 def make_fitter(config: RecommendConfig, catalogue: Catalogue, engine: Engine) -> Fitter:
-    """Returns what fits models with an engine."""
+    """Returns what fits models with an engine, by the bounds and the seed of the configuration."""
     setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
     return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
 

@@ -27,11 +27,12 @@ class MllibSetting:
 def fit_mllib(
     profiles: DataFrame, n_items: int, params: Any, setting: MllibSetting, implicit: bool = True
 ) -> Singles:
-    """Returns the item factors (items × rank) that MLlib finds; 0 for items without a pair.
+    """Returns the item factors (items × rank, float32) of Spark's ALS; 0 for items without a pair.
 
     `profiles` has user_id, items (positions) and strengths; pairs at or below 0 are left out when
     `implicit`. Rows enter sorted, in as many partitions as there are blocks: sums inside a block
-    then run in the same order whatever the order of arrival.
+    then run in the same order whatever the order of arrival. Raises JobError when there are more
+    users than 32 bits can number.
     """
     als = ALS(
         rank=params.rank,

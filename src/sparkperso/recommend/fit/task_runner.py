@@ -77,8 +77,8 @@ def in_tasks(
     """Returns what `work` gives for each (fold, chunk): the rows of each fold go to `chunks` tasks.
 
     `frames` is fold → its rows, all of the same columns; there are as many tasks as (fold, chunk)
-    pairs. `on_done` gets the documents of a task when it ends; those of a task that Spark carries
-    out twice come twice.
+    pairs. Documents are what JSON can hold, in no order. `on_done` gets the documents of a task
+    when it ends; those of a task that Spark carries out twice come twice.
     """
     context = next(iter(frames.values())).sparkSession.sparkContext
     documents = context.accumulator([], _Documents(on_done))
@@ -89,9 +89,9 @@ def in_tasks(
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         fold, chunk = (int(part.as_py()) for part in key)
         with one_thread():
-            found = [json.dumps(document) for document in work(fold, chunk, table)]
-        documents.add(found)
-        return pa.table({"document": pa.array(found, pa.string())})
+            results = [json.dumps(document) for document in work(fold, chunk, table)]
+        documents.add(results)
+        return pa.table({"document": pa.array(results, pa.string())})
 
     spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
     rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
@@ -120,7 +120,7 @@ def in_threads(
 
 
 def at_a_time(n_pieces: int) -> int:
-    """Returns how many of some pieces of work are to run at a time in this process."""
+    """Returns how many of some pieces of work are to run at a time in this process: 1 … cores."""
     return max(1, min(n_pieces, os.cpu_count() or 1))
 
 
@@ -129,7 +129,8 @@ def fit_in_tasks(
 ) -> dict[str, Fitted]:
     """Returns models fitted on all profiles with a history, each by a task of its own.
 
-    Their arrays (item-sized) come to the driver. Raises JobError when one cannot be fitted.
+    Name of the settings → model. Each task holds all profiles; arrays (item-sized) come to the
+    driver. Raises JobError when one cannot be fitted.
     """
     return _all_of(candidates, try_fit_in_tasks(profiles, candidates, catalogue, setting))
 
@@ -143,9 +144,9 @@ def fit_here(
 
 
 def _all_of(
-    candidates: Mapping[str, Any], found: tuple[dict[str, Fitted], dict[str, str]]
+    candidates: Mapping[str, Any], outcome: tuple[dict[str, Fitted], dict[str, str]]
 ) -> dict[str, Fitted]:
-    fitted, failed = found
+    fitted, failed = outcome
     if failed:
         why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise JobError(f"{', '.join(candidates)} should be fitted", why)
@@ -205,15 +206,16 @@ def try_fit_here(
             return reason_of(error)
 
     with one_thread(), ThreadPoolExecutor(workers) as pool:
-        found = dict(zip(candidates, pool.map(fit, candidates.values()), strict=True))
-    failed = {name: one for name, one in found.items() if isinstance(one, str)}
-    return {n: one for n, one in found.items() if not isinstance(one, str)}, failed
+        fits = dict(zip(candidates, pool.map(fit, candidates.values()), strict=True))
+    failed = {name: one for name, one in fits.items() if isinstance(one, str)}
+    return {n: one for n, one in fits.items() if not isinstance(one, str)}, failed
 
 
 def idle_threads(context: SparkContext, n_tasks: int) -> int:
     """Returns the threads that each of a job's few tasks may use: an executor's cores among them.
 
-    Fewer tasks than cores would leave the other cores idle.
+    Fewer tasks than cores would leave the other cores idle. At least 1; the result of a fit does
+    not depend on it.
     """
     is_local = str(context.master).startswith("local")
     cores = context.getConf().get("spark.executor.cores", "1") or "1"
@@ -224,5 +226,8 @@ def chunks_for(n_candidates: int, n_folds: int, slots: int) -> int:
     """Returns into how many tasks a fold's candidates are cut: about four per slot in all.
 
     Fewer tasks would leave slots idle at the end, more would copy the fold's rows more often.
+
+    >>> chunks_for(n_candidates=40, n_folds=2, slots=4)
+    8
     """
     return max(1, min(n_candidates, -(-4 * slots // max(n_folds, 1))))

@@ -40,11 +40,11 @@ WATCH_EVERY = 2
 
 @dataclass(frozen=True)
 class FoldInMemory:
-    """A fold in memory: who is known, what they turned to, what could be recommended."""
+    """A fold in memory: histories at its cut, relevant items after it, what may be listed."""
 
     users: Histories
-    """Users with a history, and those with right answers but none."""
-    answers: GroundTruth
+    """Users with a history, and those with relevant items but none (cold users)."""
+    truth: GroundTruth
     allowed: npt.NDArray[np.bool_]
     """Items that were known at the cut."""
     k: int
@@ -63,11 +63,14 @@ class FoldInMemory:
         return int(self.allowed.sum())
 
     def judge(self, model: Scorer) -> Judgement:
-        """Returns the judgement of the model's lists of all users with right answers."""
-        rows = np.flatnonzero(self.answers.counts > 0)
-        asked = self.users.take(rows)
-        lists = best_items(model, asked, Selection(self.k, self.allowed))
-        return judge_lists(lists, asked, self.answers.take(rows))
+        """Returns the judgement of the model's lists of k items, of all users with relevant items.
+
+        What a user had before the cut, and items unknown at it, are not listed.
+        """
+        rows = np.flatnonzero(self.truth.counts > 0)
+        eval_users = self.users.take(rows)
+        lists = best_items(model, eval_users, Selection(self.k, self.allowed))
+        return judge_lists(lists, eval_users, self.truth.take(rows))
 
     def training_ndcg(self, model: Fitted) -> float:
         """Returns the nDCG of some training users' own history: high where a model over-fits."""
@@ -94,14 +97,17 @@ class Checkpoint:
     def at(
         cls, prepared: FoldInMemory, model: Fitted, fit_seconds: float, iteration: int | None = None
     ) -> Checkpoint:
-        """Returns what the model is worth on the fold."""
+        """Returns the model with its metrics on the fold, and the seconds that judging took."""
         start = perf_counter()
         metrics = prepared.judge(model).means(prepared.k, prepared.n_items)
         return cls(model, metrics, fit_seconds, perf_counter() - start, iteration)
 
 
 class EarlyStopping:
-    """Follows the validation metric over iterations, and says when more of them are of no use."""
+    """Stops an iterative fit when the validation metric has not grown for `patience` looks.
+
+    A look is every WATCH_EVERY iterations, and after the last. To be called after each iteration.
+    """
 
     def __init__(self, prepared: FoldInMemory, patience: int, last: int) -> None:
         self.prepared, self.patience, self.last = prepared, patience, last
@@ -180,10 +186,12 @@ def try_candidate(
     setting: FitSetting,
     patience: int | None,
 ) -> dict[str, Any]:
-    """Returns what came of one candidate: metrics, fit_seconds, score_seconds, peak_rss_mb, curve.
+    """Returns one candidate's figures on a fold: metrics, fit_seconds, score_seconds, peak_rss_mb.
 
-    With `patience`, iterative models stop when the metric has not grown for so many looks; then all
-    figures are those of the look that did best, `iterations` its number of iterations.
+    Beside them `curve`, iteration → metric, and `train_ndcg_at_<k>`, which shows overfitting. With
+    `patience`, iterative models stop when the metric has not grown for so many looks; then all
+    figures are those of the look that did best, `iterations` its number of iterations. Raises what
+    fitting raises.
     """
     last = getattr(params, "max_iter", None)
     watch = EarlyStopping(prepared, patience, last) if patience and last else None
