@@ -1,4 +1,8 @@
-"""Facts summed in two steps: per user, kind and key, then per user."""
+"""Facts summed in two steps: per user, kind and key, then per user.
+
+Two steps, since an aggregation over distinct keys would carry every key of a user through one
+task's memory; here a row per key is all that is left of the events.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,11 @@ DAY_PARTS = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evenin
 
 
 def sums_by_key(facts: DataFrame, now: Column) -> DataFrame:
-    """Returns the sums of facts, one row per (user_id, kind, key); `now` is in microseconds."""
+    """Returns the sums of facts, one row per (user_id, kind, key).
+
+    `now` is microseconds since 1970. Counts are `n_…`, amounts `…_amount` in the event's own unit
+    (currency, depth, seconds); session_length and all times are in microseconds.
+    """
     counts = [F.count_if(condition).alias(name) for name, condition in _counts(now).items()]
     amounts = [
         F.sum(F.when(_is(kind), F.col("amount"))).alias(f"{kind}_amount") for kind in ADDED_TYPES

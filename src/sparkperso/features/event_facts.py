@@ -31,7 +31,7 @@ MEASURED = (
 
 
 def events_of_users(events: DataFrame, config: FeaturesConfig, as_of: datetime) -> DataFrame:
-    """Returns what is needed of the events that name a user, at or before `as_of`.
+    """Returns what is needed of the events that name a user, at or before `as_of`: a row each.
 
     `at` is the time in microseconds since 1970; `hour` and `weekday` (0 is Monday) are those of
     the configured time zone. `amount` is the event's number: the value of a purchase or refund,

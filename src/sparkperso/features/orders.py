@@ -13,8 +13,9 @@ NEW_ORDER, NEW_LINE = "is_new_order", "is_new_line"
 
 
 def mark_orders(events: DataFrame) -> DataFrame:
-    """Adds `is_new_order` and `is_new_line`, by which orders and their different items are counted.
+    """Adds `is_new_order` and `is_new_line` (bool), by which orders and their items are counted.
 
+    An order counts once, and an item once per order, however many purchases name them.
     A purchase without order_id belongs to the order of its session, so `events` are those of
     `mark_sessions`. Sorts once by (user_id, order, item_id), where counting different values in an
     aggregation would carry every order and item through it.

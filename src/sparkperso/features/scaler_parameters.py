@@ -22,7 +22,11 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class FeatureScaler:
-    """The parameters of one feature: a row of gold/feature_scalers."""
+    """The parameters of one feature: a row of gold/feature_scalers.
+
+    `fill` and the bounds of clipping are in the feature's own unit after the logarithm, mean, std,
+    min and max after all of filling, logarithm and clipping.
+    """
 
     scaler_version: str
     feature: str
@@ -38,7 +42,10 @@ class FeatureScaler:
     as_of: datetime
 
     def scale(self, value: float | None) -> float:
-        """Returns the scaled value; `value` is in the feature's own unit, or missing."""
+        """Returns the scaled value; `value` is in the feature's own unit, or missing (None, NaN).
+
+        What scaling.scaled_feature does as a Column: one user is scaled as all are.
+        """
         return self.standardise(self.prepare(value))
 
     def prepare(self, value: float | None) -> float:
@@ -70,14 +77,16 @@ def scale_user(
 
 
 def with_version(scalers: Iterable[FeatureScaler]) -> list[FeatureScaler]:
-    """Returns the scalers under the version that their content gives, a hash of 16 digits."""
-    found = list(scalers)
-    content = [{name: _content(v) for name, v in asdict(scaler).items()} for scaler in found]
+    """Returns the scalers under the version that their content gives, a hash of 16 digits.
+
+    Figures count to 6 digits: the same users give the same version, however they are spread.
+    """
+    fitted = list(scalers)
+    content = [{name: _content(v) for name, v in asdict(scaler).items()} for scaler in fitted]
     for row in content:
         del row["scaler_version"]
-    text = json.dumps(content, sort_keys=True)
-    version = short_hash(text)
-    return [replace(scaler, scaler_version=version) for scaler in found]
+    version = short_hash(json.dumps(content, sort_keys=True))
+    return [replace(scaler, scaler_version=version) for scaler in fitted]
 
 
 def _content(value: object) -> object:

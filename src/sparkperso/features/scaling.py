@@ -1,4 +1,11 @@
-"""Scaling of user features: fitted by Spark ML, applied from its parameters as Columns."""
+"""Scaling of user features: fitted by Spark ML, applied from its parameters as Columns.
+
+1. Quantiles of each feature, after the logarithm where it has one: the median, which fills what is
+   missing, and the bounds of clipping.
+2. Mean and standard deviation, least and largest of what filling and clipping make of it.
+3. All users are scaled by these parameters (`scaled_feature`), which stand in a table: a version is
+   a hash of them.
+"""
 
 from __future__ import annotations
 
@@ -105,9 +112,9 @@ def _fit_here(users: pa.Table, config: ScalingConfig, as_of: datetime) -> list[F
         own = users.column(name).to_numpy().astype(np.float64)
         own[~np.isfinite(own)] = np.nan
         values[name] = np.sign(own) * np.log1p(np.abs(own)) if name in config.log else own
-    found = {name: _quantiles(own, _wanted(config)) for name, own in values.items()}
+    quantiles = {name: _quantiles(own, _shares(config)) for name, own in values.items()}
     scalers = []
-    for scaler in _unfitted(found, config, as_of):
+    for scaler in _unfitted(quantiles, config, as_of):
         own = np.nan_to_num(values[scaler.feature], nan=scaler.fill)
         if scaler.clip_low is not None:
             own = np.maximum(own, scaler.clip_low)
@@ -125,44 +132,46 @@ def _fit_here(users: pa.Table, config: ScalingConfig, as_of: datetime) -> list[F
     return scalers
 
 
-def _quantiles(values: npt.NDArray[np.float64], wanted: Sequence[float]) -> list[float] | None:
+def _quantiles(values: npt.NDArray[np.float64], shares: Sequence[float]) -> list[float] | None:
     """Exact quantiles as `percentile` of Spark interpolates them; None without a value."""
     known = np.sort(values[~np.isnan(values)])
     if not len(known):
         return None
-    found = []
-    for share in wanted:
+    quantiles = []
+    for share in shares:
         place = share * (len(known) - 1)
         low, high = floor(place), ceil(place)
+        # In Spark's order of operations, so that both ways give the same digits.
         between = (high - place) * known[low] + (place - low) * known[high]
-        found.append(float(known[low] if low == high else between))
-    return found
+        quantiles.append(float(known[low] if low == high else between))
+    return quantiles
 
 
-def _wanted(config: ScalingConfig) -> list[float]:
+def _shares(config: ScalingConfig) -> list[float]:
     return [config.clip_low or 0.0, MEDIAN, 1.0 if config.clip_high is None else config.clip_high]
 
 
 def _sampled_quantiles(users: DataFrame, config: ScalingConfig) -> dict[str, list[float] | None]:
     quantiles = [
-        F.percentile(_transformed(name, name in config.log), _wanted(config)).alias(name)
+        F.percentile(_transformed(name, name in config.log), _shares(config)).alias(name)
         for name in NUMERIC_FEATURES
     ]
-    found = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
-    return dict(found.asDict())
+    row = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
+    return dict(row.asDict())
 
 
 def _unfitted(
-    found: Mapping[str, Sequence[float] | None], config: ScalingConfig, as_of: datetime
+    quantiles: Mapping[str, Sequence[float] | None], config: ScalingConfig, as_of: datetime
 ) -> list[FeatureScaler]:
     """The scalers with what comes before the fit: logarithm, median, bounds of clipping.
 
-    `found` has the quantiles of `_wanted` by feature.
+    `quantiles` has those of `_shares` by feature.
     """
     low, high = config.clip_low, config.clip_high
     scalers = []
     for name in NUMERIC_FEATURES:
-        bottom, fill, top = found[name] or (None, 0.0, None)
+        # Without any value the feature is filled with 0, and scaled as one that never differs.
+        bottom, fill, top = quantiles[name] or (None, 0.0, None)
         clips = config.clips(name)
         scalers.append(
             FeatureScaler(
@@ -191,7 +200,7 @@ def _sample(users: DataFrame, size: int) -> DataFrame:
 
 
 def no_users() -> JobError:
-    """Returns the error of a time before which there are no users."""
+    """Returns the error of an as-of before which no event names a user."""
     return JobError(
         "The scaling is fitted on the users' features",
         "No event names a user at or before this time",

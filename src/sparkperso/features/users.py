@@ -1,4 +1,12 @@
-"""User features as of a time: one row per user, from one pass over the events."""
+"""User features as of a time: one row per user, from one pass over the events.
+
+1. Events that name a user, at or before as-of, in a few narrow columns (`events_of_users`).
+2. One shuffle by user_id; sessions and orders are marked there (`facts_of_users`).
+3. Sums per user, kind and key, then per user (`aggregates`).
+4. Features are rates, differences and maps of these sums, below.
+
+Meaning and unit of each column stand in the table's schema (gold/user_features).
+"""
 
 from __future__ import annotations
 
@@ -21,8 +29,9 @@ def build_user_features(
 ) -> DataFrame:
     """Returns gold/user_features: one row per user whom an event at or before `as_of` names.
 
-    Later events count for nothing. `as_of` is UTC where it is naive; `partitions` is how many
-    parts the users are spread over, and does not change the result.
+    `events` has the columns of silver/events; later ones count for nothing. `as_of` is UTC where it
+    is naive; `partitions` is how many parts the users are spread over, and does not change the
+    result. Times are days, amounts the shop's currency, shares 0 to 1; a rate of nothing is 0.
     """
     now = F.unix_micros(instant(as_of))
     facts = facts_of_users(events_of_users(events, config, as_of), config, partitions)

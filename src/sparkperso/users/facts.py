@@ -3,7 +3,6 @@
 **Age** is the number of years that a person has surely completed: the year of as-of (UTC), less the
 year of birth, less 1, since the birthday may be still to come. So nobody is taken for older than
 they are.
-
 """
 
 from __future__ import annotations
@@ -25,7 +24,11 @@ FIRST_YEAR = 1900
 
 
 def age_reached(birth_year: float, year: int) -> float:
-    """Returns the age in years that somebody has surely reached on any day of `year`."""
+    """Returns the age in years that somebody has surely reached on any day of `year`.
+
+    >>> age_reached(1994, 2024), age_reached(2024, 2024)
+    (29, 0)
+    """
     return max(year - birth_year - 1, 0)
 
 
@@ -35,5 +38,5 @@ def year_of(as_of: datetime) -> int:
 
 
 def is_birth_year(value: float, year: int) -> bool:
-    """Says whether somebody who lives in `year` may have been born in a year."""
+    """Returns whether somebody who lives in `year` may have been born in the year `value`."""
     return FIRST_YEAR <= value <= year

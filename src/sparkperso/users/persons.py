@@ -29,14 +29,14 @@ STRINGS = "map<string,string>"
 
 
 def age_at(birth_year: Column, as_of: datetime) -> Column:
-    """Returns `age_reached` of a column, null where the year is."""
+    """Returns `facts.age_reached` of a column of years, in years; null where the year is."""
     age = F.lit(year_of(as_of)) - birth_year - F.lit(1)
     return F.when(age > 0, age).when(age.isNotNull(), F.lit(0))
 
 
 @dataclass(frozen=True)
 class Persons:
-    """What facts about persons are taken from."""
+    """What facts about persons are taken from, and the facts as of any time."""
 
     events: DataFrame
     """silver/events."""
@@ -46,9 +46,12 @@ class Persons:
     """Names of countries beside those of ISO 3166 (ingest.country_aliases)."""
 
     def facts(self, as_of: datetime, wanted: Collection[str] = FACTS) -> DataFrame:
-        """Returns user_id and the wanted facts, one row per user of whom any may be known."""
-        found = self.facts_at([as_of], wanted)
-        return found.select(USER_ID, *(F.col(f"{name}_0").alias(name) for name in wanted))
+        """Returns user_id and the facts of `wanted`, one row per user of whom any may be known.
+
+        birth_year is an int, country a code of ISO 3166 (two letters); null where not known.
+        """
+        at_once = self.facts_at([as_of], wanted)
+        return at_once.select(USER_ID, *(F.col(f"{name}_0").alias(name) for name in wanted))
 
     def facts_at(self, times: Sequence[datetime], wanted: Collection[str] = FACTS) -> DataFrame:
         """Returns `facts` as of several times beside each other, from one look at the events.
@@ -56,16 +59,20 @@ class Persons:
         One row per user of whom any may be known at the last: user_id, and for the time at place
         n `<fact>_<n>`.
         """
-        found = self._said(times)
+        sources = self._said(times)
         if COUNTRY in wanted:
-            found = found.join(self._seen(times), USER_ID, how="full")
+            sources = sources.join(self._seen(times), USER_ID, how="full")
         if self.declared is not None:
-            found = found.join(self._declared(times), USER_ID, how="full")
+            sources = sources.join(self._declared(times), USER_ID, how="full")
         names = [f"{name}_{n}" for n in range(len(times)) for name in wanted]
-        return found.select(USER_ID, *(_first_of(name, found).alias(name) for name in names))
+        return sources.select(USER_ID, *(_first_of(name, sources).alias(name) for name in names))
 
     def traits(self, wanted: Collection[str], as_of: datetime) -> DataFrame:
-        """Returns user_id, traits (trait → value): of each the last value that was said."""
+        """Returns user_id, traits (trait → value): of each the last value that was said.
+
+        One row per user who said any of `wanted` at or before `as_of`; keys are those of the
+        events, values are text.
+        """
         said = self._entries(as_of).where(F.col("k").isin(*sorted(wanted)))
         latest = said.groupBy(USER_ID, "k").agg(F.max_by("v", _order()).alias("v"))
         entries = F.sort_array(F.collect_list(F.struct("k", "v")))
@@ -140,6 +147,7 @@ def _is_past(as_of: datetime) -> Column:
 
 
 def _order() -> Column:
+    # Two identify events of one moment have no order but their ids.
     return F.struct(TIMESTAMP, "event_id", "rank", "k")
 
 
@@ -147,10 +155,10 @@ def _is(fact: str) -> Column:
     return F.col("letters").isin(*(name for name, known in SPELLINGS.items() if known == fact))
 
 
-def _first_of(name: str, found: DataFrame) -> Column:
+def _first_of(name: str, sources: DataFrame) -> Column:
     """The first of what is declared, said and seen, as far as there are such columns."""
-    sources = [f"{source}_{name}" for source in ("declared", "said", "seen")]
-    return F.coalesce(*(source for source in sources if source in found.columns))
+    columns = [f"{source}_{name}" for source in ("declared", "said", "seen")]
+    return F.coalesce(*(column for column in columns if column in sources.columns))
 
 
 def _birth_year(sent: Column, as_of: datetime) -> Column:

@@ -20,7 +20,7 @@ def profile_people(
     members: DataFrame,
     as_of: datetime,
 ) -> DataFrame:
-    """Returns the rows of gold/profiles: one for each user_id of `users`.
+    """Returns the rows of gold/profiles as of `as_of`: one for each user_id of `users`.
 
     Country and year of birth are those of `persons`. `states` has subject_id, consents and
     withdrawn_at, `members` the columns of gold/segments. Users that any of them lacks are no less
