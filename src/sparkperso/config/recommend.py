@@ -33,7 +33,7 @@ class SplitConfig(Section):
     """Where the training parts of the folds end; each fold is tried on what follows, up to the
     next end, the last up to `test_from`. Every fold trains on all that lies before its end."""
     relevant: tuple[str, ...] = ("purchase", "rating")
-    """Event types that make an item a right answer after the cut."""
+    """Event types that make an item relevant after the cut."""
 
     @model_validator(mode="after")
     def _in_order(self) -> SplitConfig:

@@ -1,7 +1,12 @@
-"""The test: the chosen models asked once about the unseen part, side by side.
+"""The test: the chosen models evaluated once on the part that no choice has seen, side by side.
 
-A block of users gives sums for each model; they add up over blocks, and all figures come from them:
-in one go where the test is in the driver's memory, else one pass over the users where they are.
+1. Each model makes the lists of a block of users, as it will in use (`batch_scoring.make_lists`).
+2. They are judged into sums (`Judge.sums`): per metric, per bucket of history, and per group of
+   users for the bootstrap.
+3. Sums add up over blocks: in one go where the test is in the driver's memory, else in one pass
+   over the users where they are.
+4. All figures come from the sums (`compare`): means, intervals, and paired gains, whose groups are
+   resampled together.
 """
 
 from __future__ import annotations
@@ -48,7 +53,7 @@ class Comparison:
     metric: str
     challenger: str
     metrics: Mapping[str, Metrics]
-    """Model → all metrics, over users with a history."""
+    """Model → all metrics (0 to 1, novelty in bits), over users with a history."""
     intervals: Mapping[str, Interval]
     """Model → interval of the metric's mean."""
     gains: Mapping[str, Interval]
@@ -77,8 +82,10 @@ def compare(
 ) -> Comparison:
     """Returns all models' figures, and the challenger's paired gain over each other model.
 
-    Users without a history are served as they will be: where a model has nothing to say to them,
-    by the tuned popularity. `resampling` is the bootstrap's settings and its seed.
+    `models` are fitted on the fold's training users; `challenger` is one of their names. Users
+    without a history are served as they will be: where a model has no list for them, by the tuned
+    popularity. `resampling` is the bootstrap's settings and its seed. Raises KeyError for a
+    challenger that is not among the models.
     """
     config, seed = resampling
     metric = f"ndcg_at_{prepared.k}"
@@ -86,22 +93,22 @@ def compare(
     counts, present = sums[challenger].counts, sums[challenger].counts > 0
 
     def interval(values: Floats) -> Interval:
+        # Rounded, so that the order in which blocks were added up does not show.
         rounded = np.round(values[present], 9)
-        found = (config.n_resamples, config.level, seed)
-        return bootstrap_interval(counts[present], rounded, *found)
+        return bootstrap_interval(counts[present], rounded, config.n_resamples, config.level, seed)
 
     best = sums[challenger].values
     return Comparison(
         metric,
         challenger,
         {
-            name: found.means(prepared.k, prepared.n_items)
+            name: own.means(prepared.k, prepared.n_items)
             | {"cold_user_share": prepared.fold.cold_user_share}
-            for name, found in sums.items()
+            for name, own in sums.items()
         },
-        {name: interval(found.values) for name, found in sums.items()},
-        {name: interval(best - found.values) for name, found in sums.items() if name != challenger},
-        {name: found.by_history(metric) for name, found in sums.items()},
+        {name: interval(own.values) for name, own in sums.items()},
+        {name: interval(best - own.values) for name, own in sums.items() if name != challenger},
+        {name: own.by_history(metric) for name, own in sums.items()},
     )
 
 
@@ -145,7 +152,7 @@ class Sums:
         return {b: {metric: round(total / n, DECIMALS), "n": int(n)} for b, total, n in rows if n}
 
     def arrays(self) -> dict[str, bytes]:
-        """Returns the fields as bytes, to send from a task."""
+        """Returns the fields as bytes, to send from a task; `read` takes them back."""
         return {f.name: getattr(self, f.name).tobytes() for f in fields(self)}
 
     @classmethod
@@ -156,7 +163,7 @@ class Sums:
 
     @classmethod
     def read(cls, arrays: Mapping[str, bytes]) -> Sums:
-        """Returns what gave these arrays."""
+        """Returns the sums whose `arrays` these are."""
         kinds = {f.name: bool if f.name == "listed" else np.float64 for f in fields(cls)}
         return cls(**{name: np.frombuffer(arrays[name], kind) for name, kind in kinds.items()})
 
@@ -173,19 +180,23 @@ class Judge:
     """Groups of the bootstrap."""
 
     def sums(self, lister: Lister, prepared: FoldInMemory, hashes: Ints) -> Sums:
-        """Returns the sums of the lister's lists of the users with right answers."""
-        asked = np.flatnonzero(prepared.truth.counts > 0)
-        users, answers = prepared.users.take(asked), prepared.truth.take(asked)
+        """Returns the sums of the lister's lists of the users with relevant items.
+
+        `hashes` has one number per user of `prepared`: users of one number are in one group of the
+        bootstrap. An item that no user had in training counts as had by one in the novelty.
+        """
+        judged = np.flatnonzero(prepared.truth.counts > 0)
+        users, truth = prepared.users.take(judged), prepared.truth.take(judged)
         lists = self._lists(lister, users)
-        hits = hit_matrix(lists, answers)
-        first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
-        per_user = user_values(lists, answers) | {"mrr": first}
+        hits = hit_matrix(lists, truth)
+        reciprocal_ranks = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+        per_user = user_values(lists, truth) | {"mrr": reciprocal_ranks}
         warm = users.lengths > 0
         shown = lists.items[warm]
         shown = shown[shown >= 0]
         shares = np.maximum(self.item_users[shown], 1) / max(self.n_train_users, 1)
         figures = [float(per_user[name][warm].sum()) for name in METRICS]
-        groups = np.mod(hashes[asked], self.n_groups)[warm]
+        groups = np.mod(hashes[judged], self.n_groups)[warm]
         listed = np.zeros(len(self.catalogue), dtype=bool)
         listed[shown] = True
         ndcg, n = per_user["ndcg"], len(BUCKETS)
@@ -203,9 +214,9 @@ class Judge:
         table = make_lists(lister, users)
         rows = pc.index_in(table.column(USER_ID), pa.array(users.ids, pa.string())).to_numpy()
         items = pc.index_in(table.column(ITEM_ID), pa.array(self.catalogue.ids, pa.string()))
-        found = np.full((len(users), lister.select.n), -1, dtype=np.int64)
-        found[rows, table.column(RANK).to_numpy() - 1] = items.to_numpy()
-        return Lists(found, np.zeros(found.shape, dtype=np.float32))
+        places = np.full((len(users), lister.select.n), -1, dtype=np.int64)
+        places[rows, table.column(RANK).to_numpy() - 1] = items.to_numpy()
+        return Lists(places, np.zeros(places.shape, dtype=np.float32))
 
 
 def _sums(
@@ -224,20 +235,21 @@ def _sums(
         training = prepared.in_memory.users.training
         item_users = np.asarray(training.likes.sum(axis=0), np.float64).ravel()
         judging = Judge(catalogue, item_users, len(training), n_groups)
-        given = (prepared.in_memory, prepared.hashes)
-        return {name: judging.sums(lister, *given) for name, lister in listers.items()}
+        in_memory, hashes = prepared.in_memory, prepared.hashes
+        return {name: judging.sums(lister, in_memory, hashes) for name, lister in listers.items()}
     judging = Judge(catalogue, _item_users(prepared, catalogue), prepared.n_train_users, n_groups)
     shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.k, FitSetting())
     context = prepared.profiles.sparkSession.sparkContext
     held = context.broadcast((listers, judging, shared))
-    asked = prepared.profiles.where(F.col("n_relevant") > 0)
-    asked = asked.withColumn(HASH, F.xxhash64(USER_ID))
+    judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
+    judged_users = judged_users.withColumn(HASH, F.xxhash64(USER_ID))
     columns = ", ".join(f"{field.name} binary" for field in fields(Sums))
-    rows = asked.mapInArrow(_summed(held), f"model string, {columns}").collect()
-    found = {name: Sums.nothing(n_groups, len(catalogue)) for name in listers}
+    rows = judged_users.mapInArrow(_summed(held), f"model string, {columns}").collect()
+    sums = {name: Sums.nothing(n_groups, len(catalogue)) for name in listers}
+    # Sorted: sums of floats depend on their order, and partitions come in any.
     for row in sorted(rows):
-        found[row["model"]] += Sums.read(row.asDict())
-    return found
+        sums[row["model"]] += Sums.read(row.asDict())
+    return sums
 
 
 def _summed(
@@ -268,11 +280,15 @@ def _item_users(prepared: PreparedFold, catalogue: Catalogue) -> Floats:
     return counts
 
 
-def judged_frame(lists: DataFrame, asked: DataFrame, prepared: PreparedFold) -> DataFrame:
-    """Returns evaluate.ranking's judged frame of lists, with n_history of each user of `asked`."""
+def judged_frame(lists: DataFrame, profiles: DataFrame, prepared: PreparedFold) -> DataFrame:
+    """Returns evaluate.ranking's judged frame of lists, with n_history of each user.
+
+    One row per place of the list of a user of `profiles` with relevant items (or one, rank null,
+    for a user without a list).
+    """
     relevant = prepared.fold.relevant.unionByName(prepared.fold.cold_relevant)
     rows = judge(lists, relevant, prepared.item_users)
-    return rows.join(asked.select(USER_ID, n_history()), USER_ID)
+    return rows.join(profiles.select(USER_ID, n_history()), USER_ID)
 
 
 def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
@@ -287,5 +303,5 @@ def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
     per_user = judged.groupBy(USER_ID, bucket.alias("bucket")).agg(F.sum(ndcg_at_k(k)).alias("v"))
     mean = F.round(F.avg("v"), DECIMALS).alias("mean")
     rows = per_user.groupBy("bucket").agg(mean, F.count(F.lit(1)).alias("n")).collect()
-    found = {row["bucket"]: {metric: row["mean"], "n": row["n"]} for row in rows}
-    return {name: found[name] for name in BUCKETS if name in found}
+    means = {row["bucket"]: {metric: row["mean"], "n": row["n"]} for row in rows}
+    return {name: means[name] for name in BUCKETS if name in means}

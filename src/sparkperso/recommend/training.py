@@ -1,4 +1,12 @@
-"""From events to a candidate: search on folds, a blend, one test, a refit on everything."""
+"""From events to a candidate.
+
+1. The history is cut into folds and a test, and users' attributes as of every cut are worked out.
+2. All candidates are tried on the folds; of each model the best stays, and a blend of them is
+   learned (`tune.tuning`).
+3. The best of each model, two popularities and the champion are fitted on the test's training part
+   and judged once by what came after it (`holdout`). The test chooses nothing.
+4. The candidate that did best on the folds is fitted again on everything.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +79,10 @@ class TrainingResult:
     """Contender → why it could not be fitted for the test."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what a registered version says about its training."""
+        """Returns the document of a registered version, as far as its training goes.
+
+        `promote.checks` read it later: a key that they need is never renamed.
+        """
         best, explicit = self.found.tuned.best, self.found.explicit
         return {
             "strategy": self.winner.params.model,
@@ -107,7 +118,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """What models are fitted on and asked about: frames, or arrays in the driver's memory."""
+    """What models are fitted on and judged by: frames, or arrays in the driver's memory."""
 
     folds: Sequence[AnyFold]
     test: AnyFold
@@ -166,10 +177,10 @@ class Trainer:
 
     @contextmanager
     def _ready(self, inputs: Inputs) -> Iterator[PreparedSplit]:
-        """Gives all that models are fitted on and asked about, from one look at the events each.
+        """Gives all that models are fitted on and judged by, from two looks at the events.
 
-        That is one at the pairs of all cuts, and one at what is known of the users. What is kept in
-        memory for it is let go of at the end.
+        One is at the pairs of all cuts, the other at what is known of the users. What is cached for
+        it is unpersisted at the end.
         """
         config, catalogue = self.config, self.fitter.catalogue
         cuts = make_cuts(inputs.events, config.interactions, config.split, inputs.as_of)
@@ -179,9 +190,9 @@ class Trainer:
         prepared_folds: Sequence[AnyFold] = ()
         try:
             if inputs.pairs is not None:
-                told = known.toArrow()
-                prepared_folds, is_rated = read_folds(cuts, config.search.k, catalogue, told)
-                everybody = read_everybody(inputs.pairs, catalogue, told, (inputs.as_of, last))
+                table = known.toArrow()
+                prepared_folds, is_rated = read_folds(cuts, config.search.k, catalogue, table)
+                everybody = read_everybody(inputs.pairs, catalogue, table, (inputs.as_of, last))
                 yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], everybody, is_rated)
                 return
             known = known.persist(StorageLevel.MEMORY_AND_DISK)
@@ -191,8 +202,10 @@ class Trainer:
                 )
                 for n, fold in enumerate(cuts.folds())
             ]
-            given = (attributes_of(known, last), inputs.as_of)
-            profiles = profile_frame(inputs.interactions, inputs.item_index, *given)
+            attributes = attributes_of(known, last)
+            profiles = profile_frame(
+                inputs.interactions, inputs.item_index, attributes, inputs.as_of
+            )
             is_rated = not cuts.pairs.where("user_id IS NOT NULL AND is_rated").isEmpty()
             yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], profiles, is_rated)
         finally:
@@ -226,7 +239,10 @@ class Trainer:
         return SearchOutcome(tuned, explicit if explicit.failure is None else None)
 
     def _contenders(self, tuned: TuningResult, champion: tuple[str, Any] | None) -> dict[str, Any]:
-        """Returns what the test is asked about: the best of each model, baselines, the champion."""
+        """Returns name → settings of what the test compares.
+
+        The best of each model, both popularities, the blend, the champion.
+        """
         contenders = {name: one.params for name, one in tuned.best.items() if name != "hybrid"}
         contenders |= {PLAIN: PopularityParams(), TUNED: tuned.best["popularity"].params}
         contenders |= {n: one.params for n, one in tuned.best.items() if n == "hybrid"}
@@ -241,12 +257,12 @@ class Trainer:
         """
         for one in ranked:
             self.say(f"refitting {one.name} on everything up to as-of")
-            wanted = {"winner": one.params}
+            to_fit = {"winner": one.params}
             if "als_implicit" in tuned.best:
                 # Without a prior: the factors are for similar items, and for others to use.
                 als = tuned.best["als_implicit"].params
-                wanted["als"] = without_prior(als)
-            models, left_out = self.fitter.try_fit(everybody, wanted)
+                to_fit["als"] = without_prior(als)
+            models, left_out = self.fitter.try_fit(everybody, to_fit)
             self._say_left_out(left_out, "the refit")
             if "winner" in models:
                 return one, models
@@ -266,31 +282,37 @@ class Trainer:
         resampling = (self.config.bootstrap, self.config.seed)
         return compare(models, self._name(winner), test, self.fitter.catalogue, resampling)
 
-    def _name(self, tried: TrialResult) -> str:
-        """Returns the name that a contender has in the test."""
-        return TUNED if tried.params.model == "popularity" else str(tried.params.model)
+    def _name(self, trial: TrialResult) -> str:
+        """Returns the name that a contender has in the test, where popularity stands twice."""
+        return TUNED if trial.params.model == "popularity" else str(trial.params.model)
 
 
 def candidates(config: RecommendConfig) -> list[Any]:
-    """Returns what the configuration asks to try, plain popularity first; raises ConfigError."""
+    """Returns the settings to try, plain popularity first, each once.
+
+    Raises ConfigError for a search space that cannot be read.
+    """
     drawn = draw(config.search, config.search.space, config.seed)
     return list(dict.fromkeys([PopularityParams(), *drawn]))
 
 
-def require_enough(found: Mapping[str, int], minimum: MinimumConfig) -> None:
+def require_enough(counts: Mapping[str, int], minimum: MinimumConfig) -> None:
     """Raises QualityGateError when there are fewer users, items or interactions than needed."""
     names = ("users", "items", "interactions")
-    lacking = [n for n in names if found[n] < getattr(minimum, n)]
+    lacking = [n for n in names if counts[n] < getattr(minimum, n)]
     if lacking:
         raise QualityGateError(
             "Training needs at least " + ", ".join(f"{getattr(minimum, n):,} {n}" for n in names),
-            "Found " + ", ".join(f"{found[n]:,} {n}" for n in names),
+            "Found " + ", ".join(f"{counts[n]:,} {n}" for n in names),
             "The champion stays as it is. Bring more events, or lower recommend.minimum",
         )
 
 
 def require_test_users(test: AnyFold, minimum: MinimumConfig) -> None:
-    """Raises QualityGateError when too few users have a right answer on the test."""
+    """Raises QualityGateError when too few users have a relevant item on the test.
+
+    Intervals would be so wide that no gain could be told from chance.
+    """
     n_users = test.n_judged_users
     if n_users < minimum.test_users:
         raise QualityGateError(

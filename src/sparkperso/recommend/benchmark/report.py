@@ -73,7 +73,7 @@ def table(document: Mapping[str, Any], k: int) -> Table:
 def title(split: Mapping[str, Any], k: int) -> str:
     """Returns what the table says above itself."""
     return (
-        f"{split['n_judged_users']:,} users with a history and a right answer, lists of {k} "
+        f"{split['n_judged_users']:,} users with a history and a relevant item, lists of {k} "
         f"(* chosen on validation)"
     )
 
@@ -86,7 +86,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
     lines.append(
         f"{split['n_cold_users']:,} of {split['n_test_users']:,} users and "
         f"{split['n_cold_items']:,} of {split['test']['n_items']:,} items of the test are not in "
-        f"training; {split['n_seen_pairs']:,} of its pairs are: no right answers"
+        f"training; {split['n_seen_pairs']:,} of its pairs are: not relevant"
     )
     if split["n_catalogue"] < split["k"]:
         lines.append(f"There are only {split['n_catalogue']:,} items: no list has {split['k']}")

@@ -58,17 +58,17 @@ def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) ->
     fit into memory; their scores are held a block at a time.
     """
     judged = np.flatnonzero(prepared.truth.counts > 0)
-    eval_users = prepared.users.take(judged)
+    judged_users = prepared.users.take(judged)
     n_cells = GROUPS * len(BUCKETS)
     sums = np.zeros((n_cells, len(grid)))
     start = 0
-    for block in blocks_of(eval_users):
+    for block in blocks_of(judged_users):
         truth = prepared.truth.take(judged[start : start + len(block)])
         start += len(block)
         for place, lists in enumerate(_blends(parts, block, prepared, grid)):
             values = user_values(lists, truth)["ndcg"]
             sums[:, place] += np.bincount(_cells(block), values, n_cells)
-    users = np.bincount(_cells(eval_users), minlength=n_cells)
+    users = np.bincount(_cells(judged_users), minlength=n_cells)
     shape = (GROUPS, len(BUCKETS))
     return users.reshape(shape), sums.reshape(*shape, len(grid))
 

@@ -50,8 +50,8 @@ def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Ju
     """
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     held = prepared.profiles.sparkSession.sparkContext.broadcast((model, shared))
-    eval_users = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = eval_users.mapInArrow(_judged(held), "document string").collect()
+    judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
+    rows = judged_users.mapInArrow(_judged(held), "document string").collect()
     # In one order, whatever partition came first: sums of floats depend on it.
     parts = sorted(row["document"] for row in rows)
     nothing = np.zeros(len(BUCKETS))
@@ -71,8 +71,8 @@ def blend_in_frames(
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     models = [fitted[name] for name in names]
     held = prepared.profiles.sparkSession.sparkContext.broadcast((models, shared))
-    eval_users = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = eval_users.mapInArrow(_blended(held, grid), "document string").collect()
+    judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
+    rows = judged_users.mapInArrow(_blended(held, grid), "document string").collect()
     parts_of_sums = [json.loads(document) for document in sorted(row["document"] for row in rows)]
     shape = (GROUPS, len(BUCKETS))
     users = sum((np.array(p["users"]) for p in parts_of_sums), np.zeros(shape, np.int64))

@@ -68,9 +68,9 @@ class FoldInMemory:
         What a user had before the cut, and items unknown at it, are not listed.
         """
         rows = np.flatnonzero(self.truth.counts > 0)
-        eval_users = self.users.take(rows)
-        lists = best_items(model, eval_users, Selection(self.k, self.allowed))
-        return judge_lists(lists, eval_users, self.truth.take(rows))
+        judged_users = self.users.take(rows)
+        lists = best_items(model, judged_users, Selection(self.k, self.allowed))
+        return judge_lists(lists, judged_users, self.truth.take(rows))
 
     def training_ndcg(self, model: Fitted) -> float:
         """Returns the nDCG of some training users' own history: high where a model over-fits."""
