@@ -1,4 +1,4 @@
-"""What a benchmark tries: the configured search space, as far as the data carry it."""
+"""What a benchmark tries: the configured search space, as far as the data allow it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ RATINGS = (
 
 @dataclass(frozen=True)
 class DataShape:
-    """What the data and the machine carry."""
+    """What of the data decides which models can be tried on them."""
 
     has_items: bool
-    """Whether --items says something of the items."""
+    """Whether there is an --items, with attributes of the items."""
     is_timed: bool
     """Whether the folds are cut in time, so that recency can be judged."""
     is_explicit: bool
@@ -45,7 +45,13 @@ class DataShape:
 
 
 def parse_models(text: str | None) -> tuple[str, ...] | None:
-    """Returns the names of `--models a,b`, None for all; raises UsageError for unknown ones."""
+    """Returns the names of `--models a,b`, each once, None for all.
+
+    Raises UsageError for unknown ones.
+
+    >>> parse_models("ease, popularity,ease")
+    ('ease', 'popularity')
+    """
     if text is None:
         return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -61,52 +67,55 @@ def parse_models(text: str | None) -> tuple[str, ...] | None:
 
 
 def looks_explicit(kinds: int, low: float, high: float) -> bool:
-    """Says whether ratings are opinions: 3 to 20 distinct values, all within 0.5 to 10."""
+    """Returns whether ratings are opinions: 3 to 20 distinct values, all within 0.5 to 10.
+
+    >>> looks_explicit(kinds=5, low=1, high=5), looks_explicit(kinds=400, low=1, high=2_000)
+    (True, False)
+    """
     return 3 <= kinds <= 20 and low >= 0.5 and high <= 10
 
 
 def candidates(
-    search: SearchConfig, seed: int, names: tuple[str, ...] | None, given: DataShape
+    search: SearchConfig, seed: int, names: tuple[str, ...] | None, shape: DataShape
 ) -> tuple[list[Any], dict[str, str]]:
     """Returns the candidates, plain popularity first, and the models left out (name → why).
 
     `names` are the models asked for, None: all; hybrid needs all the others. A model that the
-    space does not hold is tried with its default settings.
+    space does not hold is tried with its default settings. Raises ConfigError for a search space
+    that cannot be read.
     """
-    space = _space(search.space, names, given)
-    drawn = draw(search, space, seed)
-    wanted = _wanted(names)
-    plain = [PopularityParams()] if "popularity" in wanted else []
-    found = dict.fromkeys(_timeless(c) if not given.is_timed else c for c in [*plain, *drawn])
-    left_out = {c.model: why for c in found if (why := obstacle(c, given))}
+    models = BASE if names is None or HYBRID in names else names
+    drawn = draw(search, _space(search.space, names, models, shape), seed)
+    plain = [PopularityParams()] if "popularity" in models else []
+    distinct = dict.fromkeys(_timeless(c) if not shape.is_timed else c for c in [*plain, *drawn])
+    left_out = {c.model: why for c in distinct if (why := obstacle(c, shape))}
     if names is None or "content" not in names:
-        left_out = {m: why for m, why in left_out.items() if m != "content" or given.has_items}
-    return [c for c in found if not obstacle(c, given)], left_out
+        # Nobody asked for it by name: that there is no --items is no news.
+        left_out = {m: why for m, why in left_out.items() if m != "content" or shape.has_items}
+    return [c for c in distinct if not obstacle(c, shape)], left_out
 
 
-def obstacle(params: Any, given: DataShape) -> str | None:
+def obstacle(params: Any, shape: DataShape) -> str | None:
     """Returns why a candidate cannot be tried on these data; None when it can."""
-    if params.model == "content" and not given.has_items:
+    if params.model == "content" and not shape.has_items:
         return "nothing is known of the items: give --items"
-    is_whole = given.engine.is_whole(params)
-    return fit_failures.obstacle(params, given.n_items, given.max_item_pairs, is_whole)
-
-
-def _wanted(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    return BASE if names is None or HYBRID in names else names
+    is_whole = shape.engine.is_whole(params)
+    return fit_failures.obstacle(params, shape.n_items, shape.max_item_pairs, is_whole)
 
 
 def _space(
-    space: Sequence[Mapping[str, Any]], names: tuple[str, ...] | None, given: DataShape
+    space: Sequence[Mapping[str, Any]],
+    names: tuple[str, ...] | None,
+    models: tuple[str, ...],
+    shape: DataShape,
 ) -> list[dict[str, Any]]:
-    """Returns the entries of the wanted models; each wanted by name has at least one."""
-    wanted = _wanted(names)
-    entries = [dict(entry) for entry in space if entry.get("model") in wanted]
+    """Returns the entries of these models; each that was asked for by name has at least one."""
+    entries = [dict(entry) for entry in space if entry.get("model") in models]
     if any(entry.get("model") not in PARAMS for entry in space):
         grid([entry for entry in space if entry.get("model") not in PARAMS])  # says what is wrong
-    held = {entry["model"] for entry in entries}
-    entries += [{"model": n} for n in names or () if n in BASE and n not in held]
-    if given.is_explicit:
+    present = {entry["model"] for entry in entries}
+    entries += [{"model": n} for n in names or () if n in BASE and n not in present]
+    if shape.is_explicit:
         both = {"values": ["binary", "strength"]}
         entries = [both | e if e["model"] == "als_implicit" else e for e in entries]
     return entries

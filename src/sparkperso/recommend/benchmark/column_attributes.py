@@ -1,4 +1,8 @@
-"""Columns that say something of users or items → `name=value`."""
+"""Columns of users or items → attributes, `name=value`.
+
+A user's files have any columns; what is a number, a list or a text is told by the values
+themselves, since CSV has text only.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ MANY = 1000
 
 @dataclass(frozen=True)
 class ColumnAttributes:
-    """What is known of users or items."""
+    """The attributes of users or items, and counts of the rows they came from."""
 
     frame: DataFrame
     """<id column>, attributes (growing array of `name=value`): one row per id."""
@@ -27,28 +31,29 @@ class ColumnAttributes:
     """n_rows, n_known (distinct ids), n_without_id, n_duplicates, left_out (column → why)."""
 
 
-def describe(given: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> ColumnAttributes:
+def describe(source: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> ColumnAttributes:
     """Returns the attributes of each id, those of repeated ids together.
 
-    Every column but the id and `skip` is an attribute; null and empty values say nothing. A list
-    gives one attribute per entry. Text of more than 1000 distinct values is left out, by name.
+    Every column but the id and `skip` is an attribute; null and empty values are none. Numbers of
+    more than 10 distinct values become quantile buckets; a list gives one attribute per entry. Text
+    of more than 1000 distinct values is left out, by name. One query per column.
     """
-    columns = {column.lower(): column for column in given.columns}
+    columns = {column.lower(): column for column in source.columns}
     others = [c for low, c in columns.items() if low not in {id_column, *skip}]
-    rows = given.withColumn("_id", text_id(given, columns[id_column]))
+    rows = source.withColumn("_id", text_id(source, columns[id_column]))
     kinds = {column: Kind.of(rows, column) for column in others}
     left_out = {c: k.left_out for c, k in kinds.items() if k.left_out}
     named = [k.tokens for k in kinds.values() if not k.left_out]
     nothing = F.array().cast("array<string>")
     tokens = F.array_compact(F.concat(nothing, *named)).alias("tokens")
-    told = rows.where(F.col("_id").isNotNull()).select("_id", tokens).groupBy("_id")
+    by_id = rows.where(F.col("_id").isNotNull()).select("_id", tokens).groupBy("_id")
     joined = F.array_sort(F.array_distinct(F.flatten(F.collect_list("tokens"))))
-    frame = told.agg(joined.alias("attributes")).withColumnRenamed("_id", id_column)
+    frame = by_id.agg(joined.alias("attributes")).withColumnRenamed("_id", id_column)
     return ColumnAttributes(frame, id_counts(rows, left_out))
 
 
 def id_counts(rows: DataFrame, left_out: dict[str, str]) -> dict[str, Any]:
-    """Returns what became of the rows of a frame with `_id`."""
+    """Returns the counts of `ColumnAttributes` of a frame with `_id`."""
     n_rows, n_ids, n_known = rows.agg(
         F.count(F.lit(1)), F.count("_id"), F.count_distinct("_id")
     ).collect()[0]
@@ -72,7 +77,10 @@ class Kind:
 
     @classmethod
     def of(cls, rows: DataFrame, name: str) -> Kind:
-        """Returns what the values themselves tell: numbers in buckets, lists, or text."""
+        """Returns the kind that a column's type and values have: numbers in buckets, lists, text.
+
+        Maps, structs and bytes are left out.
+        """
         column, kind = F.col(f"`{name}`"), rows.schema[name].dataType
         if isinstance(kind, T.ArrayType):
             texts = F.array_compact(F.transform(column.cast("array<string>"), _filled))
@@ -91,10 +99,10 @@ class Kind:
 
 
 def quantile_bucket(rows: DataFrame, number: Column) -> Column:
-    """Returns the bucket, 0 to 9 at most, that a number lies in; null for null."""
+    """Returns the bucket, '0' to '9' at most, that a number lies in; null for null and NaN."""
     shares = [n / BUCKETS for n in range(1, BUCKETS)]
-    found = rows.agg(F.percentile_approx(number, shares, 10_000)).collect()[0][0]
-    edges = sorted({float(edge) for edge in found or ()})
+    quantiles = rows.agg(F.percentile_approx(number, shares, 10_000)).collect()[0][0]
+    edges = sorted({float(edge) for edge in quantiles or ()})
     above = [F.when(number > edge, 1).otherwise(0) for edge in edges]
     bucket = sum(above, F.lit(0)).cast("string")
     return F.when(number.isNotNull() & ~F.isnan(number), bucket)

@@ -26,7 +26,7 @@ ENOUGH = (5, 2)
 
 @dataclass(frozen=True)
 class FoldSet:
-    """The folds, and how they were cut."""
+    """The folds inside a training part, and how they were cut."""
 
     folds: tuple[Fold, ...]
     document: dict[str, Any]
@@ -41,21 +41,22 @@ class FoldSet:
 def make_fold(
     name: str, before: DataFrame, after: DataFrame, as_of: datetime, listed: DataFrame
 ) -> Fold:
-    """Returns the fold that learns from rows `before` and is asked about those `after`.
+    """Returns the fold that learns from rows `before` and is judged by those `after`.
 
-    Right answers are pairs with a rating above 0 that the user does not have before. `listed` has
-    item_id: items that may be recommended though nobody had them.
+    Relevant are pairs with a rating above 0 that the user does not have before. `listed` has
+    item_id: items that may be recommended though nobody had them. Pairs and relevant items are
+    cached until `Fold.release`.
     """
     pairs = pairs_of(before).persist()
     events = as_events(before, listed)
     training = TrainingSet(as_of, events, pairs, events.select(ITEM_ID).distinct())
-    wanted = after.where(F.col(RATING) > 0).select(USER_ID, ITEM_ID).distinct()
-    fresh = wanted.join(pairs, [USER_ID, ITEM_ID], how="left_anti")
+    liked = after.where(F.col(RATING) > 0).select(USER_ID, ITEM_ID).distinct()
+    is_new = liked.join(pairs, [USER_ID, ITEM_ID], how="left_anti")
     known = pairs.select(USER_ID).distinct()
-    answers = fresh.join(known, USER_ID, how="left_semi").persist()
-    cold_users = fresh.join(known, USER_ID, how="left_anti")
-    ratings, cold = latest_ratings(as_events(after)), cold_share(fresh, known)
-    return Fold(name, training, answers, cold_users, ratings, as_of, cold)
+    relevant = is_new.join(known, USER_ID, how="left_semi").persist()
+    cold_relevant = is_new.join(known, USER_ID, how="left_anti")
+    ratings, cold = latest_ratings(as_events(after)), cold_share(is_new, known)
+    return Fold(name, training, relevant, cold_relevant, ratings, as_of, cold)
 
 
 def as_events(rows: DataFrame, listed: DataFrame | None = None) -> DataFrame:
@@ -84,13 +85,14 @@ def cut_training(rows: Rows, listed: DataFrame) -> FoldSet:
         cuts = cut_times(rows.frame, ORIGINS)
         folds = _usable(_rolling(rows, cuts, listed))
         if folds:
-            found = [fold.training.as_of.isoformat() for fold in folds]
-            return FoldSet(folds, {"kind": "rolling origins", "cuts": found})
+            ends = [fold.training.as_of.isoformat() for fold in folds]
+            return FoldSet(folds, {"kind": "rolling origins", "cuts": ends})
     why = "times leave nobody to ask" if rows.is_timed else "no times tell rows apart"
-    for enough in ENOUGH:
-        folds = _usable([_held_out(rows, listed, enough)])
+    for n_pairs in ENOUGH:
+        folds = _usable([_held_out(rows, listed, n_pairs)])
         if folds:
-            return FoldSet(folds, {"kind": "hold-out", "min_pairs": enough, "why": why, "cuts": []})
+            document = {"kind": "hold-out", "min_pairs": n_pairs, "why": why, "cuts": []}
+            return FoldSet(folds, document)
     return FoldSet((), {"kind": "none", "why": why, "cuts": []})
 
 
@@ -105,10 +107,11 @@ def _rolling(rows: Rows, cuts: Sequence[datetime], listed: DataFrame) -> list[Fo
     return folds
 
 
-def _held_out(rows: Rows, listed: DataFrame, enough: int) -> Fold:
+def _held_out(rows: Rows, listed: DataFrame, min_pairs: int) -> Fold:
     """Returns a fold that holds out one in ten pairs of users with enough of them."""
     pairs = pairs_of(rows.frame).where("strength > 0")
-    busy = pairs.groupBy(USER_ID).count().where(F.col("count") >= enough).select(USER_ID)
+    busy = pairs.groupBy(USER_ID).count().where(F.col("count") >= min_pairs).select(USER_ID)
+    # By a hash: the same pairs however the rows are spread.
     is_drawn = F.pmod(F.xxhash64(USER_ID, ITEM_ID), F.lit(HELD)) == 0
     held = pairs.where(is_drawn).join(busy, USER_ID, how="left_semi").select(USER_ID, ITEM_ID)
     before = rows.frame.join(held, [USER_ID, ITEM_ID], how="left_anti")
@@ -117,11 +120,11 @@ def _held_out(rows: Rows, listed: DataFrame, enough: int) -> Fold:
 
 
 def _usable(folds: Sequence[Fold]) -> tuple[Fold, ...]:
-    """Returns the folds with right answers of users with a history; lets go of the others."""
-    kept = []
+    """Returns the folds with relevant items of users with a history; unpersists the others."""
+    usable = []
     for fold in folds:
         if fold.relevant.isEmpty():
             fold.release()
         else:
-            kept.append(fold)
-    return tuple(kept)
+            usable.append(fold)
+    return tuple(usable)

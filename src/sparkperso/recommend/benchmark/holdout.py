@@ -1,4 +1,4 @@
-"""The test: every contender fitted on the whole training part, and its lists judged once."""
+"""The test: every model fitted on the whole training part, and its lists judged once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Keep = Callable[[str, DataFrame], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one contender on the test."""
+    """The figures of one model on the test."""
 
     metrics: dict[str, Any]
     """Means over users with a history; by_history: bucket → nDCG and n, the users judged."""
@@ -47,26 +47,27 @@ class Result:
 
 @dataclass
 class HoldoutTest:
-    """Asks contenders about the test."""
+    """Fits models on the whole training part and judges their lists for the test's users."""
 
     bench: TuningContext
     prepared: PreparedFold
-    asked: DataFrame
-    """Profiles of all users of the test."""
+    profiles: DataFrame
+    """Profiles of all users of the test, those without history too."""
     keep: Keep
     fallback: Fitted
     """Fills lists that come out short, and those of users whom a model cannot serve."""
     _fitted: dict[str, tuple[Fitted, float]] = field(default_factory=dict)
 
-    def enter(self, name: str, params: Any) -> Result:
-        """Returns the result of a contender.
+    def evaluate(self, name: str, params: Any) -> Result:
+        """Returns the result of a model with these settings; its lists are kept under `name`.
 
         Parts of a blend that were fitted before are not fitted again, but their seconds count.
+        Raises JobError when it cannot be fitted.
         """
         with PeakMemory() as memory:
             model, fit_seconds = self._model(params)
             start = perf_counter()
-            lists = list_frame(self.asked, self.lister(model, name))
+            lists = list_frame(self.profiles, self.lister(model, name))
             lists = lists.persist(StorageLevel.MEMORY_AND_DISK)
             lists.count()
             score_seconds = perf_counter() - start
@@ -75,16 +76,16 @@ class HoldoutTest:
         return result
 
     def lister(self, model: Scorer, name: str) -> Lister:
-        """Returns what lists of a model are made with."""
+        """Returns what lists of a model are made with: nothing seen, the fallback for the rest."""
         select = Selection(self.prepared.k, self.prepared.allowed)
         catalogue = self.bench.fitter.catalogue
         return Lister(model, name, catalogue, select, self.fallback, FALLBACK)
 
     def judged(self, name: str, lists: DataFrame) -> dict[str, Any]:
-        """Returns the metrics of lists (columns of scoring.list_frame), and keeps them."""
+        """Returns the metrics of lists (columns of list_frame), which `keep` gets too."""
         prepared = self.prepared
         self.keep(name, in_order(lists))
-        rows = judged_frame(lists, self.asked, prepared).persist()
+        rows = judged_frame(lists, self.profiles, prepared).persist()
         warm = rows.where(F.col("n_history") > 0)
         means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
         buckets = by_bucket(rows, self.bench.metric, prepared.k)
@@ -108,7 +109,7 @@ class HoldoutTest:
 
 
 def in_order(lists: DataFrame) -> DataFrame:
-    """Returns user_id, item_id, rank, score; scores fall with the rank in every list.
+    """Returns user_id, item_id, rank, score, in which scores fall with the rank in every list.
 
     Places that the fallback filled stand on another scale: theirs become the model's smallest
     score of the list (or 0, if that is smaller) less the rank.
@@ -133,7 +134,10 @@ def eval_profiles(prepared: PreparedFold, users: DataFrame, attributes: DataFram
 
 
 def plain_popularity(prepared: PreparedFold, item_index: DataFrame) -> PopularityModel:
-    """Returns popularity by users per item, counted by Spark: item-sized."""
+    """Returns popularity by users per item in training, counted by Spark: item-sized.
+
+    The fallback of a benchmark that tries no popularity.
+    """
     table = prepared.item_users.join(item_index, ITEM_ID).select("item_index", "n_users").toArrow()
     shares = np.zeros((1, len(prepared.allowed)), dtype=np.float32)
     counts = table.column("n_users").to_numpy().astype(np.float64)

@@ -59,8 +59,8 @@ class ImplicitModel:
 
     def scores(self, users: Histories) -> Singles:
         """Returns users × items; -inf at and below 0, and for users without history."""
-        found = np.asarray(self.score(users.strengths), dtype=np.float32)
-        return nothing_where_zero(np.where(users.lengths[:, None] > 0, found, 0))
+        scores = np.asarray(self.score(users.strengths), dtype=np.float32)
+        return nothing_where_zero(np.where(users.lengths[:, None] > 0, scores, 0))
 
 
 def require_implicit() -> None:
@@ -74,7 +74,7 @@ def require_implicit() -> None:
 
 
 def implicit_candidates() -> dict[str, list[ImplicitParams]]:
-    """Returns model → all combinations of its grid."""
+    """Returns model → all combinations of its grid, in the grid's order."""
     return {
         model: [
             ImplicitParams(model, dict(zip(grid, values, strict=True)))
@@ -87,7 +87,10 @@ def implicit_candidates() -> dict[str, list[ImplicitParams]]:
 def tune_implicit(
     prepared_folds: Sequence[PreparedFold], shared: Broadcasts, seed: int
 ) -> dict[str, TrialResult]:
-    """Returns the best candidate of each model by the mean nDCG on the folds."""
+    """Returns the best candidate of each model by the mean nDCG on the folds.
+
+    Each fold is collected to the driver.
+    """
     metric = f"ndcg_at_{shared.k}"
     folds = [in_driver(prepared, shared, number) for number, prepared in enumerate(prepared_folds)]
     return {
@@ -100,7 +103,7 @@ def tune_implicit(
 
 
 def in_driver(prepared: PreparedFold, shared: Broadcasts, number: int) -> FoldInMemory:
-    """Returns a whole fold in this process."""
+    """Returns a whole fold in this process; `number` is its key in `shared.allowed`."""
     return read_fold(prepared.profiles.toArrow(), number, shared)
 
 
@@ -109,16 +112,17 @@ def evaluate_implicit(
 ) -> Result:
     """Returns the result of one of the library's models, fitted on all of training.
 
-    Users without history are served by the contest's fallback.
+    Users without history are served by the test's fallback. Histories and lists of all users of
+    the test are held in this process.
     """
     with PeakMemory() as memory:
         start = perf_counter()
         model = fit_implicit(params, training, seed)
         fitted = perf_counter()
-        asked = read_histories(holdout_test.asked.select(*INPUT).toArrow(), training.n_items)
-        table = make_lists(holdout_test.lister(model, params.model), asked)
+        users = read_histories(holdout_test.profiles.select(*INPUT).toArrow(), training.n_items)
+        table = make_lists(holdout_test.lister(model, params.model), users)
         scored = perf_counter()
-    lists = holdout_test.asked.sparkSession.createDataFrame(table).persist()
+    lists = holdout_test.profiles.sparkSession.createDataFrame(table).persist()
     metrics = holdout_test.judged(params.model, lists)
     lists.unpersist()
     return Result(metrics, fitted - start, scored - fitted, memory.peak_mb)
@@ -138,7 +142,8 @@ def _fit_als(params: ImplicitParams, users: Histories, threads: int, seed: int) 
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(**params.settings, num_threads=threads, random_state=seed)
-    model.fit(_counts(users), show_progress=False)
+    # A copy: what others learn from is not to be changed by another's code.
+    model.fit(users.strengths.copy(), show_progress=False)
     return ImplicitModel(partial(_als_scores, model))
 
 
@@ -155,16 +160,12 @@ def _fit_bm25(params: ImplicitParams, users: Histories, threads: int) -> Implici
     with warnings.catch_warnings():
         # It hands itself a matrix of another form than it asks for.
         warnings.simplefilter("ignore")
-        model.fit(_counts(users), show_progress=False)
+        model.fit(users.strengths.copy(), show_progress=False)
     return ImplicitModel(partial(_neighbour_scores, model.similarity))
 
 
 def _neighbour_scores(similarity: csr_matrix, strengths: csr_matrix) -> Any:
     return (strengths @ similarity).toarray()
-
-
-def _counts(users: Histories) -> csr_matrix:
-    return users.strengths.tocsr().astype(np.float32)
 
 
 def _tried(params: ImplicitParams, fold: FoldInMemory, seed: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The items of a split by position, and what --items says of them."""
+"""The items of a split by position, with the attributes and texts that --items has of them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def number_items(items: DataFrame) -> DataFrame:
     return new_index_rows(nobody, items, ITEM_ID, "item_index").persist()
 
 
-def read_items(given: DataFrame | None, like: DataFrame) -> tuple[DataFrame, dict[str, Any]]:
-    """Returns items as profiles.load_catalogue takes them, and what became of the rows.
+def read_items(source: DataFrame | None, like: DataFrame) -> tuple[DataFrame, dict[str, Any]]:
+    """Returns items as user_histories.load_catalogue takes them, and counts of the rows.
 
-    Every column but title, category, price and tags is an attribute, and a word of the item's
-    text; a long text (more than 1000 distinct ones) is text as it stands. `like` is any frame of
-    the session. Raises JobError without item_id.
+    One row per item. Every column of `source` but title, category, price and tags is an attribute,
+    and a word of the item's text; a long text (more than 1000 distinct ones) is text as it stands.
+    Without a source there are no items; `like` is any frame of the session. Raises JobError
+    without item_id.
     """
-    if given is None:
+    if source is None:
         return like.sparkSession.createDataFrame([], SCHEMA), {}
-    require_columns(given, (ITEM_ID,), "--items")
-    described = describe(given, ITEM_ID, KNOWN)
-    texts = describe_texts(given, list(described.counts["left_out"]))
+    require_columns(source, (ITEM_ID,), "--items")
+    described = describe(source, ITEM_ID, KNOWN)
+    texts = describe_texts(source, list(described.counts["left_out"]))
     both = described.frame.join(texts, ITEM_ID, how="left")
     words = F.transform("attributes", _word)
     tags = F.concat(F.coalesce("tags", F.array().cast("array<string>")), words)
@@ -53,18 +54,18 @@ def read_items(given: DataFrame | None, like: DataFrame) -> tuple[DataFrame, dic
     return rows, {**counts, "as_text": counts.pop("left_out")}
 
 
-def describe_texts(given: DataFrame, longer: list[str]) -> DataFrame:
+def describe_texts(source: DataFrame, longer: list[str]) -> DataFrame:
     """Returns item_id, title (with the `longer` columns), tags, category, price.
 
-    Of repeated items the first in order of their values.
+    One row per item; of repeated ones the first in order of their values.
     """
-    own = {column.lower(): column for column in given.columns}
+    own = {column.lower(): column for column in source.columns}
     titles = [own[name] for name in ("title",) if name in own] + longer
     texts = [F.col(f"`{name}`").cast("string") for name in titles]
-    rows = given.select(
-        text_id(given, own[ITEM_ID]).alias(ITEM_ID),
+    rows = source.select(
+        text_id(source, own[ITEM_ID]).alias(ITEM_ID),
         F.concat_ws(" ", *texts).alias("title"),
-        _tags(given, own).alias("tags"),
+        _tags(source, own).alias("tags"),
         _optional(own, CATEGORY, "string"),
         _optional(own, "price", "double"),
     )
@@ -72,19 +73,19 @@ def describe_texts(given: DataFrame, longer: list[str]) -> DataFrame:
     return rows.groupBy(ITEM_ID).agg(first).select(ITEM_ID, "first.*")
 
 
-def _tags(given: DataFrame, own: dict[str, str]) -> Column:
+def _tags(source: DataFrame, own: dict[str, str]) -> Column:
     nothing = F.array().cast("array<string>")
     if "tags" not in own:
         return nothing
     column = F.col(f"`{own['tags']}`")
-    if isinstance(given.schema[own["tags"]].dataType, T.ArrayType):
+    if isinstance(source.schema[own["tags"]].dataType, T.ArrayType):
         return F.coalesce(column.cast("array<string>"), nothing)
     return F.array_compact(F.array(column.cast("string")))
 
 
 def _optional(own: dict[str, str], name: str, kind: str) -> Column:
-    found = F.col(f"`{own[name]}`").try_cast(kind) if name in own else F.lit(None).cast(kind)
-    return found.alias(name)
+    column = F.col(f"`{own[name]}`").try_cast(kind) if name in own else F.lit(None).cast(kind)
+    return column.alias(name)
 
 
 def _word(token: Column) -> Column:

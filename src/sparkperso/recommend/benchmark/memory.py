@@ -67,16 +67,16 @@ def resident_mb() -> float:
 
 def _parents() -> list[tuple[int, int]]:
     """Returns (process, parent) of all processes."""
-    found = []
+    pairs = []
     for folder in PROC.iterdir():
         if folder.name.isdigit():
             try:
                 # The name, in brackets, may hold blanks.
                 after = (folder / "stat").read_text().rpartition(")")[2].split()
-                found.append((int(folder.name), int(after[1])))
-            except (OSError, IndexError):
+                pairs.append((int(folder.name), int(after[1])))
+            except (OSError, IndexError):  # it has ended meanwhile
                 continue
-    return found
+    return pairs
 
 
 def _pages(pid: int) -> int:

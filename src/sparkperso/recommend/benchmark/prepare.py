@@ -1,4 +1,11 @@
-"""A split made ready: rows checked and counted, items numbered, folds cut."""
+"""A split made ready.
+
+1. Rows of both parts are checked and counted (`read_ratings`); the test may not begin before the
+   training ends.
+2. Users and items get attributes from their columns, items their positions.
+3. The engine is chosen by the number of pairs.
+4. The test is one fold; folds for tuning are cut inside the training part (`folds`).
+"""
 
 from __future__ import annotations
 
@@ -38,17 +45,17 @@ class Frames:
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """A split that models can be asked about."""
+    """A split that models can be tuned and tested on."""
 
     bench: TuningContext
-    given: DataShape
+    shape: DataShape
     prepared_folds: tuple[PreparedFold, ...]
     """The folds inside the training part."""
     test: PreparedFold
     test_users: DataFrame
-    """user_id: all users of the test."""
+    """user_id: all users of the test, one row each."""
     split: dict[str, Any]
-    """What the document says of the split."""
+    """The document's part about the split."""
 
     def release(self) -> None:
         """Unpersists the cached frames."""
@@ -59,10 +66,10 @@ class PreparedSplit:
 def prepare_split(
     frames: Frames, config: RecommendConfig, k: int, allow_overlap: bool, say: Say
 ) -> PreparedSplit:
-    """Returns the split made ready.
+    """Returns the split made ready; `k` is the length of the lists to judge.
 
-    Raises JobError for rows that cannot be used, UsageError for a test that begins before the
-    training ends.
+    Raises JobError for rows that cannot be used, and where items exceed
+    `config.max_driver_items`; UsageError for a test that begins before the training ends.
     """
     train, test = read_rows(frames.train, "--train"), read_rows(frames.test, "--test")
     require_order(train, test, allow_overlap)
@@ -89,12 +96,19 @@ def prepare_split(
         **test_counts(train, test, prepared, listed),
         "validation": {**cuts.document, "n_judged_users": judged},
     }
-    carried = given(bench, train, cuts.is_rolling, frames.items is not None)
-    return PreparedSplit(bench, carried, prepared_folds, prepared, users_of(test), split)
+    shape = DataShape(
+        frames.items is not None,
+        cuts.is_rolling,
+        looks_explicit(train.rating_kinds, *train.rating_range),
+        len(bench.fitter.catalogue),
+        config.max_item_pairs,
+        bench.fitter.engine,
+    )
+    return PreparedSplit(bench, shape, prepared_folds, prepared, users_of(test), split)
 
 
 def warning(train: Rows) -> str:
-    """Returns what to know about training rows in which no pair repeats."""
+    """Returns the warning about training rows in which no pair repeats (`Rows.is_once`)."""
     return (
         f"No pair of user and item repeats in the {train.counts['n_rows']:,} rows of --train. If a "
         "row is a pair at the time of its last event, what was there before a cut and again after "
@@ -104,7 +118,7 @@ def warning(train: Rows) -> str:
 
 
 def begun_later(test: Rows, when: datetime) -> DataFrame:
-    """Returns the rows of the test without pairs that began by `when`: they are not new.
+    """Returns the rows of the test without pairs that began by `when` (naive UTC), hence not new.
 
     Only a first_timestamp tells: without one, all rows.
     """
@@ -117,7 +131,10 @@ def begun_later(test: Rows, when: datetime) -> DataFrame:
 def make_context(
     train: Rows, items: DataFrame, attributes: DataFrame, rest: tuple[RecommendConfig, int, Say]
 ) -> TuningContext:
-    """Returns what all models share: the items of training and of --items, numbered."""
+    """Returns what all models share: the items of training and of --items, numbered.
+
+    Raises JobError when there are more than `config.max_driver_items`.
+    """
     config, k, say = rest
     index = number_items(train.frame.select(ITEM_ID).union(items.select(ITEM_ID)))
     catalogue = load_catalogue(index, items, config.max_driver_items)
@@ -127,20 +144,11 @@ def make_context(
     return TuningContext(config, k, fitter, index, attributes, slots, say)
 
 
-def given(bench: TuningContext, train: Rows, is_timed: bool, has_items: bool) -> DataShape:
-    """Returns what the data and the machine carry."""
-    return DataShape(
-        has_items,
-        is_timed,
-        looks_explicit(train.rating_kinds, *train.rating_range),
-        len(bench.fitter.catalogue),
-        bench.config.max_item_pairs,
-        bench.fitter.engine,
-    )
-
-
 def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:
-    """Returns user_id, attributes of --users, and what became of its rows."""
+    """Returns user_id, attributes of --users (one row per user), and counts of its rows.
+
+    Raises JobError without a column user_id.
+    """
     if frames.users is None:
         spark = frames.train.sparkSession
         nobody = spark.createDataFrame([], f"{USER_ID} string, attributes array<string>")
@@ -161,7 +169,7 @@ def require_order(train: Rows, test: Rows, allow_overlap: bool) -> None:
 
 
 def is_overlapping(train: Rows, test: Rows) -> bool:
-    """Says whether the test begins before the training ends; not without times."""
+    """Returns whether the test begins before the training ends; False without times."""
     return train.has_times and test.has_times and test.first_at < train.last_at
 
 
@@ -184,14 +192,14 @@ def test_counts(
     known_items = train.frame.select(ITEM_ID).union(listed).distinct()
     pairs = test.frame.select(USER_ID, ITEM_ID).distinct()
     seen = pairs.join(train.frame, [USER_ID, ITEM_ID], how="left_semi").count()
-    answers = prepared.profiles.agg(F.coalesce(F.sum("n_relevant"), F.lit(0))).collect()[0][0]
+    n_relevant = prepared.profiles.agg(F.coalesce(F.sum("n_relevant"), F.lit(0))).collect()[0][0]
     return {
         "n_catalogue": len(prepared.allowed),
         "n_test_users": users.count(),
         "n_judged_users": prepared.judged_users.where("n_history > 0").count(),
         "n_cold_users": users.join(known, USER_ID, how="left_anti").count(),
         "n_cold_items": items.join(known_items, ITEM_ID, how="left_anti").count(),
-        "n_right_answers": int(answers),
+        "n_right_answers": int(n_relevant),
         "n_seen_pairs": seen,
         "has_time_check": train.has_times and test.has_times,
         "has_time_overlap": is_overlapping(train, test),
@@ -199,5 +207,5 @@ def test_counts(
 
 
 def users_of(rows: Rows) -> DataFrame:
-    """Returns user_id, each once."""
+    """Returns user_id: one row per user of the rows."""
     return rows.frame.select(USER_ID).distinct()

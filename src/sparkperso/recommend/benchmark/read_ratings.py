@@ -1,4 +1,9 @@
-"""The rows of a split as they were given → rows that count, and what became of the others."""
+"""The rows of a split as files have them → rows that count, and counts of the others.
+
+1. Ids become text, ratings numbers, times timestamps, whatever type a file has them in.
+2. A row that lacks one of them is dropped and counted by its reason.
+3. A row with an earlier first_timestamp stands there twice, at both times.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ BAD_FIRST = "first_timestamp cannot be read, or is after timestamp"
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one part that count."""
+    """The rows of one part that count, one per row of the file, and what they are like."""
 
     frame: DataFrame
     """user_id, item_id (text), rating (double), timestamp (1970 where there is none), began; kept
@@ -39,7 +44,7 @@ class Rows:
     """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
     n_without_preference (pairs), first_at and last_at (ISO text, None without times)."""
     has_times: bool
-    """Whether rows say when."""
+    """Whether rows have a timestamp."""
     has_firsts: bool
     """Whether there is a first_timestamp beside it."""
     began_at: datetime
@@ -71,25 +76,25 @@ class Rows:
         self.frame.unpersist()
 
 
-def read_rows(given: DataFrame, name: str) -> Rows:
-    """Returns the rows of `given` that count; `name` is how messages call it (`--train`).
+def read_rows(source: DataFrame, name: str) -> Rows:
+    """Returns the rows of `source` that count; `name` is how messages call it (`--train`).
 
     Needs user_id and item_id, in any case and of any type; rating is 1 when there is no such
     column. A first_timestamp says when a row's pair began, a null one that nothing is known of it.
     Raises JobError when a column is missing, or when no row counts.
     """
-    require_columns(given, (USER_ID, ITEM_ID), name)
-    columns = {column.lower(): column for column in given.columns}
+    require_columns(source, (USER_ID, ITEM_ID), name)
+    columns = {column.lower(): column for column in source.columns}
     timed = (
-        TIMESTAMP in columns and not given.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
+        TIMESTAMP in columns and not source.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
     )
     has_firsts = timed and FIRST in columns
-    marked = given.select(
-        text_id(given, columns[USER_ID]).alias(USER_ID),
-        text_id(given, columns[ITEM_ID]).alias(ITEM_ID),
+    marked = source.select(
+        text_id(source, columns[USER_ID]).alias(USER_ID),
+        text_id(source, columns[ITEM_ID]).alias(ITEM_ID),
         _rating(columns).alias(RATING),
-        (moment(given, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
-        *(_firsts(given, columns[FIRST]) if has_firsts else _no_firsts()),
+        (moment(source, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
+        *(_firsts(source, columns[FIRST]) if has_firsts else _no_firsts()),
     )
     missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
     reason = F.coalesce(*missing, F.when(_is_bad_first(), F.lit(BAD_FIRST)))
@@ -117,11 +122,11 @@ def _with_beginnings(good: DataFrame) -> DataFrame:
     )
 
 
-def _firsts(given: DataFrame, name: str) -> tuple[Column, Column]:
+def _firsts(source: DataFrame, name: str) -> tuple[Column, Column]:
     """Returns first_timestamp, and whether the row gives one."""
     text = F.trim(F.col(f"`{name}`").cast("string"))
     is_given = F.coalesce(text != "", F.lit(False))
-    return moment(given, name).alias(FIRST), is_given.alias("gives_first")
+    return moment(source, name).alias(FIRST), is_given.alias("gives_first")
 
 
 def _no_firsts() -> tuple[Column, Column]:
@@ -134,20 +139,20 @@ def _is_bad_first() -> Column:
     return F.col("gives_first") & is_later
 
 
-def require_columns(given: DataFrame, names: tuple[str, ...], name: str) -> None:
-    """Raises JobError when a column is missing, whatever its case."""
-    found = {column.lower() for column in given.columns}
-    missing = [column for column in names if column not in found]
+def require_columns(source: DataFrame, names: tuple[str, ...], name: str) -> None:
+    """Raises JobError when a column is missing, whatever its case; `name` is the source's."""
+    present = {column.lower() for column in source.columns}
+    missing = [column for column in names if column not in present]
     if missing:
         raise JobError(
             f"{name} needs the columns {' and '.join(names)}",
-            f"It has no {' and no '.join(missing)}; its columns are {', '.join(given.columns)}",
+            f"It has no {' and no '.join(missing)}; its columns are {', '.join(source.columns)}",
             "Rename the columns in the file",
         )
 
 
 def require_some(n_valid: int, invalid: dict[str, int], name: str) -> None:
-    """Raises JobError when no row counts."""
+    """Raises JobError when no row counts, with the reasons that rows were dropped for."""
     if n_valid:
         return
     dropped = "; ".join(f"{why} in {n:,} rows" for why, n in sorted(invalid.items()))
@@ -200,7 +205,7 @@ def _described(
     pairs = pairs_of(good).agg(
         F.count(F.lit(1)).alias("n"), F.count_if(F.col("strength") <= 0).alias("unloved")
     )
-    found = good.agg(
+    figures = good.agg(
         F.count_distinct(USER_ID).alias("n_users"),
         F.count_distinct(ITEM_ID).alias("n_items"),
         F.unix_micros(F.min(F.when(~F.col(BEGAN), F.col(TIMESTAMP)))).alias("first"),
@@ -210,7 +215,7 @@ def _described(
         F.min(RATING).alias("low"),
         F.max(RATING).alias("high"),
     )
-    row = found.crossJoin(pairs).collect()[0]
+    row = figures.crossJoin(pairs).collect()[0]
     began, first, last = (
         EPOCH + timedelta(microseconds=row[name]) for name in ("began", "first", "last")
     )

@@ -1,4 +1,4 @@
-"""What a benchmark says: the document, and a table to print."""
+"""What a benchmark reports: the document, and a table to print."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ SHOWN = ("ndcg", "map", "recall", "hit_rate", "coverage", "novelty")
 DECIMALS = 6
 
 
-def entry(tried: TrialResult, result: Result) -> dict[str, Any]:
-    """Returns what the document says of one model; figures that are not finite are None."""
+def entry(trial: TrialResult, result: Result) -> dict[str, Any]:
+    """Returns the document's part about one model; figures that are not finite are None.
+
+    `validation` are means over the folds, `metrics` those of the test; seconds and MiB.
+    """
     return {
-        "model": tried.params.model,
-        "params": tried.params.model_dump(mode="json"),
-        "validation": plain(tried.mean),
+        "model": trial.params.model,
+        "params": trial.params.model_dump(mode="json"),
+        "validation": plain(trial.mean),
         "metrics": plain(result.metrics),
         "fit_seconds": round(result.fit_seconds, 3),
         "score_seconds": round(result.score_seconds, 3),
@@ -31,14 +34,18 @@ def entry(tried: TrialResult, result: Result) -> dict[str, Any]:
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns figures as JSON takes them, rounded to 6 decimals."""
-    found: dict[str, Any] = {}
+    """Returns figures as JSON takes them, rounded to 6 decimals; None for what is not finite.
+
+    >>> plain({"rmse": float("nan"), "by_history": {"0": 1 / 3}})
+    {'rmse': None, 'by_history': {'0': 0.333333}}
+    """
+    figures: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found[name] = plain(value)
+            figures[name] = plain(value)
         else:
-            found[name] = round(value, DECIMALS) if isfinite(value) else None
-    return found
+            figures[name] = round(value, DECIMALS) if isfinite(value) else None
+    return figures
 
 
 def ordered(entries: Sequence[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
@@ -71,7 +78,7 @@ def table(document: Mapping[str, Any], k: int) -> Table:
 
 
 def title(split: Mapping[str, Any], k: int) -> str:
-    """Returns what the table says above itself."""
+    """Returns the table's title."""
     return (
         f"{split['n_judged_users']:,} users with a history and a relevant item, lists of {k} "
         f"(* chosen on validation)"
@@ -79,7 +86,7 @@ def title(split: Mapping[str, Any], k: int) -> str:
 
 
 def notes(document: Mapping[str, Any]) -> list[str]:
-    """Returns what the reader should know beside the table, one line each."""
+    """Returns what the reader should know beside the table, one line each: counts and warnings."""
     split = document["split"]
     lines = list(split["warnings"])
     lines += [dropped(f"--{part}", split[part]) for part in ("train", "test")]
@@ -100,7 +107,7 @@ def notes(document: Mapping[str, Any]) -> list[str]:
 
 
 def dropped(name: str, counts: Mapping[str, Any]) -> str:
-    """Returns one part's rows and what became of them."""
+    """Returns a line about one part's rows: how many, and how many were dropped for what."""
     line = f"{name}: {counts['n_rows']:,} rows, {counts['n_pairs']:,} pairs"
     line += f", {counts['n_duplicates']:,} repeated (the latest counts)"
     bad = [f"{why} ({n:,})" for why, n in counts["invalid"].items()]

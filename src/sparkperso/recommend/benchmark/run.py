@@ -1,4 +1,11 @@
-"""A benchmark from frames to its document."""
+"""A benchmark from frames to its document.
+
+1. The split is made ready (`prepare.prepare_split`).
+2. Every model's settings are tuned on folds inside the training part (`tune_models`).
+3. The best of each is fitted on the whole training part and judged once by the test
+   (`evaluate_models`).
+4. The document names the model that did best in tuning: the test chooses nothing.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +47,7 @@ from sparkperso.recommend.tune.tuning import TuningResult, evaluate_ratings, tun
 
 @dataclass(frozen=True)
 class BenchmarkRequest:
-    """What a benchmark is asked for."""
+    """What a benchmark is to report."""
 
     k: int
     """Length of the lists."""
@@ -52,14 +59,14 @@ class BenchmarkRequest:
     """Whether the test may begin before the training ends."""
 
     def wants(self, model: str) -> bool:
-        """Says whether a model is to be reported."""
+        """Returns whether a model is to be reported."""
         return self.models is None or model in self.models
 
 
 def run_benchmark(
     frames: Frames,
     config: RecommendConfig,
-    asked: BenchmarkRequest,
+    request: BenchmarkRequest,
     keep: Keep,
     say: Say,
     *,
@@ -70,15 +77,15 @@ def run_benchmark(
     `keep` is given every model's lists. Raises JobError for data that cannot be used, UsageError
     for a test that begins before the training ends and when no model is left.
     """
-    prepared_split = prepare_split(frames, config, asked.k, asked.allow_overlap, say)
+    prepared_split = prepare_split(frames, config, request.k, request.allow_overlap, say)
     prepared_split = replace(prepared_split, bench=replace(prepared_split.bench, count=count))
     require_folds(prepared_split.prepared_folds)
-    tried = tuned(prepared_split, asked)
-    say("asking every model about the test")
+    best = tune_models(prepared_split, request)
+    say("judging every model by the test")
     metric = prepared_split.bench.metric
-    found = dict(contested(prepared_split, tried, asked, keep))
-    entries = [report.entry(one, found[name]) for name, one in tried.items() if name in found]
-    ours = [name for name in found if name not in implicit_baseline.GRIDS]
+    results = evaluate_models(prepared_split, best, request, keep)
+    entries = [report.entry(one, results[name]) for name, one in best.items() if name in results]
+    ours = [name for name in results if name not in implicit_baseline.GRIDS]
     prepared_split.release()
     return {
         "split": prepared_split.split,
@@ -87,26 +94,27 @@ def run_benchmark(
     }
 
 
-def tuned(prepared_split: PreparedSplit, asked: BenchmarkRequest) -> dict[str, TrialResult]:
+def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dict[str, TrialResult]:
     """Returns the best candidate of each model, also of those that only the hybrid needs.
 
     Notes in the split what was left out, and says it before any work where it is known then. Raises
     UsageError when nothing is left, JobError when nothing can be fitted.
     """
     bench, config = prepared_split.bench, prepared_split.bench.config
-    found, left_out = candidates(config.search, config.seed, asked.models, prepared_split.given)
+    shape = prepared_split.shape
+    space, left_out = candidates(config.search, config.seed, request.models, shape)
     prepared_split.split["left_out"] = left_out
-    with_ratings = asked.wants(EXPLICIT) and prepared_split.given.is_explicit
-    if asked.models and EXPLICIT in asked.models and not with_ratings:
+    with_ratings = request.wants(EXPLICIT) and shape.is_explicit
+    if request.models and EXPLICIT in request.models and not with_ratings:
         left_out[EXPLICIT] = "the ratings are no opinions (3 to 20 values within 0.5 to 10)"
-    if not found and not with_ratings:
+    if not space and not with_ratings:
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError("At least one model should be left to try", why, "Fix --models")
     for name, why in left_out.items():
         bench.say(f"{name} is left out: {why}")
     best: dict[str, TrialResult] = {}
-    if found:
-        searched = tune(bench, prepared_split.prepared_folds, found, blend=asked.wants(HYBRID))
+    if space:
+        searched = tune(bench, prepared_split.prepared_folds, space, blend=request.wants(HYBRID))
         best = dict(searched.best)
         left_out |= failures_of(searched)
     if with_ratings:
@@ -117,10 +125,10 @@ def tuned(prepared_split: PreparedSplit, asked: BenchmarkRequest) -> dict[str, T
             best[EXPLICIT] = rating
         else:
             left_out[EXPLICIT] = rating.failure
-    if asked.with_implicit:
+    if request.with_implicit:
         bench.say("tuning the library implicit")
         best |= implicit_baseline.tune_implicit(
-            prepared_split.prepared_folds, shared(prepared_split), config.seed
+            prepared_split.prepared_folds, fold_data(prepared_split), config.seed
         )
     return best
 
@@ -131,17 +139,18 @@ def failures_of(searched: TuningResult) -> dict[str, str]:
     return {model: why for model, why in models.items() if model not in searched.best}
 
 
-def contested(
+def evaluate_models(
     prepared_split: PreparedSplit,
-    tried: Mapping[str, TrialResult],
-    asked: BenchmarkRequest,
+    best: Mapping[str, TrialResult],
+    request: BenchmarkRequest,
     keep: Keep,
-) -> list[tuple[str, Result]]:
-    """Returns what came of each contender on the test.
+) -> dict[str, Result]:
+    """Returns the result of each model on the test, in the order of `best`.
 
-    One that cannot be fitted on the whole training part is left out, and noted in the split.
+    One that cannot be fitted on the whole training part is left out, and noted in the split. Tuned
+    popularity fills lists that come out short; the plain one where none was tried.
     """
-    popular = tried.get("popularity")
+    popular = best.get("popularity")
     known = attributes_at(prepared_split.bench.attributes, prepared_split.test.fold.training.as_of)
     profiles = eval_profiles(prepared_split.test, prepared_split.test_users, known).persist()
     fallback = (
@@ -150,43 +159,42 @@ def contested(
         else plain_popularity(prepared_split.test, prepared_split.bench.item_index)
     )
     holdout_test = HoldoutTest(prepared_split.bench, prepared_split.test, profiles, keep, fallback)
-    found = []
-    for name, one in tried.items():
-        if name in (EXPLICIT, *implicit_baseline.GRIDS) or asked.wants(name):
+    results = {}
+    for name, one in best.items():
+        if name in (EXPLICIT, *implicit_baseline.GRIDS) or request.wants(name):
             try:
-                found.append((name, entered(holdout_test, prepared_split, one)))
+                results[name] = evaluate_one(holdout_test, prepared_split, one)
             except FAILURES as error:
                 prepared_split.split["left_out"][name] = reason_of(error)
     profiles.unpersist()
-    return found
+    return results
 
 
-def entered(holdout_test: HoldoutTest, prepared_split: PreparedSplit, one: TrialResult) -> Result:
-    """Returns what came of one contender; raises one of FAILURES when it cannot be fitted."""
-    name = one.params.model
+def evaluate_one(
+    holdout_test: HoldoutTest, prepared_split: PreparedSplit, one: TrialResult
+) -> Result:
+    """Returns the result of one model; raises one of FAILURES when it cannot be fitted."""
+    name, test = one.params.model, prepared_split.test
     if name == EXPLICIT:
-        return rated(prepared_split, one)
+        return evaluate_explicit(prepared_split, one)
     if name in implicit_baseline.GRIDS:
-        training = implicit_baseline.in_driver(
-            prepared_split.test, shared(prepared_split), -1
-        ).training
-        return implicit_baseline.evaluate_implicit(
-            holdout_test, one.params, training, seed(prepared_split)
-        )
-    return holdout_test.enter(name, one.params)
+        fold = implicit_baseline.in_driver(test, fold_data(prepared_split), -1)
+        seed = prepared_split.bench.config.seed
+        return implicit_baseline.evaluate_implicit(holdout_test, one.params, fold.training, seed)
+    return holdout_test.evaluate(name, one.params)
 
 
-def rated(prepared_split: PreparedSplit, tried: TrialResult) -> Result:
+def evaluate_explicit(prepared_split: PreparedSplit, best: TrialResult) -> Result:
     """Returns the errors of explicit ALS on the test's ratings; raises JobError without a fit."""
-    figures = evaluate_ratings(prepared_split.bench, [prepared_split.test.fold], [tried.params])[0]
+    figures = evaluate_ratings(prepared_split.bench, [prepared_split.test.fold], [best.params])[0]
     if "failure" in figures:
         raise JobError("als_explicit should be fitted", figures["failure"])
     metrics = {name: figures[name] for name in ("rmse", "mae", "dropped_share")}
     return Result(metrics, figures["fit_seconds"], figures["score_seconds"], figures["peak_rss_mb"])
 
 
-def shared(prepared_split: PreparedSplit) -> Broadcasts:
-    """Returns what reading folds in this process takes; -1 is the test."""
+def fold_data(prepared_split: PreparedSplit) -> Broadcasts:
+    """Returns what reading folds in this process takes; fold -1 is the test."""
     allowed: dict[int, np.ndarray[Any, Any]] = {
         n: e.allowed for n, e in enumerate(prepared_split.prepared_folds)
     }
@@ -197,8 +205,3 @@ def shared(prepared_split: PreparedSplit) -> Broadcasts:
         prepared_split.bench.k,
         fitter.setting,
     )
-
-
-def seed(prepared_split: PreparedSplit) -> int:
-    """Returns the seed of all that is random."""
-    return prepared_split.bench.config.seed
