@@ -72,7 +72,7 @@ class TrainingResult:
     users: Histories | None
     """All users with interactions, where they are in memory."""
     winner: TrialResult
-    found: SearchOutcome
+    search: SearchOutcome
     test: Comparison
     champion_version: str | None
     not_tested: Mapping[str, str]
@@ -83,7 +83,7 @@ class TrainingResult:
 
         `promote.checks` read it later: a key that they need is never renamed.
         """
-        best, explicit = self.found.tuned.best, self.found.explicit
+        best, explicit = self.search.tuned.best, self.search.explicit
         return {
             "strategy": self.winner.params.model,
             "params": self.winner.params.model_dump(mode="json"),
@@ -92,7 +92,7 @@ class TrainingResult:
             "popularity": best["popularity"].params.model_dump(mode="json"),
             "explicit": explicit
             and {"params": explicit.params.model_dump(), "mean": explicit.mean},
-            "left_out": self.found.tuned.left_out,
+            "left_out": self.search.tuned.left_out,
             "test": {
                 **self.test.as_dict(),
                 "champion_version": self.champion_version,
@@ -150,18 +150,18 @@ class Trainer:
             return self._train(prepared_split, inputs)
 
     def _train(self, prepared_split: PreparedSplit, inputs: Inputs) -> TrainingResult:
-        bench, test = self._bench(inputs), prepared_split.test
+        context, test = self._context(inputs), prepared_split.test
         require_test_users(test, self.config.minimum)
-        found = self._search(bench, prepared_split)
+        search = self._search(context, prepared_split)
         for prepared in prepared_split.folds:
             prepared.release()
         self.say("testing the best of each model on the held-out part")
-        contenders = self._contenders(found.tuned, inputs.champion)
+        contenders = self._contenders(search.tuned, inputs.champion)
         users = test.in_memory.users if isinstance(test, DriverFold) else test.profiles
         models, not_tested = self.fitter.try_fit(users, contenders)
         self._say_left_out(not_tested, "the test")
-        ranked = [one for one in found.tuned.ranked(bench.metric) if self._name(one) in models]
-        winner, refitted = self._refit(ranked, found.tuned, prepared_split.everybody)
+        ranked = [one for one in search.tuned.ranked(context.metric) if self._name(one) in models]
+        winner, refitted = self._refit(ranked, search.tuned, prepared_split.everybody)
         comparison = self._compare(models, winner, test)
         version = inputs.champion[0] if inputs.champion else None
         return TrainingResult(
@@ -169,7 +169,7 @@ class Trainer:
             refitted.get("als"),
             prepared_split.everybody if isinstance(prepared_split.everybody, Histories) else None,
             winner,
-            found,
+            search,
             comparison,
             version,
             not_tested,
@@ -214,7 +214,7 @@ class Trainer:
             known.unpersist()
             cuts.release()
 
-    def _bench(self, inputs: Inputs) -> TuningContext:
+    def _context(self, inputs: Inputs) -> TuningContext:
         return TuningContext(
             self.config,
             self.config.search.k,
@@ -227,15 +227,15 @@ class Trainer:
             self.count,
         )
 
-    def _search(self, bench: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:
-        tuned = tune(bench, prepared_split.folds, candidates(self.config), blend=True)
+    def _search(self, context: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:
+        tuned = tune(context, prepared_split.folds, candidates(self.config), blend=True)
         if "popularity" not in tuned.best:
             why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
             raise JobError("Popularity, the baseline, should be fitted", why, SPACE)
         ratings = self.config.search.explicit
         if not ratings or not prepared_split.is_rated:
             return SearchOutcome(tuned, None)
-        explicit = tune_ratings(bench, prepared_split.folds, ratings)
+        explicit = tune_ratings(context, prepared_split.folds, ratings)
         return SearchOutcome(tuned, explicit if explicit.failure is None else None)
 
     def _contenders(self, tuned: TuningResult, champion: tuple[str, Any] | None) -> dict[str, Any]:

@@ -257,9 +257,9 @@ def summarise(trained: TrainingResult, version: str) -> Summary:
     """Returns the figures to print."""
     test = trained.test
     metric = test.metric.replace("ndcg_at_", "nDCG@")
-    left_out = {**trained.found.tuned.left_out, **trained.not_tested}
+    left_out = {**trained.search.tuned.left_out, **trained.not_tested}
     return {
-        "candidates": len(trained.found.tuned.tried),
+        "candidates": len(trained.search.tuned.trials),
         "winner": trained.winner.name,
         **({"left out": ", ".join(left_out)} if left_out else {}),
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},

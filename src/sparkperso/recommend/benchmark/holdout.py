@@ -49,7 +49,7 @@ class Result:
 class HoldoutTest:
     """Fits models on the whole training part and judges their lists for the test's users."""
 
-    bench: TuningContext
+    context: TuningContext
     prepared: PreparedFold
     profiles: DataFrame
     """Profiles of all users of the test, those without history too."""
@@ -78,7 +78,7 @@ class HoldoutTest:
     def lister(self, model: Scorer, name: str) -> Lister:
         """Returns what lists of a model are made with: nothing seen, the fallback for the rest."""
         select = Selection(self.prepared.k, self.prepared.allowed)
-        catalogue = self.bench.fitter.catalogue
+        catalogue = self.context.fitter.catalogue
         return Lister(model, name, catalogue, select, self.fallback, FALLBACK)
 
     def judged(self, name: str, lists: DataFrame) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class HoldoutTest:
         rows = judged_frame(lists, self.profiles, prepared).persist()
         warm = rows.where(F.col("n_history") > 0)
         means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
-        buckets = by_bucket(rows, self.bench.metric, prepared.k)
+        buckets = by_bucket(rows, self.context.metric, prepared.k)
         rows.unpersist()
         return {**means, "by_history": buckets}
 
@@ -103,7 +103,7 @@ class HoldoutTest:
         key = str(params)
         if key not in self._fitted:
             start = perf_counter()
-            model = self.bench.fitter.fit(self.prepared.profiles, {"model": params})["model"]
+            model = self.context.fitter.fit(self.prepared.profiles, {"model": params})["model"]
             self._fitted[key] = model, perf_counter() - start
         return self._fitted[key]
 

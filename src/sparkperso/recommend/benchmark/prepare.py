@@ -47,7 +47,7 @@ class Frames:
 class PreparedSplit:
     """A split that models can be tuned and tested on."""
 
-    bench: TuningContext
+    context: TuningContext
     shape: DataShape
     prepared_folds: tuple[PreparedFold, ...]
     """The folds inside the training part."""
@@ -76,15 +76,15 @@ def prepare_split(
     attributes, users = read_users(frames)
     items, item_counts = read_items(frames.items, frames.train)
     listed = items.select(ITEM_ID)
-    bench = make_context(train, items, attributes, (config, k, say))
-    say(f"engine {bench.fitter.engine.name}: {bench.fitter.engine.reason}")
+    context = make_context(train, items, attributes, (config, k, say))
+    say(f"engine {context.fitter.engine.name}: {context.fitter.engine.reason}")
     warnings = [warning(train)] if train.is_once else []
     for line in warnings:
         say(line)
     later = begun_later(test, train.last_at)
-    prepared = bench.prepared(make_fold("test", train.frame, later, train.last_at, listed))
+    prepared = context.prepared(make_fold("test", train.frame, later, train.last_at, listed))
     cuts = cut_training(train, listed)
-    prepared_folds = tuple(bench.prepared(fold) for fold in cuts.folds)
+    prepared_folds = tuple(context.prepared(fold) for fold in cuts.folds)
     judged = [one.judged_users.count() for one in prepared_folds]
     split = {
         "k": k,
@@ -100,11 +100,11 @@ def prepare_split(
         frames.items is not None,
         cuts.is_rolling,
         looks_explicit(train.rating_kinds, *train.rating_range),
-        len(bench.fitter.catalogue),
+        len(context.fitter.catalogue),
         config.max_item_pairs,
-        bench.fitter.engine,
+        context.fitter.engine,
     )
-    return PreparedSplit(bench, shape, prepared_folds, prepared, users_of(test), split)
+    return PreparedSplit(context, shape, prepared_folds, prepared, users_of(test), split)
 
 
 def warning(train: Rows) -> str:

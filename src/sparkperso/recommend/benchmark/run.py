@@ -78,11 +78,11 @@ def run_benchmark(
     for a test that begins before the training ends and when no model is left.
     """
     prepared_split = prepare_split(frames, config, request.k, request.allow_overlap, say)
-    prepared_split = replace(prepared_split, bench=replace(prepared_split.bench, count=count))
+    prepared_split = replace(prepared_split, context=replace(prepared_split.context, count=count))
     require_folds(prepared_split.prepared_folds)
     best = tune_models(prepared_split, request)
     say("judging every model by the test")
-    metric = prepared_split.bench.metric
+    metric = prepared_split.context.metric
     results = evaluate_models(prepared_split, best, request, keep)
     entries = [report.entry(one, results[name]) for name, one in best.items() if name in results]
     ours = [name for name in results if name not in implicit_baseline.GRIDS]
@@ -100,7 +100,7 @@ def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dic
     Notes in the split what was left out, and says it before any work where it is known then. Raises
     UsageError when nothing is left, JobError when nothing can be fitted.
     """
-    bench, config = prepared_split.bench, prepared_split.bench.config
+    context, config = prepared_split.context, prepared_split.context.config
     shape = prepared_split.shape
     space, left_out = candidates(config.search, config.seed, request.models, shape)
     prepared_split.split["left_out"] = left_out
@@ -111,22 +111,22 @@ def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dic
         why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UsageError("At least one model should be left to try", why, "Fix --models")
     for name, why in left_out.items():
-        bench.say(f"{name} is left out: {why}")
+        context.say(f"{name} is left out: {why}")
     best: dict[str, TrialResult] = {}
     if space:
-        searched = tune(bench, prepared_split.prepared_folds, space, blend=request.wants(HYBRID))
+        searched = tune(context, prepared_split.prepared_folds, space, blend=request.wants(HYBRID))
         best = dict(searched.best)
         left_out |= failures_of(searched)
     if with_ratings:
         rating = tune_ratings(
-            bench, prepared_split.prepared_folds, config.search.explicit or RATINGS
+            context, prepared_split.prepared_folds, config.search.explicit or RATINGS
         )
         if rating.failure is None:
             best[EXPLICIT] = rating
         else:
             left_out[EXPLICIT] = rating.failure
     if request.with_implicit:
-        bench.say("tuning the library implicit")
+        context.say("tuning the library implicit")
         best |= implicit_baseline.tune_implicit(
             prepared_split.prepared_folds, fold_data(prepared_split), config.seed
         )
@@ -135,7 +135,7 @@ def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dic
 
 def failures_of(searched: TuningResult) -> dict[str, str]:
     """Returns model → why no candidate of it could be fitted."""
-    models = {one.params.model: one.failure for one in searched.tried if one.failure is not None}
+    models = {one.params.model: one.failure for one in searched.trials if one.failure is not None}
     return {model: why for model, why in models.items() if model not in searched.best}
 
 
@@ -151,14 +151,18 @@ def evaluate_models(
     popularity fills lists that come out short; the plain one where none was tried.
     """
     popular = best.get("popularity")
-    known = attributes_at(prepared_split.bench.attributes, prepared_split.test.fold.training.as_of)
+    known = attributes_at(
+        prepared_split.context.attributes, prepared_split.test.fold.training.as_of
+    )
     profiles = eval_profiles(prepared_split.test, prepared_split.test_users, known).persist()
     fallback = (
-        prepared_split.bench.fitter.fit(prepared_split.test.profiles, {"": popular.params})[""]
+        prepared_split.context.fitter.fit(prepared_split.test.profiles, {"": popular.params})[""]
         if popular
-        else plain_popularity(prepared_split.test, prepared_split.bench.item_index)
+        else plain_popularity(prepared_split.test, prepared_split.context.item_index)
     )
-    holdout_test = HoldoutTest(prepared_split.bench, prepared_split.test, profiles, keep, fallback)
+    holdout_test = HoldoutTest(
+        prepared_split.context, prepared_split.test, profiles, keep, fallback
+    )
     results = {}
     for name, one in best.items():
         if name in (EXPLICIT, *implicit_baseline.GRIDS) or request.wants(name):
@@ -179,14 +183,14 @@ def evaluate_one(
         return evaluate_explicit(prepared_split, one)
     if name in implicit_baseline.GRIDS:
         fold = implicit_baseline.in_driver(test, fold_data(prepared_split), -1)
-        seed = prepared_split.bench.config.seed
+        seed = prepared_split.context.config.seed
         return implicit_baseline.evaluate_implicit(holdout_test, one.params, fold.training, seed)
     return holdout_test.evaluate(name, one.params)
 
 
 def evaluate_explicit(prepared_split: PreparedSplit, best: TrialResult) -> Result:
     """Returns the errors of explicit ALS on the test's ratings; raises JobError without a fit."""
-    figures = evaluate_ratings(prepared_split.bench, [prepared_split.test.fold], [best.params])[0]
+    figures = evaluate_ratings(prepared_split.context, [prepared_split.test.fold], [best.params])[0]
     if "failure" in figures:
         raise JobError("als_explicit should be fitted", figures["failure"])
     metrics = {name: figures[name] for name in ("rmse", "mae", "dropped_share")}
@@ -198,10 +202,10 @@ def fold_data(prepared_split: PreparedSplit) -> Broadcasts:
     allowed: dict[int, np.ndarray[Any, Any]] = {
         n: e.allowed for n, e in enumerate(prepared_split.prepared_folds)
     }
-    fitter = prepared_split.bench.fitter
+    fitter = prepared_split.context.fitter
     return Broadcasts(
         fitter.catalogue,
         allowed | {-1: prepared_split.test.allowed},
-        prepared_split.bench.k,
+        prepared_split.context.k,
         fitter.setting,
     )

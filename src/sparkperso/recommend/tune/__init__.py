@@ -1,1 +1,1 @@
-"""The search of hyper-parameters."""
+"""The search of hyper-parameters: the space, trials on folds, the best of each model, the blend."""

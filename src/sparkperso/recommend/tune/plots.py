@@ -11,41 +11,49 @@ from sparkperso.recommend.tune.trial_result import TrialResult
 COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#5d5179", "#8d96a3")
 
 
-def comparison_figure(tried: Sequence[TrialResult], metric: str) -> Figure:
-    """Returns every candidate's mean over the folds as a bar, best first, its folds as dots."""
-    ordered = sorted(tried, key=lambda one: one.mean[metric])
-    models = list(dict.fromkeys(one.params.model for one in tried))
+def comparison_figure(results: Sequence[TrialResult], metric: str) -> Figure:
+    """Returns every candidate's mean over the folds as a bar, best first, its folds as dots.
+
+    A colour per model; candidates that were given up early are pale.
+    """
+    ordered = sorted(results, key=lambda one: one.mean[metric])
+    models = list(dict.fromkeys(one.params.model for one in results))
     figure = Figure(figsize=(9, 1.2 + 0.28 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
     for place, one in enumerate(ordered):
         colour = COLOURS[models.index(one.params.model) % len(COLOURS)]
         axes.barh(place, one.mean[metric], color=colour, alpha=0.4 if one.is_dropped else 0.9)
         axes.plot([f[metric] for f in one.folds], [place] * len(one.folds), "k.", markersize=4)
-    axes.set_yticks(range(len(ordered)), [_label(one) for one in ordered], fontsize=7)
+    labels = []
+    for one in ordered:
+        changed = one.params.model_dump(exclude_defaults=True, exclude={"model"})
+        settings = ", ".join(f"{key} {value}" for key, value in changed.items())
+        labels.append(f"{one.name} ({settings})" if settings else one.name)
+    axes.set_yticks(range(len(ordered)), labels, fontsize=7)
     axes.set_xlabel(f"{metric} on the folds (bar: mean; dots: folds; pale: given up early)")
     axes.set_title("Candidates")
     return figure
 
 
-def fit_figures(tried: Sequence[TrialResult], metric: str) -> Iterator[tuple[Figure, str]]:
+def fit_figures(results: Sequence[TrialResult], metric: str) -> Iterator[tuple[Figure, str]]:
     """Yields pictures of training against validation, by rank and by regularisation, and names.
 
     Where training keeps rising and validation does not, a model learns its users by heart.
     """
     for setting in ("rank", "reg_param"):
-        for model in dict.fromkeys(one.params.model for one in tried):
-            own = [t for t in tried if t.params.model == model and hasattr(t.params, setting)]
+        for model in dict.fromkeys(one.params.model for one in results):
+            own = [t for t in results if t.params.model == model and hasattr(t.params, setting)]
             if len({getattr(one.params, setting) for one in own}) > 1:
                 yield _fit_figure(own, metric, setting), f"fit_of_{model}_by_{setting}.png"
 
 
-def _fit_figure(tried: Sequence[TrialResult], metric: str, setting: str) -> Figure:
+def _fit_figure(results: Sequence[TrialResult], metric: str, setting: str) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     sides = ((f"train_{metric}", "training users' own items", "o"), (metric, "validation", "s"))
     for place, (name, label, marker) in enumerate(sides):
         by_value: dict[float, list[float]] = {}
-        for one in tried:
+        for one in results:
             if name in one.mean:
                 by_value.setdefault(getattr(one.params, setting), []).append(one.mean[name])
         points = sorted((value, sum(v) / len(v)) for value, v in by_value.items())
@@ -54,12 +62,6 @@ def _fit_figure(tried: Sequence[TrialResult], metric: str, setting: str) -> Figu
     axes.set_xlabel(setting)
     axes.set_ylabel(f"{metric}, mean over candidates and folds")
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{tried[0].params.model}: training against validation")
+    axes.set_title(f"{results[0].params.model}: training against validation")
     axes.legend()
     return figure
-
-
-def _label(one: TrialResult) -> str:
-    told = one.params.model_dump(exclude_defaults=True, exclude={"model"})
-    settings = ", ".join(f"{key} {value}" for key, value in told.items())
-    return f"{one.name} ({settings})" if settings else one.name

@@ -1,4 +1,12 @@
-"""Hyper-parameter search: every candidate on every fold, many at a time, each a recorded run."""
+"""Hyper-parameter search: every candidate on every fold, many at a time, each a recorded run.
+
+1. What a known bound forbids is left out before any work.
+2. Fits that one process holds are spread over tasks (or threads, for folds in this process), by
+   fold and chunk of candidates; the others run across tasks, one after the other.
+3. With `drop_below`, folds are gone through one at a time, and candidates far below the best of
+   their model are given up in between.
+4. Each candidate becomes a result with its means, and a child run of the recorder.
+"""
 
 from __future__ import annotations
 
@@ -67,21 +75,24 @@ class Search:
     metric: str
     fitter: Fitter
     count: Count = no_count
-    _found: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    _documents: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     _failed: dict[int, str] = field(default_factory=dict)
     _live: LiveReport = field(init=False)
 
     def run(self, candidates: Sequence[Any]) -> list[TrialResult]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
-        Without `drop_below` all folds are asked in one Spark job, else one after the other. What
+        Without `drop_below` all folds are tried in one Spark job, else one after the other. What
         cannot be fitted has a `failure` instead of figures; bounds are named before any work.
+        Raises what is no failure of a model (`fit_failures.FAILURES`).
         """
-        self._found = {place: [] for place in range(len(candidates))}
-        self._failed = {p: why for p in self._found if (why := self.fitter.obstacle(candidates[p]))}
+        self._documents = {place: [] for place in range(len(candidates))}
+        self._failed = {
+            p: why for p in self._documents if (why := self.fitter.obstacle(candidates[p]))
+        }
         for place, why in self._failed.items():
             self.say(f"{_name(place, candidates[place])} is left out: {why}")
-        alive = [place for place in self._found if place not in self._failed]
+        alive = [place for place in self._documents if place not in self._failed]
         names = [_name(place, params) for place, params in enumerate(candidates)]
         self._live = LiveReport(names, len(self.prepared_folds), self.metric, self.say, self.count)
         rounds = (
@@ -90,27 +101,26 @@ class Search:
             else self._one_by_one()
         )
         for folds in rounds:
-            self._ask(candidates, alive, list(folds))
+            self._try(candidates, alive, list(folds))
             alive = self._promising(candidates, alive)
-        tried = [self._tried(place, params) for place, params in enumerate(candidates)]
-        for one in tried:
+        results = [self._result(place, params) for place, params in enumerate(candidates)]
+        for one in results:
             self._record(one)
-        self._draw([one for one in tried if one.failure is None])
-        return tried
-
-    def _draw(self, tried: Sequence[TrialResult]) -> None:
-        if tried:
-            self.recorder.log_figure(comparison_figure(tried, self.metric), "candidates.png")
-        for figure, name in fit_figures(tried, self.metric):
+        fitted = [one for one in results if one.failure is None]
+        if fitted:
+            self.recorder.log_figure(comparison_figure(fitted, self.metric), "candidates.png")
+        for figure, name in fit_figures(fitted, self.metric):
             self.recorder.log_figure(figure, name)
+        return results
 
     def _one_by_one(self) -> list[range]:
         return [range(n, n + 1) for n in range(len(self.prepared_folds))]
 
-    def _ask(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
+    def _try(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
+        """Tries the candidates at some places on some folds, and keeps their documents."""
         self._live.begin(len(alive) * len(folds))
         whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
-        self._ask_tasks(candidates, whole, folds)
+        self._try_whole(candidates, whole, folds)
         for place in alive:
             if place not in whole:
                 for fold in folds:
@@ -118,15 +128,16 @@ class Search:
                     self._live.add(place, fold, document)
                     self._keep(place, fold, document)
 
-    def _ask_tasks(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
+    def _try_whole(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
         if not places:
             return
-        asked = [candidates[place] for place in places]
+        chosen = [candidates[place] for place in places]
         is_here = all(isinstance(self.prepared_folds[fold], DriverFold) for fold in folds)
-        chunks = len(fit_groups(asked, self.plan.patience))
+        # Here a chunk costs nothing; a task copies the fold's rows.
+        chunks = len(fit_groups(chosen, self.plan.patience))
         if not is_here:
             chunks = chunks_for(chunks, len(folds), self.plan.slots)
-        work = trial_work(self.shared, asked, chunks, self.plan.patience)
+        work = trial_work(self.shared, chosen, chunks, self.plan.patience)
         prepared = {fold: self.prepared_folds[fold] for fold in folds}
 
         def on_done(document: dict[str, Any]) -> None:
@@ -148,7 +159,7 @@ class Search:
             why = f"{document['failure']} (on {self.prepared_folds[fold].fold.name})"
             self._failed.setdefault(place, why)
         else:
-            self._found[place].append({**document, "fold": fold})
+            self._documents[place].append({**document, "fold": fold})
 
     def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
         """Returns the candidates that may still win among those of their model."""
@@ -156,7 +167,8 @@ class Search:
         if self.plan.drop_below is None:
             return alive
         means = {
-            place: float(np.mean([d[self.metric] for d in self._found[place]])) for place in alive
+            place: float(np.mean([d[self.metric] for d in self._documents[place]]))
+            for place in alive
         }
         best: dict[str, float] = {}
         for place, mean in means.items():
@@ -165,11 +177,15 @@ class Search:
         bar = self.plan.drop_below
         return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
 
-    def _tried(self, place: int, params: Any) -> TrialResult:
+    def _result(self, place: int, params: Any) -> TrialResult:
+        """Returns a candidate's result; where folds stopped early, with their mean of iterations.
+
+        A refit has no fold to stop by: it takes as many iterations as did best on average.
+        """
         name, failure = _name(place, params), self._failed.get(place)
         if failure is not None:
             return TrialResult(name, params, (), failure=failure)
-        documents = sorted(self._found[place], key=lambda d: d["fold"])
+        documents = sorted(self._documents[place], key=lambda d: d["fold"])
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
@@ -180,20 +196,20 @@ class Search:
             name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents)
         )
 
-    def _record(self, tried: TrialResult) -> None:
-        with self.recorder.child(tried.name) as run:
-            run.log_params({"strategy": tried.params.model, **tried.params.model_dump()})
-            run.set_tags({"dropped": tried.is_dropped, "left_out": tried.failure or "no"})
-            for number, metrics in enumerate(tried.folds, 1):
+    def _record(self, result: TrialResult) -> None:
+        with self.recorder.child(result.name) as run:
+            run.log_params({"strategy": result.params.model, **result.params.model_dump()})
+            run.set_tags({"dropped": result.is_dropped, "left_out": result.failure or "no"})
+            for number, metrics in enumerate(result.folds, 1):
                 run.log_metrics(metrics, step=number)
-            for number, curve in enumerate(tried.curves, 1):
+            for number, curve in enumerate(result.curves, 1):
                 for iteration, value in curve.items():
                     name = f"fold_{number}_{self.metric}_by_iteration"
                     run.log_metrics({name: value}, step=int(iteration))
-            run.log_metrics({f"mean_{key}": value for key, value in tried.mean.items()})
-        if tried.is_dropped:
-            mean, n_folds = tried.mean[self.metric], len(tried.folds)
-            self.say(f"{tried.name}: {self.metric} {mean:.4f}, given up after {n_folds} folds")
+            run.log_metrics({f"mean_{key}": value for key, value in result.mean.items()})
+        if result.is_dropped:
+            mean, n_folds = result.mean[self.metric], len(result.folds)
+            self.say(f"{result.name}: {self.metric} {mean:.4f}, given up after {n_folds} folds")
 
 
 class LiveReport:
@@ -267,22 +283,23 @@ def learn_blend(
     fitter: Fitter,
     config: HybridConfig,
 ) -> tuple[HybridParams, list[float]]:
-    """Returns the blend whose weights ranked best on the folds, and its worth on each of them.
+    """Returns the blend whose weights ranked best on the folds, and its mean nDCG on each of them.
 
-    That is `blend_weights.cross_fitted_means`, and may be held against a part's figures: the mean
-    over folds of the mean over users. A bucket of histories with fewer than `min_bucket_users`
-    judged users shares the weights that are best for all. Raises JobError when the parts cannot be
-    fitted beside each other.
+    The means are those of `blend_weights.cross_fitted_means`, and may be held against a part's
+    figures: the mean over folds of the mean over users. A bucket of histories with fewer than
+    `min_bucket_users` judged users shares the weights that are best for all. Raises JobError when
+    the parts cannot be fitted beside each other.
     """
     grid = weight_grid(len(parts), config.steps)
-    found = [
+    # Rounded, so that the order in which users were added up does not choose between equals.
+    folds = [
         (users, np.round(sums, 9))
         for users, sums in _blend_sums(prepared_folds, shared, parts, fitter, grid)
     ]
-    users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*found, strict=True))
-    enough = config.min_bucket_users
-    weights = choose_weights(users, sums, grid, enough)
-    means = [round(mean, DECIMALS) for mean in cross_fitted_means(found, grid, enough)]
+    users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*folds, strict=True))
+    min_users = config.min_bucket_users
+    weights = choose_weights(users, sums, grid, min_users)
+    means = [round(mean, DECIMALS) for mean in cross_fitted_means(folds, grid, min_users)]
     return HybridParams(parts=tuple(parts), weights=weights), means
 
 
@@ -297,9 +314,9 @@ def _blend_sums(
     if not all(fitter.engine.is_whole(params) for params in parts):
         framed = [prepared for prepared in prepared_folds if isinstance(prepared, PreparedFold)]
         return [blend_in_frames(parts, prepared, fitter, grid) for prepared in framed]
-    found = _worked(dict(enumerate(prepared_folds)), 1, blend_work(shared, parts, grid))
-    failed = [document["failure"] for document in found if "failure" in document]
+    documents = _worked(dict(enumerate(prepared_folds)), 1, blend_work(shared, parts, grid))
+    failed = [document["failure"] for document in documents if "failure" in document]
     if failed:
         raise JobError("A blend's parts should be fitted beside each other in one task", failed[0])
-    found.sort(key=lambda document: document["fold"])
-    return [(np.array(d["users"]), np.array(d["sums"])) for d in found]
+    documents.sort(key=lambda document: document["fold"])
+    return [(np.array(d["users"]), np.array(d["sums"])) for d in documents]

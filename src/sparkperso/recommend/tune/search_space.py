@@ -21,7 +21,10 @@ ELSEWHERE = {
 
 
 def draw(search: SearchConfig, space: Sequence[Mapping[str, Any]], seed: int) -> list[Any]:
-    """Returns the candidates of these entries by the method that the search is configured with."""
+    """Returns the candidates of these entries by the method of the configuration, each once.
+
+    `grid` or `sample`; raises ConfigError as they do.
+    """
     if search.method == "grid":
         return grid(space)
     return sample(space, search.n_candidates, seed)
@@ -33,8 +36,11 @@ def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:
     An entry names a `model` and its settings; a list stands for its values one after the other.
     Raises ConfigError for ranges, and for settings that the model does not have. A blend is not in
     a space: it is learned of the others; nor is ALS on ratings, which has its own list.
+
+    >>> [params.reg_param for params in grid([{"model": "ease", "reg_param": [100, 500]}])]
+    [100.0, 500.0]
     """
-    found: list[Any] = []
+    drawn: list[Any] = []
     for entry in space:
         if any(isinstance(value, Mapping) for value in entry.values()):
             raise ConfigError(
@@ -44,8 +50,8 @@ def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:
             )
         choices = [_values(value) for value in entry.values()]
         for values in product(*choices):
-            found.append(_parse(dict(zip(entry, values, strict=True))))
-    return _once(found)
+            drawn.append(_parse(dict(zip(entry, values, strict=True))))
+    return list(dict.fromkeys(drawn))
 
 
 def sample(space: Sequence[Mapping[str, Any]], n: int, seed: int) -> list[Any]:
@@ -60,7 +66,7 @@ def sample(space: Sequence[Mapping[str, Any]], n: int, seed: int) -> list[Any]:
         _parse({key: _draw(value, rng) for key, value in space[place % len(space)].items()})
         for place in range(n if space else 0)
     ]
-    return _once(drawn)
+    return list(dict.fromkeys(drawn))
 
 
 def _values(value: Any) -> list[Any]:
@@ -116,7 +122,3 @@ def _reason(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
     return str(error)
-
-
-def _once(candidates: list[Any]) -> list[Any]:
-    return list(dict.fromkeys(candidates))

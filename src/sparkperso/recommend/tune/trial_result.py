@@ -1,4 +1,4 @@
-"""A candidate of a search, and what came of it."""
+"""A candidate of a search, and its figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DECIMALS = 6
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A candidate and what came of it."""
+    """A candidate and its figures on the folds, or why it has none."""
 
     name: str
     params: Any
@@ -33,10 +33,10 @@ class TrialResult:
         return {n: round(sum(v) / len(v), DECIMALS) for n, v in values.items()}
 
 
-def best_of(tried: Sequence[TrialResult], metric: str) -> TrialResult:
+def best_of(results: Sequence[TrialResult], metric: str) -> TrialResult:
     """Returns the candidate with the largest mean, given up ones left out; of equal ones the first.
 
-    When all were given up, the largest of them.
+    When all were given up, the largest of them. Raises ValueError without candidates.
     """
-    stayed = [one for one in tried if not one.is_dropped] or list(tried)
-    return max(stayed, key=lambda one: one.mean[metric])
+    complete = [one for one in results if not one.is_dropped] or list(results)
+    return max(complete, key=lambda one: one.mean[metric])

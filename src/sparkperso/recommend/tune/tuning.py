@@ -50,79 +50,86 @@ class TuningContext:
         return f"ndcg_at_{self.k}"
 
     def prepared(self, fold: Fold) -> PreparedFold:
-        """Returns a fold made ready for asking."""
+        """Returns a fold made ready; what is cached for it stays until its `release`."""
         catalogue = self.fitter.catalogue
         return prepare_fold(fold, self.k, catalogue, self.item_index, self.attributes)
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What a search found on the folds."""
+    """All candidates of a search, and the best of each model on the folds."""
 
-    tried: tuple[TrialResult, ...]
-    """All candidates."""
+    trials: tuple[TrialResult, ...]
+    """All candidates; the blend too, where it could not be fitted."""
     best: Mapping[str, TrialResult]
     """Model → its best candidate; with `blend`, the hybrid of the best too."""
 
     @property
     def left_out(self) -> dict[str, str]:
         """Candidate → why it could not be fitted."""
-        return {one.name: one.failure for one in self.tried if one.failure is not None}
+        return {one.name: one.failure for one in self.trials if one.failure is not None}
 
     def ranked(self, metric: str) -> list[TrialResult]:
-        """Returns the best of each model and the blend, best first."""
+        """Returns the best of each model and the blend, largest mean first; of equals the first."""
         return sorted(self.best.values(), key=lambda one: -one.mean[metric])
 
 
 def tune(
-    bench: TuningContext, prepared_folds: Sequence[AnyFold], candidates: Sequence[Any], blend: bool
+    context: TuningContext,
+    prepared_folds: Sequence[AnyFold],
+    candidates: Sequence[Any],
+    blend: bool,
 ) -> TuningResult:
     """Returns the best candidate of each model, and with `blend` the hybrid of the best.
 
+    1. Every candidate is tried on the folds (`search.Search`).
+    2. Of each model the one with the largest mean stays.
+    3. The weights of a blend of the best models are learned on the same folds.
+
     What cannot be fitted is left out, by name; raises JobError when nothing else is left.
     """
-    config = bench.config.search
+    config = context.config.search
     allowed = {number: prepared.allowed for number, prepared in enumerate(prepared_folds)}
-    held = Broadcasts(bench.fitter.catalogue, allowed, bench.k, bench.fitter.setting)
-    shared = bench.item_index.sparkSession.sparkContext.broadcast(held)
-    plan = SearchPlan(bench.slots, config.drop_below, config.patience)
+    held = Broadcasts(context.fitter.catalogue, allowed, context.k, context.fitter.setting)
+    shared = context.item_index.sparkSession.sparkContext.broadcast(held)
+    plan = SearchPlan(context.slots, config.drop_below, config.patience)
     search = Search(
         prepared_folds,
         shared,
         plan,
-        bench.recorder,
-        bench.say,
-        bench.metric,
-        bench.fitter,
-        bench.count,
+        context.recorder,
+        context.say,
+        context.metric,
+        context.fitter,
+        context.count,
     )
-    tried = search.run(candidates)
-    best = best_by_model(tried, bench.metric)
+    trials = search.run(candidates)
+    best = best_by_model(trials, context.metric)
     if not best:
-        why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in tried)
+        why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in trials)
         raise JobError("At least one candidate should be fitted", why, SPACE)
-    hybrid = blend_of(bench, prepared_folds, shared, best) if blend else None
+    hybrid = blend_of(context, prepared_folds, shared, best) if blend else None
     shared.unpersist()
     if hybrid is None:
-        return TuningResult(tuple(tried), best)
+        return TuningResult(tuple(trials), best)
     if hybrid.failure is not None:
-        return TuningResult((*tried, hybrid), best)
-    return TuningResult(tuple(tried), {**best, "hybrid": hybrid})
+        return TuningResult((*trials, hybrid), best)
+    return TuningResult(tuple(trials), {**best, "hybrid": hybrid})
 
 
-def best_by_model(tried: Sequence[TrialResult], metric: str) -> dict[str, TrialResult]:
+def best_by_model(trials: Sequence[TrialResult], metric: str) -> dict[str, TrialResult]:
     """Returns model → its best candidate, models in the order of their first candidates.
 
     A model of which no candidate could be fitted on every fold is not among them: means over
     other folds cannot be held against each other.
     """
-    whole = [one for one in tried if one.failure is None and not one.is_dropped]
-    models = dict.fromkeys(one.params.model for one in whole)
-    return {m: best_of([t for t in whole if t.params.model == m], metric) for m in models}
+    complete = [one for one in trials if one.failure is None and not one.is_dropped]
+    models = dict.fromkeys(one.params.model for one in complete)
+    return {m: best_of([t for t in complete if t.params.model == m], metric) for m in models}
 
 
 def blend_of(
-    bench: TuningContext,
+    context: TuningContext,
     prepared_folds: Sequence[AnyFold],
     shared: Any,
     best: Mapping[str, TrialResult],
@@ -131,79 +138,83 @@ def blend_of(
 
     Its figure is cross-fitted (`search.learn_blend`), so that it may be ranked among its parts.
     """
-    config = bench.config.search.hybrid
-    ranked = sorted(best.values(), key=lambda one: -one.mean[bench.metric])[: config.max_parts]
+    config = context.config.search.hybrid
+    ranked = sorted(best.values(), key=lambda one: -one.mean[context.metric])[: config.max_parts]
     if not config.enabled or len(ranked) < 2:
         return None
     parts = [one.params for one in ranked]
     try:
-        params, means = learn_blend(prepared_folds, shared, parts, bench.fitter, config)
+        params, means = learn_blend(prepared_folds, shared, parts, context.fitter, config)
     except FAILURES as error:
-        bench.say(f"hybrid is left out: {reason_of(error)}")
+        context.say(f"hybrid is left out: {reason_of(error)}")
         return TrialResult(
             "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
         )
-    blend = TrialResult("hybrid", params, tuple({bench.metric: mean} for mean in means))
-    worth = blend.mean[bench.metric]
-    bench.say(f"hybrid of {', '.join(p.model for p in parts)}: {bench.metric} {worth:.4f}")
-    with bench.recorder.child("hybrid") as run:
+    blend = TrialResult("hybrid", params, tuple({context.metric: mean} for mean in means))
+    worth = blend.mean[context.metric]
+    context.say(f"hybrid of {', '.join(p.model for p in parts)}: {context.metric} {worth:.4f}")
+    with context.recorder.child("hybrid") as run:
         run.log_params({"strategy": "hybrid", **params.model_dump()})
         for number, metrics in enumerate(blend.folds, 1):
             run.log_metrics(metrics, step=number)
-        run.log_metrics({f"mean_{bench.metric}": worth})
+        run.log_metrics({f"mean_{context.metric}": worth})
     return blend
 
 
 def tune_ratings(
-    bench: TuningContext, prepared_folds: Sequence[AnyFold], candidates: Sequence[ExplicitParams]
+    context: TuningContext, prepared_folds: Sequence[AnyFold], candidates: Sequence[ExplicitParams]
 ) -> TrialResult:
     """Returns the explicit ALS with the smallest mean RMSE on the folds' ratings.
 
-    One that cannot be fitted is left out, by name; when none can, it is the first, with its
-    failure.
+    Each is a child run of the recorder. One that cannot be fitted is left out, by name; when none
+    can, it is the first, with its failure. A mean that is NaN, where nothing could be predicted,
+    comes last.
     """
-    found = evaluate_ratings(bench, [prepared.fold for prepared in prepared_folds], candidates)
+    documents = evaluate_ratings(
+        context, [prepared.fold for prepared in prepared_folds], candidates
+    )
     every = [
-        _rated(n, params, [d for d in found if d["candidate"] == n])
+        _rated(n, params, [d for d in documents if d["candidate"] == n])
         for n, params in enumerate(candidates)
     ]
     for one in every:
         if one.failure is not None:
-            bench.say(f"{one.name} is left out: {one.failure}")
-    tried = [one for one in every if one.failure is None]
-    if not tried:
+            context.say(f"{one.name} is left out: {one.failure}")
+    fitted = [one for one in every if one.failure is None]
+    if not fitted:
         return every[0]
-    for one in tried:
-        bench.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
-        with bench.recorder.child(one.name) as run:
+    for one in fitted:
+        context.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
+        with context.recorder.child(one.name) as run:
             run.log_params({"strategy": "als_explicit", **one.params.model_dump()})
             run.log_metrics({f"mean_{key}": value for key, value in one.mean.items()})
-    return min(tried, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
+    # NaN is not equal to itself, and would be the smallest by chance.
+    return min(fitted, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
 
 
-def _rated(place: int, params: ExplicitParams, found: Sequence[dict[str, Any]]) -> TrialResult:
-    name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in found if "failure" in d]
+def _rated(place: int, params: ExplicitParams, documents: Sequence[dict[str, Any]]) -> TrialResult:
+    name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in documents if "failure" in d]
     if failed:
         return TrialResult(name, params, (), failure=failed[0])
-    return TrialResult(name, params, tuple(found))
+    return TrialResult(name, params, tuple(documents))
 
 
 def evaluate_ratings(
-    bench: TuningContext, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
+    context: TuningContext, folds: Sequence[Fold], candidates: Sequence[ExplicitParams]
 ) -> list[dict[str, Any]]:
-    """Returns rmse, mae, dropped_share, fit_seconds, score_seconds of each candidate and fold.
+    """Returns a document per candidate and fold, in this order: figures of explicit_als.try_rating.
 
     Or `failure`, why it cannot be fitted.
     """
-    is_here = bench.fitter.engine.in_driver
+    is_here = context.fitter.engine.in_driver
     chunks = len(candidates)
     if not is_here:
-        chunks = chunks_for(len(candidates), len(folds), bench.slots)
-    frames = {n: rating_frame(fold, bench.item_index) for n, fold in enumerate(folds)}
-    n_items = len(bench.fitter.catalogue)
-    work = rating_work(candidates, n_items, bench.config.seed, chunks)
+        chunks = chunks_for(len(candidates), len(folds), context.slots)
+    frames = {n: rating_frame(fold, context.item_index) for n, fold in enumerate(folds)}
+    n_items = len(context.fitter.catalogue)
+    work = rating_work(candidates, n_items, context.config.seed, chunks)
     if is_here:
-        found = in_threads({n: frame.toArrow() for n, frame in frames.items()}, chunks, work)
+        documents = in_threads({n: frame.toArrow() for n, frame in frames.items()}, chunks, work)
     else:
-        found = in_tasks(frames, chunks, work)
-    return sorted(found, key=lambda d: (d["candidate"], d["fold"]))
+        documents = in_tasks(frames, chunks, work)
+    return sorted(documents, key=lambda d: (d["candidate"], d["fold"]))
