@@ -32,7 +32,7 @@ CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine":
 
 def main(arguments: dict[str, Any]) -> None:
     """Carries out the command line: prints a table, writes the document and the lists."""
-    asked = asked_for(arguments)
+    request = request_of(arguments)
     require_writable(arguments["out"])
     names = ("env", "conf_dir", "assignments")
     settings = load_settings(*(arguments[name] for name in names))
@@ -42,13 +42,17 @@ def main(arguments: dict[str, Any]) -> None:
         frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
         keep = keep_in(arguments["predictions_out"])
         config, say = settings.recommend, progress.say
-        document = run_benchmark(frames, config, asked, keep, say, count=progress.count)
+        document = run_benchmark(frames, config, request, keep, say, count=progress.count)
     write_document(document, arguments["out"])
-    show(document, asked.k)
+    show(document, request.k)
 
 
-def asked_for(arguments: Mapping[str, Any]) -> BenchmarkRequest:
-    """Returns what the command line asks for; raises UsageError for what cannot be had."""
+def request_of(arguments: Mapping[str, Any]) -> BenchmarkRequest:
+    """Returns what the command line asks for.
+
+    Raises UsageError for an unknown model, and for a comparison with a library that is not
+    installed.
+    """
     models = parse_models(arguments["models"])
     if arguments["compare"]:
         require_implicit()
@@ -97,7 +101,10 @@ def files_of(spark: SparkSession, option: str, path: str) -> list[SourceFile]:
 
 
 def read_files(spark: SparkSession, option: str, files: list[SourceFile]) -> DataFrame:
-    """Returns the rows of files of one format, columns matched by name."""
+    """Returns the rows of files of one format, columns matched by name.
+
+    A column that a file lacks is null in its rows. Raises JobError for files of two formats.
+    """
     kinds = {kind_of(option, file) for file in files}
     if len(kinds) > 1:
         raise JobError(f"--{option} should be files of one format", "Found Parquet beside CSV")
@@ -139,7 +146,11 @@ def keep_in(folder: str | None) -> Keep:
 
 
 def write_one(lists: DataFrame, folder: str, name: str) -> None:
-    """Writes user_id, item_id, rank, score as one Parquet file, in order of user and rank."""
+    """Writes user_id, item_id, rank, score as one Parquet file, in order of user and rank.
+
+    Spark writes folders: the one file of a scratch folder becomes the target, by Hadoop's file
+    system, so that `folder` may be in any place that Spark can reach.
+    """
     spark = lists.sparkSession
     jvm: Any = spark._jvm
     scratch, target = f"{folder}/.{name}", jvm.org.apache.hadoop.fs.Path(f"{folder}/{name}.parquet")
@@ -161,7 +172,7 @@ def write_document(document: Mapping[str, Any], out: str | None) -> None:
 
 
 def show(document: Mapping[str, Any], k: int) -> None:
-    """Prints the table, and what to know beside it."""
+    """Prints the table, and below it counts and warnings, a line each."""
     width = max(110, shutil.get_terminal_size((110, 24)).columns)
     Console(highlight=False, width=width).print(table(document, k))
     for line in notes(document):

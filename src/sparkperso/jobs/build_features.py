@@ -29,7 +29,8 @@ FEATURES, SCALED, SCALERS = (
 def build_features(job: Job) -> Summary:
     """Writes the interactions and the features of all users as of `job.as_of`.
 
-    Rows of the same as_of are replaced, those of others stay.
+    Rows of the same as_of are replaced, those of others stay; interactions are replaced as a whole.
+    Raises JobError when no event names a user by then.
     """
     events, settings = job.read(EVENTS), job.settings
     interactions = build_interactions(events, settings.recommend.interactions, job.as_of)
@@ -53,13 +54,13 @@ def build_features(job: Job) -> Summary:
 
 
 def rows_written(job: Job, table: str) -> int:
-    """Returns how many rows a table was replaced with: Delta noted it with the commit."""
+    """Returns how many rows a table was last replaced with: Delta noted it with the commit."""
     last = job.lake.ref(table).delta().history(1).select("operationMetrics").collect()[0]
     return int(last["operationMetrics"]["numOutputRows"])
 
 
 def partitions_for(events: DataFrame, config: FeaturesConfig) -> int:
-    """Returns how many parts keep a task's share of the events within its memory.
+    """Returns how many parts keep a task's share of the events within its memory, at least 2.
 
     The count costs nothing: Delta knows it from its log.
     """

@@ -1,4 +1,4 @@
-"""promote-model: the candidate becomes champion if it passes every check; or the way back."""
+"""promote-model: the candidate becomes champion if it passes every check; or a rollback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def promote_model(job: Job) -> Summary:
-    """Points `champion` at the candidate, or with `rollback` at the champion before.
+    """Points the alias `champion` at the candidate, or with `rollback` at the champion before.
 
     With `dry_run` it only shows the checks. Raises QualityGateError when the candidate is refused,
     JobError when there is no version to turn to, UsageError when both options are given.
@@ -38,7 +38,11 @@ def promote_model(job: Job) -> Summary:
 
 
 def promote(job: Job) -> Summary:
-    """Decides about the candidate, records that, and moves the aliases if it is accepted."""
+    """Decides about the candidate, records that, and moves the aliases if it is accepted.
+
+    With `dry_run` nothing is recorded and no alias moves. Raises QualityGateError when the
+    candidate is refused, JobError when there is none.
+    """
     candidate, champion = require_candidate(job), job.tracking.by_alias(MODEL, CHAMPION)
     if champion is not None and champion.version == candidate.version:
         return {"champion": f"{named(champion)}, the candidate itself: nothing to do"}
@@ -65,7 +69,10 @@ def require_candidate(job: Job) -> ModelVersion:
 
 
 def decide_about(job: Job, candidate: ModelVersion, champion: ModelVersion | None) -> Decision:
-    """Returns the decision. Only a rollback makes the previous champion a candidate as well."""
+    """Returns the decision by the candidate's document and the configured floors.
+
+    A candidate that is the previous champion was left by a rollback: nothing else makes it both.
+    """
     previous = job.tracking.by_alias(MODEL, PREVIOUS)
     return decide(
         candidate.document,
@@ -79,7 +86,10 @@ def decide_about(job: Job, candidate: ModelVersion, champion: ModelVersion | Non
 def settle(
     job: Job, candidate: ModelVersion, champion: ModelVersion | None, decision: Decision
 ) -> None:
-    """Records the decision, then moves the aliases of an accepted candidate."""
+    """Records the decision, then moves the aliases of an accepted candidate.
+
+    As a run of its own, as tags of the version, and as a document beside the run.
+    """
     word = "accepted" if decision.is_accepted else "refused"
     config = job.settings.recommend.promotion.model_dump()
     with job.tracking.run(job.name, f"version {candidate.version} {word}") as run:

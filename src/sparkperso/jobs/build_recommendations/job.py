@@ -1,4 +1,9 @@
-"""build-recommendations: the champion's lists for every user; similar and popular items."""
+"""build-recommendations: the champion's lists for every user; similar and popular items.
+
+Three tables, each replaced in one commit: a reader sees the old lists or the new ones, whole.
+Few users (recommend.lists.driver_users) are listed in this process, more in tasks, by the same
+code.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +88,7 @@ def build_recommendations(job: Job) -> Summary:
 
 
 def has_lists_to_keep(job: Job) -> bool:
-    """Says whether a champion's lists stand in gold/recommendations, and are to stay there."""
+    """Returns whether a champion's lists stand in gold/recommendations, and are to stay there."""
     if job.settings.recommend.lists.without_champion == "popularity":
         return False
     lists = job.lake.ref(RECOMMENDATIONS).read()
@@ -95,7 +100,8 @@ def write_lists(
 ) -> Summary | None:
     """Writes a list for every user: the champion's, or popularity's without one.
 
-    Returns what `count_lists` does, where it is known without a query.
+    Returns what `count_lists` does, where it is known without a query. Raises JobError where the
+    champion's tables are not those that were registered.
     """
     index = item_index(job, version)
     config = job.settings.recommend
@@ -105,19 +111,19 @@ def write_lists(
     some = profiles.limit(config.lists.driver_users + 1).toArrow()
     is_few = some.num_rows <= config.lists.driver_users
     lister, named = make_lister(job, some if is_few else profiles, catalogue, (version, params))
-    found = list_table(some, lister) if is_few else None
+    table = list_table(some, lister) if is_few else None
     lists = (
-        list_frame(profiles, lister) if found is None else job.spark.createDataFrame(found, LISTS)
+        list_frame(profiles, lister) if table is None else job.spark.createDataFrame(table, LISTS)
     )
     now = instant(datetime.now(timezone.utc))
     rows = build_lists(lists, lister, named).withColumn("generated_at", now)
     job.writer(RECOMMENDATIONS).overwrite(rows)
     profiles.unpersist()
-    if found is None:
+    if table is None:
         return None
-    places = (found.column(name).to_pylist() for name in ("strategy", USER_ID))
+    places = (table.column(name).to_pylist() for name in ("strategy", USER_ID))
     users = Counter(strategy for strategy, _ in set(zip(*places, strict=True)))
-    return list_figures(users.items(), len(found))
+    return list_figures(users.items(), len(table))
 
 
 def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
@@ -136,12 +142,12 @@ def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
 
 
 def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
-    """Returns the profiles of all users with an event, those without history too."""
+    """Returns the profiles of all users with an event, those without history too: one row each."""
     users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
     nothing = F.array().cast("array<string>")
-    told = users.join(attributes, USER_ID, how="full")
-    told = told.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
-    return profile_frame(job.read(INTERACTIONS), index, told, job.as_of)
+    known = users.join(attributes, USER_ID, how="full")
+    known = known.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
+    return profile_frame(job.read(INTERACTIONS), index, known, job.as_of)
 
 
 def make_lister(
@@ -150,14 +156,18 @@ def make_lister(
     catalogue: Catalogue,
     by: tuple[ModelVersion | None, PopularityParams],
 ) -> tuple[Lister, str]:
-    """Returns what lists are made with, and the model version that they carry."""
+    """Returns what lists are made with, and the model version that they carry.
+
+    Popularity is fitted now, on what is known as of the job: it fills what the champion leaves
+    empty, and is all there is without one.
+    """
     version, params = by
     setting = FitSetting(job.settings.recommend.seed)
-    wanted = {POPULARITY: params}
+    to_fit = {POPULARITY: params}
     if isinstance(profiles, DataFrame):
-        fallback = fit_in_tasks(profiles, wanted, catalogue, setting)[POPULARITY]
+        fallback = fit_in_tasks(profiles, to_fit, catalogue, setting)[POPULARITY]
     else:
-        fallback = fit_here(profiles, wanted, catalogue, setting)[POPULARITY]
+        fallback = fit_here(profiles, to_fit, catalogue, setting)[POPULARITY]
     select = list_selection(job, catalogue)
     if version is None:
         plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
@@ -168,7 +178,10 @@ def make_lister(
 
 
 def read_champion(job: Job, version: ModelVersion) -> ChampionModel:
-    """Returns the champion's model from its arrays."""
+    """Returns the champion's model from its arrays.
+
+    Raises JobError where they are not those that were registered.
+    """
     rows = collect_registered(job, version, MODEL_ARRAYS).select(["name", "block", "data"])
     arrays = from_rows(zip(*rows.to_pydict().values(), strict=True))
     model = load_model(parse_params(version.document["params"]), arrays)
@@ -222,8 +235,8 @@ def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: 
 def count_lists(job: Job) -> Summary:
     """Returns the users by the strategy of their places, and how many places there are."""
     lists = job.lake.ref(RECOMMENDATIONS).read().groupBy("strategy")
-    found = lists.agg(F.count_distinct(USER_ID), F.count(F.lit(1))).collect()
-    return list_figures([row[:2] for row in found], sum(row[2] for row in found))
+    rows = lists.agg(F.count_distinct(USER_ID), F.count(F.lit(1))).collect()
+    return list_figures([row[:2] for row in rows], sum(row[2] for row in rows))
 
 
 def list_figures(users: Iterable[tuple[str, int]], n_rows: int) -> Summary:

@@ -18,7 +18,10 @@ from sparkperso.users.facts import year_of
 
 
 def list_selection(job: Job, catalogue: Catalogue) -> Selection:
-    """Returns which items may be listed, and how lists are chosen; ages are those of as-of."""
+    """Returns which items may be listed, and how lists are chosen; ages are those of as-of.
+
+    Says which configured attributes no item has: those rules have no effect.
+    """
     lists = job.settings.recommend.lists
     for name in unused_attributes(lists.eligibility, catalogue):
         job.say(f"No item has the attribute '{name}': that rule of eligibility has no effect")
@@ -33,19 +36,23 @@ def list_selection(job: Job, catalogue: Catalogue) -> Selection:
 
 
 def hidden_items(job: Job) -> list[str]:
-    """Returns the items that nobody may be shown, those that the champion does not know too."""
+    """Returns the item_ids that nobody may be shown, those that the champion does not know too.
+
+    Sorted; none where nothing is configured. Raises JobError when silver/items has more than
+    recommend.max_driver_items rows.
+    """
     config = job.settings.recommend
     if config.lists.eligibility == EligibilityConfig():
         return []
     numbered = job.read(ITEMS).select(ITEM_ID, F.lit(0).alias("item_index"))
     known = load_catalogue(numbered, job.read(ITEMS), config.max_driver_items)
     allowed = allowed_items(config.lists.eligibility, known)
-    found = [] if allowed is None else known.ids[~allowed].tolist()
-    return sorted({*found, *config.lists.eligibility.blocked_items})
+    hidden = [] if allowed is None else known.ids[~allowed].tolist()
+    return sorted({*hidden, *config.lists.eligibility.blocked_items})
 
 
 def without_items(events: DataFrame, hidden: list[str]) -> DataFrame:
-    """Returns the events of other items than these."""
+    """Returns the events of other items than these; all columns, a row per event."""
     if not hidden:
         return events
     listed = events.sparkSession.createDataFrame([(item,) for item in hidden], f"{ITEM_ID} string")

@@ -1,4 +1,12 @@
-"""train-recommender: search, test and refit, everything recorded; the winner is a candidate."""
+"""train-recommender: search, test and refit, everything recorded; the winner is a candidate.
+
+1. What is known up to as-of is read, and new users and items get their numbers (`read_inputs`).
+2. `recommend.training` searches, tests and refits.
+3. The model's arrays and factors are written under a version that is a hash of their content
+   (`write_model`), the document is registered, and the alias `candidate` points at it.
+
+A run that breaks off leaves rows that no registered version names: they are harmless.
+"""
 
 from __future__ import annotations
 
@@ -55,14 +63,18 @@ USER_INDEX = "gold/user_index"
 
 
 def train_recommender(job: Job) -> Summary:
-    """Trains on everything up to as-of and registers the winner under the alias `candidate`."""
+    """Trains on everything up to as-of and registers the winner under the alias `candidate`.
+
+    Raises QualityGateError where there is too little to train on or to test with, JobError where
+    gold/interactions is of a later time or no model can be fitted.
+    """
     config = job.settings.recommend
     inputs, engine = read_inputs(job)
     catalogue = load_catalogue(inputs.item_index, job.read(ITEMS), config.max_driver_items)
     slots = job.spark.sparkContext.defaultParallelism
-    known = facts(job)
+    basis = facts(job)
     with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
-        run.set_tags(known)
+        run.set_tags(basis)
         job.say(f"engine {engine.name}: {engine.reason}")
         fits = make_fitter(config, catalogue, engine)
         run.set_tags({"engine": engine.name, "engine_reason": engine.reason})
@@ -71,9 +83,9 @@ def train_recommender(job: Job) -> Summary:
         winner = trained.winner
         run.log_params({"winner": winner.name, **winner.params.model_dump()})
         run.log_metrics(test_metrics(trained))
-        known["engine"] = engine.name
-        document = {**trained.as_dict(), **known}
-        document |= write_model(job, trained, known, (inputs, catalogue))
+        basis["engine"] = engine.name
+        document = {**trained.as_dict(), **basis}
+        document |= write_model(job, trained, basis, (inputs, catalogue))
         document["config"] = config.model_dump(mode="json")
         version = job.tracking.register(MODEL, run.run_id, document)
     job.tracking.set_alias(MODEL, "candidate", version)
@@ -83,7 +95,9 @@ def train_recommender(job: Job) -> Summary:
 def read_inputs(job: Job) -> tuple[Inputs, Engine]:
     """Returns what is known up to as-of, every item numbered, and what is to fit the models.
 
-    Raises QualityGateError where that is too little to train on.
+    Appends new users and items to their index tables: numbers are never given anew. Raises
+    QualityGateError where there is too little to train on, JobError where gold/interactions is of a
+    later time.
     """
     config = job.settings.recommend
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
@@ -91,8 +105,8 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
     bounds = (config.one_task_pairs, config.driver_pairs)
     engine = choose_engine(config.engine, interactions.count(), *bounds)
     pairs = read_interactions(interactions) if engine.in_driver else None
-    found = counts_of(interactions) if pairs is None else counts_in(pairs)
-    require_none_later(job, found["last_at"])
+    counts = counts_of(interactions) if pairs is None else counts_in(pairs)
+    require_none_later(job, counts["last_at"])
     if pairs is None:
         extend_index(job, USER_INDEX, interactions, USER_ID)
         extend_index(job, ITEM_INDEX, interactions.select(ITEM_ID).union(items), ITEM_ID)
@@ -100,7 +114,7 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         extend_index(job, USER_INDEX, texts_in(pairs, USER_ID), USER_ID)
         every = texts_in(pairs, ITEM_ID) | texts_in(items.toArrow(), ITEM_ID)
         extend_index(job, ITEM_INDEX, every, ITEM_ID)
-    require_enough(found, config.minimum)
+    require_enough(counts, config.minimum)
     inputs = Inputs(
         events,
         interactions,
@@ -122,14 +136,17 @@ def champion_settings(job: Job) -> tuple[str, Any] | None:
 
 
 def counts_of(interactions: DataFrame) -> dict[str, int]:
-    """Returns the numbers of users, items and interactions, and last_at, in microseconds."""
-    found = interactions.agg(
+    """Returns the numbers of users, items and interactions, and the largest last_at.
+
+    last_at is in microseconds since 1970; 0 without interactions.
+    """
+    figures = interactions.agg(
         F.count_distinct(USER_ID).alias("users"),
         F.count_distinct(ITEM_ID).alias("items"),
         F.count(F.lit(1)).alias("interactions"),
         F.coalesce(F.unix_micros(F.max("last_at")), F.lit(0)).alias("last_at"),
     )
-    return found.collect()[0].asDict()
+    return figures.collect()[0].asDict()
 
 
 def counts_in(pairs: pa.Table) -> dict[str, int]:
@@ -153,7 +170,7 @@ def require_none_later(job: Job, last_at: int) -> None:
 
 
 def texts_in(table: pa.Table, name: str) -> set[str]:
-    """Returns the different texts of a column."""
+    """Returns the distinct texts of a column."""
     return set(table.column(name).unique().to_pylist())
 
 
@@ -173,17 +190,18 @@ def extend_index(job: Job, table: str, ids: DataFrame | set[str], id_column: str
 
 
 def write_model(
-    job: Job, trained: TrainingResult, known: Mapping[str, Any], given: tuple[Inputs, Catalogue]
+    job: Job, trained: TrainingResult, basis: Mapping[str, Any], data: tuple[Inputs, Catalogue]
 ) -> dict[str, Any]:
     """Writes the model's arrays, and ALS's factors, under a new model version.
 
-    Returns where they are and a digest of them, for the document; `known` says what they depend on
-    besides the models' settings.
+    Returns where they are and a digest of them, for the document; `basis` is what they depend on
+    besides the models' settings. Raises WriteConflictError when another run wrote the same version
+    at the same moment.
     """
-    inputs, catalogue = given
+    inputs, catalogue = data
     arrays = list(to_rows(trained.model.arrays()))
     settings = {name: trained.as_dict()[name] for name in ("params", "best")}
-    model_version = version_of({**known, **settings}, arrays, catalogue)
+    model_version = version_of({**basis, **settings}, arrays, catalogue)
     frames = {
         MODEL_ARRAYS: job.spark.createDataFrame(arrays, "name string, block int, data binary")
     }
@@ -210,17 +228,17 @@ def write_model(
 
 
 def user_factors(job: Job, trained: TrainingResult, inputs: Inputs) -> DataFrame:
-    """Returns user_id, factors of all users with a history."""
+    """Returns user_id, factors of all users with a history: one row each."""
     if trained.users is not None:
         return job.spark.createDataFrame(user_factor_table(trained.users, trained.als))
     # Factors come from interactions alone.
     nobody = job.spark.createDataFrame([], f"{USER_ID} string, attributes array<string>")
-    given = (inputs.interactions, inputs.item_index, nobody, inputs.as_of)
-    return user_factor_frame(profile_frame(*given), trained.als)
+    profiles = profile_frame(inputs.interactions, inputs.item_index, nobody, inputs.as_of)
+    return user_factor_frame(profiles, trained.als)
 
 
 def version_of(basis: Mapping[str, Any], arrays: Iterable[Row], catalogue: Catalogue) -> str:
-    """Returns the model version: a hash of what was trained on and with, and of what came of it.
+    """Returns the model version: 12 hex digits, a hash of what was trained on and with.
 
     The arrays and the items' ids are hashed too, so that no two models of different content share
     a version whatever `basis` does not name.

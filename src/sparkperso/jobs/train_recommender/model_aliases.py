@@ -1,4 +1,4 @@
-"""The aliases of the recommender: who is champion, who was before, and what is kept about it."""
+"""The aliases of the recommender: which version is champion, which was before, and the record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous_champion"
 
 
 def roll_back(job: Job) -> Summary:
-    """Exchanges the champion and the one before; raises JobError when there is none before."""
+    """Exchanges the champion and the one before, so that a second rollback undoes the first.
+
+    Records it. Raises JobError when there is none before.
+    """
     champion, previous = (job.tracking.by_alias(MODEL, alias) for alias in (CHAMPION, PREVIOUS))
     if previous is None or (champion is not None and champion.version == previous.version):
         raise JobError(
@@ -41,7 +44,10 @@ def record(
     reasons: str,
     content: Mapping[str, Any],
 ) -> None:
-    """Keeps what was decided about which versions (as they were before) and why."""
+    """Logs a decision to its run: which versions it is about (as they were before), and why.
+
+    `word` is what was decided (`accepted`, `refused`, `rollback`).
+    """
     numbers = {alias: version and version.version for alias, version in versions.items()}
     run.log_params(numbers)
     run.set_tags({"decision": word, "reasons": reasons})
@@ -50,7 +56,7 @@ def record(
 
 
 def tag(job: Job, version: ModelVersion, word: str, run: MlflowRun, reasons: str) -> None:
-    """Says at a model version what was last decided about it, why, and in which run."""
+    """Tags a model version with what was last decided about it, why, and in which run."""
     tags = {"promotion": word, "promotion_run": run.run_id, "promotion_reasons": reasons}
     job.tracking.tag_version(MODEL, version.version, tags)
 
@@ -63,7 +69,7 @@ def point(job: Job, aliases: Mapping[str, ModelVersion | None]) -> None:
 
 
 def named(version: ModelVersion | None) -> str:
-    """Returns a version as text: its number and what kind of model it is."""
+    """Returns a version as text: its number and what kind of model it is; `none` without one."""
     if version is None:
         return "none"
     return f"version {version.version} ({version.document.get('strategy')})"

@@ -40,7 +40,7 @@ def write_once(job: Job, table: str, model_version: str, rows: DataFrame) -> Non
 
 
 def digest_of(rows: DataFrame) -> str:
-    """Returns the number of rows and a hash of their content, whatever their order."""
+    """Returns `<rows>-<hash of their content>`, whatever their order and partitions."""
     return digests_of({"rows": rows})["rows"]
 
 
@@ -51,13 +51,17 @@ def digests_of(frames: Mapping[str, DataFrame]) -> dict[str, str]:
         for name, rows in frames.items()
     ]
     every = reduce(DataFrame.unionByName, hashed).groupBy("name")
+    # XOR, unlike a sum, neither depends on the order nor overflows.
     rows = every.agg(F.count(F.lit(1)).alias("n"), F.bit_xor("hash").alias("mixed")).collect()
-    found = {row["name"]: (row["n"], row["mixed"] % 2**64) for row in rows}
-    return {name: "{}-{:016x}".format(*found.get(name, (0, 0))) for name in frames}
+    figures = {row["name"]: (row["n"], row["mixed"] % 2**64) for row in rows}
+    return {name: "{}-{:016x}".format(*figures.get(name, (0, 0))) for name in frames}
 
 
 def model_rows(rows: DataFrame, table: str, model_version: str, n_items: int) -> DataFrame:
-    """Returns the rows of a table that belong to a model version of so many items."""
+    """Returns the rows of a table that belong to a model version of so many items.
+
+    An index has no versions: ids are only ever appended, so a model knows its first `n_items`.
+    """
     if table == ITEM_INDEX:
         return rows.where(F.col("item_index") < n_items)
     return rows.where(_of(model_version))
@@ -84,10 +88,10 @@ def collect_registered(job: Job, version: ModelVersion, table: str) -> pa.Table:
 def _collected(rows: DataFrame) -> tuple[pa.Table, str]:
     """The rows in memory, and their `digest_of`."""
     mixed = F.xxhash64(*sorted(rows.columns)).alias(HASH)
-    found = rows.select("*", mixed).toArrow()
-    hashes = found.column(HASH).to_numpy()
+    table = rows.select("*", mixed).toArrow()
+    hashes = table.column(HASH).to_numpy()
     total = int(np.bitwise_xor.reduce(hashes)) if len(hashes) else 0
-    return found.drop_columns([HASH]), f"{len(hashes)}-{total % 2**64:016x}"
+    return table.drop_columns([HASH]), f"{len(hashes)}-{total % 2**64:016x}"
 
 
 def _registered(
@@ -101,15 +105,15 @@ def _registered(
     pinned, digest = document["tables"].get(table), document.get("digests", {}).get(table)
     newest = job.lake.ref(table).version()
     why = "There is no such table"
-    wanted = (pinned, newest) if newest is not None else ()
-    numbers = list(dict.fromkeys(n for n in wanted if n is not None))
+    candidates = (pinned, newest) if newest is not None else ()
+    numbers = list(dict.fromkeys(n for n in candidates if n is not None))
     # Without a digest, as older code registered, nothing vouches for another than the pinned.
     for number in numbers if digest else numbers[:1]:
         try:
             rows = model_rows(job.lake.ref(table).read(number), table, named, n_items)
-            found, own = with_digest(rows)
+            registered, own = with_digest(rows)
             if own == digest or digest is None:
-                return found
+                return registered
             why = f"At Delta version {number} they are others"
         except (PySparkException, Py4JJavaError) as error:
             why = f"Delta version {number} cannot be read: {str(error).strip().splitlines()[0]}"
