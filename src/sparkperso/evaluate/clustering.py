@@ -58,8 +58,11 @@ def clustering_metrics(points: DataFrame, features: str, label: str) -> Clusteri
     - cost: sum of squared distances to the mean of the own cluster, k-means' own objective.
     """
     clusters = summarise_clusters(points, features, label)
+    evaluator = ClusteringEvaluator(
+        featuresCol=features, predictionCol=label, distanceMeasure="squaredEuclidean"
+    )
     return ClusteringMetrics(
-        silhouette=_silhouette(points, features, label) if len(clusters) > 1 else math.nan,
+        silhouette=float(evaluator.evaluate(points)) if len(clusters) > 1 else math.nan,
         davies_bouldin=davies_bouldin(clusters),
         cost=sum(cluster.squared_distance for cluster in clusters),
         clusters=clusters,
@@ -161,13 +164,6 @@ def davies_bouldin(clusters: Sequence[Cluster]) -> float:
     between = np.linalg.norm(means[:, None, :] - means[None, :, :], axis=2)
     between[between == 0] = np.inf
     return float(((spread[:, None] + spread[None, :]) / between).max(axis=1).mean())
-
-
-def _silhouette(points: DataFrame, features: str, label: str) -> float:
-    evaluator = ClusteringEvaluator(
-        featuresCol=features, predictionCol=label, distanceMeasure="squaredEuclidean"
-    )
-    return float(evaluator.evaluate(points))
 
 
 def squared_distance(left: Column, right: Column) -> Column:

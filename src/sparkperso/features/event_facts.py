@@ -37,7 +37,7 @@ def events_of_users(events: DataFrame, config: FeaturesConfig, as_of: datetime) 
     the configured time zone. `amount` is the event's number: the value of a purchase or refund,
     the depth of a scroll, the seconds of a dwell; null where it is no finite number.
     """
-    local = F.from_utc_timestamp("timestamp", config.time_zone)
+    local, amount = F.from_utc_timestamp("timestamp", config.time_zone), _amount()
     known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= instant(as_of)))
     return known.select(
         "user_id",
@@ -51,7 +51,7 @@ def events_of_users(events: DataFrame, config: FeaturesConfig, as_of: datetime) 
         F.col("metadata").getItem("category").alias("category"),
         F.col("metadata").getItem("feature").alias("feature"),
         F.col("metadata").getItem("order_id").alias("order_id"),
-        _finite(_amount()).alias("amount"),
+        F.when(F.abs(amount) < float("inf"), amount).alias("amount"),
     )
 
 
@@ -82,7 +82,3 @@ def _amount() -> Column:
         number = F.col("metadata").getItem(key).try_cast("double")
         amount = F.when(F.col("event_type") == event_type, number).otherwise(amount)
     return amount
-
-
-def _finite(number: Column) -> Column:
-    return F.when(F.abs(number) < float("inf"), number)

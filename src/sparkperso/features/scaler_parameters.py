@@ -50,12 +50,12 @@ class FeatureScaler:
 
     def prepare(self, value: float | None) -> float:
         """Returns the value after filling, logarithm and clipping."""
-        x = self.fill if value is None or not math.isfinite(value) else self._logged(value)
+        if value is None or not math.isfinite(value):
+            x = self.fill
+        else:
+            x = math.copysign(math.log1p(abs(value)), value) if self.log else float(value)
         x = x if self.clip_low is None else max(x, self.clip_low)
         return x if self.clip_high is None else min(x, self.clip_high)
-
-    def _logged(self, value: float) -> float:
-        return math.copysign(math.log1p(abs(value)), value) if self.log else float(value)
 
     def standardise(self, prepared: float) -> float:
         """Returns a prepared value on the common scale."""

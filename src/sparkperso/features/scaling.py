@@ -20,9 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.ml.feature import (
     MinMaxScaler,
-    MinMaxScalerModel,
     StandardScaler,
-    StandardScalerModel,
     VectorAssembler,
 )
 from pyspark.sql import Column, DataFrame, Row
@@ -53,8 +51,13 @@ def fit_scalers(users: DataFrame, config: ScalingConfig, as_of: datetime) -> lis
 
 
 def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
-    first = _unfitted(_sampled_quantiles(users, config), config, as_of)
-    prepared = users.select(*(_prepared(s).alias(s.feature) for s in first))
+    quantiles = [
+        F.percentile(_transformed(name, name in config.log), _shares(config)).alias(name)
+        for name in NUMERIC_FEATURES
+    ]
+    row = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
+    unfitted = _unfitted(row.asDict(), config, as_of)
+    prepared = users.select(*(_prepared(s).alias(s.feature) for s in unfitted))
     assembler = VectorAssembler(inputCols=list(NUMERIC_FEATURES), outputCol="features")
     vectors = assembler.transform(prepared).select("features").persist()
     try:
@@ -62,7 +65,12 @@ def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> l
         bounds = MinMaxScaler(inputCol="features", outputCol="scaled").fit(vectors)
     finally:
         vectors.unpersist()
-    return _fitted(first, standard, bounds)
+    fits = (standard.mean, standard.std, bounds.originalMin, bounds.originalMax)
+    columns = zip(unfitted, *(vector.toArray() for vector in fits), strict=True)
+    return [
+        replace(scaler, mean=_short(mean), std=_short(std), min=float(low), max=float(high))
+        for scaler, mean, std, low, high in columns
+    ]
 
 
 def standard_scaler() -> StandardScaler:
@@ -151,15 +159,6 @@ def _shares(config: ScalingConfig) -> list[float]:
     return [config.clip_low or 0.0, MEDIAN, 1.0 if config.clip_high is None else config.clip_high]
 
 
-def _sampled_quantiles(users: DataFrame, config: ScalingConfig) -> dict[str, list[float] | None]:
-    quantiles = [
-        F.percentile(_transformed(name, name in config.log), _shares(config)).alias(name)
-        for name in NUMERIC_FEATURES
-    ]
-    row = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
-    return dict(row.asDict())
-
-
 def _unfitted(
     quantiles: Mapping[str, Sequence[float] | None], config: ScalingConfig, as_of: datetime
 ) -> list[FeatureScaler]:
@@ -206,17 +205,6 @@ def no_users() -> JobError:
         "No event names a user at or before this time",
         "Ingest events that hold a user_id, or choose a later --as-of",
     )
-
-
-def _fitted(
-    scalers: Sequence[FeatureScaler], standard: StandardScalerModel, bounds: MinMaxScalerModel
-) -> list[FeatureScaler]:
-    fits = (standard.mean, standard.std, bounds.originalMin, bounds.originalMax)
-    columns = zip(scalers, *(vector.toArray() for vector in fits), strict=True)
-    return [
-        replace(scaler, mean=_short(mean), std=_short(std), min=float(low), max=float(high))
-        for scaler, mean, std, low, high in columns
-    ]
 
 
 def _short(value: float) -> float:

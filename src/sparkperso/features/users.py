@@ -36,7 +36,7 @@ def build_user_features(
     now = F.unix_micros(instant(as_of))
     facts = facts_of_users(events_of_users(events, config, as_of), config, partitions)
     sums = sums_by_user(sums_by_key(facts, now))
-    features = {**_times(now), **_orders(), **_visits(), **_engagement(), **_habits()}
+    features = _features(now)
     return sums.select(
         "user_id",
         instant(as_of).alias("as_of"),
@@ -45,47 +45,31 @@ def build_user_features(
     )
 
 
-def _times(now: Column) -> dict[str, Column]:
-    since = F.coalesce("last_purchase_at", "first_at")
-    return {
-        "recency_days": (now - since) / DAY,
-        "inactive_days": (now - F.col("last_at")) / DAY,
-        "tenure_days": (now - F.col("first_at")) / DAY,
-    }
-
-
-def _orders() -> dict[str, Column]:
+def _features(now: Column) -> dict[str, Column]:
+    """Returns name → column, from the sums of a user; `now` is microseconds since 1970."""
+    total, views = F.col("n_events"), F.col("n_page_view") + F.col("n_item_view")
     sold_and_returned = F.col("n_purchase") + F.col("n_refund")
     return {
+        # Who never bought is as long ago as they are known.
+        "recency_days": (now - F.coalesce("last_purchase_at", "first_at")) / DAY,
+        "inactive_days": (now - F.col("last_at")) / DAY,
+        "tenure_days": (now - F.col("first_at")) / DAY,
+        # Orders
         "frequency": F.col("n_orders"),
         "monetary": F.round(F.col("purchase_amount") - F.col("refund_amount"), DECIMALS),
         "basket_size": _ratio(F.col("n_lines"), F.col("n_orders")),
         "refund_share": _ratio(F.col("n_refund"), sold_and_returned),
-    }
-
-
-def _visits() -> dict[str, Column]:
-    return {
+        # Visits
         "sessions": F.col("n_sessions"),
         "avg_session_seconds": _ratio(F.col("session_length") / MICROSECONDS, F.col("n_sessions")),
         "visits_7d": F.col("n_visits_7d"),
         "visits_30d": F.col("n_visits_30d"),
-    }
-
-
-def _engagement() -> dict[str, Column]:
-    views = F.col("n_page_view") + F.col("n_item_view")
-    return {
+        # Engagement
         "click_through": _ratio(F.col("n_click"), views),
         "add_to_cart_rate": _ratio(F.col("n_add_to_cart"), F.col("n_item_view")),
         "avg_scroll_depth": _ratio(F.col("scroll_amount"), F.col("n_scroll")),
         "avg_dwell_seconds": _ratio(F.col("dwell_amount"), F.col("n_dwell")),
-    }
-
-
-def _habits() -> dict[str, Column]:
-    total = F.col("n_events")
-    return {
+        # Habits
         "n_events": total,
         "n_categories": F.size("categories").cast("bigint"),
         "weekend_share": _ratio(F.col("n_weekend"), total),
@@ -95,6 +79,7 @@ def _habits() -> dict[str, Column]:
 
 
 def _maps() -> list[Column]:
+    # `categories` is in order of its keys: of equally frequent ones the first is the top.
     counts = F.transform("categories", lambda entry: entry.n)
     total = F.aggregate(counts, F.lit(0).cast("bigint"), lambda sum_, n: sum_ + n)
     most = F.filter("categories", lambda entry: entry.n == F.array_max(counts))

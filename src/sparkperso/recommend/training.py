@@ -162,7 +162,13 @@ class Trainer:
         self._say_left_out(not_tested, "the test")
         ranked = [one for one in search.tuned.ranked(context.metric) if self._name(one) in models]
         winner, refitted = self._refit(ranked, search.tuned, prepared_split.everybody)
-        comparison = self._compare(models, winner, test)
+        comparison = compare(
+            models,
+            self._name(winner),
+            test,
+            self.fitter.catalogue,
+            (self.config.bootstrap, self.config.seed),
+        )
         version = inputs.champion[0] if inputs.champion else None
         return TrainingResult(
             refitted["winner"],
@@ -275,12 +281,6 @@ class Trainer:
     def _say_left_out(self, left_out: Mapping[str, str], where: str) -> None:
         for name, why in left_out.items():
             self.say(f"{name} is left out of {where}: {why}")
-
-    def _compare(
-        self, models: Mapping[str, Fitted], winner: TrialResult, test: AnyFold
-    ) -> Comparison:
-        resampling = (self.config.bootstrap, self.config.seed)
-        return compare(models, self._name(winner), test, self.fitter.catalogue, resampling)
 
     def _name(self, trial: TrialResult) -> str:
         """Returns the name that a contender has in the test, where popularity stands twice."""

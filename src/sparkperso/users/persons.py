@@ -128,6 +128,7 @@ class Persons:
         nested = F.map_entries(F.from_json(F.col("metadata").getItem("traits"), STRINGS))
         nothing = F.from_json(F.lit("[]"), "array<struct<key:string,value:string>>")
         sources = (F.coalesce(nested, nothing), F.map_entries("metadata"))
+        # Ranked: of one event, the metadata's own keys outweigh those of its `traits`.
         pairs = [_ranked(entries, rank) for rank, entries in enumerate(sources)]
         rows = said.select(
             USER_ID, TIMESTAMP, "event_id", F.inline(F.concat(*pairs)).alias("rank", "k", "v")

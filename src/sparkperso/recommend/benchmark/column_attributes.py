@@ -84,7 +84,8 @@ class Kind:
         column, kind = F.col(f"`{name}`"), rows.schema[name].dataType
         if isinstance(kind, T.ArrayType):
             texts = F.array_compact(F.transform(column.cast("array<string>"), _filled))
-            return cls(F.coalesce(_labelled(name, texts), F.array().cast("array<string>")))
+            tokens = F.transform(texts, lambda text: F.concat(F.lit(f"{name}="), text))
+            return cls(F.coalesce(tokens, F.array().cast("array<string>")))
         if isinstance(kind, (T.MapType, T.StructType, T.BinaryType, T.VariantType)):
             return cls(F.array(), f"{kind.simpleString()} is not text, a number or a list")
         text, number = _filled(column.cast("string")), column.try_cast("double")
@@ -114,7 +115,3 @@ def _filled(text: Column) -> Column:
 
 def _single(name: str, text: Column) -> Column:
     return F.array(F.concat(F.lit(f"{name}="), text))
-
-
-def _labelled(name: str, texts: Column) -> Column:
-    return F.transform(texts, lambda text: F.concat(F.lit(f"{name}="), text))

@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from time import perf_counter
@@ -129,43 +128,35 @@ def evaluate_implicit(
 
 
 def fit_implicit(params: ImplicitParams, users: Histories, seed: int) -> ImplicitModel:
-    """Returns a model of the library fitted on these users' strengths, on all cores."""
-    threads = len(os.sched_getaffinity(0))
-    # The library asks for it: BLAS's own threads would fight with its own.
-    with one_thread():
-        if params.model == BM25:
-            return _fit_bm25(params, users, threads)
-        return _fit_als(params, users, threads, seed)
+    """Returns a model of the library fitted on these users' strengths, on all cores.
 
-
-def _fit_als(params: ImplicitParams, users: Histories, threads: int, seed: int) -> ImplicitModel:
+    ALS scores users by factors that are worked out anew from their histories, as ours does.
+    """
     from implicit.cpu.als import AlternatingLeastSquares
-
-    model = AlternatingLeastSquares(**params.settings, num_threads=threads, random_state=seed)
-    # A copy: what others learn from is not to be changed by another's code.
-    model.fit(users.strengths.copy(), show_progress=False)
-    return ImplicitModel(partial(_als_scores, model))
-
-
-def _als_scores(model: Any, strengths: csr_matrix) -> Any:
-    """Scores of users whose factors are worked out anew from their history."""
-    factors = model.recalculate_user(np.arange(strengths.shape[0]), strengths)
-    return np.atleast_2d(factors) @ model.item_factors.T
-
-
-def _fit_bm25(params: ImplicitParams, users: Histories, threads: int) -> ImplicitModel:
     from implicit.nearest_neighbours import BM25Recommender
 
-    model = BM25Recommender(**params.settings, num_threads=threads)
-    with warnings.catch_warnings():
-        # It hands itself a matrix of another form than it asks for.
-        warnings.simplefilter("ignore")
-        model.fit(users.strengths.copy(), show_progress=False)
-    return ImplicitModel(partial(_neighbour_scores, model.similarity))
+    threads = len(os.sched_getaffinity(0))
+    # A copy: what others learn from is not to be changed by another's code.
+    matrix = users.strengths.copy()
 
+    def als_scores(strengths: csr_matrix) -> Any:
+        factors = model.recalculate_user(np.arange(strengths.shape[0]), strengths)
+        return np.atleast_2d(factors) @ model.item_factors.T
 
-def _neighbour_scores(similarity: csr_matrix, strengths: csr_matrix) -> Any:
-    return (strengths @ similarity).toarray()
+    def neighbour_scores(strengths: csr_matrix) -> Any:
+        return (strengths @ model.similarity).toarray()
+
+    # The library asks for one thread: BLAS's own would fight with its own.
+    with one_thread(), warnings.catch_warnings():
+        if params.model == BM25:
+            # It hands itself a matrix of another form than it asks for.
+            warnings.simplefilter("ignore")
+            model: Any = BM25Recommender(**params.settings, num_threads=threads)
+        else:
+            settings = {**params.settings, "random_state": seed}
+            model = AlternatingLeastSquares(**settings, num_threads=threads)
+        model.fit(matrix, show_progress=False)
+    return ImplicitModel(neighbour_scores if params.model == BM25 else als_scores)
 
 
 def _tried(params: ImplicitParams, fold: FoldInMemory, seed: int) -> dict[str, float]:

@@ -89,22 +89,42 @@ def read_rows(source: DataFrame, name: str) -> Rows:
         TIMESTAMP in columns and not source.where(F.col(columns[TIMESTAMP]).isNotNull()).isEmpty()
     )
     has_firsts = timed and FIRST in columns
-    marked = source.select(
-        text_id(source, columns[USER_ID]).alias(USER_ID),
-        text_id(source, columns[ITEM_ID]).alias(ITEM_ID),
-        _rating(columns).alias(RATING),
-        (moment(source, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
-        *(_firsts(source, columns[FIRST]) if has_firsts else _no_firsts()),
-    )
-    missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
-    reason = F.coalesce(*missing, F.when(_is_bad_first(), F.lit(BAD_FIRST)))
-    marked = marked.withColumn("reason", reason)
+    marked = _with_reason(_as_rows(source, columns, timed, has_firsts))
     invalid = {row["reason"]: row["count"] for row in marked.groupBy("reason").count().collect()}
     n_valid = invalid.pop(None, 0)
     require_some(n_valid, invalid, name)
     good = marked.where(F.col("reason").isNull()).drop("reason", "gives_first")
     frame = _with_beginnings(good).persist(StorageLevel.MEMORY_AND_DISK)
     return _described(frame, n_valid, invalid, (timed, has_firsts))
+
+
+def _as_rows(
+    source: DataFrame, columns: dict[str, str], timed: bool, has_firsts: bool
+) -> DataFrame:
+    """Returns ids as text, rating, timestamp, first_timestamp, and whether the row gives one."""
+    rating, first, gives_first = F.lit(1.0), F.lit(None).cast("timestamp"), F.lit(False)
+    if RATING in columns:
+        number = F.col(f"`{columns[RATING]}`").try_cast("double")
+        rating = F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
+    if has_firsts:
+        text = F.trim(F.col(f"`{columns[FIRST]}`").cast("string"))
+        first, gives_first = moment(source, columns[FIRST]), F.coalesce(text != "", F.lit(False))
+    return source.select(
+        text_id(source, columns[USER_ID]).alias(USER_ID),
+        text_id(source, columns[ITEM_ID]).alias(ITEM_ID),
+        rating.alias(RATING),
+        (moment(source, columns[TIMESTAMP]) if timed else instant(EPOCH)).alias(TIMESTAMP),
+        first.alias(FIRST),
+        gives_first.alias("gives_first"),
+    )
+
+
+def _with_reason(rows: DataFrame) -> DataFrame:
+    """Adds `reason`, why a row does not count; null where it does."""
+    missing = (F.when(F.col(c).isNull(), F.lit(why)) for c, why in REASONS.items())
+    is_later = F.coalesce(F.col(FIRST) > F.col(TIMESTAMP), F.lit(True))
+    bad_first = F.when(F.col("gives_first") & is_later, F.lit(BAD_FIRST))
+    return rows.withColumn("reason", F.coalesce(*missing, bad_first))
 
 
 def _with_beginnings(good: DataFrame) -> DataFrame:
@@ -120,23 +140,6 @@ def _with_beginnings(good: DataFrame) -> DataFrame:
         F.col("time.at").alias(TIMESTAMP),
         F.col("time.began").alias(BEGAN),
     )
-
-
-def _firsts(source: DataFrame, name: str) -> tuple[Column, Column]:
-    """Returns first_timestamp, and whether the row gives one."""
-    text = F.trim(F.col(f"`{name}`").cast("string"))
-    is_given = F.coalesce(text != "", F.lit(False))
-    return moment(source, name).alias(FIRST), is_given.alias("gives_first")
-
-
-def _no_firsts() -> tuple[Column, Column]:
-    return F.lit(None).cast("timestamp").alias(FIRST), F.lit(False).alias("gives_first")
-
-
-def _is_bad_first() -> Column:
-    """Says whether a row gives a first_timestamp that is none, or one after its timestamp."""
-    is_later = F.coalesce(F.col(FIRST) > F.col(TIMESTAMP), F.lit(True))
-    return F.col("gives_first") & is_later
 
 
 def require_columns(source: DataFrame, names: tuple[str, ...], name: str) -> None:
@@ -186,13 +189,6 @@ def moment(frame: DataFrame, name: str) -> Column:
     tells what came first as well.
     """
     return timestamp_of(F.col(f"`{name}`"), frame.schema[name].dataType, smallest=0)
-
-
-def _rating(columns: dict[str, str]) -> Column:
-    if RATING not in columns:
-        return F.lit(1.0)
-    number = F.col(f"`{columns[RATING]}`").try_cast("double")
-    return F.when(~F.isnan(number) & (F.abs(number) < float("inf")), number)
 
 
 def _described(

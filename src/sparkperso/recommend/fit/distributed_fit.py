@@ -7,7 +7,7 @@ Each model's own module says how it is made of such sums (`popularity.model_of`,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,7 @@ ROWS = 1000
 
 @dataclass(frozen=True)
 class DistributedFit:
-    """Fits models on the training users' profiles in their partitions.
-
-    Sums that several models need are worked out once for one DistributedFit.
-    """
+    """Fits models on the training users' profiles in their partitions, one Spark job per sum."""
 
     profiles: DataFrame
     """Users with a history."""
@@ -100,6 +97,7 @@ class DistributedFit:
     def _knn(self, params: KnnParams) -> Fitted:
         similarities = self._bm25 if params.similarity == "bm25" else self._cosines
         similar = similarities(params).astype(np.float32)
+        # Copies: nearest_of changes what it is given.
         blocks = [
             item_knn.nearest_of(
                 similar[first : first + ROWS].astype(np.float32), first, params.n_neighbours
@@ -120,18 +118,18 @@ class DistributedFit:
     def _bm25(self, params: KnnParams) -> Floats:
         ease.require_small(self._n_items, self.setting.max_item_pairs, "item_knn in blocks")
         n_users = self.profiles.count()
-        # Squared: of the two columns of a product each carries the user's weight.
-        weigh = partial(_squared, params, self._counts.sum() / max(n_users, 1))
+        mean = self._counts.sum() / max(n_users, 1)
+
+        def weigh(lengths: Ints) -> Floats:
+            # Squared: of the two columns of a product each carries the user's weight.
+            squared: Floats = item_knn.user_weights(params, lengths, mean) ** 2
+            return squared
+
         gram = weighted_gram_blocks(
             self.profiles, self._n_items, weigh, self.setting.max_item_pairs
         )
         rarity = item_knn.rarity_of(self._counts, n_users)
         return gram * rarity * rarity[:, None]
-
-
-def _squared(params: KnnParams, mean: float, lengths: Ints) -> Floats:
-    squared: Floats = item_knn.user_weights(params, lengths, mean) ** 2
-    return squared
 
 
 def _halved(half_life_days: float) -> Column:

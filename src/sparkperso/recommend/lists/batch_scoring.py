@@ -146,25 +146,25 @@ class Reasons:
 
 
 def _reasons(lister: Lister, users: Histories, lists: Lists, is_own: np.ndarray) -> Reasons:
-    """Returns the reasons of the model's own places, and of those that the fallback filled."""
+    """Returns the reasons of the model's own places, and of those that the fallback filled.
+
+    Raises TypeError where one of them is no fitted model, which alone can explain.
+    """
     shape = lists.items.shape
     why = Reasons(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, None, dtype=object))
     listed = lists.items >= 0
     for model, places in ((lister.model, listed & is_own), (lister.fallback, listed & ~is_own)):
+        if places.any() and not isinstance(model, Fitted):
+            raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
         start = 0
         for block in blocks_of(users):
             part = slice(start, start + len(block))
-            if places[part].any():
+            if isinstance(model, Fitted) and places[part].any():
+                # Views: what is filled in here stands in the whole.
                 own = Reasons(why.items[part], why.shares[part], why.basis[part])
-                _explain(_explained(lister, model), block, lists.items[part], places[part], own)
+                _explain(model, block, lists.items[part], places[part], own)
             start += len(block)
     return why
-
-
-def _explained(lister: Lister, model: Scorer | None) -> Fitted:
-    if not isinstance(model, Fitted):
-        raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
-    return model
 
 
 def _explain(

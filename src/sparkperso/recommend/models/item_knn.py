@@ -43,7 +43,7 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
 
     cosine: columns at length 1. tfidf: times log(users ÷ (1 + users of the item)), then at
     length 1; a factor per column cancels there, so that it differs from the cosine only in what
-    it drops: items that all users have. bm25: users are the documents, items the terms (Robertson
+    it drops: items of all users, or all but one. bm25: users are documents, items terms (Robertson
     and Zaragoza 2009, equation 3.15), with the rarity of TF-IDF in place of BM25's own; columns
     are not scaled.
     """

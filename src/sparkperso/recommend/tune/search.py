@@ -95,13 +95,12 @@ class Search:
         alive = [place for place in self._documents if place not in self._failed]
         names = [_name(place, params) for place, params in enumerate(candidates)]
         self._live = LiveReport(names, len(self.prepared_folds), self.metric, self.say, self.count)
-        rounds = (
-            [range(len(self.prepared_folds))]
-            if self.plan.drop_below is None
-            else self._one_by_one()
-        )
+        every_fold = list(range(len(self.prepared_folds)))
+        rounds = [every_fold]
+        if self.plan.drop_below is not None:
+            rounds = [[fold] for fold in every_fold]
         for folds in rounds:
-            self._try(candidates, alive, list(folds))
+            self._try(candidates, alive, folds)
             alive = self._promising(candidates, alive)
         results = [self._result(place, params) for place, params in enumerate(candidates)]
         for one in results:
@@ -112,9 +111,6 @@ class Search:
         for figure, name in fit_figures(fitted, self.metric):
             self.recorder.log_figure(figure, name)
         return results
-
-    def _one_by_one(self) -> list[range]:
-        return [range(n, n + 1) for n in range(len(self.prepared_folds))]
 
     def _try(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
         """Tries the candidates at some places on some folds, and keeps their documents."""

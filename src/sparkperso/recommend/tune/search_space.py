@@ -112,13 +112,11 @@ def _parse(settings: dict[str, Any]) -> Any:
             raise ValueError(f"model is set by {ELSEWHERE[settings['model']]}")
         return parse_params(settings)
     except (ValidationError, ValueError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            wrong = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+            reason = "; ".join(f"{where}: {message}" for where, message in wrong)
         raise ConfigError(
             "Every entry of recommend.search.space is a model and its settings",
-            f"{settings}: {_reason(error)}",
+            f"{settings}: {reason}",
         ) from None
-
-
-def _reason(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return str(error)
