@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 from datetime import datetime, timedelta
 
 import pytest
 
 from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.recommend.data import interactions
 from sparkperso.recommend.data.id_index import new_index_rows
 from sparkperso.recommend.data.interactions import build_interactions
 from sparkperso.testing.frames import events_frame, table_frame
@@ -33,6 +35,11 @@ EVENTS = [
     event("u2", None, 1),
     event(None, "a", 1, anonymous_id="till"),
 ]
+
+
+def test_the_examples_of_the_docstrings_run(spark):
+    found = doctest.testmod(interactions, extraglobs={"spark": spark})
+    assert (found.failed, found.attempted) == (0, 4)
 
 
 def strengths(frame):

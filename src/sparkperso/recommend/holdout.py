@@ -191,6 +191,7 @@ class Judge:
         hits = hit_matrix(lists, truth)
         reciprocal_ranks = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
         per_user = user_values(lists, truth) | {"mrr": reciprocal_ranks}
+        # Headline figures are of users with a history; the others have their own bucket.
         warm = users.lengths > 0
         shown = lists.items[warm]
         shown = shown[shown >= 0]

@@ -153,6 +153,7 @@ class Trainer:
         context, test = self._context(inputs), prepared_split.test
         require_test_users(test, self.config.minimum)
         search = self._search(context, prepared_split)
+        # Nothing reads them again, and the test's fits need the memory.
         for prepared in prepared_split.folds:
             prepared.release()
         self.say("testing the best of each model on the held-out part")
@@ -160,6 +161,7 @@ class Trainer:
         users = test.in_memory.users if isinstance(test, DriverFold) else test.profiles
         models, not_tested = self.fitter.try_fit(users, contenders)
         self._say_left_out(not_tested, "the test")
+        # By the folds alone; the test only leaves out what could not be fitted for it.
         ranked = [one for one in search.tuned.ranked(context.metric) if self._name(one) in models]
         winner, refitted = self._refit(ranked, search.tuned, prepared_split.everybody)
         comparison = compare(

@@ -212,7 +212,8 @@ def _pairs_at(
             F.max(F.when(counted, F.col(TIMESTAMP))).alias(f"last_at_{n}"),
             F.max(is_relevant & is_next).alias(f"is_answer_{n}"),
         ]
-    # Events of other types would else make a row per user and item that no model reads.
+    # Null for the other types, which would else make a row per user and item that no model reads;
+    # their items are known by the row without a user.
     types = {*interactions.weights, *split.relevant, RATING}
     user = F.when(F.col(EVENT_TYPE).isin(sorted(types)), F.col(USER_ID)).alias(USER_ID)
     return events.where(F.col(ITEM_ID).isNotNull()).groupBy(user, ITEM_ID).agg(*columns)

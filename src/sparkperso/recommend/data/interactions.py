@@ -27,6 +27,12 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
     user and an item and whose type has a weight. strength = Σ weight × 0.5^(age ÷ half-life), age
     in days, rounded to 9 decimals; where refunds outweigh the rest it is 0: the user knows the
     item, and it is no preference. n_events, first_at and last_at are those of all counted events.
+
+    >>> bought = "'ada' user_id, 'mug' item_id, 'purchase' event_type"
+    >>> events = spark.sql(f"SELECT {bought}, timestamp '2026-03-01T00:00:00Z' timestamp")
+    >>> config = InteractionsConfig(weights={"purchase": 1.0}, half_life_days=30)
+    >>> build_interactions(events, config, datetime(2026, 3, 31)).first()["strength"]
+    0.5
     """
     named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()
     counted = weighted_events(events.where(named), config, as_of)

@@ -68,6 +68,7 @@ def prepare_fold(
     pairs = fold.training.interactions
     profiles = profile_frame(pairs, item_index, attributes, fold.training.as_of)
     joined = profiles.join(_relevant(fold, item_index), USER_ID, how="full")
+    # Others only declare something: nothing is learned of them, nor judged by them.
     has_part = (F.size("items") > 0) | (F.col("n_relevant") > 0)
     nothing = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
     filled = joined.withColumns(

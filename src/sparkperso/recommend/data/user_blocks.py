@@ -119,6 +119,7 @@ def sum_over_blocks(blocks: DataFrame, work: Work, shape: tuple[int, int], dtype
             yield _part(part, chunk, data.tobytes())
 
     def add(table: pa.Table) -> pa.Table:
+        # In order of task: sums of floats depend on it, and parts arrive in any.
         ordered = table.sort_by("part")
         column = ordered.column("data")
         total = _array(column[0], dtype).copy()
@@ -128,6 +129,7 @@ def sum_over_blocks(blocks: DataFrame, work: Work, shape: tuple[int, int], dtype
             [_part(0, ordered.column("chunk")[0].as_py(), total.tobytes())]
         )
 
+    # Two steps, by Spark's own shuffle: a tree over the driver would carry every task's part there.
     sums = blocks.mapInArrow(partial, PARTS).groupBy("chunk").applyInArrow(add, PARTS)
     totals = np.zeros(shape, dtype=dtype)
     step = chunk_rows(shape[1], dtype)

@@ -44,6 +44,7 @@ def profile_frame(
         "item_index", F.col(STRENGTH).cast("float").alias(STRENGTH), age.cast("float").alias("age")
     )
     pairs = interactions.join(item_index, ITEM_ID).groupBy(USER_ID)
+    # Sorted by position, the first field: collect_list has no order of its own.
     histories = pairs.agg(F.sort_array(F.collect_list(pair)).alias("pairs"))
     both = histories.join(attributes_at(attributes, as_of), USER_ID, how="full")
     known = F.coalesce("pairs", F.array())
@@ -151,6 +152,7 @@ def load_catalogue(item_index: DataFrame, items: DataFrame, max_items: int) -> C
     """
     texts = F.concat_ws(" ", "title", F.array_join("tags", " "))
     known = items.select(ITEM_ID, texts.alias("text"), "category", "price", "attributes")
+    # One more than allowed is enough to know that there are too many.
     rows = item_index.join(known, ITEM_ID, how="left").limit(max_items + 1)
     table = rows.toArrow().sort_by("item_index")
     if table.num_rows > max_items:

@@ -99,6 +99,7 @@ def _blends(
         total = np.zeros(items.shape, dtype=np.float64)
         for weight, share in zip(weights, shares, strict=True):
             total += weight * share
+        # 0 is what no part has a score for; an item that several parts listed counts once.
         total[repeated | (total == 0)] = -np.inf
         chosen = select_from(total.astype(np.float32), prepared.k)
         named = np.take_along_axis(items, np.maximum(chosen.items, 0), axis=1)

@@ -204,6 +204,7 @@ def gram_blocks(profiles: DataFrame, n_items: int, max_items: int = MAX_GRAM_ITE
     step = chunk_rows(n_items, np.int32)
 
     def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        # The task's whole histories stay in memory, its counts are a chunk of items at a time.
         liked = [_preferred(block) for block in found]
         for chunk, first in enumerate(range(0, n_items, step)):
             counts = np.zeros((min(step, n_items - first), n_items), dtype=np.int32)

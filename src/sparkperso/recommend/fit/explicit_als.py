@@ -83,6 +83,7 @@ def try_rating(
     )
     users = fold_in(train, items, reg_param=params.reg_param, alpha=0.0, implicit=False)
     fitted = perf_counter()
+    # Zero factors are those of users and items without a rating before the cut.
     rows = np.repeat(np.arange(later.shape[0]), np.diff(later.indptr))
     is_known = users[rows].any(axis=1) & items[later.indices].any(axis=1)
     predicted = np.einsum("ij,ij->i", users[rows], items[later.indices], dtype=np.float64)

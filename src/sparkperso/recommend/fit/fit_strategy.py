@@ -110,7 +110,8 @@ class Fitter:
         else:
             fitted, failed = try_fit_in_tasks(profiles, *arguments)
         left_out |= failed
-        for key in distinct.keys() - whole.keys() - left_out.keys():
+        # In the order of the settings: that of a set differs from process to process.
+        for key in [k for k in distinct if k not in whole and k not in left_out]:
             assert isinstance(profiles, DataFrame)
             try:
                 fitted[key] = self.fit_frame(profiles, distinct[key])

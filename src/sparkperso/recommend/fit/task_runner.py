@@ -88,6 +88,7 @@ def in_tasks(
 
     def task(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
         fold, chunk = (int(part.as_py()) for part in key)
+        # Spark runs a task per core: BLAS's own threads would fight over them.
         with one_thread():
             results = [json.dumps(document) for document in work(fold, chunk, table)]
         documents.add(results)
@@ -110,6 +111,7 @@ def in_threads(
 
     def do(piece: tuple[int, int]) -> list[Any]:
         fold, chunk = piece
+        # Through JSON, as from a task: keys become text, floats keep their digits.
         documents: list[Any] = json.loads(json.dumps(work(fold, chunk, held[fold])))
         for document in documents:
             on_done(document)
@@ -177,6 +179,7 @@ def try_fit_in_tasks(
         columns = zip(FITS, zip(*rows, strict=True), strict=True)
         return pa.table({n: pa.array(values, kind) for (n, kind), values in columns})
 
+    # A copy of all rows per model, each to one task: a task's group is a whole training.
     copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
     train = profiles.where(F.size("items") > 0).select("*", copies)
     grouped = train.repartition(len(names), "model").groupBy("model")
@@ -196,6 +199,7 @@ def try_fit_here(
     """Returns what `try_fit_in_tasks` does, fitted in this process."""
     if not candidates:
         return {}, {}
+    # Once for all: models share what is worked out of it, such as its Gram matrix.
     training, workers = users.training, at_a_time(len(candidates))
     setting = replace(setting, threads=max(1, (os.cpu_count() or 1) // workers))
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
 
 SAMPLE = 500
-"""Training users whose own history is asked for, to show over-fitting."""
+"""Training users whose own history is scored, to show overfitting; the first in order of id."""
 WATCH_EVERY = 2
 """Iterations between two looks at the validation metric."""
 
@@ -76,6 +76,7 @@ class FoldInMemory:
         """Returns the nDCG of some training users' own history: high where a model over-fits."""
         sample = self.users.take(np.flatnonzero(self.users.lengths > 0)[:SAMPLE])
         own = GroundTruth(sample.likes, sample.lengths)
+        # Seen items may be listed here: they are what the model should know too well.
         lists = best_items(model, sample, Selection(self.k, with_seen=True))
         judged = judge_lists(lists, sample, own)
         return round(float(judged.sums["ndcg"].sum() / max(judged.users.sum(), 1)), 6)
@@ -198,6 +199,7 @@ def try_candidate(
     start = perf_counter()
     model = fit_model(params, prepared.training, catalogue, replace(setting, watch=watch))
     fit_seconds = perf_counter() - start
+    # The best look's model, not the last one's, is the one whose figures these are.
     look = (watch and watch.best) or Checkpoint.at(prepared, model, fit_seconds)
     return _document(look, prepared, watch.curve if watch else {})
 

@@ -94,6 +94,7 @@ def make_lists(lister: Lister, users: Histories) -> pa.Table:
     Raises TypeError where lists are to be explained by something that is no fitted model.
     """
     best = best_items(lister.model, users, lister.select)
+    # Of places that the fallback filled, strategy and reason are the fallback's.
     filled, is_own = _fill(lister, users, best)
     rows, places = np.nonzero(filled.items >= 0)
     items = filled.items[rows, places]

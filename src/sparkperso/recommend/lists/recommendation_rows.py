@@ -81,6 +81,7 @@ def user_factor_frame(profiles: DataFrame, model: AlsModel) -> DataFrame:
             ]
             yield pa.RecordBatch.from_arrays(columns, names=[USER_ID, "factors"])
 
+    # Of dislikes alone no factors follow: they would be zeros.
     liked = F.exists("strengths", lambda s: s > 0)
     schema = f"{USER_ID} string, factors array<float>"
     return profiles.where(liked).select(*INPUT).mapInArrow(fold, schema)

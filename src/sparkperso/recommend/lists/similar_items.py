@@ -44,6 +44,7 @@ def similar_items(
         return spark.createDataFrame(exact_table(items, config), SCHEMA)
     held = spark.sparkContext.broadcast((items, build_graph(items, config.graph)))
     n = config.n_similar
+    # Tasks get numbers of tiles, not items: all items are in the broadcast.
     tiles = spark.range(0, len(items.ids), TILE).repartition(spark.sparkContext.defaultParallelism)
 
     def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -45,6 +45,7 @@ def check_gain(document: Document, baseline: str) -> Check:
     """
     metric = value_at(document, "test", "metric")
     wanted = f"a gain in {metric} wholly above zero"
+    # Popularity may win the search: then the tuned one, its baseline, is the candidate itself.
     if baseline == TUNED and document.get("strategy") == PLAIN:
         return Check(baseline, False, "this model itself: none did better on the folds", wanted)
     path = ("test", "gains", baseline)
@@ -121,6 +122,7 @@ def check_worst_bucket(document: Document, config: PromotionConfig) -> Check:
         f"{worst.metric:.4f} against {worst.popularity:.4f} of popularity for the "
         f"{worst.n_users:,} users with a history of {worst.name}"
     )
+    # Not by the share, which is infinite where popularity has nothing.
     is_passed = all(b.metric >= floor * b.popularity for b in buckets)
     return Check("worst_bucket", is_passed, found, wanted, worst.share)
 

@@ -100,6 +100,7 @@ def category_codes(catalogue: Catalogue) -> Ints:
 
     Numbers follow the order of the names; they mean nothing outside this catalogue.
     """
+    # Numbers, since compiled loops compare no texts.
     texts = catalogue.categories.astype(str)
     places = np.unique(texts, return_inverse=True)[1].astype(np.int64)
     return np.where(texts == "", -1, places)

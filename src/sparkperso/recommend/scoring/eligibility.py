@@ -116,6 +116,7 @@ class AgeRule:
 
 def country_rule(countries: dict[int, frozenset[str]]) -> CountryRule:
     """Returns the rule of items (by position) that are limited to countries."""
+    # Sorted, so that the rule is the same in every process.
     sets = tuple(sorted(set(countries.values()), key=sorted))
     places = {codes: place for place, codes in enumerate(sets)}
     groups = np.array([places[codes] for codes in countries.values()], dtype=np.int64)

@@ -98,6 +98,7 @@ def user_values(lists: Lists, truth: GroundTruth) -> dict[str, Floats]:
     hits = hit_matrix(lists, truth)
     ranks = np.arange(1, k + 1)
     gains = 1 / np.log2(ranks + 1)
+    # 1 in place of the best gain of nobody's relevant items, so as not to divide by 0.
     best = np.concatenate([[1.0], np.cumsum(gains)])[np.minimum(truth.counts, k)]
     ceiling = np.maximum(np.minimum(truth.counts, k), 1)
     precision = np.cumsum(hits, axis=1) / ranks

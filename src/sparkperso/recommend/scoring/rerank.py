@@ -63,6 +63,7 @@ def walk_marginal(
             at = _best(relevance, nearest, is_open, weight)
             if at < 0:
                 break
+            # Closed for good, even if it does not fit now: a full category stays full.
             is_open[at] = False
             if _fits(chosen[0][row, :place], items[at], categories, limit):
                 chosen[0][row, place], chosen[1][row, place] = items[at], scores[at]

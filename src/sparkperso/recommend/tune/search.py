@@ -170,6 +170,7 @@ class Search:
         for place, mean in means.items():
             model = candidates[place].model
             best[model] = max(best.get(model, 0.0), mean)
+        # Of its own model's best, not of all: each model gets its best settings.
         bar = self.plan.drop_below
         return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
 
