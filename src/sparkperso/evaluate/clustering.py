@@ -114,13 +114,13 @@ def group_means(values: Array, groups: npt.NDArray[np.int64], n_groups: int) -> 
 
     A group without any value has NaN.
     """
-    found = np.full((n_groups, values.shape[1]), np.nan)
+    means = np.full((n_groups, values.shape[1]), np.nan)
     for column, own in enumerate(values.T):
         known = ~np.isnan(own)
         counts = np.bincount(groups[known], minlength=n_groups)
         sums = np.bincount(groups[known], own[known], minlength=n_groups)
-        np.divide(sums, counts, out=found[:, column], where=counts > 0)
-    return found
+        np.divide(sums, counts, out=means[:, column], where=counts > 0)
+    return means
 
 
 def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cluster, ...]:

@@ -73,16 +73,16 @@ class Persons:
         One row per user who said any of `wanted` at or before `as_of`; keys are those of the
         events, values are text.
         """
-        said = self._entries(as_of).where(F.col("k").isin(*sorted(wanted)))
-        latest = said.groupBy(USER_ID, "k").agg(F.max_by("v", _order()).alias("v"))
+        values = self._entries(as_of).where(F.col("k").isin(*sorted(wanted)))
+        latest = values.groupBy(USER_ID, "k").agg(F.max_by("v", _order()).alias("v"))
         entries = F.sort_array(F.collect_list(F.struct("k", "v")))
         return latest.groupBy(USER_ID).agg(F.map_from_entries(entries).alias("traits"))
 
     def _said(self, times: Sequence[datetime]) -> DataFrame:
         """(user_id, said_birth_year_<n>, said_country_<n>): the last usable value of each."""
         letters = F.regexp_replace(F.lower("k"), "[^a-z]", "")
-        said = self._entries(max(times)).withColumn("letters", letters)
-        said = _with_code(said.where(F.col("letters").isin(*SPELLINGS)), "v", self.aliases)
+        values = self._entries(max(times)).withColumn("letters", letters)
+        values = _with_code(values.where(F.col("letters").isin(*SPELLINGS)), "v", self.aliases)
         latest = []
         for n, as_of in enumerate(times):
             year = F.when(_is(BIRTH_YEAR), _birth_year(F.col("v"), as_of))
@@ -90,7 +90,7 @@ class Persons:
             for name, value in ((BIRTH_YEAR, year), (COUNTRY, country)):
                 counted = value.isNotNull() & _is_past(as_of)
                 latest.append(F.max_by(value, F.when(counted, _order())).alias(f"said_{name}_{n}"))
-        return said.groupBy(USER_ID).agg(*latest)
+        return values.groupBy(USER_ID).agg(*latest)
 
     def _seen(self, times: Sequence[datetime]) -> DataFrame:
         """(user_id, seen_country_<n>): where the last event that tells came from."""
@@ -124,13 +124,13 @@ class Persons:
 
     def _entries(self, as_of: datetime) -> DataFrame:
         """(user_id, timestamp, event_id, rank, k, v) of what identify events said."""
-        said = self._known(as_of).where("event_type = 'identify'")
+        identified = self._known(as_of).where("event_type = 'identify'")
         nested = F.map_entries(F.from_json(F.col("metadata").getItem("traits"), STRINGS))
         nothing = F.from_json(F.lit("[]"), "array<struct<key:string,value:string>>")
         sources = (F.coalesce(nested, nothing), F.map_entries("metadata"))
         # Ranked: of one event, the metadata's own keys outweigh those of its `traits`.
         pairs = [_ranked(entries, rank) for rank, entries in enumerate(sources)]
-        rows = said.select(
+        rows = identified.select(
             USER_ID, TIMESTAMP, "event_id", F.inline(F.concat(*pairs)).alias("rank", "k", "v")
         )
         return rows.where(F.col("v").isNotNull() & (F.trim("v") != ""))

@@ -47,8 +47,8 @@ def age_limit(text: str) -> float:
     >>> age_limit("16+"), age_limit("adults")
     (16.0, inf)
     """
-    found = AGE.fullmatch(text.strip())
-    return float(found.group(1)) if found else np.inf
+    match = AGE.fullmatch(text.strip())
+    return float(match.group(1)) if match else np.inf
 
 
 def age_of(attributes: Iterable[str], year: int) -> float:

@@ -74,11 +74,11 @@ def prepare_fold(
     filled = joined.withColumns(
         {name: F.coalesce(name, F.array().cast(f"array<{kind}>")) for name, kind in nothing.items()}
     )
-    kept = filled.where(has_part).persist()
+    cached = filled.where(has_part).persist()
     item_users = pairs.where(F.col(STRENGTH) > 0).groupBy(ITEM_ID)
     counted = item_users.agg(F.count(F.lit(1)).alias("n_users")).persist()
-    users = kept.where(F.size("items") > 0).count()
-    return PreparedFold(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
+    users = cached.where(F.size("items") > 0).count()
+    return PreparedFold(fold, k, cached, counted, _allowed(fold, item_index, catalogue), users)
 
 
 def _relevant(fold: Fold, item_index: DataFrame) -> DataFrame:

@@ -110,9 +110,9 @@ class BlockFit:
         """Returns how many ratings of each item (items,) the regularisation counts."""
         n_items, implicit = self.n_items, self.objective.implicit
 
-        def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        def work(task_blocks: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
             counts = np.zeros((n_items, 1), dtype=np.int64)
-            for block in found:
+            for block in task_blocks:
                 rows = block.ratings
                 counted = rows.indices[rows.values > 0] if implicit else rows.indices
                 counts[:, 0] += np.bincount(counted, minlength=n_items)
@@ -175,10 +175,10 @@ class BlockFit:
         rank, n_items, objective = self.rank, self.n_items, self.objective
         held = _send(blocks, directions)
 
-        def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        def work(task_blocks: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
             # The gram stands below the items' rows, so that one job brings both.
             totals = np.zeros((n_items + rank, rank))
-            for block in found:
+            for block in task_blocks:
                 rows, factors = block.ratings, block.factors_of(rank)
                 add_row_products(
                     (rows.indptr, rows.indices, rows.values), factors, held.value,
@@ -203,9 +203,9 @@ def gram_blocks(profiles: DataFrame, n_items: int, max_items: int = MAX_GRAM_ITE
     _require_few(n_items, max_items)
     step = chunk_rows(n_items, np.int32)
 
-    def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+    def work(task_blocks: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
         # The task's whole histories stay in memory, its counts are a chunk of items at a time.
-        liked = [_preferred(block) for block in found]
+        liked = [_preferred(block) for block in task_blocks]
         for chunk, first in enumerate(range(0, n_items, step)):
             counts = np.zeros((min(step, n_items - first), n_items), dtype=np.int32)
             for indptr, indices in liked:
@@ -231,8 +231,8 @@ def weighted_gram_blocks(
     _require_few(n_items, max_items)
     step = chunk_rows(n_items, np.float64)
 
-    def work(found: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
-        liked = vstack([_weighted(block, n_items, weigh) for block in found], format="csc")
+    def work(task_blocks: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
+        liked = vstack([_weighted(block, n_items, weigh) for block in task_blocks], format="csc")
         plain = (liked > 0).astype(np.float64).T.tocsr()
         for chunk, first in enumerate(range(0, n_items, step)):
             sums = (plain[first : first + step] @ liked).toarray()
@@ -261,8 +261,8 @@ def _require_few(n_items: int, max_items: int) -> None:
 
 def _preferred(block: Block) -> tuple[Ints, Ints]:
     rows = block.ratings
-    kept = rows.values > 0
-    return np.append(0, np.cumsum(kept))[rows.indptr], rows.indices[kept]
+    is_liked = rows.values > 0
+    return np.append(0, np.cumsum(is_liked))[rows.indptr], rows.indices[is_liked]
 
 
 def _together(blocks: DataFrame) -> DataFrame:

@@ -167,9 +167,9 @@ def price_buckets(catalogue: Catalogue) -> Texts:
 def attribute_matrix(users: Histories, tokens: Texts) -> csr_matrix:
     """Returns users × tokens, 1 where a user has the attribute; unknown attributes are left out."""
     places = {token: place for place, token in enumerate(tokens)}
-    found = [sorted(places[t] for t in set(own) if t in places) for own in users.attributes]
-    indptr = np.concatenate([[0], np.cumsum([len(row) for row in found])]).astype(np.int64)
-    columns = np.array([place for row in found for place in row], dtype=np.int64)
+    own_places = [sorted(places[t] for t in set(own) if t in places) for own in users.attributes]
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in own_places])]).astype(np.int64)
+    columns = np.array([place for row in own_places for place in row], dtype=np.int64)
     values = np.ones(len(columns), dtype=np.float32)
     return csr_matrix((values, columns, indptr), shape=(len(users), len(tokens)))
 
