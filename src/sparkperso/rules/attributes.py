@@ -35,7 +35,7 @@ def trait_of(attribute: str) -> str | None:
 
 
 def attributes_of(condition: c.Condition) -> set[str]:
-    """Returns the attributes that a condition asks for."""
+    """Returns the attributes that a condition asks for, those within `all`, `any` and `not` too."""
     return {part.attribute for part in parts_of(condition) if isinstance(part, c.Attribute)}
 
 

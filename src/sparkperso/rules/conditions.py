@@ -25,7 +25,11 @@ TEXT_COMPARISONS = ("one_of", "none_of")
 
 
 class EventFilter(Section):
-    """Which events count: all that is given must fit; nothing given fits every event."""
+    """Which events count: all that is given must fit; nothing given fits every event.
+
+    >>> EventFilter(event_type="purchase", country=("DE", "AT")).event_type  # one text, or several
+    ('purchase',)
+    """
 
     event_type: Texts | None = None
     channel: Texts | None = None
@@ -63,7 +67,10 @@ class Comparison(Section):
 
 
 class MeasureCondition(Comparison):
-    """A number of a person's events within a window."""
+    """A number of a person's events within a window, and its bounds.
+
+    The window is in days and ends now; it begins at a full hour (`rules.evaluate.window_start`).
+    """
 
     within_days: float | None = Field(default=None, gt=0)
     """Length of the window that ends now; without it, everything counts."""
@@ -104,7 +111,10 @@ class Count(MeasureCondition):
 
 
 class Sum(MeasureCondition):
-    """The sum of the values of events of a kind, as sent (a refund's is positive too)."""
+    """The sum of the values of events of a kind, in currency, as sent.
+
+    A refund's is positive too.
+    """
 
     sum_value: EventFilter
 
@@ -119,13 +129,16 @@ class Visits(MeasureCondition):
 
 
 class DaysSince(MeasureCondition):
-    """Days since the last event of a kind; whoever has none is not in it."""
+    """Days since the last event of a kind, with fractions; whoever has none is not in it."""
 
     days_since_last: EventFilter
 
 
 class Uses(MeasureCondition):
-    """How many of the named product features were used (`metadata.feature` of any event)."""
+    """How many of the named product features were used (`metadata.feature` of any event).
+
+    Each feature counts once, however often it was used.
+    """
 
     uses: Texts
     at_least: Bound | None = 1

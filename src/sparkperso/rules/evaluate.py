@@ -34,6 +34,9 @@ def window_start(as_of: datetime, days: float) -> datetime:
 
     The hour that `as_of` lies in is not over, so that a window is up to an hour longer than its
     days. Windows that begin with an hour can be added up from counters of hours.
+
+    >>> window_start(datetime(2026, 1, 8, 10, 30, tzinfo=timezone.utc), 7).isoformat()
+    '2026-01-01T10:00:00+00:00'
     """
     hour = as_of - (as_of - EPOCH) % HOUR
     start = hour - timedelta(days=days)
@@ -67,6 +70,7 @@ def holds(
     `events` are theirs, in any order; `others` says of each segment that the condition names
     whether the person is in it, and a name that is missing raises KeyError.
     """
+    # All parts, without a short cut: clearness goes before speed in what others are held against.
     parts = [holds(part, profile, events, as_of, others) for part in inside(condition)]
     if isinstance(condition, c.All):
         return all(parts)
@@ -80,7 +84,12 @@ def holds(
 
 
 def compare(value: float | None, bounds: c.Comparison) -> bool:
-    """Says whether a number fulfils all of its bounds; one that is missing fulfils none."""
+    """Says whether a number fulfils all of its bounds; one that is missing fulfils none.
+
+    >>> from sparkperso.rules.conditions import Comparison
+    >>> compare(5, Comparison(between=(1, 5))), compare(None, Comparison(below=9))
+    (True, False)
+    """
     if value is None:
         return False
     low, high = bounds.between or (None, None)
@@ -142,14 +151,12 @@ def _measure(
     if kind == "sum_value":
         return round(sum(event.get("value") or 0.0 for event in matching), DECIMALS)
     if kind == "visits":
-        return len({_visit(event) for event in matching})
+        # A visit is a session or, without one, an hour.
+        hours = [(event["timestamp"] - EPOCH) // HOUR for event in matching]
+        ids = [event.get("session_id") for event in matching]
+        return len({one or hour for one, hour in zip(ids, hours, strict=True)})
     last = max((event["timestamp"] for event in matching), default=None)
     return None if last is None else (as_of - last) / timedelta(days=1)
-
-
-def _visit(event: Event) -> Any:
-    at = event["timestamp"]
-    return event.get("session_id") or at - (at - EPOCH) % HOUR
 
 
 def _followed(sequence: c.Sequence, events: Sequence[Event], as_of: datetime) -> bool:
@@ -161,6 +168,7 @@ def _followed(sequence: c.Sequence, events: Sequence[Event], as_of: datetime) ->
         at = event["timestamp"]
         key = event.get(sequence.same) if sequence.same else ""
         is_old = start is not None and at < start
+        # What should not happen has not until its time is up: `latest` leaves room for it.
         if not fits(event, sequence.first) or key is None or is_old or at > latest:
             continue
         followed = any(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sparkperso.core.event import CHANNELS
@@ -42,7 +43,15 @@ OTHER_WORDS = {
 
 @dataclass
 class Speller:
-    """Spells the values of one rule; what it changed and what cannot occur is noted by name."""
+    """Spells the values of one rule; what it changed and what cannot occur is noted by name.
+
+    >>> from sparkperso.rules.conditions import Attribute
+    >>> one = speller({"ENGLAND": "GB"})
+    >>> one.condition(Attribute(attribute="country", one_of=("England", "Narnia"))).one_of
+    ('GB', 'Narnia')
+    >>> one.changes, len(one.faults)
+    (["country 'England' is read as 'GB'"], 1)
+    """
 
     codes: Mapping[str, str]
     """Names and codes of countries, in capitals → alpha-2 code."""
@@ -73,9 +82,10 @@ class Speller:
         return holder.model_copy(update=spelled) if spelled else holder
 
     def _filter(self, events: c.EventFilter) -> c.EventFilter:
-        spell = {
+        spell: Mapping[str, Callable[[str], str]] = {
             "event_type": str.lower,
-            "channel": self._channel,
+            "channel": partial(self._one_of, "channel", known=CHANNELS),
+            # Of events any kind may be asked for; features count those of DEVICES alone.
             "device_type": str.lower,
             "country": self._country,
         }
@@ -89,7 +99,7 @@ class Speller:
     def _attribute(self, part: c.Attribute) -> c.Attribute:
         spell: Mapping[str, Callable[[str], str]] = {
             "country": self._country,
-            "device_type": self._device,
+            "device_type": partial(self._one_of, "device_type", known=DEVICES),
             "top_category": self._category,
         }
         own = spell.get(part.attribute)
@@ -121,12 +131,6 @@ class Speller:
                 "ingest.country_aliases"
             )
         return code or text
-
-    def _channel(self, text: str) -> str:
-        return self._one_of("channel", text, CHANNELS)
-
-    def _device(self, text: str) -> str:
-        return self._one_of("device_type", text, DEVICES)
 
     def _one_of(self, name: str, text: str, known: Collection[str]) -> str:
         word = text.lower()

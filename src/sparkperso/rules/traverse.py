@@ -8,7 +8,13 @@ from sparkperso.rules.conditions import All, Condition, Either, InSegment, Not
 
 
 def parts_of(condition: Condition) -> Iterator[Condition]:
-    """Yields a condition and all inside it, depth first; references are not followed."""
+    """Yields a condition and all inside it, depth first; references are not followed.
+
+    >>> from sparkperso.rules.conditions import All, InSegment
+    >>> condition = All(all=(InSegment(segment="new"), InSegment(segment="loyal")))
+    >>> [type(part).__name__ for part in parts_of(condition)]
+    ['All', 'InSegment', 'InSegment']
+    """
     yield condition
     for inner in inside(condition):
         yield from parts_of(inner)
@@ -61,7 +67,7 @@ def _visit(
 ) -> None:
     if name in done:
         return
-    if name in path:
+    if name in path:  # still open, so it is above itself
         cycle = " → ".join([*path[path.index(name) :], name])
         raise ValueError(f"segments refer to each other in a cycle: {cycle}")
     for other in references(rules[name]):

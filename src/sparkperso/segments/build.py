@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sparkperso.config.segmentation import Segmentation
 from sparkperso.config.segments import SegmentsConfig
@@ -36,15 +35,11 @@ def build_segmentation(
     ConfigError for features that are not there, QualityGateError for input that cannot be divided,
     JobError for rules without events.
     """
-    recorder.log_params(_parameters(plan))
+    # What is long stands in the result's document; a parameter of MLflow is one short line.
+    hidden = {"naming", "features", "described_by", "segments"}
+    parameters = plan.model_dump(mode="json", exclude=hidden)
+    recorder.log_params({**parameters, "features": ", ".join(plan.profiled)})
     result = KINDS[plan.kind](population, plan, settings, recorder).shown(settings.min_members)
     recorder.log_metrics(result.figures)
     recorder.log_dict({p.label: p.sentence for p in result.profiles}, "segments.json")
     return result
-
-
-def _parameters(plan: Segmentation) -> dict[str, Any]:
-    # What is long stands in the result's document; a parameter of MLflow is one short line.
-    hidden = {"naming", "features", "described_by", "segments"}
-    settings = plan.model_dump(mode="json", exclude=hidden)
-    return {**settings, "features": ", ".join(plan.profiled)}

@@ -88,8 +88,8 @@ def describe_segment(
     0 to 1; at least one trait is needed.
     """
     first, *others = most_telling(traits)[: naming.max_facts]
-    shown = [first, *(t for t in others if abs(t.difference) >= naming.min_difference)]
-    opening, *rest = [_fact(trait, naming.features.get(trait.feature)) for trait in shown]
+    named_traits = [first, *(t for t in others if abs(t.difference) >= naming.min_difference)]
+    opening, *rest = [_fact(trait, naming.features.get(trait.feature)) for trait in named_traits]
     liking = [f"{lift.share:.0%} {lift.category} against {lift.average:.0%}" for lift in lifts[:1]]
     facts = "; ".join([f"{opening} on average", *rest, *liking])
     return f"{size:,} {naming.noun} ({share:.0%}): {facts}."
@@ -103,9 +103,9 @@ def in_words(feature: str, value: float, words: FeatureWords | None) -> str:
     """
     if words is None:
         return f"{value:,.2f}"
-    shown = round(value * words.times, words.decimals)
+    number = round(value * words.times, words.decimals)
     # Adding 0.0 makes 0 of the -0 that a small negative number is rounded to.
-    return f"{shown + 0.0:,.{words.decimals}f}"
+    return f"{number + 0.0:,.{words.decimals}f}"
 
 
 def _fact(trait: Trait, words: FeatureWords | None) -> str:
@@ -122,19 +122,15 @@ def _words(traits: Sequence[Trait], naming: Naming) -> list[Word]:
     """Returns the words that a segment could carry: one noun, one phrase, any adjectives."""
     words: list[Word] = []
     for trait in most_telling(traits):
-        word = _word(trait, naming)
+        feature = naming.features.get(trait.feature)
+        if feature is None or abs(trait.difference) < naming.min_difference:
+            continue
+        word = feature.high if trait.difference > 0 else feature.low
         if word is None or word in words:
             continue
         if word.place == "adjective" or word.place not in {other.place for other in words}:
             words.append(word)
     return words
-
-
-def _word(trait: Trait, naming: Naming) -> Word | None:
-    words = naming.features.get(trait.feature)
-    if words is None or abs(trait.difference) < naming.min_difference:
-        return None
-    return words.high if trait.difference > 0 else words.low
 
 
 def _compose(words: Sequence[Word], naming: Naming) -> str:

@@ -27,7 +27,7 @@ def clipped(scaled: DataFrame, plan: FeatureSegmentation) -> DataFrame:
 
 
 def clipped_of(points: Points, plan: FeatureSegmentation) -> Points:
-    """Returns what `clipped` does, of points (users × features) in memory."""
+    """Returns what `clipped` does, of points in memory: (users, features), float64."""
     if not isinstance(plan, KMeansSegmentation) or plan.outliers != "clip":
         return points
     return np.clip(points, -plan.outliers_beyond, plan.outliers_beyond)

@@ -21,7 +21,10 @@ class PreviousRun:
     """All ids that were ever given: none is given to another segment."""
 
     def of(self, prefix: str) -> PreviousRun:
-        """Returns the part whose ids are `<prefix>-<number>`, such as a level of a hierarchy."""
+        """Returns the part whose ids are `<prefix>-<number>`, such as a level of a hierarchy.
+
+        Names and used ids are cut to it as well, so that a level is matched with itself alone.
+        """
         labels = {name: label for name, label in self.labels.items() if _stem(name) == prefix}
         used = frozenset(name for name in self.used if _stem(name) == prefix)
         members: DataFrame | Sequence[tuple[str, str]]

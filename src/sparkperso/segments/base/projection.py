@@ -77,6 +77,7 @@ def _components(points: DataFrame) -> tuple[NDArray[np.float64], tuple[float, fl
 
 def _components_of(points: Points) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Returns what `_components` does, of points (rows) in memory."""
+    # A covariance is symmetric: eigh gives real, orthogonal axes, in growing order of variance.
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(points.T)))
     order = np.argsort(-variances)[:2]
     return _turned(axes[:, order], (variances[order] / variances.sum()).tolist())

@@ -71,9 +71,9 @@ class SegmentationResult:
 
         Those could be known by what they have in common.
         """
-        kept = [profile for profile in self.profiles if profile.size >= min_size]
-        if len(kept) == len(self.profiles):
+        large = [profile for profile in self.profiles if profile.size >= min_size]
+        if len(large) == len(self.profiles):
             return self
-        ids = [profile.segment_id for profile in kept]
+        ids = [profile.segment_id for profile in large]
         members = self.members.where(F.col("segment_id").isin(ids) if ids else F.lit(False))
-        return replace(self, profiles=kept, members=members)
+        return replace(self, profiles=large, members=members)

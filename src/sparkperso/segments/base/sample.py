@@ -44,6 +44,7 @@ def points_in_driver(points: DataFrame | UserPoints) -> Points:
         return points.values
     table = points.select(USER_ID, vector_to_array(F.col(POINT)).alias(POINT)).toArrow()
     ordered = table.sort_by(USER_ID).column(POINT).combine_chunks()
+    # One flat buffer, not a list of arrays: a hundred thousand users come in as they lie.
     values = ordered.flatten().to_numpy(zero_copy_only=False)
     matrix: Points = values.reshape(len(ordered), -1 if len(ordered) else 0).astype(np.float64)
     return matrix

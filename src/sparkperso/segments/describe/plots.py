@@ -43,7 +43,10 @@ def draw_scatter(
             dots[:, 0], dots[:, 1], s=9, alpha=0.55, color=colour, linewidths=0, label=label
         )
         _mark_centre(axes, projection.centres[number], colour, number + 1)
-    _frame_dots(axes, projection)
+    # Half a percent at each end is cut off: single outliers would press all the rest together.
+    axes.set_xlim(_limits(projection.xy[:, 0]))
+    axes.set_ylim(_limits(projection.xy[:, 1]))
+    plain_axes(axes)
     axes.set_xlabel(axis_title(projection, 0, features), fontsize=9)
     axes.set_ylabel(axis_title(projection, 1, features), fontsize=9)
     axes.set_title(f"Segments of '{name}'", loc="left", fontweight="bold")
@@ -98,13 +101,6 @@ def _mark_centre(axes: Axes, centre: NDArray[np.float64], colour: str, number: i
         str(number), (x, y), ha="center", va="center", color="white", fontweight="bold",
         fontsize=9, zorder=6,
     )  # fmt: skip
-
-
-def _frame_dots(axes: Axes, projection: Projection) -> None:
-    """Cuts off half a percent at each end: single outliers would press all the rest together."""
-    axes.set_xlim(_limits(projection.xy[:, 0]))
-    axes.set_ylim(_limits(projection.xy[:, 1]))
-    plain_axes(axes)
 
 
 def _limits(values: NDArray[np.float64]) -> tuple[float, float]:

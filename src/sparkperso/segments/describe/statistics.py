@@ -97,6 +97,7 @@ def _summarise(
     own += [F.min(user_hash(number)).alias(f"hash_{number}") for number in range(N_SAMPLES)]
     common = [F.avg(f"scaled_{name}").alias(f"scaled_{name}") for name in features]
     spread = [F.stddev_pop(f"scaled_{name}").alias(f"std_{name}") for name in features]
+    # Apart from the members: users without a segment count among all users too.
     all_raw, all_scaled = raw.agg(*own).collect()[0], scaled.agg(*common, *spread).collect()[0]
     joined = members.select(USER_ID, SEGMENT_ID).join(raw, on=USER_ID).join(scaled, on=USER_ID)
     rows = joined.groupBy(SEGMENT_ID).agg(*own, *common).collect()

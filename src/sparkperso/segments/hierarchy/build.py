@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -157,6 +157,7 @@ def _rounded(mean: Sequence[float]) -> Centre:
 
 def _by_size(cut: NDArray[np.int64], leaves: LeafClusters) -> NDArray[np.int64]:
     """Numbers the clusters by the users in them, the largest first; equals by their first leaf."""
+    # scipy numbers clusters as its tree has them; this order depends on the users alone.
     sizes = np.bincount(cut, leaves.sizes)
     first = [int(np.flatnonzero(cut == n)[0]) for n in range(len(sizes))]
     order = sorted(range(len(sizes)), key=lambda n: (-sizes[n], first[n]))
@@ -180,7 +181,11 @@ def _profiles(
             name: dict(zip(plan.features, centre, strict=True))
             for name, centre in zip(level.lineage.ids, level.centres, strict=True)
         }
-        parents = _parents(level, above)
+        # Segment id → the segment of the level above that holds all of it.
+        parents = {}
+        if above is not None:
+            pairs = set(zip(level.clusters.tolist(), above.clusters.tolist(), strict=True))
+            parents = {level.lineage.ids[own]: above.lineage.ids[parent] for own, parent in pairs}
         profiles = profile_segments(
             level.members,
             population,
@@ -192,14 +197,6 @@ def _profiles(
         every += [replace(one, parent_id=parents.get(one.segment_id)) for one in profiles]
         above = level
     return every
-
-
-def _parents(level: Level, above: Level | None) -> Mapping[str, str]:
-    """Segment id → the id of the segment of the level above that holds all of it."""
-    if above is None:
-        return {}
-    pairs = set(zip(level.clusters.tolist(), above.clusters.tolist(), strict=True))
-    return {level.lineage.ids[child]: above.lineage.ids[parent] for child, parent in pairs}
 
 
 def _agreement(own: NDArray[np.int64], other: NDArray[np.int64]) -> float:

@@ -56,7 +56,11 @@ def merge_points(points: Matrix, method: str) -> Tree:
 
 
 def draw_tree(tree: Tree, levels: Sequence[int], name: str) -> Figure:
-    """Returns the dendrogram, with a line where each level cuts it."""
+    """Returns the dendrogram, with a line where each level cuts it.
+
+    Of a large tree the last SHOWN merges are drawn; heights are distances of merges (with ward, the
+    square root of twice what a merge adds to the sum of squares).
+    """
     figure = Figure(figsize=(10.5, 5.6), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     set_link_color_palette(list(COLOURS))

@@ -11,7 +11,11 @@ from sparkperso.segments.kmeans.search import Candidate
 
 
 def draw_search(candidates: Sequence[Candidate], chosen: Candidate, name: str) -> Figure:
-    """Returns silhouette, Davies–Bouldin and cost by k: a dot per start, a line by the best."""
+    """Returns silhouette, Davies–Bouldin and cost by k: a dot per start, a line by the best.
+
+    The best is the highest silhouette (Rousseeuw 1987), the lowest Davies–Bouldin index (Davies &
+    Bouldin 1979) and the lowest cost, a sum of squared distances; the chosen candidate has a ring.
+    """
     figure = Figure(figsize=(10.5, 3.6), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 3)
     for axes, (measure, title, best) in zip(panels, _MEASURES, strict=True):

@@ -92,6 +92,7 @@ def search_k(
             run.log_metrics(candidate.figures())
             return candidate
 
+    # Around all threads: BLAS's limit is the process's, and would be lifted by the first to end.
     with one_thread(), ThreadPoolExecutor(settings.parallelism) as pool:
         candidates = list(pool.map(fitted, range(plan.k_min, plan.k_max + 1)))
     _record_curve(candidates, recorder)
@@ -152,6 +153,7 @@ def measured(points: DataFrame, centres: Sequence[Centre], k: int, seed: int) ->
 def _candidate(
     k: int, seed: int, centres: Sequence[Centre], metrics: ClusteringMetrics
 ) -> Candidate:
+    # Only centres with members have a cluster among the metrics.
     used = tuple(centres[cluster.label] for cluster in metrics.clusters)
     return Candidate(k, seed, used, metrics)
 

@@ -18,7 +18,7 @@ from sparkperso.segments.rules.filters import any_of, fits
 from sparkperso.segments.rules.measures import Measure, all_measures, flags_of, of_events
 from sparkperso.segments.rules.sequences import all_sequences, marks_of
 
-HOUR, TOLD, LAST_AT = "hour", "told", "last_at"
+HOUR, SEQUENCE_EVENTS, LAST_AT = "hour", "told", "last_at"
 """Columns of the counters; `told` lists the events of sequences."""
 SHARED = ("item_id", "session_id")
 """Fields that the events of a sequence may have in common."""
@@ -42,11 +42,11 @@ class Counters:
 
 def counters_of(rules: Iterable[Condition]) -> Counters:
     """Returns what a set of rules counts: each number once, without its window."""
-    known = list(rules)
-    measures = all_measures(known)
+    conditions = list(rules)
+    measures = all_measures(conditions)
     plain = dict.fromkeys(replace(measure, days=None) for measure in measures)
     counters = {measure: f"c{number}" for number, measure in enumerate(plain)}
-    return Counters(measures, counters, all_sequences(known))
+    return Counters(measures, counters, all_sequences(conditions))
 
 
 def hourly(events: DataFrame, counted: Counters) -> DataFrame:
@@ -69,8 +69,9 @@ def hourly(events: DataFrame, counted: Counters) -> DataFrame:
         F.unix_micros("timestamp").alias(AT),
         "value",
         *SHARED,
-        *(fits(wanted).alias(flag) for flag, wanted in marks.items()),
+        *(fits(kind).alias(flag) for flag, kind in marks.items()),
     )
+    # What no rule looks at makes no hour: state and table stay small.
     matching = narrow.where(any_of(marks))
     # A window, so that Structured Streaming knows when an hour is over and lets go of it.
     keys = ("user_id", F.window("timestamp", "1 hour").alias("span"), VISIT)
@@ -87,5 +88,5 @@ def _counters(counted: Counters) -> list[Column]:
     if counted.sequences:
         marks = marks_of(counted.sequences)
         one = F.struct(AT, *SHARED, *marks)
-        columns.append(F.collect_list(F.when(any_of(marks), one)).alias(TOLD))
+        columns.append(F.collect_list(F.when(any_of(marks), one)).alias(SEQUENCE_EVENTS))
     return columns

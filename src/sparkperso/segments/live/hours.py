@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from sparkperso.segments.live.counters import HOUR, KEYS, LAST_AT, TOLD, Counters
+from sparkperso.segments.live.counters import HOUR, KEYS, LAST_AT, SEQUENCE_EVENTS, Counters
 from sparkperso.segments.live.windows import of_hours
 from sparkperso.segments.rules.behaviour import VISIT, span
 from sparkperso.segments.rules.measures import of_visits
@@ -35,7 +35,11 @@ def settled(hours: DataFrame) -> DataFrame:
 
 
 def reach_of(counted: Counters, late_hours: float) -> float:
-    """Returns how many days back an hour can still matter by itself, or change."""
+    """Returns how many days back an hour can still matter by itself, or change.
+
+    That is the longest window or sequence, or how late events may come, and SLACK_DAYS for sessions
+    that go on.
+    """
     windows = [measure.days for measure in counted.measures if measure.days]
     spans = [(s.in_last_days or 0) + s.within_days for s in counted.sequences.values()]
     return max([late_hours / 24, *windows, *spans]) + SLACK_DAYS
@@ -52,8 +56,10 @@ def folded(hours: DataFrame, counted: Counters, now: Column, days: float) -> Dat
     marked = hours.withColumn("is_past", F.col("user_id").isNotNull() & (ended < now - span(days)))
     past = marked.where("is_past")
     of_visit = [of_hours(m, F.col(name)).alias(name) for m, name in counted.counters.items()]
-    told = [F.flatten(F.collect_list(TOLD)).alias(TOLD)] if counted.sequences else []
-    shared = [*told, F.max(HOUR).alias(HOUR), F.max(LAST_AT).alias(LAST_AT)]
+    shared = [F.max(HOUR).alias(HOUR), F.max(LAST_AT).alias(LAST_AT)]
+    if counted.sequences:
+        events = F.flatten(F.collect_list(SEQUENCE_EVENTS))
+        shared.append(events.alias(SEQUENCE_EVENTS))
     visits = past.groupBy("user_id", VISIT).agg(*of_visit, *shared)
     of_person = [of_visits(m, name).alias(name) for m, name in counted.counters.items()]
     one = visits.groupBy("user_id").agg(*of_person, *shared)

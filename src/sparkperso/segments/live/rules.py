@@ -31,8 +31,8 @@ class LiveRules:
 
     def fingerprint(self, *others: str | float) -> str:
         """Returns twelve hexadecimal digits of the rules and of what else counters depend on."""
-        known = [(name, rule.model_dump_json()) for name, rule in self.rules.items()]
-        return short_hash(json.dumps([*known, *others]), 12)
+        definitions = [(name, rule.model_dump_json()) for name, rule in self.rules.items()]
+        return short_hash(json.dumps([*definitions, *others]), 12)
 
 
 def live_rules(plans: Iterable[RuleSegmentation]) -> LiveRules:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.segments.live.counters import HOUR, TOLD, Counters
+from sparkperso.segments.live.counters import HOUR, SEQUENCE_EVENTS, Counters
 from sparkperso.segments.rules.behaviour import VISIT, start_of
 from sparkperso.segments.rules.measures import COUNT, SUM, Measure, of_visits, with_rounded_sums
-from sparkperso.segments.rules.sequences import tell
+from sparkperso.segments.rules.sequences import evaluate_sequences
 
 NOW = "now"
 """The time that windows end at, microseconds since 1970."""
@@ -31,8 +31,8 @@ def numbers(hours: DataFrame, counted: Counters) -> DataFrame:
 
 def followed_sequences(hours: DataFrame, counted: Counters) -> DataFrame:
     """Returns (user_id, one boolean per sequence), one row per user, as `followed` does."""
-    events = hours.select("user_id", NOW, F.inline(TOLD))
-    return tell(events, counted.sequences, F.col(NOW))
+    events = hours.select("user_id", NOW, F.inline(SEQUENCE_EVENTS))
+    return evaluate_sequences(events, counted.sequences, F.col(NOW))
 
 
 def _within(measure: Measure, counted: Counters) -> Column:

@@ -76,12 +76,18 @@ def start_of(now: Column, days: float) -> Column:
 
 def until(events: DataFrame, as_of: datetime, first: datetime | None = None) -> DataFrame:
     """Returns the events of known users up to `as_of`, from `first` on."""
-    known = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= instant(as_of)))
-    return known if first is None else known.where(F.col("timestamp") >= instant(first))
+    up_to_now = events.where(F.col("user_id").isNotNull() & (F.col("timestamp") <= instant(as_of)))
+    return up_to_now if first is None else up_to_now.where(F.col("timestamp") >= instant(first))
 
 
 def earliest(starts: Iterable[datetime | None]) -> datetime | None:
-    """Returns the first of several starts; None when one of them has none."""
+    """Returns the first of several starts; None when one of them has none.
+
+    >>> earliest([datetime(2026, 3, 1), datetime(2026, 1, 1)])
+    datetime.datetime(2026, 1, 1, 0, 0)
+    >>> earliest([datetime(2026, 3, 1), None]) is None
+    True
+    """
     each = list(starts)
     bounded = [start for start in each if start is not None]
     return min(bounded) if bounded and len(bounded) == len(each) else None
@@ -92,7 +98,7 @@ def _narrow(
 ) -> DataFrame:
     """The events that any measure counts, with a flag for each kind of events."""
     kinds = {flags[measure.event_key]: fits(measure.events) for measure in measures}
-    known = until(events, as_of, earliest(measure.start(as_of) for measure in measures))
+    in_reach = until(events, as_of, earliest(measure.start(as_of) for measure in measures))
     columns = [F.unix_micros("timestamp").alias(AT), "value", visit_key().alias(VISIT)]
-    narrow = known.select("user_id", *columns, *(fit.alias(name) for name, fit in kinds.items()))
+    narrow = in_reach.select("user_id", *columns, *(fit.alias(name) for name, fit in kinds.items()))
     return narrow.where(any_of(kinds))

@@ -30,6 +30,9 @@ def build_rules(
 ) -> SegmentationResult:
     """Returns the people of every rule; they are cached until the result is released.
 
+    1. One plan over features and events gives each user the keys of the rules that hold.
+    2. Of these: sizes and overlaps, members, profiles; small segments are only shown as small.
+
     Members are one row per (user_id, segment_id), without a distance; somebody may be in several
     segments. Raises ConfigError for features that are not there and JobError without events.
     """

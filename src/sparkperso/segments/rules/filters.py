@@ -14,16 +14,16 @@ from sparkperso.rules.evaluate import CONTEXT
 COLUMNS = ("event_type", "channel", "item_id", *CONTEXT)
 
 
-def fits(wanted: EventFilter) -> Column:
+def fits(kind: EventFilter) -> Column:
     """Returns whether an event of silver/events is of a kind: all parts of the filter hold.
 
     Never null; a filter without parts fits every event.
     """
-    parts = [_column(name).isin(*values) for name in COLUMNS if (values := getattr(wanted, name))]
-    parts += [_metadata(key).isin(*values) for key, values in sorted(wanted.metadata.items())]
-    parts += [_metadata(key) != "" for key in wanted.not_empty]
-    known = [F.coalesce(part, F.lit(False)) for part in parts]
-    return reduce(Column.__and__, known) if known else F.lit(True)
+    parts = [_column(name).isin(*values) for name in COLUMNS if (values := getattr(kind, name))]
+    parts += [_metadata(key).isin(*values) for key, values in sorted(kind.metadata.items())]
+    parts += [_metadata(key) != "" for key in kind.not_empty]
+    never_null = [F.coalesce(part, F.lit(False)) for part in parts]
+    return reduce(Column.__and__, never_null) if never_null else F.lit(True)
 
 
 def any_of(flags: Iterable[str]) -> Column:

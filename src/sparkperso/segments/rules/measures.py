@@ -53,8 +53,8 @@ def all_measures(conditions: Iterable[c.Condition]) -> dict[Measure, str]:
     """Returns every number of the conditions, each once, and the column (`m0`, `m1`, …) it gets."""
     parts = [part for condition in conditions for part in parts_of(condition)]
     measured = [part for part in parts if isinstance(part, c.MeasureCondition)]
-    found = dict.fromkeys(measure for part in measured for measure in measures_of(part))
-    return {measure: f"m{number}" for number, measure in enumerate(found)}
+    distinct = dict.fromkeys(measure for part in measured for measure in measures_of(part))
+    return {measure: f"m{number}" for number, measure in enumerate(distinct)}
 
 
 def flags_of(measures: Iterable[Measure]) -> dict[str, str]:

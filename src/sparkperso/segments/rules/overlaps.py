@@ -36,6 +36,7 @@ def overlaps(members: DataFrame, keys: Sequence[str]) -> list[Overlap]:
 
     A row per pair of segments is collected, whatever the number of users.
     """
+    # Both orders of a pair are counted, and one is looked up: cheaper than to compare the two.
     first = members.select(KEYS, F.explode(KEYS).alias("first"))
     pairs = first.select("first", F.explode(KEYS).alias("second"))
     rows = pairs.groupBy("first", "second").count().collect()

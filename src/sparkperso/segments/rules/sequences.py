@@ -17,26 +17,26 @@ from sparkperso.segments.rules.filters import any_of, fits
 
 
 def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:
-    """Returns the sequences of the conditions, each once, by the column that it gets."""
+    """Returns the sequences of the conditions, each once, by its column (`s0`, `s1`, …)."""
     parts = [part for condition in conditions for part in parts_of(condition)]
-    found = {
+    distinct = {
         part.sequence.model_dump_json(): part.sequence
         for part in parts
         if isinstance(part, SequenceCondition)
     }
-    return {f"s{number}": sequence for number, sequence in enumerate(found.values())}
+    return {f"s{number}": sequence for number, sequence in enumerate(distinct.values())}
 
 
 def followed(events: DataFrame, sequences: Mapping[str, Sequence], as_of: datetime) -> DataFrame:
     """Returns (user_id, one boolean per sequence), one row per user with an event of one."""
-    known = until(events, as_of, earliest(_start(s, as_of) for s in sequences.values()))
-    narrow = known.select(
+    in_reach = until(events, as_of, earliest(_start(s, as_of) for s in sequences.values()))
+    narrow = in_reach.select(
         "user_id",
         F.unix_micros("timestamp").alias(AT),
         *sorted({sequence.same for sequence in sequences.values() if sequence.same}),
-        *(fits(wanted).alias(flag) for flag, wanted in marks_of(sequences).items()),
+        *(fits(kind).alias(flag) for flag, kind in marks_of(sequences).items()),
     )
-    return tell(narrow, sequences, micros(as_of))
+    return evaluate_sequences(narrow, sequences, micros(as_of))
 
 
 def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
@@ -45,7 +45,9 @@ def marks_of(sequences: Mapping[str, Sequence]) -> dict[str, EventFilter]:
     return firsts | {f"then_{name}": sequence.then for name, sequence in sequences.items()}
 
 
-def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], now: Column) -> DataFrame:
+def evaluate_sequences(
+    narrow: DataFrame, sequences: Mapping[str, Sequence], now: Column
+) -> DataFrame:
     """Returns what `followed` does, of events that are marked already.
 
     `now` and the `at` of `narrow` are microseconds since 1970; `narrow` has user_id, what sequences
@@ -62,6 +64,7 @@ def tell(narrow: DataFrame, sequences: Mapping[str, Sequence], now: Column) -> D
 def _of_field(
     narrow: DataFrame, sequences: Mapping[str, Sequence], field: str, now: Column
 ) -> DataFrame:
+    # Fewer rows to sort: an event that begins and ends no sequence changes none.
     marked = narrow.where(any_of(marks_of(sequences)))
     marked = marked.where(F.col(field).isNotNull()) if field else marked
     keys = ["user_id", field] if field else ["user_id"]

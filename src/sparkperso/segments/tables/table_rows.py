@@ -36,7 +36,10 @@ class Stamp:
 
 
 def segment_rows(result: SegmentationResult, stamp: Stamp) -> DataFrame:
-    """Returns the rows of gold/segments of one segmentation: one per (user_id, segment_id)."""
+    """Returns the rows of gold/segments of one segmentation: one per (user_id, segment_id).
+
+    The distance to the centre is in scaled features, null where there is no centre.
+    """
     labels = {profile.segment_id: profile.label for profile in result.profiles}
     rows = result.members.withColumns(
         {
@@ -73,6 +76,7 @@ def membership(history: DataFrame) -> DataFrame:
     One row per (user_id, segment_id). The last change, not the sum: a stream and a batch run may
     both have written the same one.
     """
+    # Of changes at one moment `left` counts, since it is the larger text: the order is total.
     latest = F.max_by(F.struct("change", "label"), F.struct("assigned_at", "as_of", "change"))
     last = history.groupBy(USER_ID, SEGMENT_ID, "segmentation").agg(latest.alias("last"))
     inside = last.where(F.col("last.change") == "entered")
@@ -88,6 +92,7 @@ def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:
     key = [USER_ID, SEGMENT_ID, "segmentation"]
     old = before.select(*key, F.struct("label").alias("old"))
     new = now.select(*key, F.struct("label").alias("new"))
+    # A struct per side tells "not there" from a label that is null.
     both = old.join(new, on=key, how="full_outer")
     changed = both.where(F.col("old").isNull() | F.col("new").isNull())
     change = F.when(F.col("old").isNull(), F.lit("entered")).otherwise(F.lit("left"))
