@@ -39,7 +39,10 @@ class AsyncClient(Base):
         return self.queued == 0
 
     async def close(self, timeout: float = 10.0) -> None:
-        """Sends what waits, for `timeout` seconds, and ends; what is left stays in its file."""
+        """Sends what waits, for `timeout` seconds, and ends; what is left stays in its file.
+
+        Calling it again does nothing. Without a queue file what is left is lost, and logged.
+        """
         if self._task.cancelled():
             return
         await self.flush(timeout)
@@ -53,6 +56,7 @@ class AsyncClient(Base):
             await self._sent.wait_for(lambda: self.queued == 0)
 
     def _wake(self) -> None:
+        # `track` may be called from another thread; asyncio's events are for the loop's alone.
         self._loop.call_soon_threadsafe(self._due.set)
 
     async def _run(self) -> None:
@@ -67,13 +71,10 @@ class AsyncClient(Base):
         while self.queued:
             await asyncio.sleep(self._delivery.pause())
             try:
-                await self._send_one(http)
+                batch = self._delivery.batch()
+                response = await http.post(PATH, content=batch.body, headers=dict(batch.headers))
+                self._note(batch, response)
             except SENT_AGAIN as error:
                 self._delivery.failed(repr(error))
             async with self._sent:
                 self._sent.notify_all()
-
-    async def _send_one(self, http: httpx.AsyncClient) -> None:
-        batch = self._delivery.batch()
-        answer = await http.post(PATH, content=batch.body, headers=dict(batch.headers))
-        self._note(batch, answer)

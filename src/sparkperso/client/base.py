@@ -55,6 +55,7 @@ class Base:
         """
         event_id, line = new_event(event_type, fields)
         if not self._queue.put(line):
+            # No exception: a shop must not fail because its events cannot be sent.
             self.stats.dropped += 1
             log.error("The queue is full at %d events: %s is dropped", self.queued, event_id)
         if self.queued >= self.options.batch_events:
@@ -64,8 +65,8 @@ class Base:
     def _wake(self) -> None:
         raise NotImplementedError
 
-    def _note(self, batch: Batch, answer: httpx.Response) -> None:
-        self._delivery.answered(batch, answer.status_code, answer.headers, answer.content)
+    def _note(self, batch: Batch, response: httpx.Response) -> None:
+        self._delivery.answered(batch, response.status_code, response.headers, response.content)
 
     def _end(self) -> None:
         if self.queued and not self._is_kept:

@@ -35,10 +35,17 @@ class Batch:
 
 
 class Delivery:
-    """Takes batches off a queue when the collector has them. One thread or task uses it."""
+    """Takes batches off a queue when the collector has them. One thread or task uses it.
+
+    1. `batch` gives the oldest events as one request.
+    2. `answered` takes those off that the collector accepted, refused or found invalid.
+    3. A request that is at fault is halved until the event that is, is alone.
+    4. Whatever else happens is a failure: the same events again, after a growing pause.
+    """
 
     def __init__(self, queue: Queue, options: Options, stats: Stats) -> None:
         self._queue, self._options, self._stats = queue, options, stats
+        # Halved while a request is refused as a whole, and doubled again with each that is not.
         self._most = options.batch_events
         self._failures, self._not_before = 0, 0.0
 

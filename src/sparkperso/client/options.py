@@ -9,7 +9,7 @@ from sparkperso.core.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """How a client sends. Times are seconds."""
+    """How a client sends. Times are seconds. Raises UsageError for sizes that no batch can have."""
 
     batch_events: int = 100
     """Events per request; the collector takes 500."""

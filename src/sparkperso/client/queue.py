@@ -50,6 +50,7 @@ class Queue:
             query = "SELECT number, line FROM events ORDER BY number LIMIT ?"
             rows: list[tuple[int, bytes]] = self._db.execute(query, (events,)).fetchall()
         total, count = 0, 0
+        # The first always goes, however long: else it would wait for ever.
         for _, line in rows:
             total += len(line) + 1
             if count and total > size:
@@ -58,7 +59,7 @@ class Queue:
         return rows[:count]
 
     def remove(self, numbers: Iterable[int]) -> None:
-        """Removes events by their numbers."""
+        """Removes events by their numbers, all or none; those that are gone do no harm."""
         with self._lock:
             rows = [(number,) for number in numbers]
             with self._db:  # commits, or rolls back what a full disk leaves half done

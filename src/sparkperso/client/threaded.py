@@ -32,6 +32,7 @@ class Client(Base):
         self._due, self._closing = threading.Event(), threading.Event()
         self._sent = threading.Condition()
         self._once = threading.Lock()
+        # A daemon, so that it keeps no interpreter alive; `close` at exit sends what waits.
         self._thread = threading.Thread(target=self._run, name="sparkperso-client", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -43,13 +44,17 @@ class Client(Base):
             return self._sent.wait_for(lambda: self.queued == 0, timeout)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Sends what waits, for `timeout` seconds, and ends; what is left stays in its file."""
+        """Sends what waits, for `timeout` seconds, and ends; what is left stays in its file.
+
+        Calling it again does nothing. Without a queue file what is left is lost, and logged.
+        """
         with self._once:
             if self._closing.is_set():
                 return
             self.flush(timeout)
             self._closing.set()
             self._due.set()
+            # A request that is under way ends within its own timeout.
             self._thread.join(self.options.timeout)
             self._end()
             atexit.unregister(self.close)
@@ -78,13 +83,10 @@ class Client(Base):
     def _send_all(self, http: httpx.Client) -> None:
         while self.queued and not self._closing.wait(self._delivery.pause()):
             try:
-                self._send_one(http)
+                batch = self._delivery.batch()
+                response = http.post(PATH, content=batch.body, headers=dict(batch.headers))
+                self._note(batch, response)
             except SENT_AGAIN as error:
                 self._delivery.failed(repr(error))
             with self._sent:
                 self._sent.notify_all()
-
-    def _send_one(self, http: httpx.Client) -> None:
-        batch = self._delivery.batch()
-        answer = http.post(PATH, content=batch.body, headers=dict(batch.headers))
-        self._note(batch, answer)

@@ -26,6 +26,7 @@ def check_target(url: str, hosts: Iterable[str], loopback: bool = False) -> str:
     >>> check_target("https://shop.example/sale", ["*.shop.example", "shop.example"])
     'https://shop.example/sale'
     """
+    # Before it is taken apart: browsers drop tabs and line breaks, and turn backslashes.
     if not PLAIN.fullmatch(url) or len(url) > MAX_LENGTH:
         raise TargetError(f"a link's target should be an ASCII URL of {MAX_LENGTH} characters")
     try:
@@ -49,4 +50,5 @@ def _matches(name: str, port: int | None, allowed: str) -> bool:
     # No port and 443 are the same for https.
     if allowed_port != "*" and str(port or 443) != (allowed_port or "443"):
         return False
+    # With its dot: `*.shop.example` is no ending of `evilshop.example`.
     return name.endswith(host[1:]) if host.startswith("*.") else name == host

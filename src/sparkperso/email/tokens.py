@@ -61,7 +61,12 @@ class Links:
 
     def __init__(self, config: LinksConfig, keys: Sequence[bytes], is_local: bool = False) -> None:
         self._config, self._is_local = config, is_local
-        self._signers = {kind: _signer(kind, keys) for kind in PATHS}
+        # HMAC-SHA-256 under a key derived for each kind: a pixel's token opens no link.
+        how: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        self._signers = {
+            kind: URLSafeSerializer(list(keys), salt=f"sparkperso.links.{kind}", signer_kwargs=how)
+            for kind in PATHS
+        }
 
     def open_url(self, user_id: str, campaign: str, **when: float | None) -> str:
         """Returns the address of a pixel; `sent_at` and `expires_at` are seconds since 1970.
@@ -145,12 +150,6 @@ def make_links(settings: Settings, environ: Mapping[str, str]) -> Links:
             f"Set it, or {config.key_env}_FILE to a file that holds it (openssl rand -hex 32)",
         )
     return Links(config, [key.encode() for key in keys], is_local)
-
-
-def _signer(kind: Kind, keys: Sequence[bytes]) -> URLSafeSerializer:
-    """Returns what signs tokens of a kind, by HMAC-SHA-256 under a key derived for that kind."""
-    how: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(list(keys), salt=f"sparkperso.links.{kind}", signer_kwargs=how)
 
 
 def _text(what: str, value: str) -> str:

@@ -69,7 +69,11 @@ def has_check_digit(digits: str) -> bool:
 
 
 def is_card(digits: str) -> bool:
-    """Says whether digits are a card number: a scheme's prefix and length, and the check digit."""
+    """Says whether digits are a card number: a scheme's prefix and length, and the check digit.
+
+    >>> is_card("4111111111111111"), is_card("1234567812345670")  # no scheme begins with 1
+    (True, False)
+    """
     fits = len(digits) in LENGTHS.get(digits[:4], ())
     return fits and has_check_digit(digits)
 

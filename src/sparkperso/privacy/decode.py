@@ -75,7 +75,11 @@ class Plain(NamedTuple):
     rounds: tuple[tuple[Sequence[int], Sequence[int]], ...] = ()
 
     def origin(self, place: int) -> int:
-        """Returns where a place of the plain text, or its end, is in the text as it came."""
+        """Returns where a place of the plain text, or its end, is in the text as it came.
+
+        Each round of decoding made tokens of several characters one: their lengths are added back,
+        the last round first.
+        """
         for places, shifts in reversed(self.rounds):
             place += shifts[bisect_left(places, place)]
         return place
@@ -127,7 +131,11 @@ def decoded(text: str) -> Plain:
 
 
 def folded(text: str) -> str:
-    """Returns a text of the same length: digits, spaces, dashes, full-width signs in ASCII."""
+    """Returns a text of the same length: digits, spaces, dashes, full-width signs in ASCII.
+
+    >>> folded("４１１１ １１１１"), folded("a＠b")
+    ('4111 1111', 'a@b')
+    """
     if text.isascii():
         return text
     return text.translate(_folds().table) if may_fold(text) else text

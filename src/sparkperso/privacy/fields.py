@@ -43,6 +43,7 @@ class PersonalFields:
         names = set()
         for field in sorted(fields):  # a parent comes before its children, and takes them along
             path = field.split(".")
+            # The first part is a field of the event, in its own spelling; those below have any.
             _plant(self._tree, [path[0], *map(compact, path[1:])])
             below = path[2:] if tuple(path[:2]) == PLAN_PARTS else path[1:]
             if path[0] in PARTS and len(below) == 1:
@@ -59,7 +60,10 @@ class PersonalFields:
         return name in self._identifiers
 
     def pseudonymise_identifiers(self, event: dict[str, Any], pseudonyms: Pseudonyms) -> None:
-        """Replaces the event's own personal fields (`user_id`, `item_id`) in place, where set."""
+        """Replaces the event's own personal fields (`user_id`, `item_id`) in place, where set.
+
+        What is a pseudonym of a known key already only comes under the current one.
+        """
         for name in self._identifiers:
             if event.get(name) is not None:
                 event[name] = pseudonym_of(name, event[name], pseudonyms)
@@ -144,7 +148,11 @@ class _Walk:
                 are_traits and (means == UNKNOWN or (means == JOINED and not is_top))
             )
             # An empty tree is the end of a path of the plan: the value itself is personal.
-            if means == PERSONAL or below == {} or (is_unknown and _is_scalar(value)):
+            if (
+                means == PERSONAL
+                or below == {}
+                or (is_unknown and not isinstance(value, dict | list))
+            ):
                 node[name] = self._pseudonym(name, value)
             elif isinstance(value, dict):
                 self.through(value, below or {}, inside)
@@ -176,7 +184,10 @@ def pseudonymise_fields(
 
 def pseudonym_of(name: str, value: Any, pseudonyms: Pseudonyms) -> str:
     """Returns the pseudonym of a field's value: a text as it is, anything else as its JSON."""
-    text = value if isinstance(value, str) else _json(value)
+    text = value
+    if not isinstance(value, str):
+        # In one order and without blanks: equal objects have equal pseudonyms.
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return pseudonyms.of(kind_of(name, text), text)
 
 
@@ -194,11 +205,3 @@ def _names_in(tree: Tree) -> Iterator[str]:
     for name, below in tree.items():
         yield name
         yield from _names_in(below)
-
-
-def _is_scalar(value: Any) -> bool:
-    return not isinstance(value, dict | list)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

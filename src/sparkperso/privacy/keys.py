@@ -17,7 +17,8 @@ MIN_CHARACTERS = 32
 class Keys:
     """Secrets by key id, and for every key the chain of keys that a value goes through.
 
-    A chain is the ids of a key and of all before it, the oldest first.
+    A chain is the ids of a key and of all before it, the oldest first. Secrets are left out of what
+    is printed.
     """
 
     secrets: Mapping[str, bytes] = field(repr=False)

@@ -55,6 +55,7 @@ def normalise(kind: str, value: str) -> str:
     True
     """
     if kind == EMAIL:
+        # Capitals before the @ may count (RFC 5321, section 2.4), and hardly anywhere do.
         return unicodedata.normalize("NFKC", value).strip().casefold()
     if kind == PHONE:
         return _phone(value)
@@ -66,6 +67,9 @@ def personal_kind(text: str) -> str | None:
 
     An e-mail address or a card number anywhere in it, however it is written; a phone number or an
     IP address as a whole. Digits alone are a phone number when they begin as is dialled: + or 0.
+
+    >>> personal_kind("anna@example.com"), personal_kind("user-17")
+    ('an e-mail address', None)
     """
     findings = scan(text)
     if findings:

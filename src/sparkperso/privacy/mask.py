@@ -50,7 +50,10 @@ def mask_tree(value: Any, hide: Hide | None = None) -> tuple[Any, int]:
 
 
 def mask_identifier(name: str, value: Any, hide: Hide) -> tuple[Any, int]:
-    """Returns an identifier as it is, or what `hide` gives for one that has a finding."""
+    """Returns an identifier as it is, or what `hide` gives for one that has a finding.
+
+    The second value is how many were hidden, 0 or more.
+    """
     tree = _Tree(hide)
     return tree.masked(value, name), tree.count
 

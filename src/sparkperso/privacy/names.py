@@ -98,18 +98,32 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def compact(name: str) -> str:
-    """Returns a name without spelling: `date_of_birth` and `dateOfBirth` are `dateofbirth`."""
+    """Returns a name without spelling: words in lower case, run together.
+
+    >>> compact("date_of_birth"), compact("dateOfBirth")
+    ('dateofbirth', 'dateofbirth')
+    """
     return "".join(words_of(name))
 
 
 def is_personal(name: str) -> bool:
-    """Says whether a field of this name holds something personal, wherever it stands."""
+    """Says whether a field of this name holds something personal, wherever it stands.
+
+    The whole name, or its last words: LAST_WORDS of them at most.
+
+    >>> is_personal("billing_phone"), is_personal("dateOfBirth"), is_personal("phone_model")
+    (True, True, False)
+    """
     words = words_of(name)[-LAST_WORDS:]
     return any("".join(words[place:]) in PERSONAL for place in range(len(words)))
 
 
 def is_identifier(name: str) -> bool:
-    """Says whether a field of this name identifies something: `product_id`, `order number`."""
+    """Says whether a field of this name identifies something: `product_id`, `order number`.
+
+    >>> is_identifier("orderNumber"), is_identifier("card_number")
+    (True, False)
+    """
     return _is_identifier(name[-MAX_NAME:])
 
 

@@ -40,6 +40,7 @@ class Pseudonyms:
         if self.knows(value):
             return self.rekey(value)
         text = f"{kind}\0{normalise(kind, value)}"
+        # Through all keys of the chain: so it equals what an older pseudonym is re-keyed to.
         for key_id in self._chain:
             text = self._apply(key_id, kind, text)
         return text
@@ -71,7 +72,10 @@ class Pseudonyms:
         return pseudonym
 
     def knows(self, text: str) -> bool:
-        """Says whether a text is a pseudonym of one of the configured keys."""
+        """Says whether a text is a pseudonym of one of the configured keys.
+
+        By its shape and the id of its key: whether the digits are right cannot be told.
+        """
         shape = SHAPE.fullmatch(text)
         return shape is not None and shape[1] in self._keys.secrets
 

@@ -102,6 +102,7 @@ def scan(text: str) -> list[Finding]:
         return []
     plain = decoded(text)
     emails = list(_emails(plain.text)) if "@" in plain.text else []
+    # One look that costs little, before the search for groups.
     has_card = LONG_RUN in _kinds(plain.text.encode("utf-8", "surrogatepass"))
     cards = sorted(_cards(plain.text), key=lambda span: (span[0], -span[1])) if has_card else []
     return [
@@ -137,9 +138,12 @@ def _is_power(text: str) -> bool:
 
 
 def _cards_in(run: str, offset: int) -> Iterator[tuple[int, int]]:
-    """Returns the cards of one run that begin and end with a group of its digits, from left.
+    """Yields the cards of one run that begin and end with a group of its digits, from left.
 
-    Blanks and dashes may stand anywhere between groups, other marks where cards have them.
+    1. Every group may begin a card, if it lies behind the last one that was found.
+    2. Its first four digits name a scheme, and so the lengths that the card may have.
+    3. The card must end with a group, and have the check digit.
+    4. Blanks and dashes may stand anywhere between groups, other marks where cards have them.
     """
     spans = [match.span() for match in GROUP.finditer(run)]
     sizes = [end - start for start, end in spans]
@@ -151,6 +155,7 @@ def _cards_in(run: str, offset: int) -> Iterator[tuple[int, int]]:
     for place, begin in enumerate(begins[:-1]):
         if place < free:
             continue
+        # The longest first: 16 digits of a card of 19 may have a fitting check digit too.
         for size in numbers.lengths_at(begin):
             after = group_at.get(begin + size)
             if after is None or not numbers.has_check_digit(begin, begin + size):

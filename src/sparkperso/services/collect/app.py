@@ -59,6 +59,7 @@ def make_app(
     keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
     pseudonyms = Pseudonyms(keys)
     store = ConsentStore(spool_folder(settings) / "consents.sqlite")
+    # Before the first request: one that asks by the new name must find what was decided.
     store.rename(lambda name: pseudonyms.rekey(name) if pseudonyms.knows(name) else name)
     pipeline = Pipeline(
         settings.collect.limits,

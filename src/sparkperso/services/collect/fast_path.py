@@ -30,6 +30,7 @@ class FastPath:
             await self._post_events(scope, receive, send)
         except Exception as error:
             response = self._errors.of(error)
+            # Of other routes Starlette raises such an error again, for uvicorn's log.
             if response.status_code == 500:
                 log.exception("POST /v1/events failed")
             await response(scope, receive, send)

@@ -16,7 +16,10 @@ from sparkperso.services.sinks.base import Sink
 
 
 def routes(service: RequestServices, sinks: Sequence[Sink]) -> list[Route]:
-    """Returns the routes that watch the collector; they need no key."""
+    """Returns the routes that watch the collector; they need no key.
+
+    Liveness, readiness (what the sinks say), counters for Prometheus and the OpenAPI document.
+    """
 
     async def healthz(_: Request) -> Response:
         """Says that the process answers."""

@@ -51,7 +51,10 @@ def _allow_connections(count: int) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but one that was asked to end and did is done, not killed by the signal."""
+    """uvicorn, but one that was asked to end and did is done, not killed by the signal.
+
+    uvicorn itself raises the signal again at its end, which makes the exit status that of a kill.
+    """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ class Addresses:
 
     def __init__(self, proxies: Iterable[str]) -> None:
         self._proxies = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+        # One cache for each object: the proxies are its own.
         self._network_of = lru_cache(4096)(self._network)
 
     def of_peer(self, peer: str | None) -> str | None:
@@ -50,6 +51,7 @@ class Addresses:
         except ValueError:
             return None
         if isinstance(address, ipaddress.IPv6Address):
+            # A server on :: sees IPv4 as ::ffff:1.2.3.4.
             address = address.ipv4_mapped or address
         if any(address in proxy for proxy in self._proxies):
             return None

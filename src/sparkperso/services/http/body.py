@@ -50,6 +50,7 @@ class Bodies:
 
         Raises a Problem: 408 too slow, 413 too large; and ClientGone when the client hangs up.
         """
+        # A length that is no number, such as two that differ, is refused before a byte is read.
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._limit:
             raise too_large(self._limit)
@@ -98,6 +99,7 @@ def unpack(body: bytes, limit: int) -> bytes:
     """
     machine = zlib.decompressobj(31)  # 16 for a gzip header, 15 bits of window
     try:
+        # One byte more than may be: what is too large is known without unpacking the rest.
         data = machine.decompress(body, limit + 1)
     except zlib.error:
         raise Problem(

@@ -25,7 +25,11 @@ MAX_HEADER_NAMES = 1024
 
 
 class Cors:
-    """Answers preflights and adds the headers of CORS; requests without an Origin pass through."""
+    """Answers preflights and adds the headers of CORS; requests without an Origin pass through.
+
+    An origin is known when any site has it: a preflight names no key. The request itself is held
+    against its own site's origins.
+    """
 
     def __init__(self, app: ASGIApp, ring: WriteKeys) -> None:
         self._app, self._ring = app, ring
@@ -41,6 +45,7 @@ class Cors:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                # The origin itself: with credentials `*` is not allowed (Fetch standard).
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Allow-Credentials"] = "true"
                 headers.add_vary_header("Origin")

@@ -32,19 +32,17 @@ class ErrorHandlers:
         """
         problem = _problem(error)
         self._metrics.problems.labels(problem.code).inc()
-        return page(problem) if request is not None and _is_person(request) else problem.response()
+        accept = b""
+        if request is not None and request.method in ("GET", "HEAD"):
+            accept = headers_of(request.scope).get(b"accept", b"").lower()
+        # A browser that asks for something to show names HTML; no program does.
+        return page(problem) if b"text/html" in accept else problem.response()
 
     @property
     def handlers(self) -> dict[Any, Callable[[Request, Exception], Response]]:
         """Returns Starlette's handlers."""
         kinds = (Problem, HTTPException, ClientGone, Exception)
         return dict.fromkeys(kinds, lambda request, error: self.of(error, request))
-
-
-def _is_person(request: Request) -> bool:
-    """Says whether a browser asks for something to show: only then does it name HTML."""
-    accept = headers_of(request.scope).get(b"accept", b"").lower()
-    return request.method in ("GET", "HEAD") and b"text/html" in accept
 
 
 def _problem(error: Exception) -> Problem:

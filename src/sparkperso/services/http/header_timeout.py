@@ -1,8 +1,12 @@
 """Bounds what one connection may hold, and for how long: each holds a place, and memory.
 
-Every connection has a time by which something must have happened: its headers or its body must
-have come (read or not, answered or not), an answer must be read, a next request must begin. One
-sweep a second ends those that are due. WebSockets are connections like all others.
+1. A connection takes a place of its sender's; without one it is answered and closed.
+2. It has a time by which something must have happened: its headers or its body must have come (read
+   or not, answered or not), an answer must be read, a next request must begin.
+3. Each event of uvicorn's protocol that changes what is waited for sets that time anew.
+4. One sweep a second closes those that are due, and drops those that do not close.
+
+WebSockets are connections like all others.
 """
 
 from __future__ import annotations
@@ -130,6 +134,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         self.piece = len(data)
         super().data_received(data)
         self.taken += len(data)
+        # Once per piece, not per request in it: a piece may hold hundreds.
         if self.has_news:
             self.has_news = False
             self._reckon()
@@ -157,6 +162,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
     def on_headers_complete(self) -> None:
         """Begins to wait for the body."""
         self.has_head = True
+        # Answered as if it were the application: uvicorn then keeps the order of pipelined answers.
         if len(self.headers) > MAX_HEADERS:
             self.app = TOO_MANY.response()
         elif len(self.connections) > self.config.limits.max_connections:
@@ -195,6 +201,7 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         if streams >= self.config.max_streams or len(self.connections) > limits.max_connections:
             self._refuse(FULL)
             return
+        # The WebSocket is watched in its place, and gives the sender's place back.
         self.watched.discard(self)
         self.ws_protocol_class = partial(Socket, sender=self.sender)  # type: ignore[assignment]
         super().handle_websocket_upgrade()
@@ -288,15 +295,15 @@ class Socket(WebSocketsSansIOProtocol, TimedConnection):
 
 def raw_answer(problem: Problem) -> bytes:
     """Returns a problem as an HTTP/1.1 response after which the connection ends."""
-    answer = problem.response()
+    response = problem.response()
     lines = f"HTTP/1.1 {problem.status} {problem.body()['title']}\r\ncontent-type: {JSON}\r\n"
     lines += "".join(
         f"{name.lower()}: {value}\r\n"
         for name, value in problem.headers.items()
         if name != "Connection"
     )
-    lines += f"content-length: {len(answer.body)}\r\nconnection: close\r\n\r\n"
-    return lines.encode() + bytes(answer.body)
+    lines += f"content-length: {len(response.body)}\r\nconnection: close\r\n\r\n"
+    return lines.encode() + bytes(response.body)
 
 
 @asynccontextmanager
@@ -314,10 +321,12 @@ async def impatience(seconds: float) -> AsyncIterator[None]:
 
 async def _sweep(seconds: float) -> None:
     while True:
+        # A bound of less than two seconds is looked at more often than once a second.
         await asyncio.sleep(min(1.0, seconds / 2))
         now = asyncio.get_running_loop().time()
         for one in list(TimedConnection.watched):
             if one.due <= now:
                 one.end(now, seconds)
+            # Closing without a time, such as a WebSocket whose peer never reads the end.
             elif one.due == math.inf and one.transport.is_closing():
                 one.due = now + seconds

@@ -13,7 +13,7 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     then no key, no origin and no region.
     """
     pairs = scope["headers"]
-    headers = dict(pairs)
+    headers = dict(pairs)  # enough for nearly all requests, in which no name comes twice
     if len(headers) < len(pairs):
         values_of: dict[bytes, list[bytes]] = {}
         for name, value in pairs:

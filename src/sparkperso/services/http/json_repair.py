@@ -39,6 +39,7 @@ def repair(body: bytes) -> RepairedValue | None:
     """
     if RAW.search(body):
         body = _joined(body)
+    # A zero byte is no JSON anyway, and would be taken for the stand-in.
     if LONE.search(body) and b"\x00" not in body:
         # An escaped backslash must not be read as the beginning of an escape.
         body = LONE.sub(rb"\\ufffd", body.replace(BACKSLASH, STAND_IN)).replace(STAND_IN, BACKSLASH)

@@ -18,7 +18,7 @@ MOST_SENDERS = 100_000
 
 
 class Buckets:
-    """A token bucket per sender, which fills at `rate` events per second.
+    """A token bucket per sender, which fills at `rate` events per second, to BURST_SECONDS of it.
 
     `size` senders are remembered; who was silent for longest is forgotten first, and has a full
     bucket when it comes again.
@@ -44,6 +44,7 @@ class Buckets:
         Raises a 429 Problem when it is empty, with the seconds until it is not (`Retry-After`).
         """
         now = self._clock()
+        # Filled when it is looked at, by the time that has passed: no timer runs.
         level, then = self._levels.get(sender, (self._full, now))
         level = min(self._full, level + (now - then) * self._rate)
         if level <= 0:
@@ -110,7 +111,10 @@ class ConcurrencyLimits:
         self._most, self._held = most, Counter[str]()
 
     def take(self, sender: str | None) -> bool:
-        """Takes a place and says True, unless the sender has all of its own."""
+        """Takes a place and says True, unless the sender has all of its own.
+
+        A sender of None, whose address is not known, is not counted.
+        """
         if sender is None:
             return True
         if self._held[sender] >= self._most:

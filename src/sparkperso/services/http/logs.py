@@ -14,7 +14,7 @@ class JsonLines(logging.Formatter):
     """One JSON object per record; newlines and control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the record as one line."""
+        """Returns the record as one line of JSON, its time in UTC."""
         line = {
             "time": iso(now()),
             "level": record.levelname.lower(),

@@ -52,7 +52,7 @@ class Metrics:
         bound.inc(count)
 
     def visits_of(self, site: str) -> int:
-        """Returns the visits of a site that were counted since the start."""
+        """Returns the visits of a site, of all days, that were counted since the start."""
         samples = [sample for metric in self.visits.collect() for sample in metric.samples]
         own = [s for s in samples if s.name.endswith("_total") and s.labels["site"] == site]
         return int(sum(sample.value for sample in own))

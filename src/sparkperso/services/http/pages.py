@@ -63,7 +63,11 @@ small {{ opacity: .7 }}
 
 
 def page(problem: Problem) -> Response:
-    """Returns a problem as an HTML page, with its status and its headers."""
+    """Returns a problem as an HTML page, with its status and its headers.
+
+    Texts are escaped, and the page may load nothing (its Content-Security-Policy): a link may hold
+    anything.
+    """
     own = (HTTPStatus(problem.status).phrase, problem.detail)
     heading, advice = WORDS.get(problem.code, own)
     texts = {"heading": heading, "advice": advice, "code": problem.code}

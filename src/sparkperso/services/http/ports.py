@@ -11,6 +11,7 @@ def require_free(host: str, port: int) -> None:
     """Raises UsageError when the port of this host cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
+        # As servers do: a port whose last connections linger (TIME_WAIT) can be listened on.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

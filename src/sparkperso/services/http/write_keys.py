@@ -48,13 +48,14 @@ class WriteKeys:
         Every key is compared in constant time, so that an answer's delay tells nothing of them.
         """
         sent = (key or "").encode("utf-8", "surrogatepass")
-        found = None
+        owner = None
+        # To the end, found or not: how long it takes is the same for all keys.
         for known, site in self._by_key.items():
             if hmac.compare_digest(known, sent):
-                found = site
-        if found is None:
+                owner = site
+        if owner is None:
             raise Problem(401, "unknown_key", _NO_KEY, {"WWW-Authenticate": 'Basic realm="write"'})
-        return found
+        return owner
 
     def is_origin(self, origin: str) -> bool:
         """Says whether any site's pages may be of this origin (what a preflight can know)."""

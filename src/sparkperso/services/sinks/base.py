@@ -10,7 +10,7 @@ Line = tuple[str, bytes]
 
 
 class Sink(Protocol):
-    """Keeps lines durably."""
+    """Keeps lines durably; one event loop uses it."""
 
     async def start(self) -> None:
         """Opens the sink, and puts in order what an earlier process left."""

@@ -58,6 +58,7 @@ class GroupCommit:
     async def _work(self) -> None:
         try:
             while self._waiting:
+                # All that came while the last commit ran goes with the next one.
                 group, self._waiting = self._waiting, []
                 await self._commit_group(group)
         finally:

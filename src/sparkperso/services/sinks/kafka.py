@@ -28,6 +28,7 @@ class Delivery:
 
     def done(self, error: Any, _message: Any) -> None:
         """Takes the word on one line, in the producer's thread or in the loop's."""
+        # Two threads may come here: the poller, and the loop's for what could not be queued.
         with self._lock:
             self._error = self._error or error
             self._left -= 1
@@ -46,7 +47,7 @@ class Delivery:
 
 
 class KafkaSink:
-    """A producer of one topic."""
+    """A producer of one topic; lines of one user go to one partition, in their order."""
 
     def __init__(self, topic: str, config: KafkaConfig) -> None:
         self._topic, self._config = topic, config
@@ -87,7 +88,7 @@ class KafkaSink:
         return None
 
     async def close(self) -> None:
-        """Sends what waits."""
+        """Sends what waits, for `delivery_seconds` at most, and ends the poller."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._producer.flush, self._config.delivery_seconds)
         self._is_closing.set()
@@ -96,7 +97,7 @@ class KafkaSink:
     def _produce(self, key: str, line: bytes, delivery: Delivery) -> None:
         try:
             self._producer.produce(self._topic, line, key, on_delivery=delivery.done)
-        except (BufferError, KafkaException) as error:
+        except (BufferError, KafkaException) as error:  # it was not even queued
             delivery.done(error, None)
 
     def _poll(self) -> None:

@@ -52,6 +52,7 @@ class Spool:
             for path in folder.glob("*.jsonl"):  # of an earlier version
                 with suppress(FileNotFoundError):
                     path.chmod(OWN_FILE)
+        # In the order of their names, which begin with their time.
         for path in sorted(self._open.glob("*.jsonl")):
             with suppress(FileNotFoundError):  # another collector was quicker
                 recover(path, self._ready)
@@ -62,14 +63,17 @@ class Spool:
         await self._commits.put(b"".join([line + b"\n" for _, line in lines]))
 
     async def check(self) -> str | None:
-        """Returns why lines cannot be taken: the last failure, or a disk that is nearly full."""
+        """Returns why lines cannot be taken: the last failure, or a disk that is nearly full.
+
+        Nearly full is a disk with less than `max_pending_bytes` free.
+        """
         disk = os.statvfs(self._open)
         if disk.f_bavail * disk.f_frsize < self._config.max_pending_bytes:
             return f"the disk of the spool has less than {self._config.max_pending_bytes} bytes"
         return self._commits.failure
 
     async def close(self) -> None:
-        """Writes what waits and hands the last file over."""
+        """Writes what waits and hands the last file over; whoever calls takes no more requests."""
         if self._clock:
             self._clock.cancel()
         await self._commits.drain()

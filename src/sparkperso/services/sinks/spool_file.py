@@ -22,8 +22,11 @@ class SpoolFile:
         sync_folder(path.parent)
 
     def append(self, data: bytes, is_synced: bool) -> None:
-        """Adds whole lines. Raises OSError when they may not be counted on: then give it up."""
-        rest = memoryview(data)
+        """Adds whole lines, durable if `is_synced`.
+
+        Raises OSError when they may not be counted on: then the file is to be given up.
+        """
+        rest = memoryview(data)  # os.write may take a part only, as on a disk that is nearly full
         while rest:
             rest = rest[os.write(self._file, rest) :]
         if is_synced:
@@ -60,6 +63,7 @@ class SpoolFile:
 def hand_over(path: Path, ready: Path, size: int) -> None:
     """Moves a file into `ready` at once and durably; one without lines is removed."""
     if size:
+        # The new name is durable before the end of the old one: no power cut loses both.
         os.rename(path, ready / path.name)
         sync_folder(ready)
     else:
@@ -91,9 +95,9 @@ def _whole_lines(file: int, step: int = 1 << 16) -> int:
     end = os.fstat(file).st_size
     while end:
         start = max(0, end - step)
-        found = os.pread(file, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
+        newline = os.pread(file, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
         end = start
     return 0
 

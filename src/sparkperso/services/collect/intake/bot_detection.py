@@ -29,14 +29,11 @@ class BotDetector:
         """
         if method == "HEAD":
             return "head"
-        if any(_is_prefetch(headers.get(name, b"")) for name in PREFETCH):
+        signs = b" ".join(headers.get(name, b"").lower() for name in PREFETCH)
+        if any(word in signs for word in (b"prefetch", b"prerender", b"preview")):
             return "prefetch"
         agent = headers.get(b"user-agent", b"")[:MAX_AGENT].decode("latin-1").strip()
         if not agent:
             return "no_user_agent"
         named = next((reason for reason, name in self._agents if name.search(agent)), None)
         return named or ("at_once" if age < self._seconds else None)
-
-
-def _is_prefetch(value: bytes) -> bool:
-    return any(word in value.lower() for word in (b"prefetch", b"prerender", b"preview"))

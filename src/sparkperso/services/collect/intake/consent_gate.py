@@ -65,6 +65,7 @@ class ConsentGate:
         self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: DecisionStore
     ) -> None:
         self.pseudonyms, self.decisions = pseudonyms, decisions
+        # Bounded, since a region is what an event says.
         self._regime_of = lru_cache(1024)(policy.regime_of)
 
     def is_allowed(
@@ -139,6 +140,7 @@ class ConsentGate:
         is left may hold an e-mail address or a card number.
         """
         replaced = personal.pseudonymise(event, self.pseudonyms)
+        # Asked anew once pseudonyms are in: often they stand for all that was suspicious.
         if not is_odd or (replaced and not may_hold(orjson.dumps(event))):
             return event, 0
         masked: tuple[Event, int] = mask_tree(event, self._hide)

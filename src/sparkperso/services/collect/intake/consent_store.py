@@ -86,7 +86,11 @@ class ConsentStore:
         self._looked_at, self._version = clock(), self._data_version()
 
     def get(self, site: str, kind: str, subject: str) -> Decisions:
-        """Returns the decisions of one identifier; empty when it never decided."""
+        """Returns purpose → decision of one identifier; empty when it never decided.
+
+        From memory, where `size` identifiers are kept; another process's decisions show within
+        LOOK_SECONDS.
+        """
         self._forget_what_others_changed()
         key = (site, kind, subject)
         decisions = self._known.get(key)

@@ -69,7 +69,7 @@ class Cookies:
         )
 
     def remove_on(self, response: Response) -> None:
-        """Takes the cookie back."""
+        """Takes the cookie back: Set-Cookie with the same attributes, expired."""
         response.delete_cookie(
             self.config.name,
             domain=self.config.domain,

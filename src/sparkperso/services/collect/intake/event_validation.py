@@ -81,6 +81,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     if not raw.keys() <= KNOWN:
         strange = nsmallest(3, raw.keys() - KNOWN)
         raise Invalid(f"unknown fields {shown(strange)}: what is your own belongs into metadata")
+    # Many clients send null for what they do not have.
     event = {name: value for name, value in raw.items() if value is not None}
     if "event_type" not in event:
         raise Invalid("event_type is missing")
@@ -92,6 +93,7 @@ def check_event(raw: Any, limits: LimitsConfig) -> dict[str, Any]:
     for name in PARTS:
         event[name] = _part(event, name)
     _fit(event)
+    # One bound for both parts together.
     room = limits.max_values
     for name in PARTS:
         room = check_tree(event[name], name, limits.max_depth, room)
@@ -197,7 +199,11 @@ def check_tree(tree: Any, path: str, levels: int, room: int) -> int:
 
 
 def check_consent(metadata: Mapping[str, Any]) -> None:
-    """Raises Invalid unless a consent event says yes or no to purposes that there are."""
+    """Raises Invalid unless a consent event says yes or no to purposes that there are.
+
+    `metadata` is that of the event, or the body of a request for consent: `purposes` is a part of
+    both.
+    """
     stated = metadata.get("purposes")
     if not isinstance(stated, dict) or not stated:
         raise Invalid("purposes should be an object: purpose → true or false")

@@ -22,7 +22,10 @@ class Lane:
         self._waiting, self._most = 0, max_waiting
 
     async def run(self, work: Callable[[], T], size: int) -> T:
-        """Returns what `work` gives; raises a 503 Problem when too many bytes wait already."""
+        """Returns what `work` gives; raises a 503 Problem when too many bytes wait already.
+
+        `size` is the bytes that it will look at; `work` runs in the lane's one thread, in turn.
+        """
         # Alone, a piece of any size is taken: its bound is that of a body.
         if self._waiting and self._waiting + size > self._most:
             raise busy("Too much text waits to be searched for personal values.")

@@ -14,7 +14,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +139,7 @@ class Pipeline:
         says why; `reason` is `no_person` where nobody is named, as when a browser has lost its
         cookie). Raises a Problem: 429 or 503, and then nothing is accepted.
         """
+        # Counted first: what is refused for its number costs no more than that.
         self._admit(events, key, facts)
         intake = _Intake()
         judged = self._judge_all(events, key, facts, intake)
@@ -249,21 +250,21 @@ class Pipeline:
     async def _finish_all(
         self, judged: Sequence[Judged], key: SiteKey, intake: _Intake
     ) -> list[Result]:
+        # A request of much text would hold up the loop, and with it everybody: it goes beside.
         size = sum(allowed.size for one in judged if isinstance(one, list) for allowed in one)
 
         def finish() -> list[Result]:
-            return [
-                self._finish_parts(one, key, intake) if isinstance(one, list) else one
-                for one in judged
-            ]
+            results: list[Result] = []
+            for one in judged:
+                if isinstance(one, list):
+                    # A decision may have become two events: its sender hears of the first.
+                    first, *_ = [self._finish(allowed, key, intake) for allowed in one]
+                    results.append(first)
+                else:
+                    results.append(one)
+            return results
 
         return finish() if size <= HEAVY_BYTES else await self._lane.run(finish, size)
-
-    def _finish_parts(
-        self, parts: Sequence[_AllowedEvent], key: SiteKey, intake: _Intake
-    ) -> Result:
-        first, *_ = [self._finish(allowed, key, intake) for allowed in parts]
-        return first
 
     def _finish(self, allowed: _AllowedEvent, key: SiteKey, intake: _Intake) -> Result:
         """Takes out what is personal, and makes the event's line."""
@@ -273,14 +274,18 @@ class Pipeline:
         if masked:
             self._metrics.masked.labels(key.site).inc(masked)
         if "event_id" not in event:
-            event["event_id"] = _identity(event)
+            # The same event sent again is a duplicate; taken after pseudonyms and masks are in, so
+            # that it gives no personal value away.
+            canonical = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+            event["event_id"] = hashlib.sha256(canonical).hexdigest()
         event["collected"] = self._collected(key, allowed, masked)
         line = orjson.dumps(event)
         try:
             check_length(line, kind == RECORDING, self._limits)
         except Invalid as error:
             return {"status": "invalid", "problem": str(error)}
-        (intake.recordings if kind == RECORDING else intake.events).append((_person(event), line))
+        person = str(event.get("user_id") or event["anonymous_id"])
+        (intake.recordings if kind == RECORDING else intake.events).append((person, line))
         return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
 
     def _warning(self, event: Event, key: SiteKey) -> Result:
@@ -323,15 +328,3 @@ def _complete(event: Event, key: SiteKey, facts: RequestContext) -> Event:
     if "user_id" not in event and "anonymous_id" not in event:
         raise _NoPerson("user_id or anonymous_id is missing")
     return event
-
-
-def _identity(event: Event) -> str:
-    """Returns the SHA-256 of the event's canonical JSON: the same event sent again is a duplicate.
-
-    It is taken after pseudonyms and masks are in, so that it gives no personal value away.
-    """
-    return hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _person(event: Mapping[str, Any]) -> str:
-    return str(event.get("user_id") or event["anonymous_id"])

@@ -36,6 +36,7 @@ class PlanCheck:
 
     def __init__(self, plan: TrackingPlan, config: IngestConfig | None = None) -> None:
         self._types, self._config = plan.event_types, config or IngestConfig()
+        # All events of a request have one time of arrival.
         self._times = lru_cache(64)(self._times_at)
 
     def refusal(self, event: Mapping[str, Any], received_at: str) -> Refusal | None:

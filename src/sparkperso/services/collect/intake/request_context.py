@@ -47,7 +47,11 @@ def context_of(
     `region_header` is the one in which a trusted proxy names the country of the sender's address.
     Global Privacy Control (Sec-GPC) and Do Not Track both count as a signal.
     """
-    region = _region(headers.get(region_header)) if region_header else None
+    region = None
+    if region_header:
+        code = _code(headers.get(region_header, b"").decode("latin-1"))
+        is_known = COUNTRY.fullmatch(code) or REGION.fullmatch(code)
+        region = code if is_known and code not in UNKNOWN else None
     opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
     return RequestContext(
         iso(now()),
@@ -65,6 +69,7 @@ def later(facts: RequestContext, steps: int) -> RequestContext:
     A decision, and what follows it in its request, arrives after what stands before it, so that
     ingest judges each event by the decisions before it.
     """
+    # Not `read_time`: this is our own text, read once per decision of a batch.
     arrived = datetime.fromisoformat(f"{facts.received_at[:-1]}+00:00")
     return facts._replace(received_at=iso(arrived + timedelta(microseconds=steps)))
 
@@ -95,9 +100,3 @@ def _code(text: Any) -> str:
 def _is_on(value: bytes | None) -> bool:
     """Says whether a signal is on; of one that came several times, any 1 counts."""
     return value is not None and b"1" in map(bytes.strip, value.split(b","))
-
-
-def _region(value: bytes | None) -> str | None:
-    code = _code((value or b"").decode("latin-1"))
-    is_known = COUNTRY.fullmatch(code) or REGION.fullmatch(code)
-    return code if is_known and code not in UNKNOWN else None

@@ -61,6 +61,7 @@ class RequestServices:
             key = inside if isinstance(inside, str) else None
         site = self.ring.find(key)
         origin = headers.get(b"origin")
+        # In an address or a page a secret would soon be known to others.
         if site.is_server and (header_key is None or origin is not None):
             detail = "A server's key should come as Authorization, and never from a page."
             raise Problem(403, "server_key", detail)

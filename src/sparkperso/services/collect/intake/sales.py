@@ -27,6 +27,7 @@ class SaleLimits:
 
         Nothing is built before: a megabyte of empty products and properties would become gigabytes.
         """
+        # One line repeats nothing, and too many are refused below without a look at their size.
         size = lines * _size(shared) if 1 < lines <= self.lines else 0
         if lines > self.lines or size > self.size:
             raise Invalid(
@@ -38,7 +39,10 @@ class SaleLimits:
         self.size -= size
 
     def repeat(self, times: int, shared: Any) -> None:
-        """Takes room for what a batch says for `times` messages; raises Invalid if it is full."""
+        """Takes room for what a batch says for `times` messages, `shared`, in bytes of JSON.
+
+        Raises Invalid if it is full.
+        """
         size = times * _size(shared) if times > 1 else 0
         if size > self.size:
             raise Invalid(
@@ -56,10 +60,13 @@ def _size(value: Any) -> int:
 
 
 def products_of(sent: Any) -> list[dict[str, Any]]:
-    """Returns the products of a sale; empty when there are none that can be read.
+    """Returns the products of a sale, in their order; empty when there are none that can be read.
 
     A list of objects, of ids, or of both; one product alone; or PHP's list, which becomes an object
     when its keys have a gap.
+
+    >>> products_of(["A-1", {"sku": "B-2", "price": 3}])
+    [{'product_id': 'A-1'}, {'sku': 'B-2', 'price': 3}]
     """
     if isinstance(sent, dict):
         is_one = not PRODUCT_FIELDS.isdisjoint(sent)

@@ -30,6 +30,7 @@ def number_of(value: Any) -> int | float | None:
     (12.5, None, None)
     """
     if isinstance(value, str):
+        # Cut before it is searched: a text may have a megabyte.
         text = value[: MAX_TEXT + 1].strip()
         value = float(text) if NUMBER.fullmatch(text) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -47,6 +48,7 @@ def identifier_of(value: Any) -> str | None:
     """
     if isinstance(value, str):
         return value if 0 < len(value) <= MAX_TEXT and value.isprintable() else None
+    # A truth value is an int to Python, and no identifier.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float):
@@ -55,7 +57,13 @@ def identifier_of(value: Any) -> str | None:
 
 
 def currency_of(value: Any) -> str | None:
-    """Returns a code of ISO 4217 in capitals, else None."""
+    """Returns a code of ISO 4217 in capitals, else None.
+
+    Whether there is such a currency is not asked.
+
+    >>> currency_of(" eur "), currency_of("€")
+    ('EUR', None)
+    """
     text = value.strip() if isinstance(value, str) and len(value) <= MAX_TEXT else ""
     return text.upper() if CODE.fullmatch(text) else None
 

@@ -47,6 +47,7 @@ def routes(service: RequestServices, policy: ConsentConfig) -> list[Route]:
         if not any(name in event for name in PERSONS):
             # A no of somebody without any identifier: there is nothing to keep, or to stop.
             return json_response({"status": "accepted", "stored": False})
+        # One request, so that all of it is durable before it is answered.
         events = [event, *_of_cookie(event, facts)]
         result = single_answer((await service.pipeline.take(events, site, facts))[0])
         response = json_response({**result, "stored": True})

@@ -99,7 +99,12 @@ class Hosts:
         return guarded
 
     def has(self, host: str) -> bool:
-        """Says whether a Host header names the collector as only its own people can."""
+        """Says whether a Host header names the collector as only its own people can.
+
+        >>> hosts = Hosts("https://demo.shop.example")
+        >>> hosts.has("demo.shop.example"), hosts.has("127.0.0.1:8080"), hosts.has("evil.example")
+        (True, True, False)
+        """
         name = re.sub(r":[0-9]{1,5}$", "", host).lower()
         if name in (self._public, "localhost") and name:
             return True

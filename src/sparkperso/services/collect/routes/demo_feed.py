@@ -14,6 +14,7 @@ from sparkperso.services.http.write_keys import SiteKey
 
 SITE = "demo"
 MOST_LINES, MOST_PARTS = 500, 400
+"""A part of a recording may have a megabyte: at worst they take 400 MB of memory."""
 PART = {"recording_id": str, "sequence": int, "started_at": int, "text": str}
 
 
@@ -27,18 +28,28 @@ class DemoFeed:
         self._parts: deque[dict[str, Any]] = deque(maxlen=MOST_PARTS)
 
     def watch(self, key: SiteKey, lines: Sequence[bytes], results: Sequence[Result]) -> None:
-        """Notes the lines of one request that were kept, and what became of its events."""
+        """Notes the lines of one request that were kept, and what became of its events.
+
+        Requests of other sites are passed over.
+        """
         if key.site != SITE:
             return
         self.counts.update(str(result["status"]) for result in results)
-        for line in map(orjson.loads, lines):
+        for text in lines:
+            line = orjson.loads(text)
             self.last += 1
-            if _is_part(line):
-                self._parts.append(line)
-            self._lines.append((self.last, _shortened(line)))
+            if line["event_type"] == RECORDING:
+                metadata = line["metadata"]
+                # A part of a recording, unless somebody sent what they call one.
+                if all(type(metadata.get(name)) is kind for name, kind in PART.items()):
+                    self._parts.append(line)
+                # Without its text, which may have a megabyte.
+                line = {**line, "metadata": {**metadata, "text": "…"}}
+            self._lines.append((self.last, line))
 
     def after(self, number: int) -> list[dict[str, Any]]:
         """Returns the lines after a number, oldest first; all when it is of an earlier start."""
+        # A page that was open over a restart asks for numbers that are not there yet.
         since = number if number <= self.last else 0
         return [line for place, line in self._lines if place > since]
 
@@ -64,20 +75,6 @@ class DemoFeed:
         own = {line["metadata"]["sequence"]: line for line in parts}
         gap = next(number for number in range(len(own) + 1) if number not in own)
         return [own[number] for number in range(gap)]
-
-
-def _is_part(line: dict[str, Any]) -> bool:
-    """Says whether a line is a part of a recording: anybody may send what they call one."""
-    metadata = line["metadata"]
-    is_whole = all(type(metadata.get(name)) is kind for name, kind in PART.items())
-    return line["event_type"] == RECORDING and is_whole
-
-
-def _shortened(line: dict[str, Any]) -> dict[str, Any]:
-    """Returns a line without the text of a recording, which is up to a megabyte."""
-    if line["event_type"] != RECORDING:
-        return line
-    return {**line, "metadata": {**line["metadata"], "text": "…"}}
 
 
 def _summary(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def split(body: Any, max_events: int) -> tuple[list[Any], bool]:
 def in_our_time(events: Sequence[Any], sent_at: Any, received_at: str) -> list[Any]:
     """Returns the events with their times less the error of the sender's clock (`clock.corrected`).
 
-    `sent_at` is when the request was sent, by that clock; without it the times are taken as said.
+    `sent_at` is when the request was sent, by that clock; without it the times stay as they were
+    sent. What is no event, or has no time, stays for its check.
     """
     if sent_at is None:
         return list(events)

@@ -39,6 +39,7 @@ class Mail:
 
     def __init__(self, service: RequestServices, links: Links, machines: BotDetector) -> None:
         self._service, self._links, self._machines = service, links, machines
+        # A token names its site; there is no key in a link that a person follows.
         self._sites: Mapping[str, SiteKey] = {key.site: key for key in service.ring.sites}
 
     async def pixel(self, request: Request) -> Response:

@@ -116,6 +116,7 @@ def messages_of(body: Any, kind: str | None, max_events: int, room: SaleLimits) 
         detail = f"A batch should have {max_events} messages at most; this one has {len(batch)}."
         raise Problem(413, "too_many_events", detail)
     shared = {name: body[name] for name in ("sentAt", "context") if name in body}
+    # A message with a context of its own repeats nothing of the batch's.
     times = sum("context" not in each for each in batch if isinstance(each, dict))
     try:
         room.repeat(times, shared.get("context"))

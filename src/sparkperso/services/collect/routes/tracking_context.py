@@ -31,6 +31,7 @@ def context_of(message: Mapping[str, Any]) -> dict[str, str]:
     values = {name: _first(context, paths) for name, paths in PATHS.items()}
     for name, key in IN_PROPERTIES.items():
         values[name] = values[name] or properties.get(key)
+    # SDKs of phones name their system where others name the kind of device.
     if str(values["device_type"]).lower() in PHONES:
         values["device_type"] = "mobile"
     return {name: value for name, value in values.items() if isinstance(value, str) and value}

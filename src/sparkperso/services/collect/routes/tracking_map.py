@@ -93,10 +93,12 @@ def _track(message: Message, base: Event, room: SaleLimits) -> Iterator[Event]:
     if not sold:
         yield _with_item(event, properties, kind)
         return
+    # Each line has its own product; all of them in each would grow with their square.
     del properties["products"]
     for place, product in enumerate(sold):
         own = {**event, "metadata": {"event": name, **properties, **product}}
         if "event_id" in own:
+            # By its place, so that the order sent again gives the same ids.
             own["event_id"] = f"{own['event_id']}:{place}"
         yield _with_line(own, product, properties, is_only=len(sold) == 1)
 

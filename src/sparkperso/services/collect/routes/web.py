@@ -31,6 +31,7 @@ def built_file(folder: str, name: str) -> FileResponse:
 
     Only names of the folder itself are known, so that no path leads out of it.
     """
+    # Listed at each request: `make web` may run while the collector does.
     place = BUILT / folder
     files = (
         {path.name: path for path in place.iterdir() if path.is_file()} if place.is_dir() else {}

@@ -54,6 +54,7 @@ async def _serve(
     """Answers message after message: a client that waits for answers cannot outrun the sink."""
     try:
         while True:
+            # uvicorn's pings keep the connection alive; this is for one that says nothing.
             message = await silence.within(socket.receive())
             if message["type"] == "websocket.disconnect":
                 return
