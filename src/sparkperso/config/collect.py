@@ -14,7 +14,10 @@ PUBLIC_URL = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
 
 
 class SiteConfig(Section):
-    """One web site, app or server that sends events, and the key that it sends with."""
+    """One web site, app or server that sends events, and the keys that it sends with.
+
+    A write key stands in pages and apps, so that it proves nobody; a server key is a secret.
+    """
 
     write_key: str | None = None
     """The key itself; only for `--env local`, where it is no secret."""
@@ -37,13 +40,14 @@ class SiteConfig(Section):
     @model_validator(mode="after")
     def _has_keys(self) -> SiteConfig:
         pairs = ((self.write_key, self.write_key_env), (self.server_key, self.server_key_env))
+        # Each kind is written or named by a variable, not both; and there is one of either kind.
         if any(None not in pair for pair in pairs) or not any(any(pair) for pair in pairs):
             raise ValueError("give one of write_key and write_key_env, or of server_key and …_env")
         return self
 
 
 class LimitsConfig(Section):
-    """What one request, one event and one key may ask for."""
+    """What one request, one event and one key may ask for. Times are seconds, sizes bytes."""
 
     max_events: int = Field(default=500, ge=1)
     """Events per request."""

@@ -15,7 +15,7 @@ REGION = r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"
 
 
 class ConsentConfig(Section):
-    """The consent policy."""
+    """The consent policy: which regions need a yes (opt_in), and which a no ends (opt_out)."""
 
     policy_version: str = Field(default="1", pattern=r"^[\w.-]{1,32}$")
     """Version of the policy that people are shown; every decision is stored with it."""
@@ -34,6 +34,7 @@ class ConsentConfig(Section):
     @field_validator("purposes")
     @classmethod
     def _in_order(cls, texts: dict[Purpose, str]) -> dict[Purpose, str]:
+        # All of them in one order, whatever is configured: a banner shows them so.
         return {purpose: texts.get(purpose, "") for purpose in PURPOSES}
 
     @field_validator("opt_in_regions", "opt_out_regions")
@@ -45,7 +46,10 @@ class ConsentConfig(Section):
         return regions
 
     def regime_of(self, region: str | None) -> Regime:
-        """Returns which rule holds in a region (ISO 3166-1 or -2; None when it is not known)."""
+        """Returns which rule holds in a region (ISO 3166-1 or -2; None when it is not known).
+
+        The rule of a part of a country goes before that of the country.
+        """
         for name in (region, (region or "").partition("-")[0]):
             if name in self.opt_in_regions:
                 return "opt_in"

@@ -29,7 +29,10 @@ FeatureNames = Annotated[tuple[str, ...], AfterValidator(_known_features)]
 
 
 class ScalingConfig(Section):
-    """How numeric features are brought onto one scale."""
+    """How numeric features are brought onto one scale: a logarithm, then clipping, then the method.
+
+    The parameters are fitted on all users of one as-of, and kept in gold/feature_scalers.
+    """
 
     method: Literal["zscore", "minmax"] = "zscore"
     """zscore: mean 0 and sample standard deviation 1. minmax: 0 to 1."""

@@ -1,10 +1,13 @@
 """Layered values: YAML of conf/base, YAML of conf/<env>, environment variables, `--set`.
 
-Another conf/ folder lies over the shipped one: its base and its environment are two more layers
-after those, key by key, so that it holds only what differs. Named configuration (sources,
-segments, tracking plans) is a file of either, whole.
+1. Each layer is read into flat values: path of keys → value and the layer that it came from.
+2. A later layer replaces the values of the ones before, key by key; a list is one value.
+3. What is left becomes a tree again, which `load` validates.
 
-Values are kept flat (path of keys → value and the layer it came from) until they are validated.
+Another conf/ folder lies over the shipped one: its base and its environment are two more layers
+after those, key by key, so that it holds only what differs. Named configuration (sources, segments,
+tracking plans) is a file of either, whole.
+
 A path is a tuple, since Spark's own property names (`spark.conf` holds them) contain dots.
 """
 
@@ -40,7 +43,10 @@ Flat = dict[Keys, Value]
 
 
 def default_conf_dir() -> Path:
-    """Returns the wheel's own conf/, or the checkout's when it is run from there."""
+    """Returns the wheel's own conf/, or the checkout's when it is run from there.
+
+    It may not exist, when the package was installed without either.
+    """
     package = Path(__file__).resolve().parent.parent
     shipped = package / "_conf"
     return shipped if shipped.is_dir() else package.parent.parent / "conf"
@@ -65,14 +71,18 @@ def conf_dirs(conf_dir: Path | None = None) -> tuple[Path, ...]:
 
 def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:
     """Returns name → file of named configuration, such as `sources`: yours before the shipped."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for folder in conf_dirs(conf_dir):
-        found |= {path.stem: path for path in (folder / kind).glob("*.yaml")}
-    return dict(sorted(found.items()))
+        files |= {path.stem: path for path in (folder / kind).glob("*.yaml")}
+    return dict(sorted(files.items()))
 
 
 def read_layers(conf_dir: Path | None, env: str, assignments: Iterable[str]) -> Flat:
-    """Returns every configured key; a later layer wins. Raises ConfigError on unusable input."""
+    """Returns every configured key; a later layer wins.
+
+    Raises ConfigError for an environment that has no folder, for YAML that cannot be read, for a
+    key that stands twice in one layer, and for a `--set` that is no assignment or is repeated.
+    """
     folders = conf_dirs(conf_dir)
     known = sorted({name for folder in folders for name in environments(folder)})
     if env not in known:
@@ -100,6 +110,7 @@ def read_folder(folder: Path, layer: str) -> Flat:
     """Returns the keys of all YAML files of one layer; the same key twice is a ConfigError."""
     flat: Flat = {}
     origin: dict[Keys, Path] = {}
+    # Only files of the folder itself: those below (conf/segments) are configuration as data.
     for path in sorted(folder.glob("*.yaml")):
         for key, value in flatten(read_yaml(path)).items():
             if key in origin:
@@ -125,7 +136,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: Keys = ()) -> dict[Keys, Any]:
-    """Returns {('a', 'b'): 1} for {'a': {'b': 1}}; lists and empty mappings are values."""
+    """Returns path of keys → value of a tree; lists and empty mappings are values.
+
+    >>> flatten({"a": {"b": 1, "c": [2]}})
+    {('a', 'b'): 1, ('a', 'c'): [2]}
+    """
     flat: dict[Keys, Any] = {}
     for key, value in tree.items():
         keys = (*prefix, str(key))
@@ -137,7 +152,10 @@ def flatten(tree: Mapping[str, Any], prefix: Keys = ()) -> dict[Keys, Any]:
 
 
 def unflatten(flat: Flat) -> dict[str, Any]:
-    """Returns the tree that `flatten` took apart."""
+    """Returns the tree that `flatten` took apart, without the layers.
+
+    Of a value and keys below it, the one that comes later wins.
+    """
     tree: dict[str, Any] = {}
     for (*parents, leaf), value in flat.items():
         node = tree
@@ -150,20 +168,23 @@ def unflatten(flat: Flat) -> dict[str, Any]:
 
 
 def split_key(key: str) -> Keys:
-    """Returns the path of a dotted key; what follows `spark.conf.` is one Spark property."""
+    """Returns the path of a dotted key; what follows `spark.conf.` is one Spark property.
+
+    >>> split_key("lake.root"), split_key("spark.conf.spark.ui.enabled")
+    (('lake', 'root'), ('spark', 'conf', 'spark.ui.enabled'))
+    """
     if key.startswith(SPARK_PROPERTIES):
         return ("spark", "conf", key.removeprefix(SPARK_PROPERTIES))
     return tuple(key.split("."))
 
 
 def _read_environment(environment: Mapping[str, str]) -> Flat:
-    found = {k: v for k, v in environment.items() if k.startswith(ENVIRONMENT_PREFIX)}
-    return {
-        tuple(key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")): Value(
-            _scalar(text), f"environment {key}"
-        )
-        for key, text in found.items()
-    }
+    flat: Flat = {}
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            keys = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+            flat[keys] = Value(_scalar(text), f"environment {name}")
+    return flat
 
 
 def _read_assignments(assignments: Iterable[str]) -> Flat:
@@ -182,6 +203,7 @@ def _read_assignments(assignments: Iterable[str]) -> Flat:
 
 
 def _scalar(text: str) -> Any:
+    # As in a file: 5 is a number, true a truth value, [a, b] a list; what is no YAML is text.
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

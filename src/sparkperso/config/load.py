@@ -34,7 +34,9 @@ def load_settings(
 ) -> Settings:
     """Returns the validated settings of an environment; `lake` overrides `lake.root`.
 
-    Raises ConfigError for unknown keys, values out of bounds and keys set twice in one layer.
+    `conf_dir` is the shipped conf/ unless it is given, `assignments` are texts of
+    `section.key=value`. Raises ConfigError for unknown keys, values out of bounds and keys set
+    twice in one layer.
     """
     return settings_from(read_flat(env, conf_dir, assignments, lake), env)
 
@@ -54,7 +56,10 @@ def settings_from(flat: Flat, env: str) -> Settings:
 
 
 def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None = None) -> Model:
-    """Returns conf/<kind>/<name>.yaml as `model`; raises ConfigError when there is none."""
+    """Returns conf/<kind>/<name>.yaml as `model`; its field `name` is the file's name.
+
+    Raises ConfigError when there is no such file, with the nearest name, or when it does not fit.
+    """
     files = conf_files(kind, conf_dir)
     if name not in files:
         folder = conf_dirs(conf_dir)[-1] / kind
@@ -70,10 +75,14 @@ def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None =
 def validate(
     model: type[Model], tree: Mapping[str, Any], where: str, origin: Mapping[str, str]
 ) -> Model:
-    """Returns `tree` as `model`; raises one ConfigError that lists all that does not fit."""
+    """Returns `tree` as `model`; raises one ConfigError that lists all that does not fit.
+
+    `where` names what was read, `origin` the layer of each dotted key, for the message.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
+        # All at once: one run names every key that is to be put right.
         problems = [_problem(detail, model, origin) for detail in error.errors()]
         raise ConfigError(
             f"Every key of {where} should be known and within its bounds",
@@ -83,7 +92,12 @@ def validate(
 
 
 def config_hash(*parts: BaseModel) -> str:
-    """Returns a short SHA-256 of configuration models, stable across processes and key order."""
+    """Returns 16 hexadecimal digits of the SHA-256 of configuration models.
+
+    Stable across processes and the order of keys; a default and the same value written out are
+    equal.
+    """
+    # Of the values, not of the files: a comment or a moved key changes nothing.
     text = json.dumps([part.model_dump(mode="json") for part in parts], sort_keys=True)
     return short_hash(text)
 

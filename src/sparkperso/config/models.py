@@ -117,7 +117,14 @@ PARAMS: dict[str, type[Section]] = {
 
 
 def parse_params(settings: dict[str, Any]) -> Any:
-    """Returns the settings of one candidate; raises ValueError (pydantic's) when they are wrong."""
+    """Returns the settings of one candidate as its model's class.
+
+    Raises ValueError (pydantic's ValidationError is one) for an unknown model and for wrong
+    settings.
+
+    >>> parse_params({"model": "ease", "reg_param": 100}).reg_param
+    100.0
+    """
     kind = PARAMS.get(str(settings.get("model")))
     if kind is None:
         raise ValueError(f"model should be one of {', '.join(PARAMS)}: {settings.get('model')}")

@@ -38,16 +38,19 @@ class PrivacyConfig(Section):
         if self.current not in self.keys:
             raise ValueError(f"current names no key: {self.current!r}")
         for key_id in self.keys:
-            self.chain(key_id)
+            self.chain(key_id)  # raises for one that has no end
         return self
 
     def chain(self, key_id: str) -> tuple[str, ...]:
-        """Returns the ids of a key and all keys before it, the oldest first."""
-        found: list[str] = []
+        """Returns the ids of a key and all keys before it, the oldest first.
+
+        Raises ValueError for a key that follows none that there is, or itself.
+        """
+        chain: list[str] = []
         step: str | None = key_id
         while step is not None:
-            if step in found or step not in self.keys:
+            if step in chain or step not in self.keys:
                 raise ValueError(f"key {key_id!r} should follow a key that is there, in no circle")
-            found.append(step)
+            chain.append(step)
             step = self.keys[step].follows
-        return tuple(reversed(found))
+        return tuple(reversed(chain))

@@ -11,7 +11,11 @@ from sparkperso.core.errors import ConfigError
 def read_secret(variable: str, environ: Mapping[str, str]) -> str | None:
     """Returns the secret in `variable`, or in the file that `<variable>_FILE` names.
 
-    None when neither is set. Raises ConfigError for a file that cannot be read.
+    A file goes first, and loses the white space around its text. None when neither is set. Raises
+    ConfigError for a file that cannot be read.
+
+    >>> read_secret("KEY", {"KEY": "abc"}), read_secret("KEY", {})
+    ('abc', None)
     """
     path = environ.get(f"{variable}_FILE")
     if not path:

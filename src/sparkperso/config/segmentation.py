@@ -30,7 +30,11 @@ class RuleSegment(Section):
 
 
 class RuleSegmentation(Section):
-    """A segmentation by rules: a person is in every segment whose rule holds."""
+    """A segmentation by rules: a person is in every segment whose rule holds.
+
+    Raises ValueError (pydantic's ValidationError is one) for rules that ask for unknown columns,
+    refer to unknown segments or to each other in a circle.
+    """
 
     name: str = Field(pattern=NAME, max_length=60)
     """The file's name; segments are called `<name>-<key>`."""
@@ -48,16 +52,17 @@ class RuleSegmentation(Section):
     """Words and units of the features."""
 
     @model_validator(mode="after")
-    def _can_be_asked(self) -> RuleSegmentation:
-        found = [
+    def _refers_to_what_there_is(self) -> RuleSegmentation:
+        faults = [
             f"{k}: {fault}"
             for k, rule in self.rules.items()
             for fault in invalid_references(rule.when)
         ]
         if NEW in self.segments and self.min_events:
-            found.append(f"'{NEW}' is the segment of min_events: choose another key")
-        if found:
-            raise ValueError("; ".join(found))
+            faults.append(f"'{NEW}' is the segment of min_events: choose another key")
+        if faults:
+            raise ValueError("; ".join(faults))
+        # Raises for a cycle of references.
         order_of({key: rule.when for key, rule in self.rules.items()})
         return self
 
@@ -127,6 +132,9 @@ class _Kind(Section):
 
 
 def load_segmentation(name: str, conf_dir: Path | None = None) -> Segmentation:
-    """Returns conf/segments/<name>.yaml; raises ConfigError for what cannot be carried out."""
+    """Returns conf/segments/<name>.yaml as the model of its kind.
+
+    Raises ConfigError when there is no such file, and for what cannot be carried out.
+    """
     kind = load_named("segments", name, _Kind, conf_dir).kind
     return load_named("segments", name, KINDS[kind], conf_dir)

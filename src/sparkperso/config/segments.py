@@ -14,7 +14,7 @@ NAME = r"^[a-z][a-z0-9_-]*$"
 
 
 class StabilityConfig(Section):
-    """What keeps segments the same from run to run."""
+    """What keeps segments the same from run to run; shares and likeness lie in 0 to 1."""
 
     max_moved_share: float = Field(default=0.5, ge=0, le=1)
     """A run that would give more of the users another segment is refused (exit 3) unless forced."""
@@ -79,7 +79,11 @@ class SegmentsConfig(Section):
 
 
 class Word(Section):
-    """One word of a segment's name, and where it stands: adjectives noun phrase."""
+    """One word of a segment's name, and where it stands: adjectives noun phrase.
+
+    >>> Word(adjective="frequent").place, Word(adjective="frequent").text
+    ('adjective', 'frequent')
+    """
 
     adjective: str | None = Field(default=None, min_length=1)
     """Stands before the noun: `frequent`."""

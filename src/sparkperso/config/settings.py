@@ -52,6 +52,7 @@ class Settings(Section):
     @property
     def artifact_root(self) -> str | None:
         """Returns where MLflow keeps artifacts; None leaves that to the tracking server."""
+        # Only beside our own SQLite file: a server has a place of its own.
         if self.tracking.artifact_root or not self.tracking_uri.startswith("sqlite:///"):
             return self.tracking.artifact_root
         return f"{self._own_folder}/_mlflow/artifacts"

@@ -112,8 +112,9 @@ class SourceConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> SourceConfig:
-        given = (*self.fields, *self.optional_fields, *self.let, *self.lookups)
-        names = [name.lower() for name in given]
+        spelled = (*self.fields, *self.optional_fields, *self.let, *self.lookups)
+        # Spark does not tell names apart that differ in capitals alone.
+        names = [name.lower() for name in spelled]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{twice} are named twice among fields, optional_fields, let, lookups")

@@ -61,14 +61,14 @@ class TrackingPlan(Section):
 
     def purpose_of(self, event_type: str) -> Purpose:
         """Returns the purpose of a type; one that the plan does not have serves analytics."""
-        found = self.event_types.get(event_type)
-        return found.purpose if found else DEFAULT_PURPOSE
+        kind = self.event_types.get(event_type)
+        return kind.purpose if kind else DEFAULT_PURPOSE
 
     def personal_of(self, event_type: str) -> tuple[str, ...]:
         """Returns the personal fields of a type; with `user_id` goes what an alias joins to it."""
-        found = self.event_types.get(event_type)
+        kind = self.event_types.get(event_type)
         joined = (PREVIOUS_ID,) if not PERSONS.isdisjoint(self.personal) else ()
-        return (*self.personal, *joined, *(found.personal if found else ()))
+        return (*self.personal, *joined, *(kind.personal if kind else ()))
 
     @model_validator(mode="after")
     def _persons_have_one_name(self) -> TrackingPlan:

@@ -28,6 +28,7 @@ def is_allowed(
     """
     if purpose == NECESSARY:
         return True
+    # Before anything that allows: nothing outweighs a no.
     if decision is False or (opted_out and regime == "opt_out"):
         return False
     return decision is True or basis != REQUIRED or regime == "opt_out"

@@ -16,7 +16,10 @@ class SparkpersoError(Exception):
 
     def __init__(self, expected: str, found: str = "", action: str = "") -> None:
         parts = (expected, found, action)
-        super().__init__(" ".join(_sentence(part) for part in parts if part))
+        texts = [part.strip() for part in parts if part]
+        super().__init__(
+            " ".join(t if t.endswith((".", "!", "?", ":")) else f"{t}." for t in texts)
+        )
         self.expected, self.found, self.action = parts
 
 
@@ -46,8 +49,3 @@ class QualityGateError(SparkpersoError):
     """A quality gate failed: what was made, or what there is to make it of (exit status 3)."""
 
     exit_status = 3
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?", ":")) else f"{text}."

@@ -17,7 +17,11 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def visible(text: str) -> str:
-    r"""Returns text with control characters spelled out: `\x1b` for an escape."""
+    r"""Returns text with control characters spelled out: `\x1b` for an escape.
+
+    >>> visible("\x1b[31mred\x1b[0m")
+    '\\x1b[31mred\\x1b[0m'
+    """
     return CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 

@@ -20,5 +20,6 @@ def one_thread() -> Iterator[None]:
     OpenMP's limit is the calling thread's own, BLAS's is the process's: where several threads have
     such blocks at the same time, one more around all of them holds it until the last has ended.
     """
+    # Restores the limits at its end, whatever they were.
     with threadpool_limits(1):
         yield

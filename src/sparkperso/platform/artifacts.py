@@ -36,18 +36,15 @@ def follow_lake(database: Path, root: str) -> int:
         columns = [pair for pair in ADDRESSES if _has(connection, *pair)]
         if ADDRESSES[0] not in columns:
             return 0
-        former = sorted(_former_roots(connection) - {root})
+        # An experiment's place is `<root>/<name>`.
+        rows = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
+        roots = {place.removesuffix(f"/{name}") for name, place in rows if place}
+        former = sorted({one for one in roots if one.endswith(SUFFIX)} - {root})
         return sum(_move(connection, *column, old, root) for old in former for column in columns)
 
 
-def _former_roots(connection: sqlite3.Connection) -> set[str]:
-    """An experiment's place is `<root>/<name>`."""
-    rows = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
-    roots = {place.removesuffix(f"/{name}") for name, place in rows if place}
-    return {found for found in roots if found.endswith(SUFFIX)}
-
-
 def _move(connection: sqlite3.Connection, table: str, column: str, old: str, new: str) -> int:
+    # Compared by a prefix, not by LIKE: `_` and `%` may stand in a folder's name.
     length = len(old) + 1
     changed = connection.execute(
         f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",

@@ -54,9 +54,9 @@ def archive_file() -> Path | None:
 
 
 def java_options() -> list[str]:
-    """Returns what makes the JVM use the archive; nothing where there is none.
+    """Returns what makes the JVM use the archive; an empty list where there is none.
 
-    An archive that does not match is passed over by the JVM, without a word.
+    An archive that does not match is passed over by the JVM, without a word (-Xshare:auto).
     """
     archive = archive_file()
     if archive is None or not archive.is_file():
@@ -80,13 +80,13 @@ def write_archive() -> Path | None:
         draft = Path(folder) / archive.name
         options = f'-XX:+UseParallelGC "-XX:ArchiveClassesAtExit={draft}"'
         command = [sys.executable, "-c", WARM_UP, f"{folder}/table", options]
-        answer = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, check=False
         )
-        if answer.returncode != 0 or not draft.is_file():
+        if process.returncode != 0 or not draft.is_file():
             raise JobError(
                 "The JVM should write an archive of Spark's classes at its end",
-                "It wrote none: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
+                "It wrote none: " + " ".join(process.stderr.strip().splitlines()[-3:]),
                 "Nothing depends on it; sessions only start more slowly",
             )
         draft.replace(archive)

@@ -30,7 +30,11 @@ DELTA_JAR = (
 
 
 def coordinates() -> list[str]:
-    """Returns the Maven coordinates that match the installed pyspark and delta-spark."""
+    """Returns the Maven coordinates that match the installed pyspark and delta-spark.
+
+    Delta's jar is built for a minor version of Spark, Kafka's source comes with Spark itself.
+    Raises UsageError when one of the two packages is not installed.
+    """
     try:
         spark, delta = version("pyspark"), version("delta-spark")
     except PackageNotFoundError as missing:
@@ -47,7 +51,10 @@ def coordinates() -> list[str]:
 
 
 def cache_dir() -> Path:
-    """Returns the folder that holds the jars of the installed versions."""
+    """Returns the folder that holds the jars of the installed versions of pyspark and delta-spark.
+
+    `SPARKPERSO_JARS` names another; by default it lies in the user's cache.
+    """
     root = os.environ.get("SPARKPERSO_JARS")
     if root:
         return Path(root)
@@ -86,7 +93,7 @@ def resolve() -> list[Path]:
     return cached_jars()
 
 
-def download(wanted: Sequence[str], folder: Path, without: Collection[str] = ()) -> None:
+def download(artifacts: Sequence[str], folder: Path, without: Collection[str] = ()) -> None:
     """Fills `folder` with the jars of Maven coordinates and of all that they depend on.
 
     Artifacts named in `without` are left out, and Scala's own, which Spark brings.
@@ -94,17 +101,22 @@ def download(wanted: Sequence[str], folder: Path, without: Collection[str] = ())
     """
     require_java()
     with tempfile.TemporaryDirectory(prefix="sparkperso-ivy-") as ivy:
-        _run_ivy(Path(ivy), wanted)
-        _install(Path(ivy) / "jars", folder, without)
-    (folder / COMPLETE).write_text("\n".join(wanted) + "\n")
+        _run_ivy(Path(ivy), artifacts)
+        folder.mkdir(parents=True, exist_ok=True)
+        for jar in (Path(ivy) / "jars").glob("*.jar"):
+            plain_name = jar.name.split("_", 1)[1]  # Ivy writes organisation_artifact-version.jar
+            if _artifact(plain_name) not in without:
+                shutil.copy2(jar, folder / plain_name)
+    # Last: half a cache does not count.
+    (folder / COMPLETE).write_text("\n".join(artifacts) + "\n")
 
 
 def spark_home() -> Path:
     """Returns the folder of the installed Spark; raises UsageError when there is none."""
-    found = find_spec("pyspark")  # not imported: looking for jars must stay quick
-    if found is None or found.origin is None:
+    package = find_spec("pyspark")  # not imported: looking for jars must stay quick
+    if package is None or package.origin is None:
         raise UsageError("Spark's folder should be that of the package pyspark", "It has none")
-    return Path(found.origin).parent
+    return Path(package.origin).parent
 
 
 def _artifact(jar_name: str) -> str:
@@ -112,30 +124,22 @@ def _artifact(jar_name: str) -> str:
     return re.sub(r"-\d[^_]*$", "", jar_name.removesuffix(".jar"))
 
 
-def _run_ivy(ivy: Path, wanted: Sequence[str]) -> None:
+def _run_ivy(ivy: Path, artifacts: Sequence[str]) -> None:
+    """Has spark-submit resolve them: its Ivy and its settings are those that a user knows."""
     submit = spark_home() / "bin" / "spark-submit"
     script = ivy / "nothing.py"
     script.write_text("")
-    command = [str(submit), "--master", "local[1]", "--packages", ",".join(wanted)]
+    command = [str(submit), "--master", "local[1]", "--packages", ",".join(artifacts)]
     command += ["--conf", f"spark.jars.ivy={ivy}", str(script)]
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if answer.returncode != 0:
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if process.returncode != 0:
         raise JobError(
-            f"Ivy should resolve {', '.join(wanted)}",
-            "It ended with: " + " ".join(answer.stderr.strip().splitlines()[-3:]),
+            f"Ivy should resolve {', '.join(artifacts)}",
+            "It ended with: " + " ".join(process.stderr.strip().splitlines()[-3:]),
             "Run 'make setup' again when that is put right; Ivy asks the repositories of its "
             "settings (spark.jars.ivySettings, HTTP_PROXY), by default Maven Central",
         )
-
-
-def _install(resolved: Path, folder: Path, without: Collection[str]) -> None:
-    """Copies the jars under plain names; the caller's marker comes last: no half cache counts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for jar in resolved.glob("*.jar"):
-        plain_name = jar.name.split("_", 1)[1]  # Ivy writes organisation_artifact-version.jar
-        if _artifact(plain_name) not in without:
-            shutil.copy2(jar, folder / plain_name)
 
 
 def main() -> int:

@@ -21,14 +21,17 @@ SUPPORTED = (17, 21)
 
 @dataclass(frozen=True)
 class Java:
-    """A Java installation: its home folder and major version."""
+    """A Java installation: its home folder and major version, such as 17."""
 
     home: Path
     major: int
 
 
 def find_java() -> Java | None:
-    """Returns the first supported Java of JAVA_HOME, PATH and /usr/lib/jvm, or None."""
+    """Returns the first supported Java of JAVA_HOME, PATH and /usr/lib/jvm, or None.
+
+    Each is asked for its version, which takes some tenths of a second.
+    """
     for home in _candidates():
         major = _major_version(home)
         if major in SUPPORTED:
@@ -37,14 +40,17 @@ def find_java() -> Java | None:
 
 
 def require_java() -> Java:
-    """Returns a supported Java and points JAVA_HOME at it; raises UsageError when there is none."""
+    """Returns a supported Java and points JAVA_HOME at it.
+
+    Raises UsageError, with what was found instead, when there is none.
+    """
     java = find_java()
     if java is None:
-        found = ", ".join(str(home) for home in _candidates()) or "no Java at all"
+        homes = ", ".join(str(home) for home in _candidates()) or "no Java at all"
         raise UsageError(
             f"Spark needs Java {' or '.join(map(str, SUPPORTED))} in JAVA_HOME, on the PATH or "
             "under /usr/lib/jvm",
-            f"Found {found}",
+            f"Found {homes}",
             "Install one, on Debian with 'apt-get install openjdk-17-jre-headless', or set "
             "JAVA_HOME to it",
         )
@@ -59,17 +65,17 @@ def _candidates() -> list[Path]:
     on_path = shutil.which("java")
     if on_path:
         homes.append(Path(on_path).resolve().parent.parent)
-    homes += [Path(found).parent.parent for found in sorted(glob("/usr/lib/jvm/*/bin/java"))]
+    homes += [Path(binary).parent.parent for binary in sorted(glob("/usr/lib/jvm/*/bin/java"))]
     return list(dict.fromkeys(home for home in homes if (home / "bin" / "java").exists()))
 
 
 def _major_version(home: Path) -> int | None:
     command = [str(home / "bin" / "java"), "-version"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    version = re.search(r'version "(\d+)', answer.stderr)
+    version = re.search(r'version "(\d+)', process.stderr)
     return int(version.group(1)) if version else None
 
 

@@ -67,7 +67,11 @@ class Notes:
     outputs: dict[str, int | None] = field(default_factory=dict)
 
     def read(self, ref: TableRef, version: int | None) -> int | None:
-        """Notes that a table is read, unless it is the job's own; returns the version to read."""
+        """Notes that a table is read, unless it is the job's own; returns the version to read.
+
+        Without a version it is the current one, and the same one at each further reading by
+        `Lake.read`.
+        """
         name = ref.spec.name
         if name in self.inputs or name in self.outputs:
             return version
@@ -77,7 +81,10 @@ class Notes:
 
 @dataclass(frozen=True)
 class TableRef:
-    """Reads one table; what `Lake.ref` gives notes every reading."""
+    """Reads one table; what `Lake.ref` gives notes every reading.
+
+    `place` is a folder or URI when `by_path`, else the name in a catalog.
+    """
 
     spark: SparkSession
     spec: TableSpec
@@ -92,7 +99,7 @@ class TableRef:
         return self.spark.catalog.tableExists(self.place)
 
     def read(self, version: int | None = None) -> DataFrame:
-        """Returns the table, or its `version`; before its first write, an empty frame."""
+        """Returns the table, or its `version`; before its first write, a frame without rows."""
         version = self.notes.read(self, version)
         if not self.exists():
             return self.spark.createDataFrame([], self.spec.struct())
@@ -150,13 +157,18 @@ class TableWriter:
     ref: TableRef
 
     def append(self, rows: DataFrame, txn: Txn | None = None) -> None:
-        """Adds rows in one commit; with a `txn` that was already carried out, does nothing."""
+        """Adds rows in one commit; with a `txn` that was already carried out, does nothing.
+
+        Raises JobError for rows of other columns than the schema's, WriteConflictError where
+        another run wrote the same rows.
+        """
         self._save(rows, "append", txn, {})
 
     def overwrite(self, rows: DataFrame, where: str | None = None, txn: Txn | None = None) -> None:
         """Replaces the table, or its rows that match the SQL condition `where`, in one commit.
 
-        Raises WriteConflictError when another run replaced some of them meanwhile.
+        Raises JobError as `append` does, and WriteConflictError when another run replaced some of
+        them meanwhile.
         """
         self._save(rows, "overwrite", txn, {"replaceWhere": where} if where else {})
 
@@ -166,11 +178,12 @@ class TableWriter:
         """Inserts rows whose key is new and updates those whose key is known, in one commit.
 
         Of those, all columns are set or, where `update` names some, these alone. `rows` must hold
-        each key once. Files without such a key stay as they are.
+        each key once. Files without such a key stay as they are. Raises as `overwrite` does.
         """
         spec = self.ref.spec
         rows = conform(rows, spec)
         self.create()
+        # <=> takes two nulls for equal: a key may hold one, such as the source of older rows.
         condition = " AND ".join(f"old.`{key}` <=> new.`{key}`" for key in spec.key)
         # A session of its own: another thread's write must not be taken for this transaction.
         session = self.ref.spark.newSession() if txn else self.ref.spark
@@ -193,7 +206,8 @@ class TableWriter:
             merge.whenMatchedUpdate(set=dict(values)).execute()
 
     def compact(self) -> None:
-        """Puts small files together; those that are large enough stay as they are."""
+        """Puts files of less than 32 MiB together, to 64 MiB each; the others stay as they are."""
+        # Delta's own target is a gigabyte: one task would read all of such a file.
         sizes = {"minFileSize": 32 * 2**20, "maxFileSize": 64 * 2**20}
         confs = {f"spark.databricks.delta.optimize.{k}": str(v) for k, v in sizes.items()}
         if self.ref.exists():
@@ -201,7 +215,11 @@ class TableWriter:
                 self.ref.delta().optimize().executeCompaction()
 
     def create(self) -> None:
-        """Creates the empty table with its comments and constraints unless it is there."""
+        """Creates the empty table with its comments and constraints unless it is there.
+
+        Columns that are never null have a constraint; readers skip files by the columns of
+        `stats_columns`.
+        """
         if self.ref.exists():
             return
         spec, spark = self.ref.spec, self.ref.spark
@@ -242,7 +260,10 @@ class TableWriter:
 
 @dataclass(frozen=True)
 class StateTable:
-    """What a stream keeps for itself beside its checkpoint; its columns follow from its rows."""
+    """What a stream keeps for itself beside its checkpoint; its columns follow from its rows.
+
+    It has no written schema and no lineage: nobody else reads it.
+    """
 
     spark: SparkSession
     place: str
@@ -257,6 +278,7 @@ class StateTable:
 
     def append(self, rows: DataFrame) -> None:
         """Adds rows."""
+        # Without a transaction name: the stream's own numbers in the rows make it repeatable.
         rows.write.format("delta").mode("append").save(self.place)
 
     def replace(self, rows: DataFrame) -> None:
@@ -268,7 +290,12 @@ class StateTable:
 
 @dataclass
 class Lake:
-    """All tables of one lake; remembers what was read and written, for the lineage."""
+    """All tables of one lake; remembers what was read and written, for the lineage.
+
+    lake = Lake(spark, settings.lake)
+    lake.ref("silver/events").read()
+    lake.writer("gold/segments").overwrite(rows)
+    """
 
     spark: SparkSession
     config: LakeConfig
@@ -285,13 +312,20 @@ class Lake:
         return self.notes.outputs
 
     def ref(self, name: str) -> TableRef:
-        """Returns the reader of `<layer>/<table>`; what it reads is noted as an input."""
+        """Returns the reader of `<layer>/<table>`; what it reads is noted as an input.
+
+        Raises KeyError for a table without a written schema.
+        """
         spec = TABLES[name]
         if self.config.catalog:
             layer, table = name.split("/")
             place = f"{self.config.catalog}.{self.config.schema_of(layer)}.{table}"
             return TableRef(self.spark, spec, place, by_path=False, notes=self.notes)
-        place = f"{_absolute(self.config.root)}/{name}"
+        root = self.config.root
+        if SCHEME.match(root) is None:
+            # Delta's table builder takes a relative folder for the name of a table.
+            root = os.path.abspath(root)
+        place = f"{root}/{name}"
         return TableRef(self.spark, spec, place, by_path=True, notes=self.notes)
 
     def read(self, name: str) -> DataFrame:
@@ -317,21 +351,18 @@ def _last_logged(spark: SparkSession, place: str) -> int | None:
     return max(map(int, LOGGED.findall(listed)), default=None)
 
 
-def _absolute(root: str) -> str:
-    """Delta's table builder takes a relative folder for the name of a table."""
-    return os.path.abspath(root) if SCHEME.match(root) is None else root
-
-
 def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:
     """Returns `rows` with the columns of `spec` in their order.
 
     Raises JobError that lists every missing, unknown and differently typed column.
     """
-    expected, found = _types(spec.struct()), _types(rows.schema)
-    differences = [f"no column '{n}' ({t})" for n, t in expected.items() if n not in found]
-    differences += [f"unknown column '{n}' ({t})" for n, t in found.items() if n not in expected]
+    expected, actual = _types(spec.struct()), _types(rows.schema)
+    differences = [f"no column '{n}' ({t})" for n, t in expected.items() if n not in actual]
+    differences += [f"unknown column '{n}' ({t})" for n, t in actual.items() if n not in expected]
     differences += [
-        f"'{n}' is {found[n]}, not {t}" for n, t in expected.items() if n in found and found[n] != t
+        f"'{n}' is {actual[n]}, not {t}"
+        for n, t in expected.items()
+        if n in actual and actual[n] != t
     ]
     if differences:
         raise JobError(

@@ -46,41 +46,38 @@ class LakeReader:
         place = f"{self._root}/{table}"
         return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
 
-    def require(self, table: str) -> DeltaTable:
-        """Returns a table of the lake; raises UsageError before its first write."""
-        spec, found = spec_of(table), self.open(table)
-        if found is None:
+    def size(self, table: str) -> TableSize | None:
+        """Returns how large a table is, None before its first write."""
+        delta = self.open(table)
+        if delta is None:
+            return None
+        sizes = delta.get_add_actions(flatten=True)["size_bytes"].to_pylist()
+        return TableSize(delta.count(), delta.version(), sum(sizes))
+
+    def select(
+        self, table: str, where: str | None = None, limit: int = 20, order_by: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Returns up to `limit` rows as dictionaries, maps as dictionaries too.
+
+        `where` and `order_by` are SQL of DataFusion. Rows come in the order of the table's key, of
+        a table of over `ORDERED_UP_TO` rows as it is stored. Raises UsageError for a table that is
+        not there, and for SQL that cannot be used.
+        """
+        from deltalake import QueryBuilder
+
+        spec = spec_of(table)
+        delta = self.open(table)
+        if delta is None:
             raise UsageError(
                 f"{table} should be in {self._root}",
                 "It has not been written yet",
                 f"Run {_writer_of(spec)} first",
             )
-        return found
-
-    def size(self, table: str) -> TableSize | None:
-        """Returns how large a table is, None before its first write."""
-        found = self.open(table)
-        if found is None:
-            return None
-        sizes = found.get_add_actions(flatten=True)["size_bytes"].to_pylist()
-        return TableSize(found.count(), found.version(), sum(sizes))
-
-    def select(
-        self, table: str, where: str | None = None, limit: int = 20, order_by: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Returns rows as dictionaries, maps as dictionaries too.
-
-        They come in the order of the table's key, a table of over `ORDERED_UP_TO` rows as it is
-        stored. Raises UsageError for a table that is not there, and for SQL that cannot be used.
-        """
-        from deltalake import QueryBuilder
-
-        spec, found = spec_of(table), self.require(table)
-        order = order_by or (", ".join(spec.key) if found.count() <= ORDERED_UP_TO else "")
+        order = order_by or (", ".join(spec.key) if delta.count() <= ORDERED_UP_TO else "")
         sql = f"SELECT * FROM this{f' WHERE {where}' if where else ''}"
         sql += f"{f' ORDER BY {order}' if order else ''} LIMIT {limit}"
         try:
-            return _rows(QueryBuilder().register("this", found).execute(sql))
+            return _rows(QueryBuilder().register("this", delta).execute(sql))
         except Exception as error:
             words = " ".join(str(error).split())
             raise UsageError(f"{table} should answer {sql}", words) from None
@@ -93,7 +90,11 @@ def _writer_of(spec: TableSpec) -> str:
 
 
 def spec_of(table: str) -> TableSpec:
-    """Returns the schema of a logical name; raises UsageError with the nearest names."""
+    """Returns the schema of a logical name; raises UsageError with the nearest names.
+
+    >>> spec_of("silver/events").name
+    'silver/events'
+    """
     if table in TABLES:
         return TABLES[table]
     short_name = table.rsplit("/", maxsplit=1)[-1]
@@ -111,8 +112,8 @@ def _rows(reader: Any) -> list[dict[str, Any]]:
 
     table = pa.table(reader)
     maps = [f.name for f in table.schema if pa.types.is_map(f.type)]
-    return [{**row, **{name: _mapping(row[name]) for name in maps}} for row in table.to_pylist()]
-
-
-def _mapping(entries: list[tuple[Any, Any]] | None) -> dict[Any, Any] | None:
-    return None if entries is None else dict(entries)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for row in rows:
+        # pyarrow gives a map as a list of pairs.
+        row |= {name: dict(row[name]) for name in maps if row[name] is not None}
+    return rows

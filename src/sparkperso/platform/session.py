@@ -35,13 +35,14 @@ RESULTS = ("spark.sql.ansi.enabled", "spark.sql.legacy.parquet.nanosAsLong")
 def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     """Returns the session that `settings.spark` describes, or the platform's where one runs.
 
-    Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder.
-    Raises UsageError when Java or the jars are missing.
+    Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder. The
+    process is in UTC from then on. Raises UsageError when Java or the jars are missing.
     """
     _set_zone("UTC")
     builder = SparkSession.builder.appName(settings.spark.app_name)
     for key, value in properties(settings).items():
         builder = builder.config(key, value)
+    # Unless one is named, workers run this interpreter, not whatever `python3` on the PATH is.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if settings.spark.manage_jars and "PYSPARK_GATEWAY_PORT" not in os.environ:
         require_java()
@@ -54,8 +55,9 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
 
 def require_delta(session: SparkSession) -> None:
     """Raises UsageError when a session has no Delta Lake; Spark itself only warns of that."""
-    found = session.sparkContext._jvm.io.delta.tables.DeltaTable  # type: ignore[union-attr]
-    if isinstance(found, JavaPackage):
+    # py4j takes a name that it cannot load for a package, without an error.
+    table = session.sparkContext._jvm.io.delta.tables.DeltaTable  # type: ignore[union-attr]
+    if isinstance(table, JavaPackage):
         raise UsageError(
             "Spark needs the jar of Delta Lake",
             "The session cannot load io.delta.tables.DeltaTable: no such jar is on its class path",
@@ -72,13 +74,13 @@ def settled(spark: SparkSession, settings: Settings) -> Iterator[None]:
     properties RESULTS as they are configured.
     """
     configured = settings.spark.conf
-    wanted = {name: _text(configured[name]) for name in RESULTS if name in configured}
-    wanted |= {TIME_ZONE: "UTC"}
-    former = {name: spark.conf.get(name, None) for name in wanted}
+    values = {name: _text(configured[name]) for name in RESULTS if name in configured}
+    values |= {TIME_ZONE: "UTC"}
+    former = {name: spark.conf.get(name, None) for name in values}
     zone = os.environ.get("TZ")
     _set_zone("UTC")
     try:
-        for name, value in wanted.items():
+        for name, value in values.items():
             spark.conf.set(name, value)
         yield
     finally:
@@ -100,19 +102,23 @@ def _set_zone(zone: str | None) -> None:
 
 
 def properties(settings: Settings) -> dict[str, str]:
-    """Returns the Spark properties that the settings amount to."""
+    """Returns the Spark properties that the settings amount to.
+
+    Those of `spark.conf` go before Delta's, the named settings before both. Raises UsageError when
+    jars are to be managed and there are none.
+    """
     spark = settings.spark
-    found = {**DELTA, **{key: _text(value) for key, value in spark.conf.items()}}
+    conf = {**DELTA, **{key: _text(value) for key, value in spark.conf.items()}}
     if spark.master:
-        found["spark.master"] = spark.master
+        conf["spark.master"] = spark.master
     if spark.driver_memory:
-        found["spark.driver.memory"] = spark.driver_memory
+        conf["spark.driver.memory"] = spark.driver_memory
     if spark.shuffle_partitions:
-        found["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
+        conf["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
     if spark.manage_jars:
-        found["spark.jars"] = ",".join(str(jar) for jar in require_jars())
-        found[JAVA_OPTIONS] = " ".join([found.get(JAVA_OPTIONS, ""), *java_options()]).strip()
-    return found
+        conf["spark.jars"] = ",".join(str(jar) for jar in require_jars())
+        conf[JAVA_OPTIONS] = " ".join([conf.get(JAVA_OPTIONS, ""), *java_options()]).strip()
+    return conf
 
 
 def _text(value: object) -> str:

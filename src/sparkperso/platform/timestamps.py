@@ -36,7 +36,8 @@ def timestamp_of(
     """Returns a UTC timestamp of a column of type `kind`, null where it cannot be read.
 
     A timestamp is an instant. A date, a timestamp without zone and a text without offset are wall
-    time in `time_zone`. Numbers, and texts of numbers, count since 1970.
+    time in `time_zone`. Numbers, and texts of numbers, count since 1970, in seconds to nanoseconds
+    by their size; those below `smallest` are no times.
     """
     if isinstance(kind, T.TimestampType):
         return sent
@@ -50,10 +51,11 @@ def timestamp_of(
     number = F.when(text.rlike(DIGITS), _of_whole(text.try_cast("bigint"), smallest)).when(
         text.rlike(f"^{NUMBER}$"), _of_decimal(text.try_cast(DECIMAL), smallest)
     )
+    suffix = _suffix(time_zone)
     # Almost all are of the first two forms: the others may cost more.
     return (
         F.when(text.rlike(INSTANT), text.try_cast("timestamp"))
-        .when(text.rlike(WALL), F.concat(text, F.lit(_suffix(time_zone))).try_cast("timestamp"))
+        .when(text.rlike(WALL), F.concat(text, F.lit(suffix)).try_cast("timestamp"))
         .when(text.rlike(f"^{ISO}$"), _of_iso(text, time_zone))
         .otherwise(number)
     )
@@ -64,17 +66,17 @@ def _suffix(time_zone: str) -> str:
 
 
 def _of_iso(text: Column, time_zone: str) -> Column:
-    """Any text of the grammar, written as Spark reads it."""
+    """Any text of the grammar, written as Spark reads it: all parts, six digits, one zone."""
     part = [F.regexp_extract(text, f"^{ISO}$", place) for place in range(1, 6)]
     day, minute, second, digits, zone = part
     written = F.concat(
         day,
         F.lit("T"),
-        _given(minute, "00:00"),
+        _or_else(minute, "00:00"),
         F.lit(":"),
-        _given(second, "00"),
+        _or_else(second, "00"),
         F.lit("."),
-        F.left(_given(digits, "0"), F.lit(6)),
+        F.left(_or_else(digits, "0"), F.lit(6)),
         F.when(zone == "", _suffix(time_zone))
         .when(F.lower(zone) == "z", "Z")
         .otherwise(F.concat(F.lit(" "), zone)),
@@ -82,7 +84,7 @@ def _of_iso(text: Column, time_zone: str) -> Column:
     return written.try_cast("timestamp")
 
 
-def _given(part: Column, otherwise: str) -> Column:
+def _or_else(part: Column, otherwise: str) -> Column:
     return F.when(part != "", part).otherwise(otherwise)
 
 

@@ -41,7 +41,7 @@ MODEL_FILE = "model/model.json"
 SIGNED_FILE = "model/MLmodel"
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
-"""What a registry answers about an alias that a model does not have; also about a bad name."""
+"""What a registry says of an alias that a model does not have; also of a bad name."""
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def as_tracking_error() -> Iterator[None]:
 
 @dataclass
 class Batch:
-    """What a nested run was told, to be sent at its end: of one call each, a search is hundreds."""
+    """What a nested run logs, to be sent at its end: with a call for each, a search is hundreds."""
 
     params: list[Param] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """A RunRecorder on one MLflow run; a nested one tells MLflow everything when it ends."""
+    """A RunRecorder on one MLflow run; a nested one sends everything when it ends."""
 
     client: MlflowClient
     experiment_id: str
@@ -85,7 +85,7 @@ class MlflowRun:
 
     @as_tracking_error()
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Keeps finite figures as MLflow metrics."""
+        """Keeps finite figures as MLflow metrics, at `step`; NaN and infinities are left out."""
         now = int(time.time() * 1000)
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         self._log(Batch(metrics=[Metric(key, value, now, step) for key, value in finite.items()]))
@@ -107,7 +107,7 @@ class MlflowRun:
 
     @contextmanager
     def child(self, name: str) -> Iterator[MlflowRun]:
-        """Opens a nested run, ended with the block."""
+        """Opens a nested run, ended with the block; as failed when the block raises."""
         tags = {"mlflow.parentRunId": self.run_id}
         with _open_run(self.client, self.experiment_id, name, tags, Batch()) as run:
             yield run
@@ -128,7 +128,7 @@ class MlflowRun:
 
     @as_tracking_error()
     def end(self, status: int) -> None:
-        """Ends the run, telling MLflow first what it does not know yet."""
+        """Ends the run, after sending what MLflow does not know yet."""
         if self.batch is not None:
             self._send(self.batch)
         self.client.set_terminated(self.run_id, RunStatus.to_string(status))
@@ -165,7 +165,8 @@ class Tracking:
     def register(self, name: str, run_id: str, document: Mapping[str, Any]) -> str:
         """Registers a model version that is its document: tables, their versions, configuration.
 
-        Returns the version. No pickle is stored: loading a model must not run code.
+        Returns the version. No pickle is stored: loading a model must not run code. Raises
+        TrackingError when the server does not do it.
         """
         self.client.log_dict(run_id, dict(document), MODEL_FILE)
         if self.model_schema:
@@ -188,12 +189,12 @@ class Tracking:
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         """Returns the version that an alias points at; None where the registry says there is none.
 
-        Raises TrackingError when the registry does not answer, and for any other answer of it:
-        "no champion" is never concluded from silence.
+        Raises TrackingError when the registry does not answer, and for any other answer of it: "no
+        champion" is never concluded from silence.
         """
         full = self.model_name(name)
         try:
-            found = self.client.get_model_version_by_alias(full, alias)
+            version = self.client.get_model_version_by_alias(full, alias)
         except MlflowException as error:
             if error.error_code == NOT_THERE or (
                 error.error_code == NO_SUCH_ALIAS
@@ -201,7 +202,7 @@ class Tracking:
             ):
                 return None
             raise
-        return self._describe(name, found)
+        return self._describe(name, version)
 
     @as_tracking_error()
     def tag_version(self, name: str, version: str, tags: Mapping[str, Any]) -> None:
@@ -218,17 +219,17 @@ class Tracking:
         return f"{self.model_schema}.{plain.replace('-', '_')}" if self.model_schema else plain
 
     @as_tracking_error()
-    def _describe(self, name: str, found: Any) -> ModelVersion:
+    def _describe(self, name: str, version: Any) -> ModelVersion:
         with TemporaryDirectory(prefix="sparkperso-model-") as folder:
-            path = self.client.download_artifacts(found.run_id, MODEL_FILE, folder)
+            path = self.client.download_artifacts(version.run_id, MODEL_FILE, folder)
             document = json.loads(Path(path).read_text(encoding="utf-8"))
-        return ModelVersion(name, str(found.version), found.run_id, document)
+        return ModelVersion(name, str(version.version), version.run_id, document)
 
     @as_tracking_error()
     def _experiment_id(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         place = f"{self.artifact_root}/{name}" if self.artifact_root else None
         return str(self.client.create_experiment(name, artifact_location=place))
 
@@ -237,7 +238,9 @@ class Tracking:
 def open_tracking(settings: Settings) -> Tracking:
     """Returns the tracking that the settings name; makes the folder of a SQLite file.
 
-    Artifacts of the lake's own database are looked for where the lake is now.
+    Artifacts of the lake's own database are looked for where the lake is now. Raises JobError for a
+    `tracking.uri` of another kind than sqlite:///FILE, a server's address or databricks,
+    ConfigError where settings contradict each other, and TrackingError.
     """
     uri = settings.tracking_uri
     root = settings.artifact_root

@@ -19,9 +19,10 @@ Columns marked with ° differ between two runs on the same input; all others com
 
 
 def dictionary(tables: Iterable[TableSpec]) -> str:
-    """Returns the page: a list of the tables, then a section for each."""
+    """Returns the page as Markdown: a list of the tables, then a section for each, by name."""
     specs = sorted(tables, key=lambda spec: spec.name)
-    rows = [f"| [{s.name}](#{_anchor(s.name)}) | {s.grain} | {s.writer} |" for s in specs]
+    # Markdown viewers leave the slash out of a heading's anchor.
+    rows = [f"| [{s.name}](#{s.name.replace('/', '')}) | {s.grain} | {s.writer} |" for s in specs]
     overview = ["| table | one row is | written by |", "|---|---|---|", *rows, ""]
     sections = [line for spec in specs for line in _section(spec)]
     return "\n".join([HEAD, *overview, *sections])
@@ -40,20 +41,12 @@ def _section(spec: TableSpec) -> Iterator[str]:
 def _row(column: Column) -> str:
     mark = " °" if column.name in RUN_COLUMNS else ""
     kind = f"`{column.type}`" + ("" if column.nullable else ", never null")
-    return f"| {column.name}{mark} | {kind} | {_cell(column.meaning)} | {column.unit or ''} |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    meaning = column.meaning.replace("|", "\\|")
+    return f"| {column.name}{mark} | {kind} | {meaning} | {column.unit or ''} |"
 
 
 def _code(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _anchor(name: str) -> str:
-    """Returns the anchor that Markdown viewers give to the heading of a table."""
-    return name.replace("/", "")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,10 @@ class TableSpec:
         )
 
     def struct(self) -> T.StructType:
-        """Returns the schema as a StructType; needs a running Spark, which parses the DDL."""
+        """Returns the schema as a StructType.
+
+        Raises an error of PySpark's without a running Spark, whose parser reads the DDL.
+        """
         from pyspark.sql import types as T
 
         return cast(T.StructType, T.StructType.fromDDL(self.ddl()))
