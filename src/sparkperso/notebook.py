@@ -20,7 +20,12 @@ from sparkperso.platform.lake import Lake
 
 @dataclass(frozen=True)
 class Suite:
-    """Runs jobs and reads tables for a notebook, in its own Spark session."""
+    """Runs jobs and reads tables for a notebook, in its own Spark session.
+
+    suite = Suite(spark, lake="/Volumes/shop/lake")
+    suite.run("build-features")
+    suite.table("gold/user_features").show()
+    """
 
     spark: SparkSession
     env: str = "databricks"
@@ -37,31 +42,36 @@ class Suite:
     def run(self, command: str, **options: Any) -> Summary:
         """Carries out a job and returns its figures; options are named as on the command line.
 
-        A quality gate that says no is a result to look at: it comes back under `gate`.
+        A quality gate that says no is a result to look at: it comes back under `gate`. Raises
+        KeyError or ModuleNotFoundError for a command that there is not, UsageError for an option
+        that it lacks, ConfigError and JobError as the job does.
         """
         step: Step = import_module(module_of(command)).STEP
-        given = options_of(JOB_COMMANDS[command], options)
-        job = Job(command, self.settings, self.spark, given)
+        own = options_of(JOB_COMMANDS[command], options)
+        job = Job(command, self.settings, self.spark, own)
         try:
             return carry_out(step, job).summary
         except QualityGateError as gate:
             return {"gate": str(gate)}
 
     def table(self, name: str) -> DataFrame:
-        """Returns a table, `<layer>/<table>`."""
+        """Returns a table, `<layer>/<table>`, as it is now; before its first write, without rows.
+
+        Raises KeyError for a table without a written schema.
+        """
         return Lake(self.spark, self.settings.lake).ref(name).read()
 
 
-def options_of(command: click.Command, given: dict[str, Any]) -> dict[str, Any]:
+def options_of(command: click.Command, values: dict[str, Any]) -> dict[str, Any]:
     """Returns the values of a command's own options; raises UsageError for one that it lacks."""
     # A command of its own: make_context leaves its own idea of --help in the one it is called on.
     bare = click.Command(command.name, params=command.params)
     defaults = bare.make_context(command.name, [], resilient_parsing=True).params
     own = {name: value for name, value in defaults.items() if name not in COMMON_NAMES}
-    unknown = sorted(set(given) - set(own))
+    unknown = sorted(set(values) - set(own))
     if unknown:
         raise UsageError(
             f"{command.name} takes the options {', '.join(own) or 'of all jobs only'}",
             f"Found {', '.join(unknown)}",
         )
-    return {**own, **given}
+    return {**own, **values}

@@ -39,13 +39,20 @@ def show(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequenc
 def render(tree: Mapping[str, Any], flat: Flat) -> Iterator[str]:
     """Yields the lines of a YAML document; a comment behind each value names its layer."""
     lines = list(_lines(tree, (), flat))
+    # Comments stand in one column, but for values that are longer than LONG.
     width = min(max(len(text) for text, layer in lines if layer), LONG)
     for text, layer in lines:
         yield f"{text:<{width}}  # {layer}" if layer else text
 
 
 def masked(keys: Sequence[str], value: Any) -> Any:
-    """Returns the value, hidden when its name says that it is secret; logins in URIs as well."""
+    """Returns the value, hidden when its name says that it is secret; logins in URIs as well.
+
+    >>> masked(("collect", "sites", "shop", "write_key"), "abc")
+    '********'
+    >>> masked(("tracking", "uri"), "https://anna:secret@mlflow.example")
+    'https://********@mlflow.example'
+    """
     if value is not None and SECRET_KEY.search(".".join(keys)):
         return MASK
     return LOGIN_IN_URI.sub(MASK, value) if isinstance(value, str) else value

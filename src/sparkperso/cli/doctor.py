@@ -55,7 +55,7 @@ def command(settings: Settings) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yields what each check finds."""
+    """Yields what each check found, in the order of CHECKS; raises nothing of what they miss."""
     for what, check in CHECKS.items():
         try:
             yield Finding(what, *check(settings))
@@ -64,24 +64,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _python(settings: Settings) -> tuple[str, str]:
-    found = ".".join(map(str, sys.version_info[:3]))
+    number = ".".join(map(str, sys.version_info[:3]))
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
         raise JobError(
-            "Python should be 3.10 to 3.13", f"This is {found}", "Name another one: PYTHON=…"
+            "Python should be 3.10 to 3.13", f"This is {number}", "Name another one: PYTHON=…"
         )
-    return "ok", f"{found} ({sys.executable})"
+    return "ok", f"{number} ({sys.executable})"
 
 
 def _packages(settings: Settings) -> tuple[str, str]:
-    found = {name: _version(name) for name in PACKAGES}
-    absent = [name for name, number in found.items() if number is None]
+    versions = {name: _version(name) for name in PACKAGES}
+    absent = [name for name, number in versions.items() if number is None]
     if absent:
         raise JobError(
             "The locked packages should be installed",
             f"There is no {', no '.join(absent)}",
             "Run 'make setup', or 'pip install sparkperso[spark]'",
         )
-    return "ok", ", ".join(f"{name} {number}" for name, number in found.items())
+    return "ok", ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def _version(name: str) -> str | None:
@@ -124,6 +124,7 @@ def _lake(settings: Settings) -> tuple[str, str]:
 
 
 def _loopback(settings: Settings) -> tuple[str, str]:
+    # Spark's driver and its Python talk over loopback, which containers sometimes lack.
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port), timeout=2):
@@ -171,6 +172,7 @@ def _tracking(settings: Settings) -> tuple[str, str]:
     if not path.exists():
         return "ok", f"{path} (will be made)"
     try:
+        # Not created: looking must leave nothing behind.
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=1)
         (n_runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
         connection.close()

@@ -62,12 +62,12 @@ def command(
     if (user is None) == (batch is None):
         raise UsageError("links takes one of --user and --batch")
     maker = RowMaker(make_links(settings, os.environ), moment(sent_at), expires)
-    given = {CAMPAIGN: campaign or "", URL: url or ""}
+    common = {CAMPAIGN: campaign or "", URL: url or ""}
     if batch is not None:
         with replaced(out) as file:
-            write_rows(maker, batch, file, given)
+            write_rows(maker, batch, file, common)
         return
-    for name, text in maker.row({USER: user or "", **given}).items():
+    for name, text in maker.row({USER: user or "", **common}).items():
         click.echo(f"{name}  {text}")
 
 
@@ -89,7 +89,10 @@ class RowMaker:
 
 @contextmanager
 def replaced(path: Path | None) -> Iterator[IO[str]]:
-    """Opens a file that takes the place of `path` once all is written; None is standard output."""
+    """Opens a file that takes the place of `path` once all is written; None is standard output.
+
+    When the block raises, the file that was there stays as it is.
+    """
     if path is None:
         yield sys.stdout
         return
@@ -102,8 +105,12 @@ def replaced(path: Path | None) -> Iterator[IO[str]]:
         half.unlink(missing_ok=True)
 
 
-def write_rows(maker: RowMaker, batch: IO[str], out: IO[str], given: Mapping[str, str]) -> None:
-    """Writes each row of a CSV file with its links; raises UsageError that names the line."""
+def write_rows(maker: RowMaker, batch: IO[str], out: IO[str], common: Mapping[str, str]) -> None:
+    """Writes each row of a CSV file with its links, in the order of the file.
+
+    `common` are the campaign and the url of rows that have none of their own. Raises UsageError
+    that names the line.
+    """
     reader = csv.DictReader(batch, strict=True)
     names = list(reader.fieldnames or ())
     if USER not in names or {OPEN, CLICK} & set(names):
@@ -113,24 +120,30 @@ def write_rows(maker: RowMaker, batch: IO[str], out: IO[str], given: Mapping[str
         )
     writer = csv.DictWriter(out, [*names, OPEN, CLICK], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rows(maker, reader, given))
+    writer.writerows(_rows(maker, reader, common))
 
 
 def _rows(
-    maker: RowMaker, reader: csv.DictReader[str], given: Mapping[str, str]
+    maker: RowMaker, reader: csv.DictReader[str], common: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
     try:
         for row in reader:
             if None in row or None in row.values():
                 raise UsageError("Every row should have as many values as the header")
             own = {name: row[name] for name in (CAMPAIGN, URL) if row.get(name)}
-            yield {**row, **maker.row({USER: row[USER], **given, **own})}
+            yield {**row, **maker.row({USER: row[USER], **common, **own})}
     except (UsageError, csv.Error, UnicodeDecodeError) as error:
         raise UsageError(f"Line {reader.line_num}: {error}") from None
 
 
 def expiry(text: str | None, sent_at: float) -> float | None:
-    """Returns when `30d`, `2w`, `12h`, `90m` after sending is, or an ISO time (s since 1970)."""
+    """Returns when `30d`, `2w`, `12h`, `90m` after sending is, or an ISO time (s since 1970).
+
+    None without a text. Raises UsageError for what is neither.
+
+    >>> expiry("2h", sent_at=1000.0)
+    8200.0
+    """
     if text is None:
         return None
     span = SPAN.fullmatch(text)
@@ -146,7 +159,10 @@ def expiry(text: str | None, sent_at: float) -> float | None:
 
 
 def moment(text: str | None) -> float:
-    """Returns a time of docs/times.md in seconds since 1970; now, when there is none."""
+    """Returns a time of docs/times.md in seconds since 1970; now, when there is none.
+
+    Raises UsageError for what is no time, and for one without an offset.
+    """
     if text is None:
         return time.time()
     try:

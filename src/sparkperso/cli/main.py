@@ -54,6 +54,7 @@ class LazyGroup(click.Group):
             return JOB_COMMANDS[cmd_name]
         if cmd_name not in LIGHT_COMMANDS:
             return None
+        # Only now: `--help` of the group imports none of them.
         command: click.Command = import_module(LIGHT_COMMANDS[cmd_name][0]).command
         return command
 
@@ -76,7 +77,11 @@ def cli() -> None:
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit status; errors become one paragraph."""
+    """Runs one command line and returns its exit status; errors become one paragraph.
+
+    0 done; 1 the job failed or was interrupted; 2 wrong usage or configuration; 3 a quality gate
+    failed.
+    """
     try:
         cli.main(list(arguments), prog_name="sparkperso", standalone_mode=False)
     except click.ClickException as error:
@@ -87,8 +92,8 @@ def run_cli(arguments: Sequence[str]) -> int:
     except SparkpersoError as error:
         return _fail(str(error), error.exit_status, "--debug" in arguments)
     except Exception as error:
-        if lacking := without_extra(error):
-            return _fail(str(lacking), lacking.exit_status, "--debug" in arguments)
+        if missing := without_extra(error):
+            return _fail(str(missing), missing.exit_status, "--debug" in arguments)
         where = "Unexpected error (--debug shows where it arose)"
         return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
     return 0

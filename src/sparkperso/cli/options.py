@@ -27,7 +27,10 @@ DEBUG: Decorator = click.option(
 
 
 def with_options(options: Sequence[Decorator]) -> Decorator:
-    """Returns a decorator that adds click options, shown in the order given."""
+    """Returns a decorator that adds click options, shown in the order given.
+
+    click puts the last decorator first; they are applied in reverse for that.
+    """
     return lambda function: functools.reduce(lambda f, o: o(f), reversed(options), function)
 
 

@@ -106,6 +106,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(literal(_cell(value)) for value in row.values()))
     if rows:
+        # In a pipe there is no terminal to fit: 160 characters show most tables whole.
         Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

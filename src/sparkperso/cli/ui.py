@@ -25,6 +25,7 @@ def command(settings: Settings, host: str, port: int) -> None:
     line = server_line(settings, host, port)
     require_free(host, port)
     click.echo(f"MLflow's pages: http://{host}:{port}  (Ctrl-C ends them)")
+    # In the place of this process, so that Ctrl-C and signals reach the server itself.
     sys.stdout.flush()
     os.execv(line[0], line)
 

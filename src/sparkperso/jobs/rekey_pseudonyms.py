@@ -40,12 +40,16 @@ def action(job: Job) -> Summary:
 
 
 def rekey_table(job: Job, name: str, keys: Keys) -> int:
-    """Gives a table's pseudonyms their new names; returns how many rows held an old one."""
+    """Gives a table's pseudonyms their new names in one commit, wherever its texts hold one.
+
+    Returns how many rows held an old one. In gold a person who was known by both keys has one row
+    afterwards, until the next run of the job that writes the table.
+    """
     ref, schema = job.lake.ref(name), TABLES[name].struct()
     if not ref.exists() or not text_columns(schema):
         return 0
-    found = pseudonyms_in(text_of(schema, "old"), keys)
-    holders = ref.read().alias("old").select(found.alias("found")).where("found IS NOT NULL")
+    held = pseudonyms_in(text_of(schema, "old"), keys)
+    holders = ref.read().alias("old").select(held.alias("found")).where("found IS NOT NULL")
     count = holders.count()
     if not count:
         return 0
@@ -54,7 +58,7 @@ def rekey_table(job: Job, name: str, keys: Keys) -> int:
             column: rewritten(F.col(f"old.{column}"), schema[column].dataType, F.col("renames"))
             for column in text_columns(schema)
         }
-        job.writer(name).update(names, found == F.col("new.found"), values)
+        job.writer(name).update(names, held == F.col("new.found"), values)
     if name.startswith("gold/"):
         _drop_twins(job, name)
     return count

@@ -38,12 +38,13 @@ MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 
 
 def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
-    """Carries out the steps in one Spark session and returns what came of each.
+    """Carries out the steps in one Spark session and returns what came of each, by name.
 
     All look back from one time: --as-of, else the latest event after ingesting. A step whose code,
-    inputs and configuration are those of its last successful run is left out.
-    A failure stops the run; what the steps before it wrote stays, and is not done again. Raises
-    ConfigError, before the first step, for settings that one of them cannot work with.
+    inputs and configuration are those of its last successful run is left out. A failure stops the
+    run; what the steps before it wrote stays, and is not done again. Raises ConfigError, before the
+    first step, for settings that one of them cannot work with; QualityGateError of a step that the
+    others cannot do without; and whatever else a step raises.
     """
     for step in steps:
         if step.check:
@@ -64,7 +65,10 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
 
 
 def require_no_gate(outcomes: Mapping[str, Outcome]) -> None:
-    """Raises QualityGateError (exit status 3) when a step failed its quality gate."""
+    """Raises QualityGateError (exit status 3) when a step failed its quality gate.
+
+    At the end, since what the other steps wrote is good; the message names the steps.
+    """
     refused = [name for name, outcome in outcomes.items() if outcome.status == "gate"]
     if refused:
         raise QualityGateError(

@@ -72,7 +72,7 @@ class Folder:
             stream.close()
 
     def write(self, name: str, text: str) -> None:
-        """Writes a file whole or not at all."""
+        """Writes a file whole or not at all: beside its place, then renamed over it."""
         draft = self._path(f".{name}.draft")
         stream = self._system.create(draft, True)
         stream.write(text.encode())
@@ -109,7 +109,7 @@ def checkpoint_root(job: Job) -> str:
     return root.rstrip("/")
 
 
-def open_checkpoint(job: Job, place: str, wanted: Identity) -> Identity:
+def open_checkpoint(job: Job, place: str, expected: Identity) -> Identity:
     """Returns the identity that lies in a checkpoint, a new one in a new checkpoint.
 
     Raises UsageError for a checkpoint of another source, for one that has lost its id or its
@@ -121,19 +121,21 @@ def open_checkpoint(job: Job, place: str, wanted: Identity) -> Identity:
     begun, done = _last(folder, "offsets"), _last(folder, "commits")
     if text is None and begun >= 0:
         raise _mixed(place, f"It has micro-batches, but no {IDENTITY}, which holds their id")
-    found = Identity(**json.loads(text)) if text else replace(wanted, generation=uuid4().hex[:12])
-    if found.owner != wanted.owner:
+    stored = (
+        Identity(**json.loads(text)) if text else replace(expected, generation=uuid4().hex[:12])
+    )
+    if stored.owner != expected.owner:
         raise UsageError(
-            f"The checkpoint {place} should be that of source '{wanted.source}' from "
-            f"{wanted.input} {wanted.place}",
-            f"It belongs to source '{found.source}' from {found.input} {found.place}",
+            f"The checkpoint {place} should be that of source '{expected.source}' from "
+            f"{expected.input} {expected.place}",
+            f"It belongs to source '{stored.source}' from {stored.input} {stored.place}",
             "Name the source that it belongs to, or another stream.checkpoint_root",
         )
-    _refuse_old_id(job, place, found, begun)
-    if begun > done and found.rules_hash != wanted.rules_hash:
-        _refuse_other_rules(job, found, begun)
-    current = replace(found, rules_hash=wanted.rules_hash)
-    if current != found or not text:
+    _refuse_old_id(job, place, stored, begun)
+    if begun > done and stored.rules_hash != expected.rules_hash:
+        _refuse_other_rules(job, stored, begun)
+    current = replace(stored, rules_hash=expected.rules_hash)
+    if current != stored or not text:
         folder.write(IDENTITY, json.dumps(asdict(current), indent=1) + "\n")
     return current
 
@@ -172,9 +174,9 @@ def _refuse_old_id(job: Job, place: str, identity: Identity, begun: int) -> None
     """Tables that hold later micro-batches of this id saw another checkpoint before this one."""
     prefix = identity.batch_name(0)[:-1]
     quality = job.lake.ref("ops/data_quality").read()
-    mine = quality.where(F.col("ingest_batch").startswith(prefix))
+    of_stream = quality.where(F.col("ingest_batch").startswith(prefix))
     number = F.substring_index("ingest_batch", "-", -1).cast("int")
-    row = mine.agg(F.max(number)).first()
+    row = of_stream.agg(F.max(number)).first()
     last = -1 if row is None or row[0] is None else row[0]
     if last > begun or _has_written(job, identity, begun + 1):
         written = max(last, begun + 1)
@@ -199,10 +201,10 @@ def _has_written(job: Job, identity: Identity, number: int) -> bool:
     return not bronze.where(F.col("ingest_batch") == identity.batch_name(number)).isEmpty()
 
 
-def _mixed(place: str, found: str) -> UsageError:
+def _mixed(place: str, finding: str) -> UsageError:
     return UsageError(
         f"The checkpoint {place} and the id of its writes should belong together",
-        found,
+        finding,
         "Restore the checkpoint whole, or move it away whole: a new one starts from the beginning "
         "under a new id, and what is in silver already counts as duplicate",
     )

@@ -28,7 +28,7 @@ Summary = Mapping[str, Any]
 
 @dataclass
 class Job:
-    """The surroundings of one run of one job."""
+    """The surroundings of one run of one job: what it may use, and how it shows where it is."""
 
     name: str
     settings: Settings
@@ -84,5 +84,5 @@ class Job:
 def latest_event(job: Job) -> datetime | None:
     """Returns the latest timestamp in silver/events (UTC, naive); None without events."""
     # As a number: a collected timestamp would come in the time zone of this machine.
-    found = job.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
-    return None if found is None or found[0] is None else moment(found[0])
+    row = job.lake.ref("silver/events").read().agg(F.unix_micros(F.max("timestamp"))).first()
+    return None if row is None or row[0] is None else moment(row[0])

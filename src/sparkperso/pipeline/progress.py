@@ -101,7 +101,7 @@ class Progress:
                 self._bar = None
 
     def say(self, line: str) -> None:
-        """Shows what the step is at."""
+        """Shows what the step is at: on the bar of a terminal, as a line in a log."""
         self._at = line
         if self._bar:
             self._refresh(Activity(""))
@@ -113,6 +113,7 @@ class Progress:
 
         A log shows it with its next line of its own, a terminal as a bar.
         """
+        # Another kind of work, or the same from its start, is estimated anew.
         begins = self._count is None or self._count.what != what or done < self._count.done
         since = time.monotonic() if begins or self._count is None else self._count.since
         self._count = Count(done, total, what, since)
@@ -157,6 +158,7 @@ class Progress:
     def _beat(self, is_over: threading.Event) -> None:
         seconds = TERMINAL_SECONDS if self.console.is_terminal else self._log_seconds / 4
         while not is_over.wait(seconds):
+            # A terminal at every beat; a log only when nothing was printed for a while.
             if self._bar:
                 self._refresh(self._doing())
             elif time.monotonic() - self._last_line >= self._log_seconds:
@@ -197,7 +199,10 @@ class Progress:
 
 
 def spark_activity(spark: SparkSession) -> Callable[[], Activity]:
-    """Returns what says what Spark is at: the number of its latest job, and tasks done of all."""
+    """Returns what says what Spark is at: the number of its latest job, and tasks done of all.
+
+    It may be called from any thread, and raises whatever py4j does while Spark stops.
+    """
     tracker = spark.sparkContext.statusTracker()
 
     def activity() -> Activity:

@@ -20,7 +20,11 @@ from sparkperso.platform.session import build_session
 
 
 def run_step(step: Step, arguments: dict[str, Any]) -> None:
-    """Carries out a step as its command line asks, shows how far it is, and prints its figures."""
+    """Carries out a step as its command line asks, shows how far it is, and prints its figures.
+
+    `arguments` are the command's options by name. Raises what `carry_out` does, and UsageError or
+    ConfigError for options and settings that do not fit.
+    """
     job = open_job(step.name, arguments)
     if is_endless(job):  # a stream says itself what each micro-batch brought
         job.say(describe(step.name, carry_out(step, job).summary))
@@ -39,7 +43,11 @@ def is_endless(job: Job) -> bool:
 
 
 def open_job(name: str, arguments: dict[str, Any]) -> Job:
-    """Returns the job that the command line asks for, with a running Spark."""
+    """Returns the job that the command line asks for, with a running Spark.
+
+    The options that all commands share are taken out of `arguments`; the others are the job's own.
+    Raises UsageError, ConfigError, and JobError for a lake that cannot be written.
+    """
     env, conf_dir = arguments.pop("env"), arguments.pop("conf_dir")
     assignments, lake = arguments.pop("assignments"), arguments.pop("lake")
     as_of, debug = parse_as_of(arguments.pop("as_of")), arguments.pop("debug")
@@ -49,14 +57,19 @@ def open_job(name: str, arguments: dict[str, Any]) -> Job:
 
 
 def parse_as_of(text: str | None) -> datetime | None:
-    """Returns a time of docs/times.md as naive UTC; without offset it is UTC. Raises UsageError."""
+    """Returns a time of docs/times.md as naive UTC; without offset it is UTC. Raises UsageError.
+
+    >>> parse_as_of("2026-03-01T12:00:00+01:00")
+    datetime.datetime(2026, 3, 1, 11, 0)
+    """
     if text is None:
         return None
     try:
         return read_time(text, timezone.utc).replace(tzinfo=None)
     except ValueError as error:
-        found = f"Found '{text}': {error}"
-        raise UsageError("--as-of takes an ISO 8601 time", found, "See docs/times.md") from None
+        raise UsageError(
+            "--as-of takes an ISO 8601 time", f"Found '{text}': {error}", "See docs/times.md"
+        ) from None
 
 
 def require_writable(settings: Settings) -> None:
@@ -82,7 +95,11 @@ def describe(name: str, summary: Summary) -> str:
 
 
 def figures(summary: Summary) -> str:
-    """Returns the figures of a summary as text, in the order that the job gave them."""
+    """Returns the figures of a summary as text, in the order that the job gave them.
+
+    >>> figures({"users": 1200, "loss": 0.123456, "champion": True})
+    'users 1,200, loss 0.1235, champion yes'
+    """
     return ", ".join(f"{key} {_figure(value)}" for key, value in summary.items())
 
 
@@ -95,7 +112,7 @@ def _figure(value: Any) -> str:
 
 
 def main(command: str) -> None:
-    """Runs a command with this process's arguments: what jobs/*.py call."""
+    """Runs a command with this process's arguments: what jobs/*.py call under spark-submit."""
     from sparkperso.cli.main import exit_with, run_cli
 
     exit_with(run_cli([command, *sys.argv[1:]]))

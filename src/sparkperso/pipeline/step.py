@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a step."""
+    """What came of a step: its status (done, gate, failed, up to date), seconds and figures."""
 
     status: str
     seconds: float
@@ -62,7 +62,7 @@ def carry_out(step: Step, job: Job) -> Outcome:
     """Runs the step and records it; a failure is recorded, then raised again.
 
     A run with the option `dry_run` leaves no record. Raises ConfigError, before any work, for
-    settings that the step cannot work with.
+    settings that the step cannot work with, and whatever the step raises.
     """
     if step.check:
         step.check(job.settings)
@@ -94,7 +94,7 @@ def _carry_out(step: Step, job: Job) -> Outcome:
 
 
 def fingerprint_of(step: Step, job: Job) -> str:
-    """Returns a hash of all that the step's result depends on.
+    """Returns 16 hexadecimal digits, a hash of all that the step's result depends on.
 
     That is the code, the configuration, the versions of the input tables, as-of, and the options
     that were given. Where the lake is, how Spark is started and how the collector works is no part
@@ -121,14 +121,14 @@ def _settings_hash(job: Job) -> str:
 
 
 def _options(step: Step, job: Job) -> dict[str, str]:
-    """The options that were given: those of `run` and of the step's own command are the same."""
+    """The options that are set: those of `run` and of the step's own command are the same."""
     counted = {name: value for name, value in job.options.items() if name not in step.side_options}
-    unset = ("None", "False", "()")  # as text: 0 equals False, and is given
+    unset = ("None", "False", "()")  # as text: 0 equals False, and is set
     return {n: str(value) for n, value in sorted(counted.items()) if str(value) not in unset}
 
 
 def _as_of(step: Step, job: Job) -> datetime | None:
-    """The time that a step with inputs looks back from, as asked for or found; None without any."""
+    """The time that a step with inputs looks back from; without inputs only one that was named."""
     if not step.inputs:
         return job.requested_as_of
     try:
@@ -138,7 +138,10 @@ def _as_of(step: Step, job: Job) -> datetime | None:
 
 
 def is_up_to_date(step: Step, job: Job) -> bool:
-    """Says whether the step's last run was done with the same inputs and configuration."""
+    """Says whether the step's last run had the same fingerprint, and its tables are there.
+
+    A step without inputs never is: what it reads from outside may have changed.
+    """
     if not step.inputs or not all(job.lake.ref(table).exists() for table in step.outputs):
         return False
     runs = job.lake.ref("ops/runs").read().where(F.col("job") == step.name)
@@ -159,6 +162,9 @@ def _keep_record(
 
 
 def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: datetime) -> None:
+    error = outcome.error
+    # What lies outside of our own errors wraps others: the innermost says what happened.
+    text = str(error) if isinstance(error, SparkpersoError) else error and cause_of(error)
     row = {
         "run_id": job.run_id,
         "job": step.name,
@@ -170,7 +176,7 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
         "fingerprint": fingerprint,
         "config_hash": config_hash(job.settings),
         "summary": {key: str(value) for key, value in outcome.summary.items()},
-        "error": _text(outcome.error) if outcome.error else None,
+        "error": text,
     }
     _append(job, "ops/runs", [row])
     edges = [("input", t, v) for t, v in job.lake.inputs.items()]
@@ -188,10 +194,6 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
     ]
     if lineage:
         _append(job, "ops/lineage", lineage)
-
-
-def _text(error: BaseException) -> str:
-    return str(error) if isinstance(error, SparkpersoError) else cause_of(error)
 
 
 def _append(job: Job, table: str, rows: list[dict[str, Any]]) -> None:

@@ -40,7 +40,11 @@ class MeasuredBatch:
 
 
 def measure(records: DataFrame, late_minutes: float, with_files: bool) -> BatchMeasures:
-    """Returns what a classified micro-batch holds; its first reader, so it fills the cache."""
+    """Returns what a classified micro-batch holds; its first reader, so it fills the cache.
+
+    Late are accepted records that arrived over `late_minutes` after they happened. The median of
+    the arrival is Spark's percentile_approx.
+    """
     arrival = F.unix_micros("received_at") / 1e6
     is_late = arrival - F.unix_micros("timestamp") / 1e6 > 60 * late_minutes
     files = F.collect_set("source_file") if with_files else F.array()
@@ -67,34 +71,34 @@ class ProgressLog:
     _last_write: float = field(default_factory=time.monotonic)
 
     def note(self, number: int, measured: BatchMeasures) -> None:
-        """Keeps what is known of a micro-batch until Spark has told its rates."""
+        """Keeps what is known of a micro-batch until Spark reports its rates."""
         with self._lock:
             self._noted[number] = MeasuredBatch(measured, time.time())
 
     def write(self, query: StreamingQuery, at_once: bool = False) -> None:
-        """Writes down what the query has told since the last time, every ten seconds at most."""
+        """Writes down what the query reported since the last time, every WRITE_SECONDS at most."""
         if not at_once and time.monotonic() - self._last_write < WRITE_SECONDS:
             return
         self._last_write = time.monotonic()
-        told = {progress["batchId"]: progress for progress in query.recentProgress}
+        reports = {progress["batchId"]: progress for progress in query.recentProgress}
         with self._lock:
-            ready = {number: self._noted.pop(number) for number in told if number in self._noted}
-        rows = [self._row(number, noted, told[number]) for number, noted in ready.items()]
+            both = {number: self._noted.pop(number) for number in reports if number in self._noted}
+        rows = [self._row(number, noted, reports[number]) for number, noted in both.items()]
         if rows:
             frame = self.job.spark.createDataFrame(rows, TABLES[TABLE].struct())
             self.job.writer(TABLE).append(frame.coalesce(1))
 
-    def _row(self, number: int, noted: MeasuredBatch, told: Any) -> tuple[Any, ...]:
-        measured, source = noted.measured, told["sources"][0]
+    def _row(self, number: int, noted: MeasuredBatch, report: Any) -> tuple[Any, ...]:
+        measured, source = noted.measured, report["sources"][0]
         metrics = source["metrics"] or {}
         return (
             *(self.job.run_id, self.identity.source, self.identity.generation, number),
             self.identity.batch_name(number),
-            datetime.fromisoformat(told["timestamp"].replace("Z", "+00:00")),
+            datetime.fromisoformat(report["timestamp"].replace("Z", "+00:00")),
             datetime.fromtimestamp(noted.finished, timezone.utc),
             *(measured.n_records, measured.n_late),
-            told["inputRowsPerSecond"],
-            told["processedRowsPerSecond"],
+            report["inputRowsPerSecond"],
+            report["processedRowsPerSecond"],
             _number(metrics.get("maxOffsetsBehindLatest"), int),
             _number(metrics.get("avgOffsetsBehindLatest"), float),
             noted.finished - measured.oldest,

@@ -56,15 +56,25 @@ if TYPE_CHECKING:
 
 
 def build_segments(job: Job) -> Summary:
-    """Carries out every configured segmentation and returns their figures."""
+    """Carries out every configured segmentation and returns their figures.
+
+    1. Plans, users and what the segmentations were before are read; rules are checked.
+    2. Each segmentation is built in an MLflow run of its own, open until all are written.
+    3. Unless forced, none may move more users than `segments.stability` allows.
+    4. Tables are written, then versions registered, then gold/profiles.
+
+    Raises ConfigError for plans that are unsound and QualityGateError where users form no segments,
+    or too many would move.
+    """
     plans = load_plans(job)
     population = read_population(job)
     if job.options.get("dry_run"):
         return dry_run(population, plans, job.settings.segments.min_members)
     sizes = read_sizes(job, plans)
     # Rules have ids and names of their own.
-    found = [plan.name for plan in plans if not isinstance(plan, RuleSegmentation)]
-    previous = read_previous(job, found, sizes, is_local=population.users is not None)
+    followed = [plan.name for plan in plans if not isinstance(plan, RuleSegmentation)]
+    previous = read_previous(job, followed, sizes, is_local=population.users is not None)
+    # Runs of MLflow stay open until all is written: one that raises marks them as failed.
     with ExitStack() as open_runs:
         built = []
         for number, plan in enumerate(plans):
@@ -85,7 +95,11 @@ def build_segments(job: Job) -> Summary:
 
 
 def load_plans(job: Job) -> list[Segmentation]:
-    """Returns the configured segmentations; raises ConfigError for one that is unsound."""
+    """Returns the configured segmentations, the values of rules spelled as ingest spells them.
+
+    Raises ConfigError for one that is unsound: unknown features or event types, values that cannot
+    occur, references in a circle.
+    """
     plans = [load_segmentation(n, job.conf_dir) for n in job.settings.segments.segmentations]
     if not any(isinstance(plan, RuleSegmentation) for plan in plans):
         return plans
@@ -95,10 +109,11 @@ def load_plans(job: Job) -> list[Segmentation]:
         _check(job, plan, tracking) if isinstance(plan, RuleSegmentation) else (plan, [])
         for plan in plans
     ]
-    found = [fault for _, own in checked for fault in own]
-    if found:
+    faults = [fault for _, own in checked for fault in own]
+    if faults:
         raise ConfigError(
-            "Rules should refer to known event types, attributes and values only", "; ".join(found)
+            "Rules should refer to known event types, attributes and values only",
+            "; ".join(faults),
         )
     return [plan for plan, _ in checked]
 
@@ -107,7 +122,7 @@ def _check(
     job: Job, plan: RuleSegmentation, tracking: TrackingPlan
 ) -> tuple[RuleSegmentation, list[str]]:
     """Returns the rules as ingest spells their values, which is said, and what cannot occur."""
-    found: list[str] = []
+    faults: list[str] = []
     segments = {}
     for key, rule in plan.segments.items():
         spelling = speller(job.settings.ingest.country_aliases)
@@ -116,13 +131,13 @@ def _check(
         place = f"conf/segments/{plan.name}.yaml, {key}"
         for note in (*spelling.changes, *_unreadable(when, tracking)):
             job.say(f"{place}: {note}")
-        wrong = (*spelling.faults, *invalid_references(when, tracking.event_types))
-        found += [f"{place}: {fault}" for fault in wrong]
-    return plan.model_copy(update={"segments": segments}), found
+        invalid = (*spelling.faults, *invalid_references(when, tracking.event_types))
+        faults += [f"{place}: {fault}" for fault in invalid]
+    return plan.model_copy(update={"segments": segments}), faults
 
 
 def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
-    """Returns the traits that are compared with texts, and of which silver holds pseudonyms."""
+    """Returns a note for each trait that is compared with texts, but held as a pseudonym."""
     fields = PersonalFields(tracking.personal_of("identify"), tracking.public_traits)
     return [
         f"trait '{name}' becomes a pseudonym on arrival and fits no text: where it may stay "
@@ -140,14 +155,14 @@ def read_population(job: Job) -> Population:
 
 
 def dry_run(population: Population, plans: Sequence[Segmentation], floor: int) -> Summary:
-    """Returns the sizes and overlaps of all rules, of fewer than `floor` people only that."""
-    found: dict[str, Any] = {"users": population.size}
+    """Returns the sizes and overlaps of all rules; of fewer than `floor` people only `<floor`."""
+    figures: dict[str, Any] = {"users": population.size}
     for plan in plans:
         if isinstance(plan, RuleSegmentation):
             for pair in overlaps(rule_matches(population, plan), list(plan.rules)):
                 both = "" if pair.first == pair.second else f" and {pair.second}"
-                found[f"{plan.name}: {pair.first}{both}"] = pair.shown(floor)
-    return found
+                figures[f"{plan.name}: {pair.first}{both}"] = pair.shown(floor)
+    return figures
 
 
 def build_one(job: Job, run: MlflowRun, population: Population, plan: Segmentation) -> Built:
@@ -165,6 +180,7 @@ def register(job: Job, built: Sequence[tuple[MlflowRun, Built]]) -> None:
     """Registers what was written, and draws the sizes of all segments over all runs."""
     trends = read_sizes(job, [one.plan for _, one in built])
     tables = (FEATURES, SCALED, SEGMENTS, PROFILES)
+    # After the writing: the versions that hold what this run wrote.
     versions = {table: job.lake.ref(table).version() for table in tables}
     for run, one in built:
         sizes = draw_trends(trends[one.plan.name], one.result)
@@ -189,8 +205,8 @@ def draw_trends(
 ) -> dict[str, Figure]:
     """Returns the picture of the segments' sizes (id → as_of → users) over all runs."""
     labels = _labels(result)
-    shown = {name: trend for name, trend in trends.items() if name in labels}
-    return {"sizes.png": draw_sizes(shown, labels, result.segmentation)} if shown else {}
+    current = {name: trend for name, trend in trends.items() if name in labels}
+    return {"sizes.png": draw_sizes(current, labels, result.segmentation)} if current else {}
 
 
 def log_pictures(run: RunRecorder, pictures: Mapping[str, Figure]) -> None:
@@ -235,8 +251,8 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
             "moved": f"{lineage.moved_share:.1%}",
         }
     notes = {"note": "; ".join(result.notes)} if result.notes else {}
-    shown = {**result.figures, **moved, **notes, "segments": len(result.profiles)}
-    return {"segmentation": result.segmentation, **shown}
+    figures = {**result.figures, **moved, **notes, "segments": len(result.profiles)}
+    return {"segmentation": result.segmentation, **figures}
 
 
 STEP = Step(

@@ -16,7 +16,10 @@ SEGMENTS = "gold/segments"
 
 
 def write_people(job: Job) -> Summary:
-    """Replaces gold/profiles, as of the job's time; returns how many withdrew a consent, if any."""
+    """Replaces gold/profiles, as of the job's time: one row per user with events or a segment.
+
+    Returns how many of them withdrew a consent, if any.
+    """
     as_of = instant(job.as_of)
     members = job.lake.ref(SEGMENTS).read()
     persons = known_persons(job, job.read(EVENTS))

@@ -58,24 +58,28 @@ def read_sizes(job: Job, plans: Sequence[Segmentation]) -> Trends:
 def read_previous(
     job: Job, names: Sequence[str], sizes: Trends, is_local: bool
 ) -> dict[str, PreviousRun]:
-    """Returns what some segmentations are now, those that had a run; `is_local`: in memory."""
+    """Returns what some segmentations are now, by name; those without a run are left out.
+
+    `sizes` are those of `read_sizes`; members are (user_id, segment_id), in memory if `is_local`.
+    """
     if not names:
         return {}
-    mine = F.col("segmentation").isin(*names)
-    profiles = job.lake.ref(PROFILES).read().where(mine)
+    is_named = F.col("segmentation").isin(*names)
+    profiles = job.lake.ref(PROFILES).read().where(is_named)
     labels: dict[str, dict[str, str]] = {}
     for name, segment, label in profiles.select("segmentation", SEGMENT_ID, "label").collect():
         labels.setdefault(name, {})[segment] = label
     if not labels:
         return {}
-    rows = job.lake.ref(SEGMENTS).read().where(mine).select("segmentation", USER_ID, SEGMENT_ID)
+    rows = job.lake.ref(SEGMENTS).read().where(is_named).select("segmentation", USER_ID, SEGMENT_ID)
     members: Mapping[str, DataFrame | Sequence[tuple[str, str]]]
-    if is_local:
+    if is_local:  # one query for all segmentations, not one for each
         every = rows.collect()
         members = {name: [(r[1], r[2]) for r in every if r[0] == name] for name in labels}
     else:
         members = {name: rows.where(F.col("segmentation") == name) for name in labels}
-    return {n: PreviousRun(members[n], known, frozenset(sizes[n])) for n, known in labels.items()}
+    # `sizes` come from the history, which knows every id that was ever given.
+    return {n: PreviousRun(members[n], own, frozenset(sizes[n])) for n, own in labels.items()}
 
 
 def write_segmentations(job: Job, built: Sequence[Built], sizes: Trends, n_users: int) -> None:
@@ -85,16 +89,16 @@ def write_segmentations(job: Job, built: Sequence[Built], sizes: Trends, n_users
     after an interruption, the run completes it. `sizes` are those of before the run.
     """
     listed = ", ".join(f"'{one.result.segmentation}'" for one in built)
-    mine = f"segmentation IN ({listed})"
+    condition = f"segmentation IN ({listed})"
     profiles, runs = [], []
     for one in built:
         trends = sizes.get(one.result.segmentation, {})
-        known = {name: before(trend, one.stamp.as_of) for name, trend in trends.items()}
-        profiles += profile_rows(one.result, one.stamp, known)
+        earlier = {name: before(trend, one.stamp.as_of) for name, trend in trends.items()}
+        profiles += profile_rows(one.result, one.stamp, earlier)
         runs.append(run_row(one.result, one.stamp, n_users))
     members = reduce(DataFrame.unionByName, [segment_rows(b.result, b.stamp) for b in built])
-    job.writer(PROFILES).overwrite(_frame(job, PROFILES, profiles), where=mine)
-    job.writer(SEGMENTS).overwrite(members, where=mine)
+    job.writer(PROFILES).overwrite(_frame(job, PROFILES, profiles), where=condition)
+    job.writer(SEGMENTS).overwrite(members, where=condition)
     job.writer(RUNS).append(_frame(job, RUNS, runs))
     stamps = {one.result.segmentation: one.stamp for one in built}
     changes = membership_changes(job.lake.ref(HISTORY).read(), members, stamps)

@@ -32,7 +32,10 @@ NEXT = """What to look at next:
 
 
 def main(arguments: dict[str, Any]) -> None:
-    """Runs the demo; exit status 3 when a quality gate failed."""
+    """Runs the demo; raises QualityGateError (exit status 3) when a quality gate failed.
+
+    The page and its pictures lie in the lake's folder, where that is one of this machine.
+    """
     lake = arguments["lake"]
     job = open_job("demo", {**arguments, "source": "online_retail", "path": None})
     root = None if job.settings.lake.catalog else local_path(job.settings.lake.root)

@@ -35,7 +35,10 @@ WORDS = {
 
 
 def write_page(summary: RunSummary, pictures: Path, target: Path) -> Path:
-    """Writes the page with the PNG files of a folder, and returns its path."""
+    """Writes the page, with the PNG files of a folder within it, and returns its path.
+
+    Texts are escaped; the page fetches nothing, so that it can be sent on as one file.
+    """
     title = "What came of this run"
     parts = [
         f"<h1>{title}</h1>",
@@ -80,15 +83,15 @@ def write_page(summary: RunSummary, pictures: Path, target: Path) -> Path:
 def _leaderboard(summary: RunSummary) -> str:
     """The models in order of the first metric, the best one marked."""
     metrics = sorted({name for values in summary.leaderboard.values() for name in values})
-    shown = [name for name in metrics if name.startswith(("ndcg", "map", "mrr"))]
-    shown += [name for name in metrics if name.startswith(("hit", "recall", "cover", "novel"))]
-    if not summary.leaderboard or not shown:
+    columns = [name for name in metrics if name.startswith(("ndcg", "map", "mrr"))]
+    columns += [name for name in metrics if name.startswith(("hit", "recall", "cover", "novel"))]
+    if not summary.leaderboard or not columns:
         return "<p>No model has been tested yet.</p>"
-    main = next((name for name in shown if name.startswith("ndcg")), shown[0])
-    shown = [main, *(name for name in shown if name != main)]
+    main = next((name for name in columns if name.startswith("ndcg")), columns[0])
+    columns = [main, *(name for name in columns if name != main)]
     order = sorted(summary.leaderboard.items(), key=lambda pair: (-pair[1].get(main, 0.0), pair[0]))
-    rows = [(name, *(_number(values.get(m)) for m in shown)) for name, values in order]
-    return _table(("model", *shown), rows, best=0)
+    rows = [(name, *(_number(values.get(m)) for m in columns)) for name, values in order]
+    return _table(("model", *columns), rows, best=0)
 
 
 def _number(value: float | None) -> str:
@@ -102,9 +105,9 @@ def _table(
     best: int | None = None,
 ) -> str:
     """Columns whose cells are all numbers stand to the right."""
-    kept = [list(row) for row in rows]
+    lines = [list(row) for row in rows]
     marks = [
-        ' class="number"' if kept and all(_is_number(row[n]) for row in kept) else ""
+        ' class="number"' if lines and all(_is_number(row[n]) for row in lines) else ""
         for n in range(len(headings))
     ]
     head = "".join(
@@ -115,7 +118,7 @@ def _table(
         ('<tr class="best">' if number == best else "<tr>")
         + "".join(f"<td{mark}>{escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
         + "</tr>\n"
-        for number, row in enumerate(kept)
+        for number, row in enumerate(lines)
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (

@@ -63,7 +63,10 @@ class RunSummary:
 
 
 def read_summary(job: Job, outcomes: Mapping[str, Outcome], n_users: int) -> RunSummary:
-    """Returns what came of a run, with the lists of `n_users` users of typical activity."""
+    """Returns what came of a run, with the lists of `n_users` users of typical activity.
+
+    Typical are those with the median number of interactions (Spark's percentile_approx) and above.
+    """
     steps = [
         StepLine(n, o.status, o.seconds, str(o.error) if o.error else figures(o.summary))
         for n, o in outcomes.items()
@@ -83,8 +86,8 @@ def read_summary(job: Job, outcomes: Mapping[str, Outcome], n_users: int) -> Run
 def _segments(job: Job) -> list[SegmentLine]:
     profiles = job.lake.ref("gold/segment_profiles").read()
     rows = profiles.select("segmentation", "segment_id", "size", "label", "sentence")
-    found = rows.orderBy("segmentation", "segment_id").collect()
-    return [SegmentLine(*row) for row in found]
+    lines = rows.orderBy("segmentation", "segment_id").collect()
+    return [SegmentLine(*row) for row in lines]
 
 
 def _lists(job: Job, n_users: int) -> dict[str, list[ListItem]]:
@@ -96,8 +99,8 @@ def _lists(job: Job, n_users: int) -> dict[str, list[ListItem]]:
     lists = job.lake.ref("gold/recommendations").read().where(F.col("rank") <= LIST_LENGTH)
     titles = job.lake.ref("silver/items").read().select("item_id", "title")
     rows = lists.join(F.broadcast(users), on="user_id").join(titles, on="item_id", how="left")
-    found: dict[str, list[ListItem]] = {}
+    lists_of_users: dict[str, list[ListItem]] = {}
     for row in rows.orderBy("count", "user_id", "rank").collect():
         item = ListItem(row["rank"], row.item_id, row.title or "", row.score, row.strategy)
-        found.setdefault(str(row.user_id), []).append(item)
-    return found
+        lists_of_users.setdefault(str(row.user_id), []).append(item)
+    return lists_of_users

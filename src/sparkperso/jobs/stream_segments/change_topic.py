@@ -38,6 +38,7 @@ def relaying(job: Job, place: str) -> Iterator[StreamingQuery | None]:
     query = sink.option("checkpointLocation", f"{place}/topic").start()
     try:
         yield query
+        # Not after an error: it would wait for a query that may have failed itself.
         query.processAllAvailable()
     finally:
         query.stop()

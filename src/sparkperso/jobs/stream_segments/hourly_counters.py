@@ -22,11 +22,11 @@ class HourlyCounters:
     """Visits of longer ago are one row per person."""
 
     def seed(self, events: DataFrame) -> None:
-        """Counts the events that there are."""
-        counted = hourly(events, self.counted).withColumn(BATCH, F.lit(SEED))
+        """Counts the events that there are, in the place of all that was counted before."""
+        rows = hourly(events, self.counted).withColumn(BATCH, F.lit(SEED))
         latest = events.agg(F.unix_micros(F.max("timestamp"))).first()
         now = F.lit((latest and latest[0]) or 0)
-        self.table.replace(folded(counted, self.counted, now, self.reach_days))
+        self.table.replace(folded(rows, self.counted, now, self.reach_days))
 
     def latest(self) -> int:
         """Returns the time of the latest event, microseconds since 1970; 0 without any."""
@@ -38,7 +38,7 @@ class HourlyCounters:
         self.table.append(rows)
 
     def everybody(self) -> DataFrame:
-        """Returns the hours of all."""
+        """Returns the hours of all: at most two rows per user, hour and visit, to be added up."""
         return settled(self.table.read())
 
     def with_batch(self, users: DataFrame, rows: DataFrame, number: int) -> DataFrame:
@@ -46,8 +46,8 @@ class HourlyCounters:
 
         What lies in the table of this micro-batch or of later ones was interrupted.
         """
-        known = self.table.read().where(F.col(BATCH) < number)
-        return settled(known.join(users, on="user_id", how="left_semi").unionByName(rows))
+        earlier = self.table.read().where(F.col(BATCH) < number)
+        return settled(earlier.join(users, on="user_id", how="left_semi").unionByName(rows))
 
     def compact(self, now: int) -> None:
         """Writes the table anew, one row per hour and one for all that is long ago."""

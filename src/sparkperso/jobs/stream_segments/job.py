@@ -1,8 +1,8 @@
 """stream-segments: new rows of silver/events → who enters and leaves a segment, within seconds.
 
 Structured Streaming counts hours; each micro-batch puts the users in it through the rules, and a
-sweep everybody, since time alone ends windows. What is told is held against the history itself: so
-a run that was interrupted, or was away, only tells what is not told yet.
+sweep everybody, since time alone ends windows. Changes are what differs from the history itself: so
+a run that was interrupted, or was away, only writes what is not written yet.
 """
 
 from __future__ import annotations
@@ -49,7 +49,15 @@ STATE = {
 
 
 def stream_segments(job: Job) -> Summary:
-    """Follows silver/events until it is stopped, or with --available-now until all is in."""
+    """Follows silver/events until it is stopped, or with --available-now until all is in.
+
+    1. Rules are read; a checkpoint belongs to one set of them.
+    2. At the first start the events that there are become counters (`seed`).
+    3. What came meanwhile is taken in, then everybody is looked at once.
+    4. From then on each micro-batch updates its users, and a sweep everybody now and then.
+
+    Raises ConfigError without a segmentation of rules and JobError without silver/events.
+    """
     plans = load_plans(job)
     rules = live_rules([plan for plan in plans if isinstance(plan, RuleSegmentation)])
     if not rules.rules:
@@ -79,8 +87,8 @@ def stream_segments(job: Job) -> Summary:
 def checkpoint_place(job: Job, rules: LiveRules) -> str:
     """Returns where the checkpoint lies: other rules, delays or pseudonyms are another stream."""
     settings = job.settings
-    known = rules.fingerprint(settings.segments.live.late_hours, settings.privacy.current)
-    return f"{checkpoint_root(job)}/stream-segments-{known}"
+    name = rules.fingerprint(settings.segments.live.late_hours, settings.privacy.current)
+    return f"{checkpoint_root(job)}/stream-segments-{name}"
 
 
 def open_stream(job: Job, rules: LiveRules, plans: list[Segmentation], place: str) -> SegmentStream:
@@ -95,9 +103,9 @@ def open_stream(job: Job, rules: LiveRules, plans: list[Segmentation], place: st
 
 def seed(job: Job, hours: HourlyCounters, folder: Folder) -> int:
     """Counts what silver/events holds already, once; returns the version to follow it from."""
-    known = folder.read(START)
-    if known:
-        return int(json.loads(known)["from_version"])
+    start = folder.read(START)
+    if start:
+        return int(json.loads(start)["from_version"])
     events = job.lake.ref(EVENTS)
     if not events.exists():
         raise JobError(
@@ -107,6 +115,7 @@ def seed(job: Job, hours: HourlyCounters, folder: Folder) -> int:
         )
     whole, from_version = events.start()
     hours.seed(events.read().limit(0) if whole is None else events.read(whole))
+    # Last: interrupted before, it is counted anew.
     folder.write(START, json.dumps({"from_version": from_version}) + "\n")
     return from_version
 

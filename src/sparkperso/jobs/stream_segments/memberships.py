@@ -29,7 +29,7 @@ from sparkperso.segments.tables.table_rows import changes_between
 
 @dataclass
 class Memberships:
-    """The membership as the history tells it, held in memory from sweep to sweep."""
+    """The membership as the history has it, held in memory from sweep to sweep."""
 
     job: Job
     rules: LiveRules
@@ -40,15 +40,18 @@ class Memberships:
     _inside: DataFrame | None = None
 
     def update(self, rows: DataFrame, number: int, now: int) -> int:
-        """Tells which users of a micro-batch of hours entered and left; returns how many did."""
+        """Writes which users of a micro-batch of hours entered and left; returns how many did.
+
+        `now` is in microseconds since 1970.
+        """
         users = F.broadcast(rows.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct())
         hours = self.hours.with_batch(users, rows, number)
-        found = self._shown(self._held(users, hours, now))
+        current = self._shown(self._holding(users, hours, now))
         inside = self._inside
         if inside is None:
             raise AssertionError("a sweep comes before the first update")
         before = inside.join(users, on=USER_ID, how="left_semi")
-        members = checkpointed(found)
+        members = checkpointed(current)
         changes = checkpointed(changes_between(before, members))
         n_changes = changes.count()
         if n_changes:
@@ -58,38 +61,43 @@ class Memberships:
         return n_changes
 
     def sweep(self, now: int) -> int:
-        """Does the same for everybody, and writes gold/segments; returns the number of changes."""
+        """Does the same for everybody, and writes gold/segments; returns the number of changes.
+
+        Segments of fewer than `segments.min_members` people are left out until the next sweep.
+        """
         self.attributes.refresh(now)
         hours = self.hours.everybody()
         users = self.attributes.frame.select(USER_ID).unionByName(hours.select(USER_ID))
         users = users.where(F.col(USER_ID).isNotNull()).distinct()
         names = sorted(set(self.rules.segmentations.values()))
-        found = checkpointed(self._held(users, hours, now))
-        self.shown = self._large_enough(found)
-        self._inside = self._shown(found)
+        members = checkpointed(self._holding(users, hours, now))
+        self.shown = self._large_enough(members)
+        self._inside = self._shown(members)
         facts = {"exclusive": F.lit(False), "kind": F.lit("rule")}
         rows = self._inside.withColumns({**facts, "distance": F.lit(None).cast("double")})
         before = membership_of(self.job, names)
         return record(self.job, before, rows, None, stamp_at(self.job, now))
 
-    def _held(self, users: DataFrame, hours: DataFrame, now: int) -> DataFrame:
+    def _holding(self, users: DataFrame, hours: DataFrame, now: int) -> DataFrame:
         """(user_id, segment_id) of all rules that hold."""
         clock = F.broadcast(self.job.spark.createDataFrame([(now,)], f"{NOW} bigint"))
-        asked = users.join(self.attributes.frame, on=USER_ID, how="left").crossJoin(clock)
-        held = matching_rules(asked, hours.crossJoin(clock), self.rules.rules, self.rules.counted)
-        return held.select(USER_ID, F.explode(KEYS).alias("segment_id"))
+        known = users.join(self.attributes.frame, on=USER_ID, how="left").crossJoin(clock)
+        matches = matching_rules(
+            known, hours.crossJoin(clock), self.rules.rules, self.rules.counted
+        )
+        return matches.select(USER_ID, F.explode(KEYS).alias("segment_id"))
 
-    def _shown(self, found: DataFrame) -> DataFrame:
+    def _shown(self, members: DataFrame) -> DataFrame:
         """MEMBER of the segments that may be shown."""
         segment = F.col("segment_id")
         names = map_column(self.rules.segmentations, segment)
         labels = map_column(self.rules.labels, segment)
-        known = found.where(segment.isin(*self.shown) if self.shown else F.lit(False))
-        return known.withColumns({"segmentation": names, "label": labels}).select(*MEMBER)
+        large = members.where(segment.isin(*self.shown) if self.shown else F.lit(False))
+        return large.withColumns({"segmentation": names, "label": labels}).select(*MEMBER)
 
-    def _large_enough(self, found: DataFrame) -> tuple[str, ...]:
+    def _large_enough(self, members: DataFrame) -> tuple[str, ...]:
         floor = self.job.settings.segments.min_members
-        sizes = found.groupBy("segment_id").count().where(F.col("count") >= floor)
+        sizes = members.groupBy("segment_id").count().where(F.col("count") >= floor)
         return tuple(sorted(row[0] for row in sizes.collect()))
 
     @property

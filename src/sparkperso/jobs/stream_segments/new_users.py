@@ -33,7 +33,7 @@ def assign_new_users(
 
     Their features are counted from their events, as of `now`, and scaled as everybody's were.
     """
-    centres = {plan.name: found for plan in plans if (found := read_centres(job, plan))}
+    centres = {plan.name: own for plan in plans if (own := read_centres(job, plan))}
     if not centres:
         return 0
     new = hours.where(F.col(USER_ID).isNotNull()).join(known, on=USER_ID, how="left_anti")
@@ -44,9 +44,9 @@ def assign_new_users(
         return 0
     since = instant(moment(first[0]))
     events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= since)
-    mine = events.join(people, on=USER_ID, how="left_semi")
+    of_people = events.join(people, on=USER_ID, how="left_semi")
     features = checkpointed(
-        build_user_features(mine, job.settings.features, moment(now), PARTITIONS)
+        build_user_features(of_people, job.settings.features, moment(now), PARTITIONS)
     )
     known_plans = [plan for plan in plans if plan.name in centres]
     return sum(_assign(job, plan, centres[plan.name], features, now) for plan in known_plans)
@@ -74,10 +74,10 @@ def _assign(
     job: Job, plan: KMeansSegmentation, centres: Centres, features: DataFrame, now: int
 ) -> int:
     scaled = scale_features(features, read_scalers(job, centres.scaler_version))
-    told = {"segmentation": plan.name, "exclusive": plan.exclusive, "kind": plan.kind}
-    found = nearest(scaled, plan, centres)
-    found = found.withColumns({name: F.lit(value) for name, value in told.items()})
+    facts = {"segmentation": plan.name, "exclusive": plan.exclusive, "kind": plan.kind}
+    assigned = nearest(scaled, plan, centres)
+    assigned = assigned.withColumns({name: F.lit(value) for name, value in facts.items()})
     members = job.lake.ref(SEGMENTS).read().where(F.col("segmentation") == plan.name)
     others = members.join(features, on=USER_ID, how="left_anti")
     before = membership_of(job, [plan.name]).join(features, on=USER_ID, how="left_semi")
-    return record(job, before, checkpointed(found), others, stamp_at(job, now))
+    return record(job, before, checkpointed(assigned), others, stamp_at(job, now))

@@ -34,12 +34,12 @@ class LateEventCount:
     _last: int = -1
 
     def add(self, query: StreamingQuery) -> None:
-        """Adds up what the query has told since the last time."""
+        """Adds up what the query has reported since the last time."""
         for progress in query.recentProgress:
             if progress["batchId"] > self._last:
                 self._last = progress["batchId"]
-                told = progress["stateOperators"]
-                self.n_rows += sum(state["numRowsDroppedByWatermark"] for state in told)
+                states = progress["stateOperators"]
+                self.n_rows += sum(state["numRowsDroppedByWatermark"] for state in states)
 
 
 @dataclass
@@ -69,11 +69,14 @@ class SegmentStream:
 
     @property
     def progress(self) -> SegmentStream:
-        """Returns what is told of the query while it runs."""
+        """Returns what notes the query's reports while it runs: the stream itself."""
         return self
 
     def write(self, query: StreamingQuery, at_once: bool = False) -> None:
-        """Notes what the query tells, and sweeps when no micro-batch is there to do it."""
+        """Notes what the query reports, and sweeps when no micro-batch is there to do it.
+
+        Raises JobError when the topic of changes fails.
+        """
         self.late.add(query)
         self._require_relay()
         if not at_once and self.n_sweeps and self._lock.acquire(blocking=False):
@@ -88,13 +91,14 @@ class SegmentStream:
         self.now = self._later(self.hours.latest())
 
     def take(self, rows: DataFrame, number: int) -> None:
-        """Takes in the hours that a micro-batch changed, and after the first sweep tells of it."""
+        """Takes in the hours that a micro-batch changed; after the first sweep, who moved too."""
         if self.is_stopping.is_set():
             raise StopRequestError
         with self._lock, kept(rows.withColumn(BATCH, F.lit(number))) as batch:
             size, latest = batch.agg(F.count("*"), F.max(LAST_AT)).collect()[0]
             self.now = self._later(latest or self.now)
             is_due = self.n_sweeps > 0 and self._is_sweep_due()
+            # Side by side: members are computed from the batch, not from the table with it.
             tasks = [partial(self.hours.add, batch)] if size else []
             if size and self.n_sweeps and not is_due:
                 tasks.append(partial(self._update, batch, number))
@@ -116,7 +120,7 @@ class SegmentStream:
         self._swept_at, self._is_settled = time.monotonic(), True
 
     def summary(self) -> Summary:
-        """Returns the figures to print."""
+        """Returns the figures to print; late are events whose hour was over (Spark's watermark)."""
         late = {"late, left to build-segments": self.late.n_rows}
         return {
             "as of": aware(moment(self.now)).isoformat(sep=" ", timespec="seconds"),
@@ -143,6 +147,7 @@ class SegmentStream:
         return self.job.settings.segments.live.clock == "wall"
 
     def _may_have_changed(self) -> bool:
+        # By the events' clock nothing moves without events, but newer features may move somebody.
         return self._is_by_the_wall or not self._is_settled or self.members.attributes.are_old()
 
     def _later(self, latest: int) -> int:

@@ -26,7 +26,7 @@ def stamp_at(job: Job, now: int) -> Stamp:
 
 
 def checkpointed(frame: DataFrame) -> DataFrame:
-    """Returns the rows as they are now, held by the executors.
+    """Returns the rows as they are now, held by the executors (Spark's localCheckpoint).
 
     Not merely cached: whoever writes a Delta table makes Spark compute anew what it cached of it.
     """
@@ -34,7 +34,7 @@ def checkpointed(frame: DataFrame) -> DataFrame:
 
 
 def membership_of(job: Job, names: Iterable[str]) -> DataFrame:
-    """Returns MEMBER of some segmentations, as the history tells it."""
+    """Returns MEMBER of some segmentations, one row per (user_id, segment_id), by the history."""
     history = job.lake.ref(HISTORY).read()
     return membership(history.where(F.col("segmentation").isin(*names)))
 
@@ -56,9 +56,9 @@ def record(
     counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
     if not counts:
         return 0
-    wanted = F.col("segmentation").isin(*counts)
-    rows = member_rows(now.where(wanted), stamp)
-    rows = rows if others is None else rows.unionByName(others.where(wanted))
+    has_changed = F.col("segmentation").isin(*counts)
+    rows = member_rows(now.where(has_changed), stamp)
+    rows = rows if others is None else rows.unionByName(others.where(has_changed))
     listed = ", ".join(f"'{name}'" for name in sorted(counts))
     try:
         job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
@@ -71,8 +71,8 @@ def record(
 
 def member_rows(now: DataFrame, stamp: Stamp) -> DataFrame:
     """Returns the rows of gold/segments."""
-    told = {
+    columns = {
         "model_version": F.lit(stamp.model_version),
         "assigned_at": instant(stamp.assigned_at),
     }
-    return now.withColumns(told).select(*TABLES[SEGMENTS].column_names)
+    return now.withColumns(columns).select(*TABLES[SEGMENTS].column_names)

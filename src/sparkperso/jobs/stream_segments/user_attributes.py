@@ -57,6 +57,6 @@ class LiveUserAttributes:
 def features_at(job: Job, now: int) -> DataFrame:
     """Returns the latest rows of gold/user_features that look no further than `now`; maybe none."""
     features = job.lake.ref(FEATURES).read()
-    known = features.where(F.col(AS_OF) <= instant(moment(now)))
-    latest = known.agg(F.max(AS_OF).alias(AS_OF))
-    return known.join(F.broadcast(latest), on=AS_OF, how="left_semi")
+    in_time = features.where(F.col(AS_OF) <= instant(moment(now)))
+    latest = in_time.agg(F.max(AS_OF).alias(AS_OF))
+    return in_time.join(F.broadcast(latest), on=AS_OF, how="left_semi")
