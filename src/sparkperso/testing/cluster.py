@@ -85,7 +85,10 @@ def spark_submit_line(
 def submit(
     cluster: Cluster, job: Path, arguments: Sequence[str], timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a job on the cluster by spark-submit and returns its exit status and output."""
+    """Runs a job on the cluster by spark-submit and returns its exit status and output.
+
+    Raises subprocess.TimeoutExpired after `timeout` seconds; a job that fails is no error here.
+    """
     line = spark_submit_line(job, cluster.url, require_jars(), arguments)
     small = ["--driver-memory", "1g", "--executor-memory", "1g"]
     small += ["--driver-java-options", _options_of_java()]

@@ -72,7 +72,7 @@ def running_collector(
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = START_SECONDS) -> None:
-    """Returns when a service answers; raises RuntimeError when it ends or takes too long."""
+    """Returns when a service answers; raises RuntimeError when it ends or takes over `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:

@@ -47,7 +47,9 @@ def assert_same_tables(
     Raises AssertionError that names every table that differs.
     """
     names = [n for n in TABLES if not n.startswith("ops/")] if tables is None else list(tables)
-    failures = [found for name in names if (found := _difference(left, right, name, tolerance))]
+    failures = [
+        difference for name in names if (difference := _difference(left, right, name, tolerance))
+    ]
     if failures:
         raise AssertionError("\n\n".join(failures))
 
@@ -72,9 +74,9 @@ def _numbered(frame: DataFrame, side: str) -> DataFrame:
     rest = F.to_json(F.struct(*(_rest(v, kind).alias(n) for n, (v, kind) in values.items())))
     none = F.array().cast("array<double>")
     fractions = F.concat(none, *(_fractions(v, kind) for v, kind in values.values()))
-    found = frame.select(rest.alias("rest"), fractions.alias(side))
+    parts = frame.select(rest.alias("rest"), fractions.alias(side))
     number = F.row_number().over(W.partitionBy("rest").orderBy(side))
-    return found.withColumn("number", number)
+    return parts.withColumn("number", number)
 
 
 def _close(left: Column, right: Column, tolerance: float) -> Column:
@@ -104,16 +106,16 @@ def _rest(value: Column, kind: T.DataType) -> Column:
 def _fractions(value: Column, kind: T.DataType) -> Column:
     """All fractions in the value, in order."""
     none = F.array().cast("array<double>")
-    found = none
+    fractions = none
     if isinstance(kind, FRACTIONS):
-        found = F.array(value.cast("double"))
+        fractions = F.array(value.cast("double"))
     elif isinstance(kind, T.MapType):
-        found = _fractions(_entries(value), _entry_type(kind))
+        fractions = _fractions(_entries(value), _entry_type(kind))
     elif isinstance(kind, T.ArrayType):
-        found = F.flatten(F.transform(value, lambda part: _fractions(part, kind.elementType)))
+        fractions = F.flatten(F.transform(value, lambda part: _fractions(part, kind.elementType)))
     elif isinstance(kind, T.StructType):
-        found = F.concat(none, *(_fractions(value[f.name], f.dataType) for f in kind))
-    return F.coalesce(found, none)
+        fractions = F.concat(none, *(_fractions(value[f.name], f.dataType) for f in kind))
+    return F.coalesce(fractions, none)
 
 
 def _entries(value: Column) -> Column:

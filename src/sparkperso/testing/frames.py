@@ -56,7 +56,11 @@ def table_frame(
 
 
 def utc(when: datetime | str) -> datetime:
-    """Returns a time as an aware UTC datetime; one without offset is taken as UTC."""
+    """Returns a time as an aware UTC datetime; one without offset is taken as UTC.
+
+    >>> utc("2026-03-01T12:00:00Z") == utc(datetime(2026, 3, 1, 12))
+    True
+    """
     if isinstance(when, str):
         when = datetime.fromisoformat(when.replace("Z", "+00:00"))
     return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when

@@ -109,7 +109,7 @@ class Broker:
         self._run("kafka.tools.StorageTool", *line, str(self._properties()))
 
     def _run(self, name: str, *arguments: str) -> str:
-        answer = subprocess.run(
+        process = subprocess.run(
             _command(name, *arguments),
             env=self._environment(),
             capture_output=True,
@@ -117,11 +117,13 @@ class Broker:
             timeout=TOOL_SECONDS,
             check=False,
         )
-        if answer.returncode != 0:
+        if process.returncode != 0:
             raise JobError(
-                f"{name} should succeed", _last_lines(answer.stdout + answer.stderr), "See its log"
+                f"{name} should succeed",
+                _last_lines(process.stdout + process.stderr),
+                "See its log",
             )
-        return answer.stdout
+        return process.stdout
 
     def _wait(self) -> None:
         limit = time.monotonic() + START_SECONDS

@@ -93,19 +93,24 @@ def _n_commits(lake: Path) -> int:
 
 def drain(command: Sequence[str]) -> None:
     """Runs a command to its end; raises JobError when it fails."""
-    answer = subprocess.run(
+    process = subprocess.run(
         [*command, "--available-now"],
         capture_output=True,
         text=True,
         timeout=DRAIN_SECONDS,
         check=False,
     )
-    if answer.returncode != 0:
-        raise JobError("The stream should drain its input", (answer.stdout + answer.stderr)[-2000:])
+    if process.returncode != 0:
+        raise JobError(
+            "The stream should drain its input", (process.stdout + process.stderr)[-2000:]
+        )
 
 
 def hand_over(ready: Path, n_files: int, each: int, seed: int) -> int:
-    """Puts files of events into a spool, some of them bad, some repeated; returns their number."""
+    """Puts files of events into a spool, some of them bad, some repeated.
+
+    Returns their number; the same `seed` gives the same files.
+    """
     chance = random.Random(seed)
     ready.mkdir(parents=True, exist_ok=True)
     for number in range(n_files):
@@ -116,7 +121,7 @@ def hand_over(ready: Path, n_files: int, each: int, seed: int) -> int:
 
 
 def balance(lake: Path, accepted: int) -> Balance:
-    """Returns what the tables of a lake hold."""
+    """Returns what the tables of a lake hold, read by delta-rs; `accepted` is what went in."""
     booked = dict.fromkeys(RULES, 0)
     for row in _rows(lake, "ops/data_quality", ["rule", "n_records"]):
         if row["rule"] in booked:

@@ -46,9 +46,9 @@ def compile_kotlin(sources: Sequence[Path], jar: Path, libraries: Path | None = 
             )
     line = [*_java(f"{jar_folder()}/*"), COMPILER, "-no-reflect", "-no-stdlib", "-Werror"]
     line += ["-cp", _class_path(libraries), "-d", str(jar), *map(str, sources)]
-    answer = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
-    if answer.returncode != 0:
-        raise JobError("The Kotlin sources should compile", answer.stdout + answer.stderr)
+    process = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if process.returncode != 0:
+        raise JobError("The Kotlin sources should compile", process.stdout + process.stderr)
 
 
 def kotlin_line(
@@ -73,9 +73,9 @@ def _class_path(libraries: Path | None) -> str:
 def main() -> int:
     """Fills the cache and says where it is."""
     try:
-        for wanted, folder in ((COORDINATES, jar_folder()), ((ANALYTICS,), analytics_folder())):
+        for artifacts, folder in ((COORDINATES, jar_folder()), ((ANALYTICS,), analytics_folder())):
             if not (folder / COMPLETE).exists():
-                download(wanted, folder)
+                download(artifacts, folder)
     except (JobError, UsageError) as error:
         print(error, file=sys.stderr)
         return error.exit_status

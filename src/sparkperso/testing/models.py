@@ -107,7 +107,7 @@ class ModelTests:
     """Whether an item that nobody has is never listed."""
     serves_known_country: ClassVar[bool] = False
     """Whether a user without history gets a list for a country that is known from training."""
-    serves_strangers: ClassVar[bool] = False
+    serves_unknown_users: ClassVar[bool] = False
     """Whether a user of whom nothing is known gets a list."""
     bad_settings: ClassVar[Sequence[dict[str, Any]]] = ({"colour": "black"},)
     """Settings that are refused, one at a time."""
@@ -137,11 +137,11 @@ class ModelTests:
         model, shuffled = self.fit(users), self.fit(users.take(order))
         scores = model.scores(users)
         same_bits(model.scores(users.take(order)), scores[order])
-        found = shuffled.scores(users)
-        assert np.array_equal(np.isfinite(found), np.isfinite(scores))
+        reordered = shuffled.scores(users)
+        assert np.array_equal(np.isfinite(reordered), np.isfinite(scores))
         finite = np.isfinite(scores)
         np.testing.assert_allclose(
-            found[finite], scores[finite], rtol=1e-3, atol=1e-4 * largest(scores)
+            reordered[finite], scores[finite], rtol=1e-3, atol=1e-4 * largest(scores)
         )
 
     def test_a_users_scores_are_the_same_alone_and_in_any_block(self) -> None:
@@ -159,8 +159,8 @@ class ModelTests:
         nobody = users_of([[], [], []], SIDE, [("country=FR",), ("country=XX",), ()])
         lists = listed(model, nobody, 3)
         served = (lists.items >= 0).any(axis=1).tolist()
-        strange = self.serves_strangers
-        assert served == [self.serves_known_country or strange, strange, strange]
+        unknown = self.serves_unknown_users
+        assert served == [self.serves_known_country or unknown, unknown, unknown]
         assert not np.isnan(model.scores(nobody)).any()
 
     def test_items_that_nobody_has_are_listed_only_for_what_they_are(self) -> None:
@@ -207,9 +207,9 @@ class ModelTests:
         lists = listed(model, users, 10)
         for row in range(len(users)):
             items = lists.items[row][lists.items[row] >= 0]
-            found = explain(row, items)
-            assert found.contributions.shape == (users.lengths[row], len(items))
-            total = found.base + found.contributions.sum(axis=0)
+            reasons = explain(row, items)
+            assert reasons.contributions.shape == (users.lengths[row], len(items))
+            total = reasons.base + reasons.contributions.sum(axis=0)
             size = largest(scores[row : row + 1])
             np.testing.assert_allclose(total, scores[row, items], rtol=1e-4, atol=1e-5 * size)
 
@@ -244,10 +244,10 @@ class ModelTests:
 
     def test_without_users_there_is_nothing_to_tell(self) -> None:
         """An empty training set is fitted, and lists nothing that somebody would have to have."""
-        asked = random_users()
-        model = self.fit(asked.take(slice(0, 0)))
-        lists = listed(model, asked, 3)
-        assert not np.isnan(model.scores(asked)).any()
+        users = random_users()
+        model = self.fit(users.take(slice(0, 0)))
+        lists = listed(model, users, 3)
+        assert not np.isnan(model.scores(users)).any()
         assert (lists.items < 0).all() == self.is_collaborative
 
     def test_a_catalogue_of_one_item_can_be_fitted(self) -> None:
@@ -262,12 +262,12 @@ class ModelTests:
         good = {"model": self.params.model}
         for bad in self.bad_settings:
             try:
-                found = grid([{**good, **bad}])
+                candidates = grid([{**good, **bad}])
             except ConfigError as error:
                 assert "recommend.search.space" in str(error)  # noqa: PT017
                 assert all(name in str(error) for name in bad)  # noqa: PT017
             else:
-                raise AssertionError(f"{bad} was taken for {found}")
+                raise AssertionError(f"{bad} was taken for {candidates}")
 
 
 def listed(model: Fitted, users: Histories, n: int) -> Lists:
@@ -287,8 +287,8 @@ def with_cold_users(users: Histories) -> Histories:
 
 def without_refunds(users: Histories) -> Histories:
     """Returns the users with their preferred pairs alone."""
-    kept = users.pairs.data > 0
-    ages = users.ages[kept]
+    is_kept = users.pairs.data > 0
+    ages = users.ages[is_kept]
     return Histories(users.ids, users.strengths.copy(), ages, users.attributes)
 
 

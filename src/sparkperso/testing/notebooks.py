@@ -34,15 +34,18 @@ def run_notebook(path: Path, spark: Any, parameters: Mapping[str, Any]) -> list[
     `parameters` replace the values of the cell that begins with '# Parameters'; a name that is not
     there is a KeyError. An error in a cell is raised as it is.
     """
-    shown: list[Any] = []
-    names: dict[str, Any] = {"spark": spark, "display": lambda value: shown.append(_rows(value))}
+    displayed: list[Any] = []
+    names: dict[str, Any] = {
+        "spark": spark,
+        "display": lambda value: displayed.append(_rows(value)),
+    }
     for number, cell in enumerate(cells_of(path), start=1):
         if is_text(cell):
             continue
         exec(compile(cell, f"{path.name}, cell {number}", "exec"), names)
         if cell.startswith(PARAMETERS):
             names.update({name: _known(names, name, parameters[name]) for name in parameters})
-    return shown
+    return displayed
 
 
 def _known(names: Mapping[str, Any], name: str, value: Any) -> Any:

@@ -43,9 +43,9 @@ class Work:
                 self._note_cache(leaf.cacheBuilder())
         self.plans.append(folders)
 
-    def _is(self, found: Any, kind: str) -> bool:
+    def _is(self, element: Any, kind: str) -> bool:
         # Delta's relations are subclasses without a name.
-        return bool(is_instance_of(self.gateway, found, kind))
+        return bool(is_instance_of(self.gateway, element, kind))
 
     def _note_cache(self, builder: Any) -> None:
         name = builder.toString()

@@ -56,16 +56,16 @@ def _rule(chance: random.Random, depth: int) -> Mapping[str, Any]:
 
 
 def _filter(chance: random.Random) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if chance.random() < 0.7:
-        found["event_type"] = chance.sample(TYPES, chance.randrange(1, 3))
+        fields["event_type"] = chance.sample(TYPES, chance.randrange(1, 3))
     if chance.random() < 0.3:
-        found["channel"] = "mobile"
+        fields["channel"] = "mobile"
     if chance.random() < 0.2:
-        found["device_type"] = "mobile"
+        fields["device_type"] = "mobile"
     if chance.random() < 0.2:
-        found["metadata"] = {"feature": "wishlist"}
-    return found
+        fields["metadata"] = {"feature": "wishlist"}
+    return fields
 
 
 def _window(chance: random.Random) -> dict[str, Any]:

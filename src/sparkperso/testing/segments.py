@@ -30,8 +30,8 @@ def group_rows(groups: Sequence[tuple[Sequence[float], int]] = GROUPS, seed: int
     """Returns (user_id, frequency, monetary, basket_size) of users near their group's centre."""
     centres = [centre for centre, size in groups for _ in range(size)]
     noise = np.random.default_rng(seed).normal(0, 0.3, (len(centres), 3))
-    found = [tuple(float(x) for x in c + n) for c, n in zip(centres, noise, strict=True)]
-    return [(f"u{number:03}", *values) for number, values in enumerate(found)]
+    made = [tuple(float(x) for x in c + n) for c, n in zip(centres, noise, strict=True)]
+    return [(f"u{number:03}", *values) for number, values in enumerate(made)]
 
 
 def population(
@@ -48,8 +48,8 @@ def population(
     scaled = raw.selectExpr(
         "user_id", "frequency / 10 AS frequency", "monetary / 10 AS monetary", "basket_size"
     )
-    found = Population(raw, scaled, AS_OF, len(rows), "v1", **more)
-    return found.collected(driver_users)
+    made = Population(raw, scaled, AS_OF, len(rows), "v1", **more)
+    return made.collected(driver_users)
 
 
 def require_same(one: SegmentationResult, other: SegmentationResult) -> None:

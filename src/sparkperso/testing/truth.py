@@ -40,7 +40,11 @@ class UserTruth:
     tenths_of_seconds: int = 0
 
     def features(self, as_of: datetime) -> dict[str, Any]:
-        """Returns what build-features must find as of a time at or after the last event."""
+        """Returns what build-features must find as of a time at or after the last event.
+
+        Feature → value, of the units of gold/user_features: days, seconds, shares of 0 to 1,
+        currency.
+        """
         return {
             "user_id": self.user_id,
             **self._times(as_of),

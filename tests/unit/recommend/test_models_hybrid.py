@@ -36,7 +36,7 @@ def blend(parts, cold, warm):
 
 class TestCollaborative(ModelTests):
     params = blend([EASE, ALS, PopularityParams()], (0, 0, 1), (0.6, 0.3, 0.1))
-    serves_known_country = serves_strangers = True
+    serves_known_country = serves_unknown_users = True
     bad_settings = ({"parts": (EASE,)},)
 
 

@@ -13,7 +13,7 @@ from sparkperso.testing.models import ModelTests, bare_catalogue, users_of
 
 class PopularityTests(ModelTests):
     solves_board = False
-    serves_known_country = serves_strangers = True
+    serves_known_country = serves_unknown_users = True
     bad_settings = ({"half_life_days": 0}, {"window_days": -1}, {"rank": 3})
 
 

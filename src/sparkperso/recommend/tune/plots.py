@@ -1,4 +1,4 @@
-"""Plots of a search: the candidates side by side, and training beside validation (overfitting)."""
+"""Pictures of a search: the candidates side by side, and what they learned by heart."""
 
 from __future__ import annotations
 
