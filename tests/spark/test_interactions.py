@@ -39,7 +39,7 @@ EVENTS = [
 
 def test_the_examples_of_the_docstrings_run(spark):
     found = doctest.testmod(interactions, extraglobs={"spark": spark})
-    assert (found.failed, found.attempted) == (0, 4)
+    assert (found.failed, found.attempted) == (0, 5)
 
 
 def strengths(frame):

@@ -136,7 +136,10 @@ def kind_of(option: str, file: SourceFile) -> str:
 
 
 def keep_in(folder: str | None) -> Keep:
-    """Returns what writes the lists of each model to <folder>/<model>.parquet, one file."""
+    """Returns what writes the lists of each model to <folder>/<model>.parquet, one file.
+
+    Without a folder they are written nowhere.
+    """
 
     def keep(name: str, lists: DataFrame) -> None:
         if folder is not None:

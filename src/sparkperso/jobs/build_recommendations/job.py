@@ -189,7 +189,10 @@ def read_champion(job: Job, version: ModelVersion) -> ChampionModel:
 
 
 def popularity_params(job: Job, champion: ModelVersion | None) -> PopularityParams:
-    """Returns the champion's tuned popularity, else the candidate's, else the plain one."""
+    """Returns the champion's tuned popularity, else the candidate's, else the plain one.
+
+    Without a champion the candidate's was still chosen on this shop's folds.
+    """
     version = champion or job.tracking.by_alias(MODEL, "candidate")
     if version is None:
         return PopularityParams()
@@ -197,7 +200,10 @@ def popularity_params(job: Job, champion: ModelVersion | None) -> PopularityPara
 
 
 def write_popular(job: Job, events: DataFrame, params: PopularityParams) -> None:
-    """Writes what is popular, everywhere, per country, and per segment where there are any."""
+    """Writes what is popular, everywhere, per country, and per segment where there are any.
+
+    As of the job; by the parameters that the search chose for popularity, where there was one.
+    """
     config = job.settings.recommend
     counted = counted_events(events, config.interactions.weights, params, job.as_of)
     members = job.read(SEGMENTS) if job.lake.ref(SEGMENTS).exists() else None

@@ -175,7 +175,10 @@ def texts_in(table: pa.Table, name: str) -> set[str]:
 
 
 def extend_index(job: Job, table: str, ids: DataFrame | set[str], id_column: str) -> None:
-    """Appends ids that the index lacks: by Spark, or here where the ids are in memory."""
+    """Appends ids that the index lacks: by Spark, or here where the ids are in memory.
+
+    Creates the table where there is none. Raises JobError when 32 bits cannot number them.
+    """
     number, known = TABLE_INDEX[table], job.lake.ref(table).read()
     writer = job.writer(table)
     writer.create()
@@ -253,7 +256,10 @@ def version_of(basis: Mapping[str, Any], arrays: Iterable[Row], catalogue: Catal
 
 
 def facts(job: Job) -> dict[str, Any]:
-    """Returns what the model depends on: as-of, versions of inputs and code, configuration."""
+    """Returns what the model depends on: as-of, versions of inputs and code, configuration.
+
+    Versions are those of Delta at the time of reading.
+    """
     return {
         "as_of": job.as_of.isoformat(),
         "config_hash": config_hash(job.settings.recommend),
@@ -263,7 +269,10 @@ def facts(job: Job) -> dict[str, Any]:
 
 
 def test_metrics(trained: TrainingResult) -> dict[str, float]:
-    """Returns the test's figures under the names to log: test_<model>_<metric>."""
+    """Returns the test's figures under the names to log: test_<model>_<metric>.
+
+    And `test_gain_over_<baseline>_` mean, low, high and level.
+    """
     test = trained.test
     figures = {f"test_{m}_{k}": v for m, values in test.metrics.items() for k, v in values.items()}
     for name, gain in test.gains.items():
@@ -272,8 +281,9 @@ def test_metrics(trained: TrainingResult) -> dict[str, float]:
 
 
 def summarise(trained: TrainingResult, version: str) -> Summary:
-    """Returns the figures to print."""
+    """Returns the figures to print; gains over other models than these stand in MLflow."""
     test = trained.test
+    baselines = [name for name in (PLAIN, TUNED, CHAMPION) if name in test.gains]
     metric = test.metric.replace("ndcg_at_", "nDCG@")
     left_out = {**trained.search.tuned.left_out, **trained.not_tested}
     return {
@@ -281,14 +291,9 @@ def summarise(trained: TrainingResult, version: str) -> Summary:
         "winner": trained.winner.name,
         **({"left out": ", ".join(left_out)} if left_out else {}),
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
-        **{f"gain over {name}": str(test.gains[name]) for name in shown(test.gains)},
+        **{f"gain over {name}": str(test.gains[name]) for name in baselines},
         "version": version,
     }
-
-
-def shown(gains: Mapping[str, Any]) -> list[str]:
-    """Returns the baselines whose gains are printed; the rest are in MLflow."""
-    return [name for name in (PLAIN, TUNED, CHAMPION) if name in gains]
 
 
 TABLE_INDEX = {USER_INDEX: "user_index", ITEM_INDEX: "item_index"}

@@ -28,8 +28,9 @@ def build_interactions(events: DataFrame, config: InteractionsConfig, as_of: dat
     in days, rounded to 9 decimals; where refunds outweigh the rest it is 0: the user knows the
     item, and it is no preference. n_events, first_at and last_at are those of all counted events.
 
-    >>> bought = "'ada' user_id, 'mug' item_id, 'purchase' event_type"
-    >>> events = spark.sql(f"SELECT {bought}, timestamp '2026-03-01T00:00:00Z' timestamp")
+    >>> bought = "'ada' AS user_id, 'mug' AS item_id, 'purchase' AS event_type"
+    >>> when = "TIMESTAMP '2026-03-01 00:00:00 UTC' AS `timestamp`"
+    >>> events = spark.sql(f"SELECT {bought}, {when}")
     >>> config = InteractionsConfig(weights={"purchase": 1.0}, half_life_days=30)
     >>> build_interactions(events, config, datetime(2026, 3, 31)).first()["strength"]
     0.5
