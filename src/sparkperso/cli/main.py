@@ -20,6 +20,7 @@ LIGHT_COMMANDS = {
     "doctor": ("sparkperso.cli.doctor", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
+    "runs": ("sparkperso.cli.runs", "Lists what ran, and why what failed failed."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),

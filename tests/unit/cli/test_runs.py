@@ -1,0 +1,90 @@
+"""What ran, newest first, and why what failed failed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from sparkperso.cli.main import run_cli
+
+START = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+ERROR = "Every file should be readable. It is not: \x1b[2Jcolumn \u00e4 is missing"
+
+
+@pytest.fixture
+def runs(tmp_path, capsys):
+    """Returns run(words): the exit status, the lines and the error text of `sparkperso runs`."""
+    jobs = ["build-features", "train-recommender", "train-recommender"]
+    table = {
+        "run_id": ["r1", "r2", "r3"],
+        "job": jobs,
+        "status": ["failed", "gate", "done"],
+        "started_at": [START + timedelta(hours=n) for n in range(3)],
+        "finished_at": [START + timedelta(hours=n, seconds=12) for n in range(3)],
+        "duration_seconds": [12.04] * 3,
+        "as_of": pa.array([None, None, START], pa.timestamp("us", "UTC")),
+        "summary": pa.array([[], [], [("k", "6")]], pa.map_(pa.string(), pa.string())),
+        "error": [ERROR, "Too few users. Found 2", None],
+    }
+    write_deltalake(str(tmp_path / "ops" / "runs"), pa.table(table))
+
+    def run(*words):
+        status = run_cli(["runs", "--lake", str(tmp_path), *words])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err
+
+    return run
+
+
+def test_the_newest_run_comes_first_and_errors_have_a_line_of_their_own(runs):
+    assert runs() == (
+        0,
+        [
+            "✓ 2026-03-01T14:00:00Z  train-recommender          12.0 s  r3",
+            "! 2026-03-01T13:00:00Z  train-recommender          12.0 s  r2",
+            "    Too few users. Found 2",
+            "✗ 2026-03-01T12:00:00Z  build-features             12.0 s  r1",
+            "    Every file should be readable. It is not: \\x1b[2Jcolumn \u00e4 is missing",
+            "3 runs",
+        ],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--job", "train-recommender"], ["r3", "r2"]),
+        (["--failed"], ["r2", "r1"]),
+        (["--failed", "--job", "train-recommender"], ["r2"]),
+        (["--limit", "1"], ["r3"]),
+        (["--job", "promote-model"], []),
+    ],
+)
+def test_runs_can_be_chosen(runs, words, expected):
+    status, lines, _ = runs("--json", *words)
+    assert (status, [json.loads(line)["run_id"] for line in lines]) == (0, expected)
+
+
+def test_a_run_as_json_has_its_figures_and_iso_times(runs):
+    newest = json.loads(runs("--json")[1][0])
+    assert newest["summary"] == {"k": "6"}
+    assert newest["started_at"] == "2026-03-01T14:00:00.000000Z"
+    assert newest["as_of"] == "2026-03-01T12:00:00.000000Z"
+    assert newest["error"] is None
+
+
+@pytest.mark.parametrize("job", ["train-recomender", "x' OR '1'='1"])
+def test_a_job_that_no_command_carries_out_is_refused(runs, job):
+    status, lines, error = runs("--job", job)
+    assert (status, lines) == (2, [])
+    assert f"There is no '{job}'" in error
+
+
+def test_before_the_first_run_there_is_nothing_to_list(tmp_path, capsys):
+    assert run_cli(["runs", "--lake", str(tmp_path)]) == 2
+    assert "It has not been written yet" in capsys.readouterr().err
