@@ -27,7 +27,7 @@ class Interval:
     level: float
 
     def is_above_zero(self) -> bool:
-        """Says whether the whole interval is above zero."""
+        """Returns whether the whole interval is above zero; False for NaN bounds."""
         return self.low > 0
 
     def as_dict(self) -> dict[str, float]:

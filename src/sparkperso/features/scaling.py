@@ -74,7 +74,7 @@ def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> l
 
 
 def standard_scaler() -> StandardScaler:
-    """Returns Spark's z-score scaler; it centres only when it is told to."""
+    """Returns Spark's StandardScaler as a z-score: centred, which is not its default."""
     return StandardScaler(inputCol="features", outputCol="scaled", withMean=True, withStd=True)
 
 

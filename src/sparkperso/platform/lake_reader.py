@@ -46,6 +46,17 @@ class LakeReader:
         place = f"{self._root}/{table}"
         return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
 
+    def require(self, table: str) -> DeltaTable:
+        """Returns a table of the lake; raises UsageError before its first write."""
+        spec, delta = spec_of(table), self.open(table)
+        if delta is None:
+            raise UsageError(
+                f"{table} should be in {self._root}",
+                "It has not been written yet",
+                f"Run {_writer_of(spec)} first",
+            )
+        return delta
+
     def size(self, table: str) -> TableSize | None:
         """Returns how large a table is, None before its first write."""
         delta = self.open(table)
@@ -65,14 +76,7 @@ class LakeReader:
         """
         from deltalake import QueryBuilder
 
-        spec = spec_of(table)
-        delta = self.open(table)
-        if delta is None:
-            raise UsageError(
-                f"{table} should be in {self._root}",
-                "It has not been written yet",
-                f"Run {_writer_of(spec)} first",
-            )
+        spec, delta = spec_of(table), self.require(table)
         order = order_by or (", ".join(spec.key) if delta.count() <= ORDERED_UP_TO else "")
         sql = f"SELECT * FROM this{f' WHERE {where}' if where else ''}"
         sql += f"{f' ORDER BY {order}' if order else ''} LIMIT {limit}"

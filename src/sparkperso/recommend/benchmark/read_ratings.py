@@ -64,7 +64,7 @@ class Rows:
 
     @property
     def is_once(self) -> bool:
-        """Whether no pair repeats though rows have times, and none says when it began.
+        """Whether no pair repeats though rows have times, without a first_timestamp.
 
         So it is where rows are pairs with the time of their last event: what happened to a pair
         before is lost then.

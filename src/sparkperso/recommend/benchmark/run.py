@@ -97,7 +97,7 @@ def run_benchmark(
 def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dict[str, TrialResult]:
     """Returns the best candidate of each model, also of those that only the hybrid needs.
 
-    Notes in the split what was left out, and says it before any work where it is known then. Raises
+    Notes in the split what was left out, and reports it before any work where it is known. Raises
     UsageError when nothing is left, JobError when nothing can be fitted.
     """
     context, config = prepared_split.context, prepared_split.context.config

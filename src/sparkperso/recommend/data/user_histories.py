@@ -1,7 +1,7 @@
 """DataFrames of users as models take them: one row per user, the history as lists.
 
 `arrays.histories.read_histories` makes the matrices of these rows. Both the folds and the final
-fit come from here, so that a model is trained on what it is later asked to score.
+fit come from here, so that a model is trained on what it later scores.
 """
 
 from __future__ import annotations

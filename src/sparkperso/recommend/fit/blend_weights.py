@@ -152,7 +152,7 @@ def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int)
 def blend_work(
     shared: Broadcast[Broadcasts], parts: Sequence[Any], grid: np.ndarray[Any, Any]
 ) -> Work:
-    """Returns the work that asks a fold how each weighting of the parts would have done.
+    """Returns the work that fits the parts on a fold and judges each weighting of them.
 
     Its document holds `failure` where the parts cannot be fitted beside each other.
     """

@@ -27,13 +27,13 @@ from sparkperso.recommend.kernels.als import fit_als, fold_in
 
 
 def rating_frame(fold: Fold, item_index: DataFrame) -> DataFrame:
-    """Returns user_id, items, ratings, asked, answers: ratings before the cut, and after it.
+    """Returns user_id, items, ratings, later_items, later_ratings: those before the cut, and after.
 
-    One row per user of either side. items (before) and asked (after) are growing positions,
-    ratings and answers their values; null on the side where a user has none.
+    One row per user of either side. Items are growing positions, ratings their values; null on the
+    side where a user has none.
     """
     before = _lists(latest_ratings(fold.training.events), item_index, "items", "ratings")
-    after = _lists(fold.ratings, item_index, "asked", "answers")
+    after = _lists(fold.ratings, item_index, "later_items", "later_ratings")
     return before.join(after, USER_ID, how="full")
 
 
@@ -46,7 +46,7 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
         ordered = table.sort_by(USER_ID)
         train = read_ratings(ordered, "items", "ratings", n_items)
-        later = read_ratings(ordered, "asked", "answers", n_items)
+        later = read_ratings(ordered, "later_items", "later_ratings", n_items)
 
         def attempt(params: ExplicitParams) -> dict[str, Any]:
             try:

@@ -40,7 +40,7 @@ class Engine:
     """Whether training may hold all pairs in the driver's process, and fit models there."""
 
     def is_whole(self, params: Any) -> bool:
-        """Says whether a candidate is fitted whole, inside one task."""
+        """Returns whether a candidate is fitted whole, inside one task or process."""
         return self.name == "kernel" or (self.name == "mllib" and params.model != "als_implicit")
 
 

@@ -58,7 +58,7 @@ class _Documents(AccumulatorParam[list[str]]):
         self._on_done: OnDone | None = on_done
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_on_done": None}  # in tasks nobody is told
+        return {"_on_done": None}  # a task only collects: the driver has the callback
 
     def zero(self, value: list[str]) -> list[str]:
         return []
@@ -104,8 +104,8 @@ def in_threads(
 ) -> list[Any]:
     """Returns what `in_tasks` does, from work in this process: `held` is fold → its rows.
 
-    As many pieces at a time as there are cores, one chunk after the other, so that what is asked
-    of all folds is soon complete.
+    As many pieces at a time as there are cores, one chunk after the other, so that a candidate
+    is soon complete on all folds.
     """
     pieces = [(fold, chunk) for chunk in range(chunks) for fold in held]
 

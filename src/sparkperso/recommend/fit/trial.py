@@ -146,9 +146,10 @@ def try_candidates(
     setting: FitSetting,
     patience: int | None,
 ) -> list[dict[str, Any]]:
-    """Returns what came of candidates that may share a fit (`fit_groups`), in their order.
+    """Returns the figures of `try_candidate` of candidates that may share a fit (`fit_groups`).
 
-    One fit serves all of them: fit_seconds are those of the whole fit for each.
+    In their order. One fit serves all of them: fit_seconds are those of the whole fit for each.
+    Raises what fitting raises.
     """
     if len(candidates) == 1:
         return [try_candidate(candidates[0], prepared, catalogue, setting, patience)]
@@ -232,7 +233,8 @@ def trial_work(
 ) -> Work:
     """Returns the work that tries every `chunks`-th group of `fit_groups` on a fold.
 
-    The document of one that cannot be fitted holds `failure`, why, and no figures.
+    A document per candidate: its place among them as `candidate`, `fold`, and what
+    `try_candidate` gives. That of one that cannot be fitted holds `failure`, why, and no figures.
     """
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
@@ -256,7 +258,10 @@ def trial_work(
 
 
 def read_fold(table: pa.Table | FoldInMemory, fold: int, shared: Broadcasts) -> FoldInMemory:
-    """Returns a fold's rows (profile columns, relevant, n_relevant) in memory; maybe they are."""
+    """Returns a fold's rows (profile columns, relevant, n_relevant) as arrays, users by their ids.
+
+    A fold that is in memory already is returned as it is.
+    """
     if isinstance(table, FoldInMemory):
         return table
     n_items = len(shared.catalogue)

@@ -108,7 +108,7 @@ def fit(
 
 
 def is_shared(token: str) -> bool:
-    """Says whether an attribute is one that many users may have.
+    """Returns whether an attribute is one that many users may have.
 
     A year of birth is not: few users share one, and their decade is an attribute beside it.
     """

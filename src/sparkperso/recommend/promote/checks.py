@@ -110,7 +110,7 @@ def check_worst_bucket(document: Document, config: PromotionConfig) -> Check:
     """Requires that every history bucket of enough users keeps its share of popularity's metric.
 
     The worst is that with the smallest share; figure: that share. Without a bucket of enough users
-    there is nothing to hold against the bound, and the gain over all users speaks for them.
+    there is nothing to hold against the bound: the check passes, by the gain over all users.
     """
     buckets = [b for b in _buckets(document) if b.n_users >= config.min_bucket_users]
     floor = config.worst_bucket_share

@@ -79,7 +79,7 @@ class Diversity:
 
 
 def make_diversity(config: DiversityConfig, catalogue: Catalogue) -> Diversity | None:
-    """Returns how lists are chosen; None where the configuration asks for nothing.
+    """Returns how lists are chosen; None where the configuration leaves the order as it is.
 
     Likeness is that of models.content: words, category and price, as far as they are known; of
     items of which the category alone is known it is 1 within a category, else 0.

@@ -26,7 +26,7 @@ CELLS = 64_000_000
 
 
 class Rule(Protocol):
-    """Says which items may be shown to whom."""
+    """Which items may be shown to whom: one rule of eligibility."""
 
     def forbid(self, scores: Singles, users: Histories) -> None:
         """Sets the scores of items that a user must not be shown to -inf, in place."""

@@ -1,4 +1,4 @@
-"""Pictures of a search: the candidates side by side, and what they learned by heart."""
+"""Plots of a search: the candidates side by side, and training beside validation (overfitting)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,196 @@
+"""A finished lake in Python: lists, similar items, segments and tables, without Spark.
+
+Tables are read through delta-rs, each as it was when the view first looked at it. What is asked by
+user or item is held in memory, grouped by its key, so that an answer is a look-up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sparkperso.config import load_settings
+from sparkperso.config.platform import LakeConfig
+from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
+from sparkperso.core.errors import UsageError
+from sparkperso.platform.lake_reader import LakeReader, spec_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+GLOBAL = "global"
+"""The scope of gold/popular_items that is for everybody."""
+POPULARITY = "popularity"
+"""The strategy of what nobody in particular is recommended."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One place of a list of recommendations."""
+
+    rank: int
+    """From 1."""
+    item_id: str
+    title: str | None
+    """As silver/items has it; None where it has none."""
+    score: float
+    """Comparable within a list, not between lists."""
+    strategy: str
+    """The model that chose the item; `popularity` where there is no list for the user."""
+    reason: str | None
+    """Why it is listed, as gold/recommendations tells it."""
+
+
+@dataclass(frozen=True)
+class SimilarItem:
+    """One place of a list of similar items."""
+
+    rank: int
+    item_id: str
+    title: str | None
+    score: float
+    """Cosine of the items' factors."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A segment that a user is in."""
+
+    segment_id: str
+    segmentation: str
+    label: str | None
+
+
+def open_lake(root: str | None = None, env: str = "local") -> LakeView:
+    """Returns a view of the lake in a folder (or at a URI), else of the one that `env` names.
+
+    Raises UsageError for a lake whose tables lie in a catalog: ask the catalog's own SQL.
+
+    >>> lake = open_lake("lake")                                        # doctest: +SKIP
+    >>> [place.item_id for place in lake.recommend("12393", n=2)]       # doctest: +SKIP
+    ['22961', '21479']
+    """
+    config = LakeConfig(root=root) if root is not None else load_settings(env).lake
+    return LakeView(LakeReader(config))
+
+
+class LakeView:
+    """Reads a lake of files; made by `open_lake`."""
+
+    def __init__(self, reader: LakeReader) -> None:
+        self._reader = reader
+        self._tables: dict[str, pa.Table] = {}
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Returns a table (`<layer>/<table>`) as Arrow, in the order of its key.
+
+        Raises UsageError for a table that is not there.
+        """
+        spec = spec_of(name)
+        names = None if columns is None else list(columns)
+        found = self._reader.require(name).to_pyarrow_table(columns=names)
+        keys = [key for key in spec.key if key in found.column_names]
+        return found.sort_by([(key, "ascending") for key in keys]) if keys else found
+
+    def pandas(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Returns `table` as a pandas DataFrame; maps are dictionaries."""
+        frame: pd.DataFrame = self.table(name, columns).to_pandas(maps_as_pydicts="lossy")
+        return frame
+
+    def recommend(self, user_id: str, n: int = 10) -> list[Recommendation]:
+        """Returns the first `n` places of a user's list, the popular items where there is none.
+
+        A list is as long as `recommend.lists` made it: there may be fewer than `n`. Raises
+        UsageError before the first build-recommendations.
+        """
+        require_place(n)
+        rows = self._lists.of(user_id, n)
+        if not rows:
+            rows = [
+                {**row, "strategy": POPULARITY, "reason": row["window"]}
+                for row in self._popular.of(GLOBAL, n)
+            ]
+        names = (RANK, ITEM_ID, SCORE, "strategy", "reason")
+        return [
+            Recommendation(**{name: row[name] for name in names}, title=self.title(row[ITEM_ID]))
+            for row in rows
+        ]
+
+    def similar(self, item_id: str, n: int = 10) -> list[SimilarItem]:
+        """Returns the first `n` similar items of an item, none for one that no model knows."""
+        require_place(n)
+        names = ("other_item_id", RANK, SCORE)
+        rows = ([row[name] for name in names] for row in self._similar.of(item_id, n))
+        return [SimilarItem(rank, other, self.title(other), score) for other, rank, score in rows]
+
+    def segments(self, user_id: str) -> list[Membership]:
+        """Returns the segments that a user is in, in the order of their ids."""
+        return [
+            Membership(row["segment_id"], row["segmentation"], row["label"])
+            for row in self._members.of(user_id)
+        ]
+
+    def title(self, item_id: str) -> str | None:
+        """Returns an item's title, None where silver/items has none."""
+        rows = self._items.of(item_id)
+        return rows[0]["title"] if rows else None
+
+    @cached_property
+    def _lists(self) -> GroupedTable:
+        columns = [USER_ID, RANK, ITEM_ID, SCORE, "strategy", "reason"]
+        return GroupedTable(self.table("gold/recommendations", columns), USER_ID)
+
+    @cached_property
+    def _popular(self) -> GroupedTable:
+        return GroupedTable(self.table("gold/popular_items"), "scope")
+
+    @cached_property
+    def _similar(self) -> GroupedTable:
+        return GroupedTable(self.table("gold/similar_items"), ITEM_ID)
+
+    @cached_property
+    def _members(self) -> GroupedTable:
+        columns = [USER_ID, "segment_id", "segmentation", "label"]
+        return GroupedTable(self.table("gold/segments", columns), USER_ID)
+
+    @cached_property
+    def _items(self) -> GroupedTable:
+        return GroupedTable(self.table("silver/items", [ITEM_ID, "title"]), ITEM_ID)
+
+
+def require_place(n: int) -> None:
+    """Raises UsageError for a list of no place."""
+    if n < 1:
+        raise UsageError("A list has at least one place", f"Found n = {n}", "Ask for 1 or more")
+
+
+class GroupedTable:
+    """The rows of a table by one of its columns, by which it is ordered."""
+
+    def __init__(self, table: pa.Table, key: str) -> None:
+        import numpy as np
+        import pyarrow.compute as pc
+
+        # One chunk each: a slice of many would look for its chunk.
+        self._rows = table.combine_chunks()
+        column = self._rows.column(key)
+        is_first = np.ones(len(column), dtype=bool)
+        if len(column) > 1:
+            is_first[1:] = pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+        starts = np.flatnonzero(is_first)
+        self._ids: list[str] = column.take(starts).to_pylist()
+        self._starts = [*starts.tolist(), len(column)]
+
+    def of(self, key: str, n: int | None = None) -> list[dict[str, Any]]:
+        """Returns the first `n` rows of a key, all without `n`; none where the key is not there."""
+        place = bisect_left(self._ids, key)
+        if place == len(self._ids) or self._ids[place] != key:
+            return []
+        start, end = self._starts[place], self._starts[place + 1]
+        length = end - start if n is None else min(n, end - start)
+        rows: list[dict[str, Any]] = self._rows.slice(start, length).to_pylist()
+        return rows

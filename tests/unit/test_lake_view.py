@@ -1,0 +1,170 @@
+"""A lake in Python: lists, similar items, segments and tables, without Spark."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+import sparkperso
+from sparkperso import Membership, Recommendation, SimilarItem, open_lake
+from sparkperso.core.errors import UsageError
+from sparkperso.lake_view import GroupedTable
+
+
+def write(root, name, **columns):
+    write_deltalake(str(root / name), pa.table(columns), mode="overwrite")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A lake of three users, of whom one has no list."""
+    write(
+        tmp_path,
+        "gold/recommendations",
+        user_id=["u2", "u1", "u1", "u1"],
+        rank=pa.array([1, 3, 1, 2], pa.int32()),
+        item_id=["b", "c", "a", "b"],
+        score=[0.5, 1.0, 3.0, 2.0],
+        strategy=["hybrid"] * 4,
+        reason=["{}"] * 4,
+        model_version=["1"] * 4,
+    )
+    write(
+        tmp_path,
+        "gold/popular_items",
+        scope=["global", "country:AT", "global"],
+        rank=pa.array([2, 1, 1], pa.int32()),
+        item_id=["b", "b", "c"],
+        score=[1.0, 9.0, 2.0],
+        window=["last 7 days"] * 3,
+    )
+    write(
+        tmp_path,
+        "gold/similar_items",
+        item_id=["a", "a"],
+        rank=pa.array([2, 1], pa.int32()),
+        other_item_id=["c", "b"],
+        score=[0.1, 0.9],
+    )
+    write(
+        tmp_path,
+        "gold/segments",
+        user_id=["u1", "u1"],
+        segment_id=["behaviour-2", "audiences-new"],
+        segmentation=["behaviour", "audiences"],
+        label=["weekend shoppers", None],
+    )
+    write(tmp_path, "silver/items", item_id=["a", "b"], title=["Apple", None])
+    return tmp_path
+
+
+@pytest.fixture
+def lake(root):
+    return open_lake(str(root))
+
+
+def test_a_list_comes_in_its_order_with_titles(lake):
+    assert lake.recommend("u1", n=2) == [
+        Recommendation(1, "a", "Apple", 3.0, "hybrid", "{}"),
+        Recommendation(2, "b", None, 2.0, "hybrid", "{}"),
+    ]
+    assert [place.item_id for place in lake.recommend("u1")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("user", ["u0", "u3", "", "\U0001f600"])
+def test_who_has_no_list_gets_what_is_popular(lake, user):
+    found = lake.recommend(user, n=5)
+    assert [(place.item_id, place.strategy) for place in found] == [
+        ("c", "popularity"),
+        ("b", "popularity"),
+    ]
+
+
+def test_similar_items_and_segments(lake):
+    assert lake.similar("a", n=1) == [SimilarItem(1, "b", None, 0.9)]
+    assert lake.similar("nothing like it") == []
+    assert lake.segments("u1") == [
+        Membership("audiences-new", "audiences", None),
+        Membership("behaviour-2", "behaviour", "weekend shoppers"),
+    ]
+    assert lake.segments("u2") == []
+
+
+def test_a_table_comes_in_the_order_of_its_key(lake):
+    found = lake.table("gold/recommendations", ["user_id", "rank"])
+    assert found.to_pylist() == [
+        {"user_id": "u1", "rank": 1},
+        {"user_id": "u1", "rank": 2},
+        {"user_id": "u1", "rank": 3},
+        {"user_id": "u2", "rank": 1},
+    ]
+    assert lake.pandas("silver/items")["title"].tolist() == ["Apple", None]
+
+
+def test_a_view_goes_on_with_the_tables_that_it_read(lake, root):
+    before = lake.similar("a")
+    write(root, "gold/similar_items", item_id=["a"], rank=[1], other_item_id=["z"], score=[1.0])
+    assert lake.similar("a") == before
+    assert [place.item_id for place in open_lake(str(root)).similar("a")] == ["z"]
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_list_has_at_least_one_place(lake, n):
+    for ask in (lake.recommend, lake.similar):
+        with pytest.raises(UsageError, match=f"Found n = {n}"):
+            ask("u1", n)
+
+
+def test_what_is_not_written_yet_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"gold/recommendations should be in .*build-recommend"):
+        open_lake(str(tmp_path)).recommend("u1")
+    with pytest.raises(UsageError, match="Did you mean gold/segments"):
+        open_lake(str(tmp_path)).table("gold/segment")
+
+
+def test_groups_of_an_empty_table_are_empty():
+    empty = pa.table({"k": pa.array([], pa.string()), "v": pa.array([], pa.int32())})
+    assert GroupedTable(empty, "k").of("a") == []
+
+
+def test_importing_the_package_loads_nothing_and_opening_a_lake_no_spark(root):
+    code = (
+        "import sys, sparkperso\n"
+        "print(sorted({'click', 'pydantic', 'pyarrow'} & set(sys.modules)))\n"
+        f"lake = sparkperso.open_lake({str(root)!r})\n"
+        "lake.recommend('u1'), lake.similar('a'), lake.segments('u1')\n"
+        "print(sorted({'pyspark', 'mlflow'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
+    lake = tmp_path / "lake"
+    one = {"user_id": ["12393"], "item_id": ["22961"], "rank": [1], "score": [9.25]}
+    write(lake, "gold/recommendations", **one, strategy=["hybrid"], reason=["because:22424:9"])
+    write(
+        lake, "gold/segments", user_id=["12393"], segment_id=["s1"], segmentation=["s"], label=["x"]
+    )
+    del one["user_id"]
+    write(lake, "gold/similar_items", **one, other_item_id=["22960"])
+    write(lake, "silver/items", item_id=["22961"], title=["JAM MAKING SET PRINTED"])
+    text = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), {})
+    assert capsys.readouterr().out.startswith(
+        "1 22961 JAM MAKING SET PRINTED hybrid because:22424:9\n1 22960 None 9.25\ns s1 x\n1\n"
+    )
+
+
+def test_the_package_has_no_other_names():
+    with pytest.raises(AttributeError, match="no attribute 'recommend_me'"):
+        _ = sparkperso.recommend_me
