@@ -21,6 +21,7 @@ LIGHT_COMMANDS = {
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
     "runs": ("sparkperso.cli.runs", "Lists what ran, and why what failed failed."),
+    "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
