@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 Array = npt.NDArray[np.float64]
 MAX_CLUSTERS = 10_000
+"""Means that come to the driver at most: more labels than that are no clustering."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def summarise_clusters(points: DataFrame, features: str, label: str) -> tuple[Cl
     means = cluster_means(points, features, label)
     rows = means.orderBy(label).limit(MAX_CLUSTERS).collect()
     distance = F.sqrt(squared_distance(vector_to_array(F.col(features)), F.col("mean")))
+    # As a frame of literal rows: joining `means` itself would work them out again.
     own_mean = F.broadcast(points.sparkSession.createDataFrame(rows, means.schema))
     spread = (
         points.join(own_mean, on=label, how="inner")

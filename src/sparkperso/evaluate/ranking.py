@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 
 DECIMALS = 6
+"""Of means: enough to compare models, too few to show the order in which Spark added up."""
 
 
 def judge(
@@ -34,6 +35,7 @@ def judge(
     Columns: user_id, n_relevant, rank, item_id, is_hit, hits_so_far, n_users; a user without a
     list has one row with rank null. Lists of users without a relevant item are left out.
     """
+    # One row per user, so that the join cannot multiply places.
     truth = relevant.groupBy(USER_ID).agg(F.collect_set(ITEM_ID).alias("relevant"))
     places = recommendations.select(USER_ID, RANK, ITEM_ID)
     rows = truth.join(places, USER_ID, how="left").select(

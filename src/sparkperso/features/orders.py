@@ -23,6 +23,7 @@ def mark_orders(events: DataFrame) -> DataFrame:
     is_purchase = F.col("event_type") == "purchase"
     order = F.coalesce("order_id", F.concat_ws("@", "session_id", STARTED))
     by_order = W.partitionBy("user_id").orderBy("_order", "item_id")
+    # eqNullSafe: what is no purchase has no order, and a purchase may have no item.
     same_order = F.lag("_order").over(by_order).eqNullSafe(F.col("_order"))
     same_item = F.lag("item_id").over(by_order).eqNullSafe(F.col("item_id"))
     return (

@@ -118,6 +118,7 @@ def _fit_here(users: pa.Table, config: ScalingConfig, as_of: datetime) -> list[F
     values = {}
     for name in NUMERIC_FEATURES:
         own = users.column(name).to_numpy().astype(np.float64)
+        # Infinities too count as missing, as in `_transformed`.
         own[~np.isfinite(own)] = np.nan
         values[name] = np.sign(own) * np.log1p(np.abs(own)) if name in config.log else own
     quantiles = {name: _quantiles(own, _shares(config)) for name, own in values.items()}

@@ -26,6 +26,7 @@ def profile_people(
     withdrawn_at, `members` the columns of gold/segments. Users that any of them lacks are no less
     listed.
     """
+    # Left joins from here on: each other frame has one row per user, or none.
     names = users.select("user_id").where(F.col("user_id").isNotNull()).distinct()
     consents = states.withColumnRenamed("subject_id", "user_id")
     known = names.join(persons.facts(as_of), on="user_id", how="left")

@@ -92,6 +92,7 @@ class Kind:
         n_text, n_kinds, n_numbers = rows.agg(
             F.count(text), F.approx_count_distinct(text), F.count(number)
         ).collect()[0]
+        # All that is filled is a number: few distinct ones are names, such as codes of regions.
         if n_text == n_numbers and n_kinds > BUCKETS:
             return cls(_single(name, quantile_bucket(rows, number)))
         if n_kinds > MANY:

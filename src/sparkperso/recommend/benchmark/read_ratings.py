@@ -211,6 +211,7 @@ def _described(
         F.min(RATING).alias("low"),
         F.max(RATING).alias("high"),
     )
+    # One query for both: each is a row.
     row = figures.crossJoin(pairs).collect()[0]
     began, first, last = (
         EPOCH + timedelta(microseconds=row[name]) for name in ("began", "first", "last")

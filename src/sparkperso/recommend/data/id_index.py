@@ -25,6 +25,7 @@ def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str)
     ranges counted (one number per partition reaches the driver) and numbered inside: no task sees
     all ids. Raises JobError when the numbers would not fit in 32 bits.
     """
+    # Known ids are never numbered anew: models are arrays by these numbers.
     fresh = ids.select(id_column).distinct().join(known, id_column, how="left_anti")
     last = known.agg(F.max(index)).first()
     start = 0 if last is None or last[0] is None else int(last[0]) + 1

@@ -161,6 +161,7 @@ class Pairs:
     def of(cls, pairs: pa.Table, known: pa.Table, catalogue: Catalogue) -> Pairs:
         """Returns the pairs of a table (user_id, item_id, maybe user_hash), in its order."""
         column = pairs.column(USER_ID).combine_chunks()
+        # Sorted, as `read_histories` sorts: a user's row is the same either way.
         ids = column.unique().sort()
         users = pc.index_in(column, ids).to_numpy(zero_copy_only=False).astype(np.int64)
         hashes = np.zeros(len(ids), dtype=np.int64)

@@ -51,6 +51,7 @@ def fit_mllib(
     )
     spread = numbered_pairs(profiles, params, implicit).repartition(setting.num_blocks, "user")
     model = als.fit(spread.sortWithinPartitions("user", "item"))
+    # Spark gives the items that it saw, in any order; the others stay 0.
     factors = np.zeros((n_items, params.rank), dtype=np.float32)
     table = model.itemFactors.toArrow()
     flat = table.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)

@@ -37,6 +37,7 @@ def popular_items(
     scores = scoped.groupBy("scope", ITEM_ID).agg(total, F.count(F.lit(1)).alias("n_events"))
     enough = (F.col("scope") == GLOBAL) | (F.col("size") >= lists.popular_min_events)
     scores = scores.withColumn("size", size).where(enough & (F.col(SCORE) > 0))
+    # By item_id among equals, so that ranks do not depend on partitions.
     place = F.row_number().over(W.partitionBy("scope").orderBy(F.desc(SCORE), ITEM_ID))
     ranked = scores.withColumn(RANK, place).where(F.col(RANK) <= lists.n_popular)
     return ranked.select("scope", RANK, ITEM_ID, SCORE, F.lit(window_text(params)).alias("window"))

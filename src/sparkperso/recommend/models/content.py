@@ -159,6 +159,7 @@ def price_buckets(catalogue: Catalogue) -> Texts:
     prices, known = catalogue.prices, np.isfinite(catalogue.prices)
     if not known.any():
         return np.full(len(catalogue), "", dtype=object)
+    # Unique: where many items have one price, tenths of no width would be empty terms.
     edges = np.unique(np.quantile(prices[known], np.linspace(0, 1, PRICE_BUCKETS + 1)[1:-1]))
     tenths = np.searchsorted(edges, np.where(known, prices, 0))
     return np.where(known, tenths.astype(str).astype(object), "")

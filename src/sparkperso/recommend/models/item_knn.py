@@ -84,6 +84,7 @@ def nearest(weighted: csr_matrix, n: int) -> csr_matrix:
     Products at or below 0 are no neighbours; equal ones go to the smaller position.
     """
     columns = weighted.T.tocsr().astype(np.float32)
+    # By blocks of rows: all similarities at a time would be items × items.
     other, n_items = weighted.astype(np.float32).tocsr(), weighted.shape[1]
     size = max(1, CELLS // max(n_items, 1))
     blocks = [

@@ -102,6 +102,7 @@ def model_of(everybody: Floats, scopes: Mapping[str, Floats]) -> PopularityModel
     share in a scope = (own + SMOOTHING × everybody's share) ÷ (Σ own + SMOOTHING): everybody's
     shares are the prior of a scope's, worth SMOOTHING pairs (a Dirichlet prior).
     """
+    # 1e-12: without any pair in the window all shares are 0, and nothing is listed.
     overall = everybody / max(everybody.sum(), 1e-12)
     rows = [(own + SMOOTHING * overall) / (own.sum() + SMOOTHING) for own in scopes.values()]
     shares = np.stack([overall, *rows]).astype(np.float32)

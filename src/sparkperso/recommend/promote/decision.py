@@ -74,6 +74,7 @@ def decide(
         "freshness": lambda: check_freshness(document, as_of, config.max_age_days),
         "not_rolled_back": lambda: check_not_rolled_back(is_rolled_back),
     }
+    # All of them, though one failure decides: who reads a refusal sees everything at once.
     checks = []
     for name, check in by_name.items():
         try:

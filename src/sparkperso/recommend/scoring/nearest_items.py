@@ -51,6 +51,7 @@ def nearest_exact(items: Directions, queries: Ints, n: int) -> Lists:
     cosines = np.round(vectors[queries] @ vectors.T, DECIMALS)
     cosines[:, ~items.shown] = -np.inf
     cosines[np.arange(len(queries)), queries] = -np.inf
+    # Selected in 32 bits, as the kernel takes them; 6 decimals survive that, and are listed.
     nearest = select_from(cosines.astype(np.float32), n).items
     exact = np.take_along_axis(cosines, np.maximum(nearest, 0), axis=1)
     return Lists(nearest, np.where(nearest >= 0, exact, -np.inf))
