@@ -21,7 +21,10 @@ SENT_AGAIN = (httpx.HTTPError, sqlite3.OperationalError)
 
 
 class Base:
-    """The parts that neither wait nor send."""
+    """The parts that neither wait nor send; both clients are made of them.
+
+    Without `queue`, a file, events wait in memory and end with the process.
+    """
 
     def __init__(
         self,

@@ -16,7 +16,10 @@ TABLE = "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCRE
 
 
 class Queue:
-    """A bounded queue in SQLite. All threads of a process may use it; one process at a time."""
+    """A bounded queue in SQLite. All threads of a process may use it; one process at a time.
+
+    Raises UsageError for a file that another client holds, or that is none of ours.
+    """
 
     def __init__(self, path: Path | str | None, most: int) -> None:
         self._most, self._lock = most, threading.Lock()

@@ -28,7 +28,10 @@ LOCK = "sparkperso.lock"
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose checkpoint it is; `rules_hash` names the rules of its last micro-batch."""
+    """Whose checkpoint it is; `rules_hash` names the rules of its last micro-batch.
+
+    `generation` is drawn anew for every new checkpoint: it begins the names of its writes.
+    """
 
     source: str
     input: str

@@ -34,7 +34,10 @@ RUN_TABLES = ("ops/runs", "ops/lineage")
 
 @dataclass(frozen=True)
 class Step:
-    """One job: its command, the tables that it reads and writes, and the function that does it."""
+    """One job: its command, the tables that it reads and writes, and the function that does it.
+
+    Inputs are what its fingerprint depends on; a step without any is never left out by `run`.
+    """
 
     name: str
     action: Callable[[Job], Summary]

@@ -28,7 +28,10 @@ class TableSize:
 
 
 class LakeReader:
-    """Reads the tables of a lake of files. Raises UsageError for one that lies in a catalog."""
+    """Reads the tables of a lake of files. Raises UsageError for one that lies in a catalog.
+
+    Through delta-rs: it reads what Spark writes, and needs no Java.
+    """
 
     def __init__(self, lake: LakeConfig) -> None:
         if lake.catalog:

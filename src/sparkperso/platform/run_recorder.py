@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class RunRecorder(Protocol):
-    """One run of an experiment; `tracking` implements it with MLflow."""
+    """One run of an experiment; `tracking` implements it with MLflow.
+
+    So that what computes may record, and imports no MLflow.
+    """
 
     @property
     def run_id(self) -> str:

@@ -136,7 +136,10 @@ class MlflowRun:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered model version and the document that describes it."""
+    """A registered model version and the document that describes it.
+
+    The document is JSON: tables and their versions, parameters, figures.
+    """
 
     name: str
     version: str

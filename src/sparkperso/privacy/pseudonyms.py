@@ -19,7 +19,7 @@ DIGITS = 32
 
 
 class Pseudonyms:
-    """Makes, recognises and re-keys pseudonyms."""
+    """Makes, recognises and re-keys pseudonyms: `<key id>:<kind>:<32 hexadecimal digits>`."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys

@@ -83,7 +83,10 @@ class MeasureCondition(Comparison):
 
 
 class Attribute(Comparison):
-    """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`."""
+    """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`.
+
+    Exactly one of three forms: bounds of a number, texts, or whether there is one at all.
+    """
 
     attribute: str = Field(min_length=1)
     one_of: Texts | None = None

@@ -14,7 +14,10 @@ from sparkperso.segments.live.hours import BATCH, SEED, folded, settled
 
 @dataclass(frozen=True)
 class HourlyCounters:
-    """Counters by person, hour and visit, up to the last micro-batch."""
+    """Counters by person, hour and visit, up to the last micro-batch.
+
+    They are a table beside the checkpoint: a stream that starts again goes on with them.
+    """
 
     table: StateTable
     counted: Counters

@@ -29,7 +29,10 @@ from sparkperso.segments.tables.table_rows import changes_between
 
 @dataclass
 class Memberships:
-    """The membership as the history has it, held in memory from sweep to sweep."""
+    """The membership as the history has it, held in memory from sweep to sweep.
+
+    One row per (user_id, segment_id) of the segments that are large enough to be shown.
+    """
 
     job: Job
     rules: LiveRules

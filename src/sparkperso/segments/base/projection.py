@@ -19,7 +19,10 @@ from sparkperso.segments.base.sample import Points, chosen
 
 @dataclass(frozen=True)
 class Projection:
-    """A sample of users on the first two principal components of all users."""
+    """A sample of users on the first two principal components of all users.
+
+    Coordinates are in scaled features, turned; shares of the variance lie in 0 to 1.
+    """
 
     xy: NDArray[np.float64]
     """One row per sampled user."""

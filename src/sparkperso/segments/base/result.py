@@ -40,7 +40,10 @@ class SegmentProfile:
 
 @dataclass(frozen=True)
 class SegmentationResult:
-    """Members and profiles of one segmentation; every kind of segmentation returns this."""
+    """Members and profiles of one segmentation; every kind of segmentation returns this.
+
+    It may hold Spark's memory: `release` gives it up once all is written.
+    """
 
     segmentation: str
     kind: str

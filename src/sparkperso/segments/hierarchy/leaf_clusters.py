@@ -30,7 +30,10 @@ ARRAY = "array"
 
 @dataclass(frozen=True)
 class LeafClusters:
-    """What a tree is built over, and the leaf of every user."""
+    """What a tree is built over, and the leaf of every user.
+
+    Leaves are numbered from 0, without gaps; each has a user at least.
+    """
 
     points: NDArray[np.float64]
     """One row per leaf, scaled."""

@@ -27,7 +27,10 @@ KEYS = ("user_id", HOUR, VISIT)
 
 @dataclass(frozen=True)
 class Counters:
-    """What is counted of events, for a set of rules."""
+    """What is counted of events, for a set of rules.
+
+    Windows of many lengths are added up from one counter of hours.
+    """
 
     measures: Mapping[Measure, str]
     """Number that a rule asks for → its column."""

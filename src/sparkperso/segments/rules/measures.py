@@ -22,7 +22,10 @@ COUNT, SUM, VISITS, LAST, USED = "count", "sum_value", "visits", "days_since_las
 
 @dataclass(frozen=True)
 class Measure:
-    """One number: of which events, within how many days. Equal ones are the same number."""
+    """One number: of which events, within how many days. Equal ones are the same number.
+
+    So however many rules compare it, it is added up once.
+    """
 
     kind: str
     event_key: str

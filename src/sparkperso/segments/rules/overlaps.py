@@ -16,7 +16,7 @@ from sparkperso.segments.rules.members import KEYS
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many people are in both segments; a segment with itself gives its size."""
+    """How many people are in both segments; a segment with itself gives its size in people."""
 
     first: str
     second: str

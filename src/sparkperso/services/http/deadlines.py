@@ -11,7 +11,10 @@ Awaited = TypeVar("Awaited")
 
 
 class Deadlines(Generic[Awaited]):
-    """Gives tasks a time by which they must have got what they wait for."""
+    """Gives tasks a time by which they must have got what they wait for, in seconds from then.
+
+    A task waits for one thing at a time. Late ones are cancelled, within SWEEP_SECONDS.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

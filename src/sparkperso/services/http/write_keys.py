@@ -37,7 +37,7 @@ class SiteKey:
 
 
 class WriteKeys:
-    """All sites by their keys."""
+    """All sites by their keys, write keys and server keys alike."""
 
     def __init__(self, keys: Mapping[str, SiteKey]) -> None:
         self._by_key = {key.encode(): site for key, site in keys.items()}

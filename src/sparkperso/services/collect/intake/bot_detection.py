@@ -13,7 +13,10 @@ MAX_AGENT = 1024
 
 
 class BotDetector:
-    """Knows machines by what they ask, by what they call themselves, and by how quick they are."""
+    """Knows machines by what they ask, by what they call themselves, and by how quick they are.
+
+    An event is kept all the same, marked with the reason: who counts opens may leave them out.
+    """
 
     def __init__(self, config: LinksConfig) -> None:
         self._seconds = config.machine_seconds

@@ -59,7 +59,11 @@ Pending = dict[tuple[str, str], Decisions]
 
 
 class ConsentGate:
-    """Asks for consent and takes out what is personal."""
+    """Asks for consent and takes out what is personal.
+
+    An event's identifiers become pseudonyms before consent is asked, since decisions are kept by
+    them; the rest of it only once it may be kept.
+    """
 
     def __init__(
         self, pseudonyms: Pseudonyms, policy: ConsentConfig, decisions: DecisionStore

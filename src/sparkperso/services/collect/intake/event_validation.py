@@ -47,7 +47,10 @@ PLAIN = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?[Zz]", 
 
 
 class Invalid(Exception):
-    """An event that is not taken; the text says what was expected and what was found."""
+    """An event that is not taken; the text says what was expected and what was found.
+
+    It goes into the result of that event alone: the others of its batch are taken.
+    """
 
 
 def check_size(raw: Any, limits: LimitsConfig) -> bytes:

@@ -19,7 +19,10 @@ PART = {"recording_id": str, "sequence": int, "started_at": int, "text": str}
 
 
 class DemoFeed:
-    """The last lines, numbered from 1 since the start, and the last parts of recordings."""
+    """The last lines, numbered from 1 since the start, and the last parts of recordings.
+
+    At most MOST_LINES and MOST_PARTS of them, in this process's memory.
+    """
 
     def __init__(self) -> None:
         self.last = 0
