@@ -43,6 +43,7 @@ CONFLICTS = (
     DeltaConcurrentModificationException,
 )
 STATS_COLUMNS = "delta.dataSkippingStatsColumns"
+CODEC = "spark.sql.parquet.compression.codec"
 LOG = "_delta_log"
 LOGGED = re.compile(rf"/{LOG}/(\d{{20}})\.(?:json|checkpoint)")
 """A commit, or a checkpoint, in the list of a log's files: its version."""
@@ -177,8 +178,9 @@ class TableWriter:
     ) -> None:
         """Inserts rows whose key is new and updates those whose key is known, in one commit.
 
-        Of those, all columns are set or, where `update` names some, these alone. `rows` must hold
-        each key once. Files without such a key stay as they are. Raises as `overwrite` does.
+        Of those, all columns are set or, where `update` names some, these alone: none where it is
+        empty, which saves looking for the rows. `rows` must hold each key once. Files without such
+        a key stay as they are. Raises as `overwrite` does.
         """
         spec = self.ref.spec
         rows = conform(rows, spec)
@@ -191,7 +193,7 @@ class TableWriter:
         merge = table.alias("old").merge(rows.alias("new"), condition)
         if update is None:
             merge = merge.whenMatchedUpdateAll()
-        else:
+        elif update:
             merge = merge.whenMatchedUpdate(set={name: f"new.`{name}`" for name in update})
         with _transaction(session, txn), _conflicts_named(spec):
             merge.whenNotMatchedInsertAll().execute()
@@ -210,6 +212,8 @@ class TableWriter:
         # Delta's own target is a gigabyte: one task would read all of such a file.
         sizes = {"minFileSize": 32 * 2**20, "maxFileSize": 64 * 2**20}
         confs = {f"spark.databricks.delta.optimize.{k}": str(v) for k, v in sizes.items()}
+        if self.ref.spec.compression:
+            confs[CODEC] = self.ref.spec.compression
         if self.ref.exists():
             with _confs(self.ref.spark, confs):
                 self.ref.delta().optimize().executeCompaction()
@@ -248,6 +252,8 @@ class TableWriter:
         self.create()
         # A table of an older version gets the columns that its schema has gained since.
         options = {"mergeSchema": "true", **options}
+        if self.ref.spec.compression:
+            options["compression"] = self.ref.spec.compression
         writer = rows.write.format("delta").mode(mode).options(**options)
         if txn:
             writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
@@ -400,10 +406,14 @@ def _transaction(spark: SparkSession, txn: Txn | None) -> Iterator[None]:
 
 @contextmanager
 def _confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
+    former = {name: spark.conf.get(name, None) for name in confs}
     for name, value in confs.items():
         spark.conf.set(name, value)
     try:
         yield
     finally:
-        for name in confs:
-            spark.conf.unset(name)
+        for name, before in former.items():
+            if before is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, before)

@@ -19,6 +19,8 @@ BRONZE_EVENTS = TableSpec(
     key=(),  # a file may hold the same record twice, and both were received
     writer="ingest-events",
     stats_columns=("received_at", "ingest_batch"),
+    # Two thirds of a row are its hash in hex: half the size of snappy's, in less CPU time.
+    compression="zstd",
     columns=(
         required("record_id", "string", RECORD_ID),
         required("payload", "string", "the record as text: a JSON line, or a row as JSON"),
@@ -37,7 +39,7 @@ SILVER_EVENTS = TableSpec(
     grain="one valid event; identifiers as observed",
     key=("source", "event_id"),
     writer="ingest-events, replay-quarantine",
-    stats_columns=("timestamp", "event_date", "received_at", "ingest_batch"),
+    stats_columns=("timestamp", "event_date"),
     columns=(
         required(
             "event_id",

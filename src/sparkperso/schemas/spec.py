@@ -34,6 +34,8 @@ class TableSpec:
     stats_columns: tuple[str, ...] = ()
     """Columns whose smallest and largest value each file notes, for readers to skip files by; empty
     for all. Ids that are spread over all files skip nothing, and noting them costs every write."""
+    compression: str | None = None
+    """How its Parquet files are compressed; None leaves it to Spark (snappy)."""
     change_feed: bool = False
     """Whether Delta keeps each commit's changes for readers that follow the table."""
 
