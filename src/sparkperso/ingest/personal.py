@@ -172,8 +172,11 @@ class _Records:
             written = mask(PAIR.sub(self._pair, payload))[0]
             changed = written != payload
             return (written, self._keyed(record_id), None, None) if changed else UNCHANGED
-        before, event = json.loads(fields), json.loads(fields)
+        event = json.loads(fields)
         personal = self._personal.get(event.get("event_type") or "", self._personal[""])
+        if self._says_nothing(event, personal, payload):
+            return UNCHANGED
+        before = json.loads(fields)
         try:
             self._protect(event, personal)
             written = self._payload(payload, before, event, personal)
@@ -182,6 +185,27 @@ class _Records:
         if event == before and written == payload:
             return UNCHANGED
         return written, self._keyed(record_id), _json(event), _shown(messages, before, event)
+
+    def _says_nothing(self, event: Node, personal: PersonalFields, payload: str) -> bool:
+        """Says of most records, at a third of the cost, that nothing in them is personal.
+
+        True where event and record have names alone that are known to say nothing, and no object
+        or list in the place of a value, as JSON either. For all others it says nothing.
+        """
+        texts = (event.get("metadata") or {}).values()
+        if not personal.is_plain(event) or any(_is_json(text) for text in texts):
+            return False
+        try:
+            raw = _tree(payload)
+        except RecursionError:
+            return False
+        if not isinstance(raw, dict):
+            return False
+        rest = {name: value for name, value in raw.items() if name not in PARTS}
+        parts = {name: raw.get(name) for name in PARTS}
+        if any(isinstance(part, str) for part in parts.values()):
+            return False
+        return personal.is_plain({"metadata": rest}) and personal.is_plain(parts)
 
     def _payload(self, payload: str, before: Node, event: Node, personal: PersonalFields) -> str:
         raw = _tree(payload)
@@ -320,8 +344,13 @@ def _without(text: str, hidden: Iterable[str]) -> str:
     return text
 
 
+def _is_json(text: Any) -> bool:
+    """Whether a text may be an object or a list."""
+    return isinstance(text, str) and text.lstrip()[:1] in ("{", "[")
+
+
 def _tree(text: Any) -> Any:
-    if isinstance(text, str) and text.lstrip()[:1] in ("{", "["):
+    if _is_json(text):
         try:
             return json.loads(text)
         except ValueError:

@@ -78,14 +78,26 @@ class PersonalFields:
         walk: _Walk | None = None
         for part in PARTS:
             node = event.get(part)
-            if not isinstance(node, dict) or (not is_of_person and self._is_plain(node)):
+            if not isinstance(node, dict) or (not is_of_person and self._has_plain(node)):
                 continue
             walk = walk or _Walk(self, pseudonyms)
             are_traits = is_of_person and part == "metadata"
             walk.through(node, self._tree.get(part, {}), are_traits, is_top=True)
         return walk.count if walk else 0
 
-    def _is_plain(self, node: dict[str, Any]) -> bool:
+    def is_plain(self, event: dict[str, Any]) -> bool:
+        """Says whether `pseudonymise` would find nothing, as can be told at a look.
+
+        Names are known only once they were looked at: the first events that have them are not.
+        """
+        if event.get("event_type") in TRAIT_EVENTS:
+            return False
+        if any(event.get(name) is not None for name in self._identifiers):
+            return False
+        nodes = (event.get(part) for part in PARTS)
+        return all(self._has_plain(node) for node in nodes if isinstance(node, dict))
+
+    def _has_plain(self, node: dict[str, Any]) -> bool:
         """Says whether an object has names that say nothing, and no object or list: nearly all."""
         if not node.keys() <= self._plain:
             return False
