@@ -3,25 +3,30 @@
     python benchmarks/bench_ingest.py                      5 M and 20 M rows, 4 GB driver
     python benchmarks/bench_ingest.py --rows 1_000_000 4_000_000 --more 100_000
 
-Side by side in one session, after a warm-up of both: a plain Spark read and Delta write of the same
-rows, and ingest-events into an empty lake, for each size; then the same few rows more into the
-largest lake and into an empty one. Writes benchmarks/results/ingest.json.
+Side by side in one session, after a warm-up of all: a plain Spark read and Delta write of the same
+rows; the fair floor, which also makes each row JSON, hashes that and writes two tables, but asks no
+rule; and ingest-events into an empty lake, for each size. Then the same few rows more into the
+largest lake and into an empty one. Of each the seconds, and the processor seconds of the JVM, which
+a busy machine changes less. Writes benchmarks/results/ingest.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.jobs.ingest_events.batch import STEP
+from sparkperso.jobs.ingest_events import STEP
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.session import build_session
@@ -42,8 +47,8 @@ def main() -> None:
         runs = [measure(spark, rows, 0, work) for rows in arguments.rows]
         largest = arguments.rows[-1]
         more = make_rows(spark, arguments.more, 500, work)
-        into_full = ingest(spark, more, work / f"lake-{largest}")
-        into_empty = ingest(spark, more, work / "lake-empty")
+        into_full = timed(spark, lambda: ingest(spark, more, work / f"lake-{largest}")).seconds
+        into_empty = timed(spark, lambda: ingest(spark, more, work / "lake-empty")).seconds
         extra = {
             "rows": arguments.more,
             "into_full_s": round(into_full, 1),
@@ -81,48 +86,92 @@ def make_rows(spark: SparkSession, rows: int, first_copy: int, work: Path) -> Pa
     return place
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a piece of work took: seconds, and processor seconds of the JVM."""
+
+    seconds: float
+    cpu: float
+
+
+def timed(spark: SparkSession, work: Callable[[], None]) -> Cost:
+    """Returns what `work` took."""
+    process = spark._jvm.ProcessHandle.current().pid()
+    cpu, started = cpu_seconds(process), time.perf_counter()
+    work()
+    return Cost(time.perf_counter() - started, cpu_seconds(process) - cpu)
+
+
+def cpu_seconds(process: int) -> float:
+    """Returns the processor seconds that a process has taken so far, as Linux counts them."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(spark: SparkSession, rows: int, first_copy: int, work: Path) -> dict[str, float]:
-    """Returns seconds of the plain read and write, and of the ingest, of the same rows."""
+    """Returns the costs of the plain read and write, the floor and the ingest of the same rows."""
     place = make_rows(spark, rows, first_copy, work)
     n = spark.read.parquet(str(place)).count()
-    plain = plain_write(spark.read.parquet(str(place)), work / "plain")
-    ours = ingest(spark, place, work / f"lake-{rows}")
+    plain = timed(spark, lambda: write_plain(spark, place, work / "plain"))
+    floor = timed(spark, lambda: write_floor(spark, place, work / "floor"))
+    ours = timed(spark, lambda: ingest(spark, place, work / f"lake-{rows}"))
+    for name in ("plain", "floor"):
+        shutil.rmtree(work / name)
     run = {
         "rows": n,
-        "plain_s": round(plain, 1),
-        "ingest_s": round(ours, 1),
-        "ratio": round(ours / plain, 2),
-        "ingest_us_per_row": round(ours / n * 1e6, 2),
+        "plain_s": round(plain.seconds, 1),
+        "floor_s": round(floor.seconds, 1),
+        "ingest_s": round(ours.seconds, 1),
+        "ratio": round(ours.seconds / plain.seconds, 2),
+        "ratio_to_floor": round(ours.seconds / floor.seconds, 2),
+        "plain_cpu_s": round(plain.cpu, 1),
+        "floor_cpu_s": round(floor.cpu, 1),
+        "ingest_cpu_s": round(ours.cpu, 1),
+        "cpu_ratio": round(ours.cpu / plain.cpu, 2),
+        "cpu_ratio_to_floor": round(ours.cpu / floor.cpu, 2),
+        "ingest_us_per_row": round(ours.seconds / n * 1e6, 2),
+        "bronze_bytes_per_row": round(size_of(work / f"lake-{rows}/bronze/events") / n, 1),
+        "silver_bytes_per_row": round(size_of(work / f"lake-{rows}/silver/events") / n, 1),
     }
     print(json.dumps(run), flush=True)
     return run
 
 
-def plain_write(rows: DataFrame, place: Path) -> float:
-    """Returns the seconds of writing rows as a Delta table without spaces in its column names."""
-    started = time.perf_counter()
-    plain = rows.withColumnRenamed("Customer ID", "CustomerID")
-    plain.write.format("delta").mode("overwrite").save(str(place))
-    seconds = time.perf_counter() - started
-    shutil.rmtree(place)
-    return seconds
+def size_of(table: Path) -> int:
+    """Returns the bytes of a table's Parquet files."""
+    return sum(file.stat().st_size for file in table.glob("*.parquet"))
 
 
-def ingest(spark: SparkSession, place: Path, lake: Path) -> float:
-    """Returns the seconds of ingest-events of a folder."""
+def write_plain(spark: SparkSession, place: Path, target: Path) -> None:
+    """Writes rows as a Delta table without spaces in its column names."""
+    plain = spark.read.parquet(str(place)).withColumnRenamed("Customer ID", "CustomerID")
+    plain.write.format("delta").mode("overwrite").save(str(target))
+
+
+def write_floor(spark: SparkSession, place: Path, target: Path) -> None:
+    """Writes rows as JSON with its hash, as bronze is, and their columns, as silver has them."""
+    rows = spark.read.parquet(str(place)).withColumnRenamed("Customer ID", "CustomerID")
+    payload = F.to_json(F.struct(*sorted(rows.columns)))
+    bronze = rows.select(F.sha2(payload, 256).alias("record_id"), payload.alias("payload"))
+    silver = rows.select(F.sha2(payload, 256).alias("event_id"), *rows.columns)
+    for name, table, codec in (("bronze", bronze, "zstd"), ("silver", silver, "snappy")):
+        writer = table.write.format("delta").mode("overwrite").option("compression", codec)
+        writer.save(str(target / name))
+
+
+def ingest(spark: SparkSession, place: Path, lake: Path) -> None:
+    """Takes a folder in by ingest-events."""
     settings = load_settings(lake=str(lake))
     options = {"source": "online_retail", "path": str(place)}
-    started = time.perf_counter()
     outcome = carry_out(STEP, Job(STEP.name, settings, spark, options))
-    seconds = time.perf_counter() - started
     print(json.dumps({"ingest": place.name, **outcome.summary}), flush=True)
-    return seconds
 
 
 def write_result(runs: list[dict], extra: dict, arguments: argparse.Namespace) -> None:
     """Prints the figures and keeps them."""
     result = {
-        "machine": f"{platform.machine()}, 2 cores, driver {arguments.memory}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, driver {arguments.memory}",
+        "load": [round(one, 1) for one in os.getloadavg()],
         "runs": runs,
         "cost_per_row_ratio": round(
             runs[-1]["ingest_us_per_row"] / runs[0]["ingest_us_per_row"], 2

@@ -18,8 +18,7 @@ import time
 from pathlib import Path
 
 from sparkperso.config import load_settings
-from sparkperso.jobs import build_features
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import build_features, ingest_events
 from sparkperso.jobs.train_recommender import job as train_recommender
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out, is_up_to_date

@@ -20,8 +20,7 @@ import numpy as np
 
 from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams
-from sparkperso.jobs import build_features
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import build_features, ingest_events
 from sparkperso.jobs.train_recommender.job import read_inputs
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import ingest_events
 from sparkperso.pipeline.step import carry_out
 
 COLLECTED = {

@@ -14,7 +14,7 @@ from tests.spool import line
 from sparkperso.config import load_named
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import UsageError
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import ingest_events
 from sparkperso.services.collect.intake.plan_check import PlanCheck
 
 

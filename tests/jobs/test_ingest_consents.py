@@ -8,7 +8,7 @@ import shutil
 import yaml
 from tests.spool import line
 
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import ingest_events
 
 
 def consent(number, purposes, at="2026-06-01T10:00:05.000000Z", collected=(), **fields):

@@ -13,13 +13,17 @@ from tests.conftest import TEST_PROPERTIES
 from sparkperso.cli.main import run_cli
 from sparkperso.config import default_conf_dir
 from sparkperso.core.errors import JobError, QualityGateError
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.ingest import intake
+from sparkperso.jobs import ingest_events
 from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.lake import Lake
 from sparkperso.testing.clickstream import inject_faults, make_click_stream, write_json_lines
+from sparkperso.testing.plans import spark_work
 
 # So that the made times stay young enough whenever the tests run; the old fault is of 1990.
 YOUNG = "ingest.max_age_days=9000"
+MAX_JOBS = 50
+"""Of an ingest into an empty lake, which makes eight tables."""
 TABLES = ("bronze/events", "silver/events", "silver/quarantine", "silver/items")
 
 
@@ -57,12 +61,14 @@ def balanced(summary):
 
 
 def test_known_faults_are_found_to_the_last_one_and_a_replay_changes_nothing(
-    ingest, sizes, lake, folder
+    ingest, sizes, lake, folder, spark
 ):
     faulty = inject_faults(make_click_stream(n_users=6, days=14).events)
     paths = write_json_lines(faulty.lines, folder, files=2, zipped=True)
     expected = faulty.expected
-    summary = ingest()
+    with spark_work(spark) as work:
+        summary = ingest()
+    assert work.jobs <= MAX_JOBS
     assert balanced(summary)
     found = tuple(summary[k] for k in ("received", "valid", "quarantined", "duplicates"))
     assert found == (expected.received, expected.valid, expected.quarantined, expected.duplicates)
@@ -108,7 +114,7 @@ def test_a_run_interrupted_anywhere_and_started_again_comes_to_the_same(
 
     for step in ("append_quarantine", "changed_items", "close"):
         with monkeypatch.context() as patch:
-            patch.setattr(ingest_events, step, interrupted)
+            patch.setattr(intake, step, interrupted)
             with pytest.raises(KeyboardInterrupt):
                 ingest()
     summary = ingest()

@@ -11,8 +11,7 @@ from tests.spool import hand_over, line
 
 from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
-from sparkperso.jobs import replay_quarantine
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import ingest_events, replay_quarantine
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.lake import TableWriter

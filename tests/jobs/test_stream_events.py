@@ -15,12 +15,13 @@ from sparkperso.ingest.batch import rules_hash
 from sparkperso.ingest.sources.mapping import AT
 from sparkperso.ingest.sources.readers import FILE
 from sparkperso.ingest.sources.stream_sources import classify_stream
-from sparkperso.jobs.ingest_events import batch as ingest_events
+from sparkperso.jobs import ingest_events
 from sparkperso.jobs.ingest_events.batch import read_ingest_rules
-from sparkperso.jobs.ingest_events.stream import Stream, for_small_batches
+from sparkperso.jobs.ingest_events.stream import Stream
 from sparkperso.pipeline.checkpoint import Identity, locked
 from sparkperso.pipeline.step import carry_out
 from sparkperso.pipeline.stream_progress import ProgressLog
+from sparkperso.pipeline.streaming import for_small_batches
 from sparkperso.platform.lake import TableWriter
 
 COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")

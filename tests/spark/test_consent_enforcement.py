@@ -151,6 +151,15 @@ def test_a_device_that_is_called_as_a_user_decides_nothing_for_that_user(spark, 
     assert {row[0] for row in refusals(frame, decided, policy).collect()} == {1, 4}
 
 
+def test_before_anybody_has_decided_the_basis_holds(spark, policy):
+    bases = ("required", "assumed: contract")
+    records = [record(n, "u", basis=basis) for n, basis in enumerate(bases)]
+    frame, nobody = spark.createDataFrame(records, RECORD), spark.createDataFrame([], DECISION)
+    for decided, states in ((None, False), (None, True), (nobody, False)):
+        found = refusals(frame, decided, policy, state_decisions=states).collect()
+        assert {row[0] for row in found} == {0}
+
+
 def test_subjects_meet_decisions_by_hash_and_no_row_goes_through_python(spark, policy):
     frame = spark.createDataFrame([record(1, "u")], RECORD)
     decided = spark.createDataFrame([], DECISION)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from sparkperso.ingest.items import changed_items, update_items
+from sparkperso.ingest.items import changed_items
 from sparkperso.schemas import TABLES
 
 SCHEMA = "item_id string, timestamp timestamp, metadata map<string,string>"
@@ -23,16 +23,19 @@ BATCHES = [
 ]
 
 
-@pytest.fixture
-def none_yet(spark):
-    return spark.createDataFrame([], TABLES["silver/items"].struct())
+def after(events, known):
+    """Returns all items, as they are once the changes that events tell of are written."""
+    changed = changed_items(events, known)
+    if known is None:
+        return changed
+    return known.join(changed, "item_id", "left_anti").unionByName(changed)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
-def test_any_order_of_batches_gives_the_same_items(spark, none_yet, order):
-    known = none_yet
+def test_any_order_of_batches_gives_the_same_items(spark, order):
+    known = None
     for number in order:
-        known = update_items(spark.createDataFrame(BATCHES[number], SCHEMA), known)
+        known = after(spark.createDataFrame(BATCHES[number], SCHEMA), known)
     facts = known.select("item_id", "title", "category", "price", "first_seen_at").collect()
     assert sorted(map(tuple, facts)) == [
         ("i", "New", "toys", 2.5, day(1)),
@@ -40,9 +43,17 @@ def test_any_order_of_batches_gives_the_same_items(spark, none_yet, order):
     ]
 
 
-def test_the_result_has_the_tables_columns(spark, none_yet):
-    items = update_items(spark.createDataFrame(BATCHES[0], SCHEMA), none_yet)
-    assert set(items.columns) == set(TABLES["silver/items"].column_names)
+def test_the_result_has_the_tables_columns(spark, catalogue):
+    events = spark.createDataFrame(BATCHES[0], SCHEMA)
+    for known in (None, catalogue):
+        items = changed_items(events, known)
+        assert set(items.columns) == set(TABLES["silver/items"].column_names)
+
+
+def test_a_table_without_a_row_is_as_none(spark):
+    events = spark.createDataFrame(BATCHES[0], SCHEMA)
+    empty = spark.createDataFrame([], TABLES["silver/items"].struct())
+    assert changed_items(events, empty).collect() == changed_items(events, None).collect() != []
 
 
 LOADED = ("i", "Loaded", "books", ["new"], 3.0, {"in_stock": "3"}, day(1), (None, None, None))
@@ -57,7 +68,7 @@ def catalogue(spark):
 
 def test_events_change_what_they_tell_and_nothing_else(spark, catalogue):
     events = spark.createDataFrame([("i", day(2), {"title": "Seen"})], SCHEMA)
-    rows = {row.item_id: row for row in update_items(events, catalogue).collect()}
+    rows = {row.item_id: row for row in after(events, catalogue).collect()}
     i, k = rows["i"], rows["k"]
     assert (i.title, i.category, i.price, i.first_seen_at) == ("Seen", "books", 3.0, day(1))
     for row in (i, k):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sparkperso.core.section import Section
 
@@ -20,6 +20,15 @@ class LakeConfig(Section):
     """When set, tables are `<catalog>.<schema>.<table>` instead (Unity Catalog, Hive)."""
     schemas: dict[Layer, str] = Field(default_factory=dict)
     """Layer → schema of the catalog; one that is not named is called as its layer."""
+    staging: Literal["executors", "lake"] = "executors"
+    """Where records lie while a batch is taken in: on the executors' disks, or in the lake, for
+    executors that may be lost (spot nodes), which takes longer. Not with a catalog."""
+
+    @model_validator(mode="after")
+    def _stages_where_there_is_a_folder(self) -> LakeConfig:
+        if self.catalog and self.staging == "lake":
+            raise ValueError("lake.staging: lake needs a folder, which a catalog has not")
+        return self
 
     def schema_of(self, layer: str) -> str:
         """Returns the schema of the catalog that holds a layer's tables."""

@@ -16,18 +16,20 @@ from sparkperso.ingest.sources.files import SourceFile
 
 @dataclass(frozen=True)
 class Batch:
-    """The files that a run takes in, those of them that bronze lacks, and their names."""
+    """What a run takes in: files, and those of them that bronze lacks; records where none are."""
 
     files: tuple[SourceFile, ...]
     new_to_bronze: tuple[SourceFile, ...]
     n_skipped: int
     rules_hash: str
     source: str
+    given_name: str | None = None
+    """Names a batch by its checkpoint or its records, not by its files."""
 
     @property
     def name(self) -> str:
         """Returns the name of the batch: the same files under the same rules are one batch."""
-        return _hash(self.source, self.rules_hash, self.files)
+        return self.given_name or _hash(self.source, self.rules_hash, self.files)
 
     @property
     def bronze_name(self) -> str:

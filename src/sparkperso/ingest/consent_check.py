@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -32,17 +33,24 @@ class ConsentChecked:
 
 @contextmanager
 def with_refusals(
-    records: DataFrame, decided: DataFrame, policy: ConsentConfig, keys: Keys | None = None
+    records: DataFrame,
+    decided: DataFrame | None,
+    policy: ConsentConfig,
+    keys: Keys | None = None,
+    *,
+    state_decisions: bool = True,
 ) -> Iterator[ConsentChecked]:
     """Gives classified `records`, of which those without consent are refused and emptied.
 
-    `decided` is silver/consents; decisions that the records themselves state count as well. A
+    `decided` is silver/consents, None before its first row; decisions that the records themselves
+    state count as well, unless it is known that there are none (`state_decisions`). A
     decision counts for what was taken when it took effect or later; of several at one moment, the
     no. As in the collector a no always holds, and a yes that comes late undoes no later no.
     Records that cannot be read name nobody who could be asked, and are left to the other rules.
     With `keys`, pseudonyms of older keys name the same people as those of the current one.
     """
-    with kept(refusals(records, decided, policy, keys)) as refused:
+    found = refusals(records, decided, policy, keys, state_decisions=state_decisions)
+    with kept(found) as refused:
         counts = refused.groupBy("purpose").count().collect()
         by_purpose = {row["purpose"]: row["count"] for row in counts}
         total = sum(by_purpose.values())
@@ -50,12 +58,23 @@ def with_refusals(
 
 
 def refusals(
-    records: DataFrame, decided: DataFrame, policy: ConsentConfig, keys: Keys | None = None
+    records: DataFrame,
+    decided: DataFrame | None,
+    policy: ConsentConfig,
+    keys: Keys | None = None,
+    *,
+    state_decisions: bool = True,
 ) -> DataFrame:
     """Returns record_number and purpose of the records that may not be kept."""
     asked = _asked(records, policy)
-    stated = consent_rows(valid_events(records))
-    known = scoped(decided).unionByName(scoped(stated))
+    decisions = [] if decided is None else [scoped(decided)]
+    if state_decisions:
+        decisions.append(scoped(consent_rows(valid_events(records))))
+    if not decisions:
+        # Nobody has decided anything yet: no history to look up.
+        nothing = F.lit(None).cast("boolean")
+        return asked.where(~allowed_column(nothing)).select(NUMBER, "purpose")
+    known = reduce(DataFrame.unionByName, decisions)
     if keys and older_keys(keys):
         asked = under_current_key(asked, SUBJECTS, keys)
         known = under_current_key(known, ["subject_id"], keys)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.errors import JobError, QualityGateError
-from sparkperso.ingest.quarantine import count_reasons
+from sparkperso.ingest.consents import CONSENT_EVENT
 
 
 @dataclass(frozen=True)
-class Intake:
+class IntakeCounts:
     """Counts of one staged batch, before duplicates are looked for."""
 
     received: int
     refused: int
     rejected: int
-    by_code: Mapping[str, int] = field(default_factory=dict)
-    samples: Mapping[str, str] = field(default_factory=dict)
-    refused_by_purpose: Mapping[str, int] = field(default_factory=dict)
+    decisions: int = 0
+    """Events that state a decision on consent, rejected ones too."""
 
     @property
     def readable(self) -> int:
@@ -34,25 +33,38 @@ class Intake:
         return self.rejected / self.received if self.received else 0.0
 
 
-def count_intake(classified: DataFrame) -> Intake:
-    """Returns the counts of classified records."""
-    row = classified.agg(F.count("*"), F.count_if("is_refused"), F.count_if("is_rejected")).first()
-    received, refused, rejected = row if row else (0, 0, 0)
-    if not rejected:
-        return Intake(received, refused, rejected)
-    codes = count_reasons(classified.where("is_rejected")).orderBy("code").collect()
-    return Intake(
-        received,
-        refused,
-        rejected,
-        {code["code"]: code["n_records"] for code in codes},
-        {code["code"]: code["sample"] for code in codes},
-    )
+@dataclass(frozen=True)
+class ReasonCount:
+    """Records that one reason code rejected, and what one of its messages says."""
+
+    n_records: int
+    sample: str
 
 
-def require_records(intake: Intake, source: str) -> None:
+def intake_measures() -> dict[str, Column]:
+    """Returns the counts as aggregates over classified records, by the names of IntakeCounts."""
+    return {
+        "received": F.count("*"),
+        "refused": F.count_if("is_refused"),
+        "rejected": F.count_if("is_rejected"),
+        "decisions": F.count_if(F.col("event_type") == CONSENT_EVENT),
+    }
+
+
+def intake_counts(measures: Mapping[str, int]) -> IntakeCounts:
+    """Returns the counts that `intake_measures` came to; others beside them do not matter."""
+    return IntakeCounts(**{field.name: measures[field.name] for field in fields(IntakeCounts)})
+
+
+def count_intake(classified: DataFrame) -> IntakeCounts:
+    """Returns the counts of classified records, in a pass of their own."""
+    row = classified.agg(*(one.alias(name) for name, one in intake_measures().items())).first()
+    return intake_counts(row.asDict()) if row else IntakeCounts(0, 0, 0)
+
+
+def require_records(counts: IntakeCounts, source: str) -> None:
     """Raises JobError when the files hold no record at all."""
-    if not intake.received:
+    if not counts.received:
         raise JobError(
             f"The files of '{source}' should hold at least one record",
             "They hold none",
@@ -60,16 +72,18 @@ def require_records(intake: Intake, source: str) -> None:
         )
 
 
-def require_few_rejected(intake: Intake, limit: float, source: str) -> None:
+def require_few_rejected(
+    counts: IntakeCounts, by_code: Mapping[str, ReasonCount], limit: float, source: str
+) -> None:
     """Raises QualityGateError, naming the top reasons, when too large a share was rejected."""
-    if intake.rejected_share <= limit:
+    if counts.rejected_share <= limit:
         return
-    top = sorted(intake.by_code.items(), key=lambda item: (-item[1], item[0]))[:3]
-    reasons = "; ".join(f"{code} {n:,} (such as: {intake.samples[code]})" for code, n in top)
+    top = sorted(by_code.items(), key=lambda item: (-item[1].n_records, item[0]))[:3]
+    reasons = "; ".join(f"{code} {n.n_records:,} (such as: {n.sample})" for code, n in top)
     raise QualityGateError(
         f"At most {limit:.1%} of the records of '{source}' may be rejected "
         "(ingest.max_rejected_share)",
-        f"{intake.rejected:,} of {intake.received:,} were ({intake.rejected_share:.1%}): {reasons}",
+        f"{counts.rejected:,} of {counts.received:,} were ({counts.rejected_share:.1%}): {reasons}",
         "silver/events was not touched; the records are in silver/quarantine. Fix the data or "
         f"conf/sources/{source}.yaml, or allow a larger share",
     )

@@ -17,6 +17,8 @@ from sparkperso.platform.texts import plain_text
 from sparkperso.schemas.events import CONTEXT
 
 METADATA = "map<string,string>"
+SNAKE_CASE = "^[a-z0-9]++(?:_[a-z0-9]++)*+$"
+"""What `snake_case` leaves as it is, of the letters that categories mostly have."""
 CARRIED = (
     "_payload",
     "_record_id",
@@ -104,11 +106,13 @@ def _metadata(kind: T.DataType) -> Column:
 
 
 def _with_category(metadata: Column) -> Column:
+    """Most categories are in their standard form: to see so takes half of putting them into it."""
     category = metadata["category"]
     standard = F.transform_values(
         metadata, lambda key, value: F.when(key == "category", snake_case(value)).otherwise(value)
     )
-    return F.when(category != snake_case(category), standard).otherwise(metadata)
+    is_odd = ~category.rlike(SNAKE_CASE) & (category != snake_case(category))
+    return F.when(is_odd, standard).otherwise(metadata)
 
 
 def _context(kind: T.DataType) -> Column:

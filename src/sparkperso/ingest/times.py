@@ -35,11 +35,14 @@ def choose_formats(sent: DataFrame, formats: Sequence[str]) -> tuple[str, ...]:
     """Returns the one pattern that reads most of the texts in the single column of `sent`.
 
     Day and month can be told apart only over a whole input, so the choice is made once per run;
-    the first of equals wins. Empty when all texts of the first thousand are read without.
+    the first of equals wins. Empty when all texts of the first thousand are read without, and for
+    typed times.
     """
-    text = F.trim(sent[0].cast("string"))
+    if not formats or not isinstance(sent.schema[0].dataType, T.StringType):
+        return ()
+    text = F.trim(sent[0])
     odd = text.isNotNull() & timestamp_of(text, T.StringType()).isNull()
-    if not formats or sent.limit(1000).where(odd).isEmpty():
+    if sent.limit(1000).where(odd).isEmpty():
         return ()
     reads = [F.count(F.try_to_timestamp(text, F.lit(pattern))) for pattern in formats]
     counts = sent.where(odd).agg(*reads).first()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,61 +15,47 @@ from sparkperso.core.errors import UsageError
 from sparkperso.core.hashing import short_hash
 from sparkperso.ingest.batch import Batch, rules_hash
 from sparkperso.ingest.classify import IngestRules, classify_records
-from sparkperso.ingest.intake_counts import count_intake
-from sparkperso.ingest.key_lists import NUMBER, kept
+from sparkperso.ingest.intake import QUARANTINE, Intake, figures_of, take_in
+from sparkperso.ingest.intake_counts import IntakeCounts, intake_counts, intake_measures
+from sparkperso.ingest.key_lists import NUMBER
 from sparkperso.ingest.sources.folders import folder_columns
 from sparkperso.ingest.sources.mapping import AT
 from sparkperso.ingest.sources.readers import json_records
-from sparkperso.jobs.ingest_events.batch import (
-    Run,
-    append_silver,
-    close,
-    read_ingest_rules,
-    with_consent_checked,
-)
+from sparkperso.jobs.ingest_events.batch import read_ingest_rules
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
-from sparkperso.pipeline.staging import staged
+from sparkperso.pipeline.staging import checkpointed
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.lake import Txn
-from sparkperso.platform.literals import instant
 
-QUARANTINE = "silver/quarantine"
 REPAIRED = "record_id string, repaired string"
 
 
 def action(job: Job) -> Summary:
     """Puts a source's recoverable records through mapping and rules again; returns the counts."""
-    book = read_ingest_rules(job)
-    waiting = waiting_records(job, book.source.name, read_repaired(job.options.get("repaired")))
-    now = datetime.now(timezone.utc)
-    with staged(job, waiting, f"replay-{job.run_id}") as records:
-        ids = sorted(row["record_id"] + row["digest"] for row in _digests(records).collect())
+    rules = read_ingest_rules(job)
+    source = rules.source.name
+    waiting = waiting_records(job, source, read_repaired(job.options.get("repaired")))
+    with checkpointed(waiting, {}) as records:
+        ids = sorted(row["record_id"] + row["digest"] for row in _digests(records.frame).collect())
         if not ids:
-            return {"received": 0, "valid": 0, "quarantined": 0, "duplicates": 0, "refused": 0}
-        batch = ReplayBatch((), (), 0, rules_hash(book), book.source.name, _name(book, ids))
-        run = ReplayRun(job, book, batch, now)
-        return replay(run, classify_again(records, book))
+            return figures_of(IntakeCounts(0, 0, 0), 0, 0)
+        batch = Batch((), (), 0, rules_hash(rules), source, _name(rules, ids))
+        classified = classify_again(records.frame, rules)
+        numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
+        with checkpointed(numbered, intake_measures()) as tried:
+            intake = open_intake(job, rules, batch)
+            return take_in(intake, tried.frame, intake_counts(tried.measures))
 
 
-def replay(run: Run, classified: DataFrame) -> Summary:
-    """Writes what is valid now, then marks it; a run that was interrupted is repeated whole."""
-    numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
-    with kept(numbered) as tried, with_consent_checked(run, tried) as (records, refused):
-        intake = replace(count_intake(records), refused_by_purpose=refused)
-        valid = append_silver(run, records, intake)
-        settled = records.where(~F.col("is_rejected") & ~F.col("is_refused"))
-        mark(run, settled.select("record_id"))
-        return close(run, intake, intake.rejected, valid, "done")
+def open_intake(job: Job, rules: IngestRules, batch: Batch) -> Intake:
+    """Returns the way of a replay into the lake; one that was interrupted is repeated whole."""
 
+    def txn(table: str) -> Txn | None:
+        return None if table.startswith("ops/") else Txn(f"replay-{table}-{batch.name}")
 
-def mark(run: Run, record_ids: DataFrame) -> None:
-    """Sets replayed_at of records that are events now, or repeat one."""
-    rows = run.job.lake.ref(QUARANTINE).read()
-    own = rows.where(F.col("source") == run.book.source.name)
-    done = own.where(F.col("replayed_at").isNull()).join(record_ids, on="record_id")
-    done = done.withColumn("replayed_at", instant(run.received_at)).localCheckpoint()
-    run.job.writer(QUARANTINE).merge(done)
+    now = datetime.now(timezone.utc)
+    return Intake(job.lake, job.run_id, job.settings, rules, batch, now, txn, is_replay=True)
 
 
 def waiting_records(job: Job, source: str, repaired: Mapping[str, str] | None) -> DataFrame:
@@ -134,32 +119,6 @@ def _repaired(line: str, where: str) -> tuple[str, str]:
             'Write it as {"record_id": "…", "payload": {…}}',
         ) from None
     return str(record_id), payload if isinstance(payload, str) else json.dumps(payload)
-
-
-@dataclass(frozen=True)
-class ReplayBatch(Batch):
-    """The records that one replay tries: the same under the same rules are one batch."""
-
-    given_name: str = ""
-
-    @property
-    def name(self) -> str:
-        """Returns the name of the batch."""
-        return self.given_name
-
-
-@dataclass(frozen=True)
-class ReplayRun(Run):
-    """A replay on its way into the lake."""
-
-    def existing(self, table: str) -> DataFrame | None:
-        """Returns a table as it is now."""
-        ref = self.job.lake.ref(table)
-        return ref.read() if ref.exists() else None
-
-    def txn(self, table: str) -> Txn | None:
-        """Returns the name of the replay's one write of a table."""
-        return None if table.startswith("ops/") else Txn(f"replay-{table}-{self.batch.name}")
 
 
 def _digests(records: DataFrame) -> DataFrame:

@@ -9,10 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from sparkperso.core.errors import QualityGateError
-from sparkperso.jobs import build_features, promote_model
+from sparkperso.jobs import build_features, ingest_events, promote_model
 from sparkperso.jobs.build_recommendations import job as build_recommendations
 from sparkperso.jobs.build_segments import job as build_segments
-from sparkperso.jobs.ingest_events import batch as ingest_events
 from sparkperso.jobs.train_recommender import job as train_recommender
 from sparkperso.pipeline.job import Job, latest_event
 from sparkperso.pipeline.progress import Progress, spark_activity

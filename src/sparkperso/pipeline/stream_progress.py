@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -39,25 +40,28 @@ class MeasuredBatch:
     finished: float
 
 
-def measure(records: DataFrame, late_minutes: float, with_files: bool) -> BatchMeasures:
-    """Returns what a classified micro-batch holds; its first reader, so it fills the cache.
+def progress_measures(late_minutes: float, with_files: bool) -> dict[str, Column]:
+    """Returns what a micro-batch holds as aggregates over its classified records.
 
     Late are accepted records that arrived over `late_minutes` after they happened. The median of
     the arrival is Spark's percentile_approx.
     """
     arrival = F.unix_micros("received_at") / 1e6
     is_late = arrival - F.unix_micros("timestamp") / 1e6 > 60 * late_minutes
-    files = F.collect_set("source_file") if with_files else F.array()
-    row = records.agg(
-        F.count("*"),
-        F.count_if(is_late & ~F.col("is_rejected")),
-        F.min(arrival),
-        F.percentile_approx(arrival, 0.5),
-        files,
-    ).first()
-    if row is None or not row[0]:
-        return BatchMeasures(0, 0, 0.0, 0.0, ())
-    return BatchMeasures(row[0], row[1], row[2] or 0.0, row[3] or 0.0, tuple(row[4]))
+    return {
+        "n_records": F.count("*"),
+        "n_late": F.count_if(is_late & ~F.col("is_rejected")),
+        "oldest": F.min(arrival),
+        "median": F.percentile_approx(arrival, 0.5),
+        **({"files": F.collect_set("source_file")} if with_files else {}),
+    }
+
+
+def batch_measures(measures: Mapping[str, Any]) -> BatchMeasures:
+    """Returns what `progress_measures` came to; others beside them do not matter."""
+    oldest, median = (float(measures.get(name) or 0) for name in ("oldest", "median"))
+    files = tuple(measures.get("files") or ())
+    return BatchMeasures(measures["n_records"], measures["n_late"], oldest, median, files)
 
 
 @dataclass

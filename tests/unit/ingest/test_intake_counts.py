@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import datetime
-from unittest.mock import Mock
 
 import pytest
 
@@ -14,41 +12,41 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import JobError, QualityGateError, UsageError
 from sparkperso.core.spellings import country_codes
-from sparkperso.ingest.batch import Batch, rules_hash
+from sparkperso.ingest.batch import rules_hash
 from sparkperso.ingest.classify import IngestRules
-from sparkperso.ingest.intake_counts import Intake, require_few_rejected, require_records
+from sparkperso.ingest.intake_counts import (
+    IntakeCounts,
+    ReasonCount,
+    require_few_rejected,
+    require_records,
+)
 from sparkperso.ingest.sources.files import SourceFile, format_of, resolve_path
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
-from sparkperso.jobs.ingest_events.batch import Run
+from sparkperso.jobs.ingest_events.batch import max_rejected_share
 
-INTAKE = Intake(
-    received=100,
-    refused=10,
-    rejected=30,
-    by_code={"missing": 5, "future": 25},
-    samples={"missing": "no user_id", "future": "ahead: 2150"},
-)
+COUNTS = IntakeCounts(received=100, refused=10, rejected=30)
+REASONS = {"missing": ReasonCount(5, "no user_id"), "future": ReasonCount(25, "ahead: 2150")}
 
 
 def test_the_parts_of_an_intake_add_up():
-    assert INTAKE.readable + INTAKE.rejected + INTAKE.refused == INTAKE.received
+    assert COUNTS.readable + COUNTS.rejected + COUNTS.refused == COUNTS.received
 
 
 def test_the_gate_names_the_top_reason_first_with_a_sample():
     with pytest.raises(QualityGateError) as error:
-        require_few_rejected(INTAKE, 0.2, "shop")
+        require_few_rejected(COUNTS, REASONS, 0.2, "shop")
     message = str(error.value)
     assert "30 of 100" in message
     assert message.index("future 25 (such as: ahead: 2150)") < message.index("missing 5")
 
 
 def test_the_gate_lets_the_configured_share_itself_pass():
-    require_few_rejected(INTAKE, 0.3, "shop")
+    require_few_rejected(COUNTS, REASONS, 0.3, "shop")
 
 
 def test_files_without_a_record_are_an_error():
     with pytest.raises(JobError, match="at least one record"):
-        require_records(Intake(0, 0, 0), "shop")
+        require_records(IntakeCounts(0, 0, 0), "shop")
 
 
 @pytest.mark.parametrize(
@@ -96,11 +94,9 @@ def test_what_anybody_may_write_to_has_no_gate(source, stops):
         load_named("tracking_plans", "default", TrackingPlan),
         IngestConfig(),
     )
-    batch = Batch((), (), 0, "", source)
-    run = Run(Mock(), book, batch, datetime(2026, 6, 1))
-    intake = Intake(10, 0, 3, {"unknown_type": 3}, {"unknown_type": "wheel_spun"})
+    reasons = {"unknown_type": ReasonCount(3, "wheel_spun")}
     with pytest.raises(QualityGateError) if stops else nullcontext():
-        run.accept(intake)
+        require_few_rejected(IntakeCounts(10, 0, 3), reasons, max_rejected_share(book), source)
 
 
 def test_how_many_may_be_bad_takes_no_file_in_again():

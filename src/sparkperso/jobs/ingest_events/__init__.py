@@ -1,5 +1,5 @@
 """ingest-events: records of files or streams become events."""
 
-from sparkperso.jobs.ingest_events.batch import STEP, main
+from sparkperso.jobs.ingest_events.job import STEP, action, main
 
-__all__ = ["STEP", "main"]
+__all__ = ["STEP", "action", "main"]

@@ -18,13 +18,6 @@ from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.jobs.build_segments.job import load_plans
 from sparkperso.jobs.build_segments.profiles import EVENTS
 from sparkperso.jobs.build_segments.tables import HISTORY, SEGMENTS
-from sparkperso.jobs.ingest_events.stream import (
-    follow,
-    for_small_batches,
-    run_query,
-    run_to_end,
-    stopping_on_signals,
-)
 from sparkperso.jobs.stream_segments.change_topic import relaying
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.memberships import Memberships
@@ -34,6 +27,13 @@ from sparkperso.pipeline.checkpoint import Folder, checkpoint_root, locked
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
+from sparkperso.pipeline.streaming import (
+    follow,
+    for_small_batches,
+    run_query,
+    run_to_end,
+    stopping_on_signals,
+)
 from sparkperso.platform.lake import StateTable
 from sparkperso.segments.live.counters import hourly
 from sparkperso.segments.live.hours import reach_of

@@ -15,12 +15,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError
+from sparkperso.core.threads import together
 from sparkperso.ingest.key_lists import kept
-from sparkperso.jobs.ingest_events.stream import StopRequestError, together
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.memberships import Memberships
 from sparkperso.jobs.stream_segments.new_users import assign_new_users
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.streaming import StopRequestError
 from sparkperso.platform.literals import aware, moment
 from sparkperso.segments.live.counters import LAST_AT
 from sparkperso.segments.live.hours import BATCH
@@ -102,7 +103,7 @@ class SegmentStream:
             tasks = [partial(self.hours.add, batch)] if size else []
             if size and self.n_sweeps and not is_due:
                 tasks.append(partial(self._update, batch, number))
-            together(tasks)
+            together(*tasks)
             self._is_settled = self._is_settled and not size
             if is_due:
                 self.sweep()
