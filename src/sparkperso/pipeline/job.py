@@ -15,12 +15,14 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import JobError
+from sparkperso.core.places import local_path
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.lake import Lake, TableWriter
+from sparkperso.platform.lake_reader import LakeReader
 from sparkperso.platform.literals import moment
 
 if TYPE_CHECKING:
-    from sparkperso.platform.tracking import Tracking
+    from sparkperso.platform.tracking import TableInput, Tracking
 
 Summary = Mapping[str, Any]
 """What a job reports when it is done: figures under short names, in the order to print."""
@@ -75,6 +77,24 @@ class Job:
     def read(self, table: str) -> DataFrame:
         """Returns a table as it was when the job first read it; an input of the lineage."""
         return self.lake.read(table)
+
+    def table_inputs(self) -> list[TableInput]:
+        """Returns the tables that were read so far, as a run in MLflow names them.
+
+        Numbers of rows are those of the version that was read; only a lake on this machine tells
+        them without a query.
+        """
+        from sparkperso.platform.tracking import TableInput
+
+        is_local = not self.settings.lake.catalog and local_path(self.settings.lake.root)
+        reader = LakeReader(self.settings.lake) if is_local else None
+        inputs = []
+        for name, version in self.lake.inputs.items():
+            ref = self.lake.ref(name)
+            columns = {column.name: column.type for column in ref.spec.columns}
+            n_rows = reader.count(name, version) if reader else None
+            inputs.append(TableInput(name, version, ref.place, ref.by_path, columns, n_rows))
+        return inputs
 
     def writer(self, table: str) -> TableWriter:
         """Returns the writer of a table, noted in the lineage as an output."""

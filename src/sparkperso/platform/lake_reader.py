@@ -60,6 +60,14 @@ class LakeReader:
             )
         return delta
 
+    def count(self, table: str, version: int | None) -> int:
+        """Returns the number of rows of a version by the table's log; 0 before its first write."""
+        from deltalake import DeltaTable
+
+        if version is None:
+            return 0
+        return int(DeltaTable(f"{self._root}/{table}", version=version).count())
+
     def size(self, table: str) -> TableSize | None:
         """Returns how large a table is, None before its first write."""
         delta = self.open(table)

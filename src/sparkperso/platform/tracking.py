@@ -6,25 +6,39 @@ several threads at once.
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import math
 import os
+import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    RunStatus,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
+from mlflow.types.schema import AnyType, ColSpec, Schema, TensorSpec
 
+import sparkperso
 from sparkperso.config import Settings
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
+from sparkperso.core.hashing import short_hash
 from sparkperso.core.places import uri_of
 from sparkperso.platform.artifacts import follow_lake
 
@@ -35,6 +49,30 @@ if TYPE_CHECKING:
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+SOURCE_TAGS = frozenset(
+    {
+        "mlflow.user",
+        "mlflow.source.type",
+        "mlflow.source.name",
+        "mlflow.source.git.commit",
+        "sparkperso.version",
+    }
+)
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow open an experiment on its view of model training, not on that of agents."""
+COLUMN_TYPES = {
+    "string": "string",
+    "int": "integer",
+    "bigint": "long",
+    "float": "float",
+    "double": "double",
+    "boolean": "boolean",
+    "binary": "binary",
+    "timestamp": "datetime",
+    "date": "datetime",
+}
+"""Type in Spark SQL → MLflow's."""
+OTHER_TYPE = AnyType()  # type: ignore[no-untyped-call]
 MOST_METRICS = 800
 """Sent in one call, beside up to 100 parameters and 100 tags: MLflow takes 1,000 entries."""
 MODEL_FILE = "model/model.json"
@@ -60,6 +98,40 @@ def as_tracking_error() -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
+class TableInput:
+    """A table that a run was made from."""
+
+    name: str
+    """`<layer>/<table>`."""
+    version: int | None
+    """Delta version that was read; None for a table that had no row yet."""
+    place: str
+    """Folder or URI when `by_path`, else the name in a catalog."""
+    by_path: bool
+    columns: Mapping[str, str]
+    """Column → its type in Spark SQL."""
+    n_rows: int | None = None
+
+    def entry(self) -> DatasetInput:
+        """Returns MLflow's form of it; the digest is that of place and version."""
+        source: dict[str, Any] = {"path" if self.by_path else "delta_table_name": self.place}
+        source["delta_table_version"] = self.version
+        specs: list[ColSpec | TensorSpec] = [
+            ColSpec(COLUMN_TYPES.get(kind, OTHER_TYPE), name) for name, kind in self.columns.items()
+        ]
+        profile = {} if self.n_rows is None else {"num_rows": self.n_rows}
+        dataset = Dataset(
+            self.name,
+            short_hash(f"{self.place}@{self.version}"),
+            "delta_table",
+            json.dumps(source),
+            json.dumps({"mlflow_colspec": Schema(specs).to_dict()}),
+            json.dumps(profile),
+        )
+        return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+
+
 @dataclass
 class Batch:
     """What a nested run logs, to be sent at its end: with a call for each, a search is hundreds."""
@@ -77,6 +149,8 @@ class MlflowRun:
     experiment_id: str
     run_id: str
     batch: Batch | None = None
+    source_tags: Mapping[str, str] = field(default_factory=dict)
+    """Who runs what, as MLflow's tags; nested runs carry them as well."""
 
     @as_tracking_error()
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -105,10 +179,15 @@ class MlflowRun:
         """Keeps a JSON document as an artifact."""
         self.client.log_dict(self.run_id, dict(content), name)
 
+    @as_tracking_error()
+    def log_inputs(self, tables: Iterable[TableInput]) -> None:
+        """Keeps the tables that the run was made from, as MLflow's datasets."""
+        self.client.log_inputs(self.run_id, [table.entry() for table in tables])
+
     @contextmanager
     def child(self, name: str) -> Iterator[MlflowRun]:
         """Opens a nested run, ended with the block; as failed when the block raises."""
-        tags = {"mlflow.parentRunId": self.run_id}
+        tags = {**self.source_tags, "mlflow.parentRunId": self.run_id}
         with _open_run(self.client, self.experiment_id, name, tags, Batch()) as run:
             yield run
 
@@ -158,10 +237,16 @@ class Tracking:
     """`<catalog>.<schema>` of the models in Unity Catalog; None: the registry has one level."""
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[MlflowRun]:
-        """Opens a run of `<prefix>/<experiment>`, ended with the block."""
+    def run(self, experiment: str, name: str, description: str = "") -> Iterator[MlflowRun]:
+        """Opens a run of `<prefix>/<experiment>`, ended with the block.
+
+        It names its user, the command and the code, and shows `description` on its page.
+        """
         experiment_id = self._experiment_id(f"{self.prefix}/{experiment}")
-        with _open_run(self.client, experiment_id, name, {}) as run:
+        tags = source_tags(experiment)
+        if description:
+            tags["mlflow.note.content"] = description
+        with _open_run(self.client, experiment_id, name, tags) as run:
             yield run
 
     @as_tracking_error()
@@ -234,7 +319,46 @@ class Tracking:
         if experiment is not None:
             return str(experiment.experiment_id)
         place = f"{self.artifact_root}/{name}" if self.artifact_root else None
-        return str(self.client.create_experiment(name, artifact_location=place))
+        return str(self.client.create_experiment(name, place, KIND))
+
+
+def source_tags(command: str) -> dict[str, str]:
+    """Returns who runs which command of which code, as MLflow's tags."""
+    tags = {
+        "mlflow.user": user_name(),
+        "mlflow.source.type": "JOB",
+        "mlflow.source.name": f"sparkperso {command}",
+        "sparkperso.version": sparkperso.__version__,
+    }
+    commit = git_commit()
+    return {**tags, "mlflow.source.git.commit": commit} if commit else tags
+
+
+def user_name() -> str:
+    """Returns the name of the user of this process, `unknown` where the system knows none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number alone
+        return "unknown"
+
+
+@cache
+def git_commit() -> str | None:
+    """Returns the commit of the checkout that the package runs from, None outside of one."""
+    root = Path(sparkperso.__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
 
 
 @as_tracking_error()
@@ -285,7 +409,8 @@ def _open_run(
 ) -> Iterator[MlflowRun]:
     with as_tracking_error():
         run = client.create_run(experiment_id, tags=tags, run_name=name)
-    recorder = MlflowRun(client, experiment_id, run.info.run_id, batch)
+    own = {key: value for key, value in tags.items() if key in SOURCE_TAGS}
+    recorder = MlflowRun(client, experiment_id, run.info.run_id, batch, own)
     try:
         yield recorder
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,9 +18,10 @@ from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
+import sparkperso
 from sparkperso.config import load_settings
 from sparkperso.core.errors import ConfigError, JobError, TrackingError
-from sparkperso.platform.tracking import open_tracking
+from sparkperso.platform.tracking import TableInput, git_commit, open_tracking, user_name
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,65 @@ def test_children_recorded_from_threads_name_their_parent(tracking):
     assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.run_id}
     assert [run.data.params["rank"] for run in runs] == ["0", "1", "2", "3"]
     assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_run_names_its_user_command_and_code_and_so_do_nested_ones(tracking, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    with tracking.run("search", "named", "What was tried.") as run, run.child("als_1") as child:
+        pass
+    tags = tracking.client.get_run(run.run_id).data.tags
+    nested = tracking.client.get_run(child.run_id).data.tags
+    for found in (tags, nested):
+        assert found["mlflow.user"] == "ada"
+        assert found["mlflow.source.name"] == "sparkperso search"
+        assert found["sparkperso.version"] == sparkperso.__version__
+        assert re.fullmatch("[0-9a-f]{40}", found["mlflow.source.git.commit"])
+    assert tags["mlflow.note.content"] == "What was tried."
+    assert "mlflow.note.content" not in nested
+
+
+def test_a_user_without_a_name_is_unknown(monkeypatch):
+    def fail():
+        raise KeyError("uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    assert user_name() == "unknown"
+
+
+def test_outside_of_a_checkout_no_commit_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(sparkperso, "__file__", str(tmp_path / "lib" / "sparkperso" / "x.py"))
+    assert git_commit.__wrapped__() is None
+
+
+def test_the_tables_of_a_run_are_its_datasets(tracking):
+    columns = {"user_id": "string", "n": "bigint", "tags": "array<string>"}
+    place = "/lake/gold/interactions"
+    with tracking.run("search", "inputs") as run:
+        run.log_inputs(
+            [
+                TableInput("gold/interactions", 3, place, True, columns, 274_745),
+                TableInput("silver/items", 0, "main.shop.items", False, {"item_id": "string"}),
+            ]
+        )
+    first, second = sorted(
+        tracking.client.get_run(run.run_id).inputs.dataset_inputs, key=lambda one: one.dataset.name
+    )
+    assert (first.dataset.name, first.dataset.source_type) == ("gold/interactions", "delta_table")
+    assert json.loads(first.dataset.source) == {"path": place, "delta_table_version": 3}
+    assert json.loads(first.dataset.profile) == {"num_rows": 274_745}
+    assert [
+        (column["name"], column["type"])
+        for column in json.loads(first.dataset.schema)["mlflow_colspec"]
+    ] == [("user_id", "string"), ("n", "long"), ("tags", "any")]
+    assert [(tag.key, tag.value) for tag in first.tags] == [("mlflow.data.context", "training")]
+    assert json.loads(second.dataset.source)["delta_table_name"] == "main.shop.items"
+    assert first.dataset.digest != second.dataset.digest
+
+
+def test_an_experiment_opens_on_the_view_of_model_training(tracking):
+    with tracking.run("fresh", "a run") as run:
+        experiment = tracking.client.get_experiment(run.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_run_whose_block_raises_is_marked_failed(tracking):

@@ -79,7 +79,7 @@ def build_segments(job: Job) -> Summary:
         built = []
         for number, plan in enumerate(plans):
             job.count(number, len(plans), "segmentations")
-            run = open_runs.enter_context(job.tracking.run(job.name, plan.name))
+            run = open_runs.enter_context(job.tracking.run(job.name, plan.name, plan.description))
             before = replace(population, previous=previous.get(plan.name))
             one = build_one(job, run, before, plan)
             open_runs.callback(one.result.release)
@@ -182,7 +182,9 @@ def register(job: Job, built: Sequence[tuple[MlflowRun, Built]]) -> None:
     tables = (FEATURES, SCALED, SEGMENTS, PROFILES)
     # After the writing: the versions that hold what this run wrote.
     versions = {table: job.lake.ref(table).version() for table in tables}
+    inputs = job.table_inputs()
     for run, one in built:
+        run.log_inputs(inputs)
         sizes = draw_trends(trends[one.plan.name], one.result)
         log_pictures(run, sizes)
         document = describe_model(one, versions)

@@ -73,7 +73,8 @@ def train_recommender(job: Job) -> Summary:
     catalogue = load_catalogue(inputs.item_index, job.read(ITEMS), config.max_driver_items)
     slots = job.spark.sparkContext.defaultParallelism
     basis = facts(job)
-    with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}") as run:
+    about = f"Models tried, blended and tested on what was known at {job.as_of:%Y-%m-%d %H:%M} UTC."
+    with job.tracking.run("train-recommender", f"as of {job.as_of:%Y-%m-%d}", about) as run:
         run.set_tags(basis)
         job.say(f"engine {engine.name}: {engine.reason}")
         fits = make_fitter(config, catalogue, engine)
@@ -88,6 +89,7 @@ def train_recommender(job: Job) -> Summary:
         document |= write_model(job, trained, basis, (inputs, catalogue))
         document["config"] = config.model_dump(mode="json")
         version = job.tracking.register(MODEL, run.run_id, document)
+        run.log_inputs(job.table_inputs())
     job.tracking.set_alias(MODEL, "candidate", version)
     return summarise(trained, version)
 
