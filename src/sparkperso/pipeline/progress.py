@@ -179,7 +179,8 @@ class Progress:
 
     def _words(self, activity: Activity, at: str) -> str:
         now = time.monotonic()
-        count = self._count.text(now) if self._count else ""
+        is_counting = self._count is not None and self._count.done < self._count.total
+        count = self._count.text(now) if self._count and is_counting else ""
         words = (count, f"{now - self._step_began:.0f} s", at, activity.text)
         return visible(", ".join(filter(None, words)))
 

@@ -96,6 +96,7 @@ def test_a_bar_shows_what_the_step_counts_and_else_the_tasks_of_spark(monkeypatc
         assert task.fields["at"].startswith("9 of 24 trials")
         progress.count(24, 24, "trials")  # what comes after it is Spark's again
         assert task.total != 24
+        assert "trials" not in task.fields["at"]
 
 
 def test_the_bar_of_a_narrow_terminal_keeps_to_one_line():
