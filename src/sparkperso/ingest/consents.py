@@ -63,7 +63,10 @@ def scoped(decisions: DataFrame) -> DataFrame:
 
 
 def decision() -> Column:
-    """Returns one decision as `state_after` takes it; of several at one moment the no is last."""
+    """Returns one decision as `state_after` takes it; of several at one moment the no is last.
+
+    Decisions are ordered by when they began to hold (`effective_at`).
+    """
     is_no = (~F.col("granted")).alias("is_no")
     return F.struct(F.col("effective_at").alias("at"), is_no, "decided_at")
 

@@ -51,7 +51,11 @@ def deduplicated(
 
 
 def in_order(doubtful: DataFrame) -> DataFrame:
-    """Adds `_place` among the records of one event: by time, then by content."""
+    """Adds `_place` among the records of one event, from 1: by time, then by content.
+
+    One event is one (source, event_id); the order is total, so that the same record stays every
+    time.
+    """
     order = W.Window.partitionBy("source", "event_id").orderBy(
         "timestamp", "record_id", "source_file", NUMBER
     )

@@ -106,7 +106,8 @@ class Rejected:
 def take_in(intake: Intake, records: DataFrame, counts: IntakeCounts) -> Mapping[str, int]:
     """Writes classified `records`, which `counts` were taken of; returns the figures of the run.
 
-    Raises JobError for a batch of files without a record, QualityGateError at the gate.
+    The figures are numbers of records. Raises JobError for a batch of files without a record, and
+    QualityGateError at the gate, after quarantine and counts were written.
     """
     with ExitStack() as stack:
         checked = with_consent_checked(intake, records, counts)

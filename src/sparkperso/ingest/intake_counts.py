@@ -29,7 +29,7 @@ class IntakeCounts:
 
     @property
     def rejected_share(self) -> float:
-        """Returns the share of records that broke a rule."""
+        """Returns the share of records that broke a rule, 0 to 1."""
         return self.rejected / self.received if self.received else 0.0
 
 
@@ -57,7 +57,7 @@ def intake_counts(measures: Mapping[str, int]) -> IntakeCounts:
 
 
 def count_intake(classified: DataFrame) -> IntakeCounts:
-    """Returns the counts of classified records, in a pass of their own."""
+    """Returns the counts of classified records (numbers of records), in a pass of their own."""
     row = classified.agg(*(one.alias(name) for name, one in intake_measures().items())).first()
     return intake_counts(row.asDict()) if row else IntakeCounts(0, 0, 0)
 
@@ -75,7 +75,10 @@ def require_records(counts: IntakeCounts, source: str) -> None:
 def require_few_rejected(
     counts: IntakeCounts, by_code: Mapping[str, ReasonCount], limit: float, source: str
 ) -> None:
-    """Raises QualityGateError, naming the top reasons, when too large a share was rejected."""
+    """Raises QualityGateError, naming the top reasons, when too large a share was rejected.
+
+    `limit` is a share of all records, 0 to 1; `by_code` has the records of each reason code.
+    """
     if counts.rejected_share <= limit:
         return
     top = sorted(by_code.items(), key=lambda item: (-item[1].n_records, item[0]))[:3]

@@ -45,7 +45,10 @@ Node = dict[str, Any]
 
 
 def personal_of(plan: TrackingPlan) -> dict[str, PersonalFields]:
-    """Returns the personal fields of each event type; of the others under the empty name."""
+    """Returns the personal fields of each event type; of the others under the empty name.
+
+    They are those of the plan, and those that are known by their names.
+    """
     kinds = {kind: plan.personal_of(kind) for kind in plan.event_types} | {"": plan.personal}
     return {kind: PersonalFields(fields, plan.public_traits) for kind, fields in kinds.items()}
 

@@ -7,7 +7,11 @@ from pyspark.sql import functions as F
 
 
 def new_rejections(rejected: DataFrame, known: DataFrame | None, ingest_batch: str) -> DataFrame:
-    """Returns one row per record_id that is not in quarantine (`known`) from another batch."""
+    """Returns one row per record_id that is not in quarantine (`known`) from another batch.
+
+    Of a record that came several times the least row stays, whatever their order. Rows of the same
+    batch are an interrupted run's, and do not make a record known.
+    """
     record = F.struct("payload", "source_file", "reasons", "recoverable", "received_at")
     rows = rejected.groupBy("record_id").agg(F.min(record).alias("_first"))
     rows = rows.select("record_id", "_first.*")
@@ -18,7 +22,11 @@ def new_rejections(rejected: DataFrame, known: DataFrame | None, ingest_batch: s
 
 
 def count_reasons(rejected: DataFrame) -> DataFrame:
-    """Returns one row per reason code: records that it rejected, and a sample message."""
+    """Returns one row per reason code: records that it rejected, and a sample message.
+
+    A record counts once for each of its codes; the sample is the first message in the order of
+    text.
+    """
     each = rejected.select("reasons", F.posexplode("reasons").alias("place", "reason"))
     is_first = F.array_position("reasons.code", F.col("reason.code")) == F.col("place") + 1
     return (
