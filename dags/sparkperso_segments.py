@@ -1,4 +1,4 @@
-"""Features and segments anew, on a schedule. For Airflow 3; docs/segments.md says how to use it.
+"""Features, segments and profiles anew, on a schedule, by Airflow 3. docs/segments.md says how.
 
 SPARKPERSO_COMMAND  how the command is called: `sparkperso`, a path to it, or to a script around it
 SPARKPERSO_OPTIONS  what goes with it: `--lake /srv/shop/lake` (an absolute folder, or a URI)
@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 from datetime import timedelta
+from itertools import pairwise
 
 import pendulum
 import yaml
@@ -19,6 +20,8 @@ from airflow.sdk import DAG, task
 COMMAND = shlex.split(os.environ.get("SPARKPERSO_COMMAND", "sparkperso"))
 OPTIONS = shlex.split(os.environ.get("SPARKPERSO_OPTIONS", ""))
 SCHEDULE = os.environ.get("SPARKPERSO_SCHEDULE", "@weekly")
+# The scheduled steps of `sparkperso.pipeline.registry`, which Airflow's Python need not have.
+STEPS = ("build-features", "build-segments", "build-profiles")
 FINAL = {2: "the command or its configuration is wrong", 3: "a quality gate failed"}
 
 
@@ -57,7 +60,7 @@ def require_lasting_places() -> None:
 
 with DAG(
     dag_id="sparkperso_segments",
-    description="User features, then segments and their history.",
+    description="User features, then segments and their history, then profiles.",
     schedule=SCHEDULE,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
@@ -65,8 +68,6 @@ with DAG(
     default_args={"retries": 2, "retry_delay": timedelta(minutes=10)},
     tags=["sparkperso"],
 ):
-    steps = [
-        task(carry_out, task_id=name.replace("-", "_"))(name)
-        for name in ("build-features", "build-segments")
-    ]
-    steps[0] >> steps[1]
+    steps = [task(carry_out, task_id=name.replace("-", "_"))(name) for name in STEPS]
+    for before, after in pairwise(steps):
+        before >> after

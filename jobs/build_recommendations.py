@@ -1,6 +1,6 @@
 """Writes the lists of every user: `spark-submit jobs/build_recommendations.py --lake …`."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("build-recommendations")

@@ -1,6 +1,6 @@
 """Divides the users into named segments: `spark-submit jobs/build_segments.py --lake …`."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("build-segments")

@@ -1,6 +1,6 @@
 """Every step on the bundled real data set: spark-submit jobs/demo.py."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("demo")

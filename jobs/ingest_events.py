@@ -1,6 +1,6 @@
 """Takes events of files into bronze, silver and quarantine: spark-submit jobs/ingest_events.py."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("ingest-events")

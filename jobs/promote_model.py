@@ -1,6 +1,6 @@
 """Makes a better candidate the champion: `spark-submit jobs/promote_model.py --lake …`."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("promote-model")

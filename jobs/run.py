@@ -1,6 +1,6 @@
 """Every step from raw events to recommendation tables: spark-submit jobs/run.py."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("run")

@@ -1,6 +1,6 @@
 """Segments as events come: spark-submit jobs/stream_segments.py."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("stream-segments")

@@ -1,6 +1,6 @@
 """Tunes, tests and registers a recommender: `spark-submit jobs/train_recommender.py --lake …`."""
 
-from sparkperso.pipeline.runner import main
+from sparkperso.cli.main import main
 
 if __name__ == "__main__":
     main("train-recommender")

@@ -21,6 +21,7 @@ from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.step import carry_out
 from sparkperso.platform.lake import Lake
 from sparkperso.testing.frames import events_frame
+from sparkperso.testing.plans import kept_frames
 from sparkperso.testing.rules import AS_OF, random_events
 
 RULES = """
@@ -97,7 +98,10 @@ class Place:
         """Takes in what there is, looks at everybody, and ends."""
         options = {"available_now": True, "trigger": 0, **options}
         job = self.job("stream-segments", *settings, **options)
-        return dict(carry_out(stream_segments.STEP, job).summary)
+        before = kept_frames(self.spark)
+        summary = dict(carry_out(stream_segments.STEP, job).summary)
+        assert kept_frames(self.spark) == before
+        return summary
 
     def live_while(self, meanwhile, *settings, say=lambda line: None):
         """Follows until `meanwhile()`, carried out by another thread once all was in, returns."""

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from tests.conftest import INTERPRETED, TEST_PROPERTIES, overridden
 
+from sparkperso.testing.plans import kept_frames
+
 # A search that a test can wait for. What is searched is no part of what these tests look at.
 SMALL_SEARCH = [
     "recommend.search.space=[{model: popularity, half_life_days: 14},"
@@ -32,6 +34,8 @@ class Pipeline:
     outcomes: dict
     reads: dict
     """Step → tables that Spark was made to read meanwhile."""
+    kept: dict
+    """Step → what was still kept in memory of it when it had ended."""
 
 
 @contextmanager
@@ -54,7 +58,7 @@ def recorded_reads(root):
 
     from sparkperso.pipeline import step as steps
 
-    reads, current = {}, []
+    reads, current, left = {}, [], {}
     load, carry_out = DataFrameReader.load, steps._carry_out
 
     def noted_load(self, path=None, *args, **options):
@@ -65,15 +69,17 @@ def recorded_reads(root):
     def noted_step(step, job):
         current[:] = [step.name]
         reads.setdefault(step.name, set())
+        before = kept_frames(job.spark)
         try:
             return carry_out(step, job)
         finally:
             current.clear()
+            left[step.name] = kept_frames(job.spark) - before
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DataFrameReader, "load", noted_load)
         patch.setattr(steps, "_carry_out", noted_step)
-        yield reads
+        yield reads, left
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +113,9 @@ def run_pipeline(spark, sample_file, small_conf):
         assignments = overridden(TEST_PROPERTIES, SMALL_SEARCH, set)
         settings = load_settings(conf_dir=small_conf, assignments=assignments, lake=str(root))
         options = {"source": "online_retail", "path": str(sample_file)}
-        with recorded_reads(root) as reads, compiled(spark):
+        with recorded_reads(root) as (reads, left), compiled(spark):
             outcomes = run_steps(Job("run", settings, spark, options, conf_dir=small_conf))
-        return Pipeline(root, small_conf, sample_file, outcomes, reads)
+        return Pipeline(root, small_conf, sample_file, outcomes, reads, left)
 
     return run
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import click
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkperso.cli.job_commands import COMMON_NAMES, JOB_COMMANDS, module_of
+from sparkperso.cli.job_commands import COMMON_NAMES, JOB_COMMANDS
 from sparkperso.config import Settings, load_settings
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.step import Step, carry_out
 from sparkperso.platform.lake import Lake
 
@@ -46,7 +46,7 @@ class Suite:
         KeyError or ModuleNotFoundError for a command that there is not, UsageError for an option
         that it lacks, ConfigError and JobError as the job does.
         """
-        step: Step = import_module(module_of(command)).STEP
+        step: Step = JOBS[command].load().STEP
         own = options_of(JOB_COMMANDS[command], options)
         job = Job(command, self.settings, self.spark, own)
         try:

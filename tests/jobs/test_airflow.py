@@ -15,10 +15,13 @@ from tests.airflow_calls import END
 from tests.conftest import TEST_PROPERTIES, overridden
 from tests.live import Place, many_events
 
+from sparkperso.pipeline.registry import scheduled_steps
+
 ROOT = Path(__file__).parents[2]
 CALLS = ROOT / "tests" / "airflow_calls.py"
 PYTHON = ROOT / ".tools" / "airflow" / "bin" / "python"
 DAG = "sparkperso_segments"
+STEPS = [entry.name for entry in scheduled_steps()]
 TEST = ("dags", "test", DAG)
 COMMAND = shlex.join([sys.executable, "-m", "sparkperso.cli.main"])
 SETTINGS = overridden(TEST_PROPERTIES, ["segments.segmentations=[audience]"])
@@ -84,7 +87,7 @@ def answers(place, put_database, tmp_path_factory):
 def test_airflow_imports_the_dag(answers):
     assert [answers[name][0] for name in ("database", "import", "errors", "tasks")] == ["0"] * 4
     assert "dags/sparkperso_segments.py" not in answers["errors"][1]
-    assert answers["tasks"][1].split()[-2:] == ["build_features", "build_segments"]
+    assert answers["tasks"][1].split()[-len(STEPS) :] == [name.replace("-", "_") for name in STEPS]
 
 
 def test_airflow_runs_the_dag(answers, place):
@@ -92,7 +95,7 @@ def test_airflow_runs_the_dag(answers, place):
     assert status == "0", output[-4000:]
     runs = DeltaTable(f"{place.folder}/lake/ops/runs").to_pyarrow_table().to_pylist()
     done = [row["job"] for row in sorted(runs, key=lambda row: row["started_at"])]
-    assert done == ["build-features", "build-segments"]
+    assert done == STEPS
     assert {row["status"] for row in runs} == {"done"}
     assert place.members()
 

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import TEST_PROPERTIES
 
 from sparkperso.cli.main import run_cli
+from sparkperso.testing.plans import kept_frames
 
 N_USERS, N_TASTES, TASTE_ITEMS, K = 200, 4, 15, 5
 SPACE = (
@@ -61,7 +62,9 @@ def folder(tmp_path_factory):
 def document(spark, folder):
     out = folder / "new" / "out.json"
     more = ["--items", str(folder / "items.parquet"), "--users", str(folder / "users.csv")]
+    before = kept_frames(spark)
     assert run(folder, *more, "--out", str(out), "--predictions-out", str(folder / "lists")) == 0
+    assert kept_frames(spark) == before
     return json.loads(out.read_text())
 
 

@@ -36,7 +36,7 @@ naming:
 """
 MOST_JOBS = 80
 """Spark jobs of a run on few users, whatever their number: each is a plan to compile."""
-SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS = STEP.outputs
+SEGMENTS, HISTORY, PROFILES, RUNS = STEP.outputs
 
 
 SAID = []
@@ -114,9 +114,6 @@ def test_a_run_writes_members_profiles_and_history(first, lake):
     profiles = rows_of(lake, PROFILES, "segment_id", "size", "label", "scaler_version", "parent_id")
     assert profiles[1] == ("behaviour-2", 20, "frequent big spenders", "v1", None)
     assert lake.ref(HISTORY).read().where("change = 'entered'").count() == 50
-    people = lake.ref(PEOPLE).read().orderBy("user_id").collect()
-    of_first = (people[0]["user_id"], people[0]["segments"], people[0]["is_withdrawn"])
-    assert (len(people), of_first) == (50, ("u00", {"behaviour": ["behaviour-1"]}, False))
 
 
 def test_the_model_is_registered_as_a_document_without_code(first, lake):

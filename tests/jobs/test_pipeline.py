@@ -28,6 +28,10 @@ def test_every_step_is_done_and_recorded(pipeline, tables):
     assert recorded == {name: o.status for name, o in pipeline.outcomes.items()}
 
 
+def test_nothing_stays_in_memory_of_a_step_that_has_ended(pipeline):
+    assert pipeline.kept == {name: set() for name in pipeline.outcomes}
+
+
 def test_what_was_received_is_accounted_for_to_the_record(pipeline, tables):
     counts = {r["rule"]: r.n_records for r in tables("ops/data_quality").collect()}
     parts = ("valid", "quarantined", "duplicates", "refused")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pyspark.mllib.evaluation import RankingMetrics
 
-from sparkperso.evaluate import ranking, rating
+from sparkperso.evaluate import ranking
 from sparkperso.evaluate.ranking import (
     judge_lists,
     map_at_k,
@@ -30,7 +30,7 @@ def judged(spark):
     return judge_lists(spark, LISTS, TRUTH, {"a": 8, "b": 4, "c": 1}).cache()
 
 
-@pytest.mark.parametrize("module", [ranking, rating])
+@pytest.mark.parametrize("module", [ranking])
 def test_the_examples_of_the_docstrings_run(spark, module):
     found = doctest.testmod(module, extraglobs={"spark": spark})
     assert (found.failed, found.attempted > 1) == (0, True)

@@ -32,6 +32,7 @@ from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import no_count
 from sparkperso.evaluate.bootstrap import bootstrap_interval
 from sparkperso.evaluate.ranking import mean_metrics, ndcg_at_k, user_metrics
+from sparkperso.platform.frames import Keeper
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.recommend.arrays.histories import BUCKETS, read_histories
 from sparkperso.recommend.data.folds import make_cuts, make_folds
@@ -125,13 +126,12 @@ def item_index(spark):
 @pytest.fixture(scope="module")
 def prepared_folds(events, item_index):
     split = SplitConfig(test_from=0.8, fold_ends=(0.5, 0.65))
-    folds, _ = make_folds(events, CONFIG, split, AS_OF)
-    made = [
-        prepare_fold(f, K, CATALOGUE, item_index, UserAttributes(Persons(events))) for f in folds
-    ]
-    yield made
-    for prepared in made:
-        prepared.release()
+    with Keeper():
+        folds, _ = make_folds(events, CONFIG, split, AS_OF)
+        yield [
+            prepare_fold(f, K, CATALOGUE, item_index, UserAttributes(Persons(events)))
+            for f in folds
+        ]
 
 
 def fitter(engine="kernel", catalogue=CATALOGUE, setting=SETTING):
@@ -228,8 +228,7 @@ def in_driver(events):
     known = attributes_at_times(UserAttributes(Persons(events)), times).toArrow()
     (*folds, _), is_rated = read_folds(cuts, K, CATALOGUE, known)
     assert not is_rated
-    yield folds
-    cuts.release()
+    return folds
 
 
 def test_folds_from_one_collection_are_those_of_the_frames(prepared_folds, in_memory, in_driver):

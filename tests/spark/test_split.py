@@ -9,6 +9,7 @@ import pytest
 
 from sparkperso.config.recommend import InteractionsConfig, SplitConfig
 from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.frames import Keeper
 from sparkperso.recommend.data.folds import cut_times, latest_ratings, make_folds
 from sparkperso.testing.frames import events_frame
 
@@ -38,10 +39,9 @@ def events(spark):
 
 @pytest.fixture(scope="module")
 def split(events):
-    folds, test = make_folds(events, CONFIG, SPLIT, START + timedelta(days=365))
-    yield [*folds, test]
-    for fold in (*folds, test):
-        fold.release()
+    with Keeper():
+        folds, test = make_folds(events, CONFIG, SPLIT, START + timedelta(days=365))
+        yield [*folds, test]
 
 
 def pairs(frame):

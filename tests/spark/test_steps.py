@@ -18,9 +18,11 @@ from sparkperso.notebook import options_of
 from sparkperso.pipeline import step as steps
 from sparkperso.pipeline.code import code_version, modules
 from sparkperso.pipeline.step import Step, carry_out, is_up_to_date
+from sparkperso.platform.frames import keep_cached, keep_pinned
 from sparkperso.platform.lake import TableWriter
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import events_frame
+from sparkperso.testing.plans import kept_frames
 
 TABLE = "ops/data_quality"
 
@@ -47,6 +49,23 @@ def job(make_job):
     job = make_job("copy")
     job.writer(TABLE).append(quality_rows(job, 1))
     return make_job("copy")
+
+
+def test_what_a_step_keeps_in_memory_ends_with_it_also_when_it_fails(job, make_job):
+    def keep(job):
+        for frame in (keep_cached(job.spark.range(3)), keep_pinned(job.spark.range(4))):
+            frame.count()
+        assert len(kept_frames(job.spark) - before) == 2
+        if job.options.get("fails"):
+            raise JobError("It should not fail", "It does")
+        return {}
+
+    step, before = replace(STEP, action=keep), kept_frames(job.spark)
+    carry_out(step, make_job("copy"))
+    assert kept_frames(job.spark) == before
+    with pytest.raises(JobError):
+        carry_out(step, make_job("copy", fails=True))
+    assert kept_frames(job.spark) == before
 
 
 def test_a_step_is_repeated_only_when_its_input_has_changed(job, make_job):

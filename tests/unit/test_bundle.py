@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.config import load_settings
 from sparkperso.jobs.run import STEPS
+from sparkperso.pipeline.registry import scheduled_steps, steps_of_run
 from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
 
@@ -36,15 +38,22 @@ def before(task):
     return [other["task_key"] for other in task.get("depends_on", [])]
 
 
-def test_every_task_is_a_command_with_its_script(tasks):
-    for name, task in tasks.items():
-        script = ROOT / task["spark_python_task"]["python_file"]
-        assert name in JOB_COMMANDS
-        assert f'main("{name}")' in script.read_text()
+def test_the_tasks_are_the_steps_of_a_run_as_the_registry_has_them(tasks):
+    assert list(tasks) == [entry.name for entry in steps_of_run()]
+    for entry in steps_of_run():
+        task = tasks[entry.name]
+        assert before(task) == list(entry.after)
+        assert task["spark_python_task"]["python_file"] == f"jobs/{entry.script}"
+        assert task.get("run_if") == ("ALL_DONE" if entry.despite_gate else None)
 
 
-def test_the_tasks_are_the_steps_of_a_run(tasks):
-    assert set(tasks) == {step.name for step in STEPS}
+def test_the_dag_of_airflow_has_the_scheduled_steps():
+    """Its Python need not have this package: so it names them itself."""
+    tree = ast.parse((ROOT / "dags" / "sparkperso_segments.py").read_text())
+    named = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}[
+        "STEPS"
+    ]
+    assert list(ast.literal_eval(named)) == [entry.name for entry in scheduled_steps()]
 
 
 def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):
@@ -53,7 +62,9 @@ def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):
     assert len(cron) == 6
     assert "?" in (cron[3], cron[5])  # Quartz takes a day of the month or of the week
     again = tasks_of(job)
-    assert before(again["build-segments"]) == ["build-features"]
+    assert list(again) == [entry.name for entry in scheduled_steps()]
+    for entry in scheduled_steps():
+        assert before(again[entry.name]) == [name for name in entry.after if name in again]
     for name, task in again.items():
         assert task["spark_python_task"] == tasks[name]["spark_python_task"]
 
@@ -89,7 +100,7 @@ def test_every_task_runs_on_a_cluster_that_is_described(bundle):
 
 
 def test_the_lists_are_made_even_when_the_gate_says_no(tasks):
-    assert tasks["build-recommendations"]["run_if"] == "ALL_DONE"
+    assert [name for name, task in tasks.items() if "run_if" in task] == ["build-recommendations"]
 
 
 def test_every_layer_has_its_schema_in_the_catalog(bundle):

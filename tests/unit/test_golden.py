@@ -26,6 +26,7 @@ SUBMITTED = {
     "ingest-events": ["--source", "online_retail"],
     "build-features": [],
     "build-segments": [],
+    "build-profiles": [],
     "train-recommender": [],
     "benchmark": ["--train", "hdfs:///train", "--test", "hdfs:///test"],
     "promote-model": [],

@@ -114,9 +114,9 @@ def without_extra(error: Exception) -> UsageError | None:
     return None
 
 
-def main() -> None:
-    """Entry point of the console script."""
-    exit_with(run_cli(sys.argv[1:]))
+def main(*words: str) -> None:
+    """Entry point of the console script, and of the files in jobs/, whose command is `words`."""
+    exit_with(run_cli([*words, *sys.argv[1:]]))
 
 
 def exit_with(status: int) -> None:

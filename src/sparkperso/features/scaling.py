@@ -30,6 +30,7 @@ from sparkperso.config.features import ScalingConfig
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import JobError
 from sparkperso.features.scaler_parameters import FeatureScaler, with_version
+from sparkperso.platform.frames import cached
 
 MEDIAN = 0.5
 # The scalers add in the order of the partitions; what is kept of a sum does not show it.
@@ -59,12 +60,9 @@ def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> l
     unfitted = _unfitted(row.asDict(), config, as_of)
     prepared = users.select(*(_prepared(s).alias(s.feature) for s in unfitted))
     assembler = VectorAssembler(inputCols=list(NUMERIC_FEATURES), outputCol="features")
-    vectors = assembler.transform(prepared).select("features").persist()
-    try:
+    with cached(assembler.transform(prepared).select("features")) as vectors:
         standard = standard_scaler().fit(vectors)
         bounds = MinMaxScaler(inputCol="features", outputCol="scaled").fit(vectors)
-    finally:
-        vectors.unpersist()
     fits = (standard.mean, standard.std, bounds.originalMin, bounds.originalMax)
     columns = zip(unfitted, *(vector.toArray() for vector in fits), strict=True)
     return [

@@ -19,6 +19,7 @@ from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.ingest.sources.files import SourceFile, format_of, list_files, literal
 from sparkperso.pipeline.progress import Progress, spark_activity
+from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.session import build_session, settled
 from sparkperso.recommend.benchmark.candidates import parse_models
 from sparkperso.recommend.benchmark.holdout import Keep
@@ -154,18 +155,15 @@ def write_one(lists: DataFrame, folder: str, name: str) -> None:
     Spark writes folders: the one file of a scratch folder becomes the target, by Hadoop's file
     system, so that `folder` may be in any place that Spark can reach.
     """
-    spark = lists.sparkSession
-    jvm: Any = spark._jvm
-    scratch, target = f"{folder}/.{name}", jvm.org.apache.hadoop.fs.Path(f"{folder}/{name}.parquet")
+    files, scratch, target = FileSystem(lists.sparkSession), f"{folder}/.{name}", f"{name}.parquet"
     one = lists.coalesce(1).sortWithinPartitions("user_id", "rank")
     one.write.mode("overwrite").parquet(scratch)
-    system = target.getFileSystem(spark._jsc.hadoopConfiguration())
-    system.delete(target, True)
-    part = system.globStatus(jvm.org.apache.hadoop.fs.Path(f"{scratch}/part-*"))[0].getPath()
-    system.rename(part, target)
-    system.delete(jvm.org.apache.hadoop.fs.Path(scratch), True)
+    files.delete(f"{folder}/{target}")
+    part = next(part for part in files.names(scratch) if part.startswith("part-"))
+    files.rename(f"{scratch}/{part}", f"{folder}/{target}")
+    files.delete(scratch)
     # A local folder's checksum, which nobody but Hadoop would look at.
-    system.delete(jvm.org.apache.hadoop.fs.Path(f"{folder}/.{name}.parquet.crc"), False)
+    files.delete(f"{folder}/.{target}.crc")
 
 
 def write_document(document: Mapping[str, Any], out: str | None) -> None:

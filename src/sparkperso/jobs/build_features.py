@@ -8,7 +8,6 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from sparkperso.config.features import FeaturesConfig
-from sparkperso.features.scaler_parameters import FeatureScaler
 from sparkperso.features.scaling import fit_scalers, scale_features
 from sparkperso.features.users import build_user_features
 from sparkperso.pipeline.job import Job, Summary
@@ -16,7 +15,6 @@ from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.literals import aware, instant_sql
 from sparkperso.recommend.data.interactions import build_interactions
-from sparkperso.schemas import TABLES
 
 EVENTS, INTERACTIONS = "silver/events", "gold/interactions"
 FEATURES, SCALED, SCALERS = (
@@ -42,7 +40,9 @@ def build_features(job: Job) -> Summary:
     scalers = fit_scalers(users, settings.features.scaling, job.as_of)
     # A version is a hash of its rows: whoever has it already gets the same ones again.
     version = scalers[0].scaler_version
-    job.writer(SCALERS).overwrite(scaler_rows(job, scalers), f"scaler_version = '{version}'")
+    rows = [(*astuple(scaler)[:-1], aware(job.as_of)) for scaler in scalers]
+    writer = job.writer(SCALERS)
+    writer.overwrite(writer.frame_of(rows), f"scaler_version = '{version}'")
     job.writer(SCALED).overwrite(scale_features(users, scalers), where=_this_time(job))
     return {
         "as of": job.as_of.isoformat(sep=" "),
@@ -65,13 +65,6 @@ def partitions_for(events: DataFrame, config: FeaturesConfig) -> int:
     The count costs nothing: Delta knows it from its log.
     """
     return max(2, -(-events.count() // config.events_per_partition))
-
-
-def scaler_rows(job: Job, scalers: list[FeatureScaler]) -> DataFrame:
-    """Returns the rows of gold/feature_scalers, one per feature."""
-    as_of = aware(job.as_of)
-    rows = [(*astuple(scaler)[:-1], as_of) for scaler in scalers]
-    return job.spark.createDataFrame(rows, TABLES[SCALERS].struct()).coalesce(1)
 
 
 def _this_time(job: Job) -> str:

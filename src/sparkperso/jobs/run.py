@@ -9,29 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 from sparkperso.core.errors import QualityGateError
-from sparkperso.jobs import build_features, ingest_events, promote_model
-from sparkperso.jobs.build_recommendations import job as build_recommendations
-from sparkperso.jobs.build_segments import job as build_segments
-from sparkperso.jobs.train_recommender import job as train_recommender
 from sparkperso.pipeline.job import Job, latest_event
 from sparkperso.pipeline.progress import Progress, spark_activity
+from sparkperso.pipeline.registry import JOBS, JobEntry, steps_of_run
 from sparkperso.pipeline.runner import figures, open_job
 from sparkperso.pipeline.step import Outcome, Step, carry_out, is_up_to_date
 
-STEPS: tuple[Step, ...] = (
-    ingest_events.STEP,
-    build_features.STEP,
-    build_segments.STEP,
-    train_recommender.STEP,
-    promote_model.STEP,
-    build_recommendations.STEP,
-)
-
-# The others may be refused by their gate: the run goes on with what was there before.
-INDISPENSABLE = {"ingest-events", "build-features"}
-
-OPTIONS = {"ingest-events": ("source", "path"), "build-segments": ("pictures",)}
-"""Which options of a run its steps take."""
+STEPS: tuple[Step, ...] = tuple(entry.load().STEP for entry in steps_of_run())
 
 MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 
@@ -85,17 +69,23 @@ def _attempt(step: Step, job: Job) -> Outcome:
     try:
         return carry_out(step, job)
     except QualityGateError as gate:
-        if step.name in INDISPENSABLE:
+        # Without the others the run goes on with what was there before.
+        if _entry(step).is_indispensable:
             raise
         return Outcome("gate", time.monotonic() - started, {}, gate)
 
 
 def _job_of(step: Step, job: Job, progress: Progress) -> Job:
     """Returns the job of one step: the same surroundings, a run of its own."""
-    options = {n: job.options[n] for n in OPTIONS.get(step.name, ()) if n in job.options}
+    options = {n: job.options[n] for n in _entry(step).run_options if n in job.options}
     own = replace(job, name=step.name, options=options, run_id=uuid4().hex)
     own.say, own.count = progress.say, progress.count
     return own
+
+
+def _entry(step: Step) -> JobEntry:
+    """What the registry says of a step; of one that is not in it, that nothing is special."""
+    return JOBS.get(step.name, JobEntry(step.name, "", ""))
 
 
 def main(arguments: dict[str, Any]) -> None:

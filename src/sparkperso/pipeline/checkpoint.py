@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from pyspark.sql import functions as F
@@ -21,6 +20,7 @@ from pyspark.sql import functions as F
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.places import local_path
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.filesystem import FileSystem
 
 IDENTITY = "sparkperso.json"
 LOCK = "sparkperso.lock"
@@ -49,58 +49,6 @@ class Identity:
         return f"{self.generation}-{number}"
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A folder on whatever file system Spark can reach."""
-
-    job: Job
-    place: str
-
-    def names(self, child: str) -> list[str]:
-        """Returns the names in a folder inside; none when it is absent."""
-        path = self._path(child)
-        if not self._system.exists(path):
-            return []
-        return [status.getPath().getName() for status in self._system.listStatus(path)]
-
-    def read(self, name: str) -> str | None:
-        """Returns the text of a file, None when it is absent."""
-        path = self._path(name)
-        if not self._system.exists(path):
-            return None
-        stream = self._system.open(path)
-        try:
-            return bytes(stream.readAllBytes()).decode()
-        finally:
-            stream.close()
-
-    def write(self, name: str, text: str) -> None:
-        """Writes a file whole or not at all: beside its place, then renamed over it."""
-        draft = self._path(f".{name}.draft")
-        stream = self._system.create(draft, True)
-        stream.write(text.encode())
-        stream.close()
-        gateway: Any = self.job.spark.sparkContext._gateway
-        fs = gateway.jvm.org.apache.hadoop.fs
-        how = gateway.new_array(fs.Options.Rename, 1)
-        how[0] = fs.Options.Rename.OVERWRITE
-        context = fs.FileContext.getFileContext(self.job.spark._jsc.hadoopConfiguration())
-        qualified = self._system.makeQualified(draft)
-        context.rename(qualified, self._system.makeQualified(self._path(name)), how)
-
-    def create(self) -> None:
-        """Makes the folder unless it is there."""
-        self._system.mkdirs(self._path(""))
-
-    def _path(self, name: str) -> Any:
-        jvm: Any = self.job.spark._jvm
-        return jvm.org.apache.hadoop.fs.Path(f"{self.place}/{name}".rstrip("/"))
-
-    @property
-    def _system(self) -> Any:
-        return self._path("").getFileSystem(self.job.spark._jsc.hadoopConfiguration())
-
-
 def checkpoint_place(job: Job, source: str) -> str:
     """Returns where the checkpoint of a source's stream lies, one for each kind of input."""
     return f"{checkpoint_root(job)}/ingest-events-{source}-{job.settings.stream.input}"
@@ -118,10 +66,10 @@ def open_checkpoint(job: Job, place: str, expected: Identity) -> Identity:
     Raises UsageError for a checkpoint of another source, for one that has lost its id or its
     progress, and for rules that changed amid a micro-batch.
     """
-    folder = Folder(job, place)
-    folder.create()
-    text = folder.read(IDENTITY)
-    begun, done = _last(folder, "offsets"), _last(folder, "commits")
+    files = FileSystem(job.spark)
+    files.create(place)
+    text = files.read(f"{place}/{IDENTITY}")
+    begun, done = (_last(files.names(f"{place}/{log}")) for log in ("offsets", "commits"))
     if text is None and begun >= 0:
         raise _mixed(place, f"It has micro-batches, but no {IDENTITY}, which holds their id")
     stored = (
@@ -139,7 +87,7 @@ def open_checkpoint(job: Job, place: str, expected: Identity) -> Identity:
         _refuse_other_rules(job, stored, begun)
     current = replace(stored, rules_hash=expected.rules_hash)
     if current != stored or not text:
-        folder.write(IDENTITY, json.dumps(asdict(current), indent=1) + "\n")
+        files.write(f"{place}/{IDENTITY}", json.dumps(asdict(current), indent=1) + "\n")
     return current
 
 
@@ -168,9 +116,9 @@ def locked(place: str) -> Iterator[None]:
         yield
 
 
-def _last(folder: Folder, log: str) -> int:
-    """The number of the last micro-batch in one of Spark's logs, -1 before the first."""
-    return max((int(name) for name in folder.names(log) if name.isdecimal()), default=-1)
+def _last(names: Iterable[str]) -> int:
+    """The number of the last micro-batch among the names in one of Spark's logs, -1 for none."""
+    return max((int(name) for name in names if name.isdecimal()), default=-1)
 
 
 def _refuse_old_id(job: Job, place: str, identity: Identity, begun: int) -> None:

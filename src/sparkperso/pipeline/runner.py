@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -109,10 +108,3 @@ def _figure(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def main(command: str) -> None:
-    """Runs a command with this process's arguments: what jobs/*.py call under spark-submit."""
-    from sparkperso.cli.main import exit_with, run_cli
-
-    exit_with(run_cli([command, *sys.argv[1:]]))

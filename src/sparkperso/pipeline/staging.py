@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 
 from sparkperso.ingest.sources.files import literal
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.filesystem import FileSystem
 
 MEASURES = "staged"
 
@@ -47,7 +48,7 @@ def staged(
         row = written.agg(*_named(measures)).first() if measures else None
         yield Staged(written, row.asDict() if row else {})
     finally:
-        _remove(job, place)
+        FileSystem(job.spark).delete(place)
 
 
 @contextmanager
@@ -83,9 +84,3 @@ def _observed(frame: DataFrame) -> dict[str, Any]:
 
 def _named(measures: Mapping[str, Column]) -> list[Column]:
     return [measure.alias(name) for name, measure in measures.items()]
-
-
-def _remove(job: Job, place: str) -> None:
-    jvm: Any = job.spark._jvm
-    path = jvm.org.apache.hadoop.fs.Path(place)
-    path.getFileSystem(job.spark._jsc.hadoopConfiguration()).delete(path, True)

@@ -18,6 +18,7 @@ from sparkperso.core.errors import JobError, QualityGateError, SparkpersoError
 from sparkperso.core.hashing import short_hash
 from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.platform.frames import Keeper
 from sparkperso.platform.lake import TableWriter
 from sparkperso.platform.literals import aware
 from sparkperso.platform.session import RESULTS, settled
@@ -64,8 +65,9 @@ class Outcome:
 def carry_out(step: Step, job: Job) -> Outcome:
     """Runs the step and records it; a failure is recorded, then raised again.
 
-    A run with the option `dry_run` leaves no record. Raises ConfigError, before any work, for
-    settings that the step cannot work with, and whatever the step raises.
+    What it keeps in memory is let go of at its end. A run with the option `dry_run` leaves no
+    record. Raises ConfigError, before any work, for settings that the step cannot work with, and
+    whatever the step raises.
     """
     if step.check:
         step.check(job.settings)
@@ -80,7 +82,8 @@ def _carry_out(step: Step, job: Job) -> Outcome:
     summary: Summary = {}
     error: BaseException | None = None
     try:
-        summary = dict(step.action(job))
+        with Keeper():
+            summary = dict(step.action(job))
     except QualityGateError as gate:
         status, error = "gate", gate
         raise
@@ -201,7 +204,5 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
 
 def _append(job: Job, table: str, rows: list[dict[str, Any]]) -> None:
     columns = TABLES[table].column_names
-    frame = job.spark.createDataFrame(
-        [tuple(row[name] for name in columns) for row in rows], TABLES[table].struct()
-    )
-    TableWriter(job.lake.ref(table)).append(frame.coalesce(1))
+    # No writer of the job's: what a job notes about itself is no output of its.
+    TableWriter(job.lake.ref(table)).append_rows(tuple(row[n] for n in columns) for row in rows)

@@ -15,7 +15,6 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from sparkperso.pipeline.checkpoint import Identity
 from sparkperso.pipeline.job import Job
-from sparkperso.schemas import TABLES
 
 TABLE = "ops/stream_progress"
 WRITE_SECONDS = 10
@@ -89,8 +88,7 @@ class ProgressLog:
             both = {number: self._noted.pop(number) for number in reports if number in self._noted}
         rows = [self._row(number, noted, reports[number]) for number, noted in both.items()]
         if rows:
-            frame = self.job.spark.createDataFrame(rows, TABLES[TABLE].struct())
-            self.job.writer(TABLE).append(frame.coalesce(1))
+            self.job.writer(TABLE).append_rows(rows)
 
     def _row(self, number: int, noted: MeasuredBatch, report: Any) -> tuple[Any, ...]:
         measured, source = noted.measured, report["sources"][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import JobError, UsageError, WriteConflictError
 from sparkperso.core.places import SCHEME
+from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.jars import DELTA_JAR
 from sparkperso.schemas import TABLES, TableSpec
 
@@ -45,7 +46,7 @@ CONFLICTS = (
 STATS_COLUMNS = "delta.dataSkippingStatsColumns"
 CODEC = "spark.sql.parquet.compression.codec"
 LOG = "_delta_log"
-LOGGED = re.compile(rf"/{LOG}/(\d{{20}})\.(?:json|checkpoint)")
+LOGGED = re.compile(r"(\d{20})\.(?:json|checkpoint)")
 """A commit, or a checkpoint, in the list of a log's files: its version."""
 
 
@@ -164,6 +165,19 @@ class TableWriter:
         another run wrote the same rows.
         """
         self._save(rows, "append", txn, {})
+
+    def append_rows(self, rows: Iterable[tuple[Any, ...]], txn: Txn | None = None) -> None:
+        """Adds rows of this process, in the order of the columns, as one file in one commit.
+
+        Without rows nothing is written, and no table made.
+        """
+        given = list(rows)
+        if given:
+            self.append(self.frame_of(given), txn)
+
+    def frame_of(self, rows: Iterable[tuple[Any, ...]]) -> DataFrame:
+        """Returns rows of this process, in the order of the table's columns, in one partition."""
+        return self.ref.spark.createDataFrame(list(rows), self.ref.spec.struct()).coalesce(1)
 
     def overwrite(self, rows: DataFrame, where: str | None = None, txn: Txn | None = None) -> None:
         """Replaces the table, or its rows that match the SQL condition `where`, in one commit.
@@ -346,15 +360,8 @@ class Lake:
 
 def _last_logged(spark: SparkSession, place: str) -> int | None:
     """Returns the largest version that a table's log holds, wherever Hadoop finds its folder."""
-    jvm: Any = spark._jvm
-    log = jvm.org.apache.hadoop.fs.Path(place, LOG)
-    system = log.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
-    if not system.exists(log):
-        return None
-    paths = jvm.org.apache.hadoop.fs.FileUtil.stat2Paths(system.listStatus(log))
-    # As one text: asked one by one, a long log would take a call to the JVM for every file.
-    listed = jvm.scala.runtime.ScalaRunTime.stringOf(paths)
-    return max(map(int, LOGGED.findall(listed)), default=None)
+    names = FileSystem(spark).names(f"{place}/{LOG}")
+    return max((int(found[1]) for name in names if (found := LOGGED.match(name))), default=None)
 
 
 def conform(rows: DataFrame, spec: TableSpec) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Times as literals of Spark that no time zone, of a session or of a process, changes.
+"""Literals of Spark: times that no time zone of a session or a process changes, empty arrays.
 
 `F.lit(datetime)` reads a naive time in the zone of the Python process, a text that is cast, or
 `TIMESTAMP '…'` in SQL, in that of the session: here a naive time is UTC, and becomes a number.
@@ -17,6 +17,14 @@ EPOCH = datetime(1970, 1, 1)
 def instant(when: datetime) -> Column:
     """Returns a time as a timestamp; a naive one is UTC."""
     return F.timestamp_micros(F.lit(micros(when)).cast("bigint"))
+
+
+def empty_array(kind: str) -> Column:
+    """Returns an array without entries of a type, as DDL names it: `string`, `struct<…>`.
+
+    `F.array()` alone holds nulls of no type, which unions and coalesce read each in its own way.
+    """
+    return F.array().cast(f"array<{kind}>")
 
 
 def instant_sql(when: datetime) -> str:

@@ -26,6 +26,7 @@ from sparkperso.config.recommend import BootstrapConfig
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
 from sparkperso.evaluate.ranking import judge, ndcg_at_k
+from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
 from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
@@ -240,12 +241,11 @@ def _sums(
         return {name: judging.sums(lister, in_memory, hashes) for name, lister in listers.items()}
     judging = Judge(catalogue, _item_users(prepared, catalogue), prepared.n_train_users, n_groups)
     shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.k, FitSetting())
-    context = prepared.profiles.sparkSession.sparkContext
-    held = context.broadcast((listers, judging, shared))
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
     judged_users = judged_users.withColumn(HASH, F.xxhash64(USER_ID))
     columns = ", ".join(f"{field.name} binary" for field in fields(Sums))
-    rows = judged_users.mapInArrow(_summed(held), f"model string, {columns}").collect()
+    with broadcast(judged_users.sparkSession, (listers, judging, shared)) as held:
+        rows = judged_users.mapInArrow(_summed(held), f"model string, {columns}").collect()
     sums = {name: Sums.nothing(n_groups, len(catalogue)) for name in listers}
     # Sorted: sums of floats depend on their order, and partitions come in any.
     for row in sorted(rows):

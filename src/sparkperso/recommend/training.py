@@ -18,16 +18,16 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.storagelevel import StorageLevel
 
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import MinimumConfig, RecommendConfig
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.core.reporting import Count, Say, no_count
+from sparkperso.platform.frames import Keeper
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.data.folds import make_cuts
-from sparkperso.recommend.data.prepared_fold import prepare_fold
+from sparkperso.recommend.data.folds import Fold, make_cuts
+from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
 from sparkperso.recommend.data.user_histories import (
     Attributes,
     attributes_at_times,
@@ -126,6 +126,8 @@ class PreparedSplit:
     """The profiles of all users as of `as_of`."""
     is_rated: bool
     """Whether any user has rated an item."""
+    of_search: Keeper
+    """Keeps what the search alone needs: closed before the test and the refit."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,7 @@ class Trainer:
         require_test_users(test, self.config.minimum)
         search = self._search(context, prepared_split)
         # Nothing reads them again, and the test's fits need the memory.
-        for prepared in prepared_split.folds:
-            prepared.release()
+        prepared_split.of_search.close()
         self.say("testing the best of each model on the held-out part")
         contenders = self._contenders(search.tuned, inputs.champion)
         users = test.in_memory.users if isinstance(test, DriverFold) else test.profiles
@@ -188,39 +189,37 @@ class Trainer:
         """Gives all that models are fitted on and judged by, from two looks at the events.
 
         One is at the pairs of all cuts, the other at what is known of the users. What is cached for
-        it is unpersisted at the end.
+        it is let go of at the end.
         """
         config, catalogue = self.config, self.fitter.catalogue
         cuts = make_cuts(inputs.events, config.interactions, config.split, inputs.as_of)
         times = [*(cut for cut, _ in cuts.spans), inputs.as_of]
         last = len(times) - 1
         known = attributes_at_times(inputs.attributes, times)
-        prepared_folds: Sequence[AnyFold] = ()
-        try:
+        with Keeper() as keeper:
             if inputs.pairs is not None:
                 table = known.toArrow()
-                prepared_folds, is_rated = read_folds(cuts, config.search.k, catalogue, table)
+                in_memory, is_rated = read_folds(cuts, config.search.k, catalogue, table)
                 everybody = read_everybody(inputs.pairs, catalogue, table, (inputs.as_of, last))
-                yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], everybody, is_rated)
+                split = (in_memory[:-1], in_memory[-1], everybody, is_rated)
+                yield PreparedSplit(*split, of_search=Keeper())
                 return
-            known = known.persist(StorageLevel.MEMORY_AND_DISK)
-            prepared_folds = [
-                prepare_fold(
-                    fold, config.search.k, catalogue, inputs.item_index, attributes_of(known, n)
-                )
-                for n, fold in enumerate(cuts.folds())
-            ]
-            attributes = attributes_of(known, last)
-            profiles = profile_frame(
-                inputs.interactions, inputs.item_index, attributes, inputs.as_of
-            )
+            known = keeper.cached(known)
+
+            def prepare(fold: Fold, place: int) -> PreparedFold:
+                attributes = attributes_of(known, place)
+                return prepare_fold(fold, config.search.k, catalogue, inputs.item_index, attributes)
+
+            *folds, test = cuts.folds()
+            with Keeper() as preparing:
+                prepared_folds = [prepare(fold, n) for n, fold in enumerate(folds)]
+                of_search = preparing.pop_all()
+            keeper.callback(of_search.close)
+            prepared_test = prepare(test, len(folds))
+            given = (attributes_of(known, last), inputs.as_of)
+            profiles = profile_frame(inputs.interactions, inputs.item_index, *given)
             is_rated = not cuts.pairs.where("user_id IS NOT NULL AND is_rated").isEmpty()
-            yield PreparedSplit(prepared_folds[:-1], prepared_folds[-1], profiles, is_rated)
-        finally:
-            for prepared in prepared_folds:
-                prepared.release()
-            known.unpersist()
-            cuts.release()
+            yield PreparedSplit(prepared_folds, prepared_test, profiles, is_rated, of_search)
 
     def _context(self, inputs: Inputs) -> TuningContext:
         return TuningContext(

@@ -34,7 +34,7 @@ PROFILES = TableSpec(
     name="gold/profiles",
     grain="one resolved user",
     key=("user_id",),
-    writer="build-segments",
+    writer="build-profiles",
     columns=(
         required("user_id", "string", "identifier of the user"),
         Column(

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from sparkperso.core.columns import RUN_COLUMNS
 from sparkperso.platform.lake import Lake
+from sparkperso.platform.literals import empty_array
 from sparkperso.schemas import TABLES
 
 SHOWN = 5
@@ -72,7 +73,7 @@ def _numbered(frame: DataFrame, side: str) -> DataFrame:
     """Rows as (rest, number, fractions): all but fractions as text, and which of equal ones."""
     values = {f.name: (F.col(f"`{f.name}`"), f.dataType) for f in frame.schema}
     rest = F.to_json(F.struct(*(_rest(v, kind).alias(n) for n, (v, kind) in values.items())))
-    none = F.array().cast("array<double>")
+    none = empty_array("double")
     fractions = F.concat(none, *(_fractions(v, kind) for v, kind in values.values()))
     parts = frame.select(rest.alias("rest"), fractions.alias(side))
     number = F.row_number().over(W.partitionBy("rest").orderBy(side))
@@ -105,7 +106,7 @@ def _rest(value: Column, kind: T.DataType) -> Column:
 
 def _fractions(value: Column, kind: T.DataType) -> Column:
     """All fractions in the value, in order."""
-    none = F.array().cast("array<double>")
+    none = empty_array("double")
     fractions = none
     if isinstance(kind, FRACTIONS):
         fractions = F.array(value.cast("double"))

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 SQL = "org.apache.spark.sql.execution"
 RELATION = f"{SQL}.datasources.LogicalRelation"
 FILES = f"{SQL}.datasources.HadoopFsRelation"
+DELTA = "Delta Table State"
 CACHE = f"{SQL}.columnar.InMemoryRelation"
 
 
@@ -74,6 +75,16 @@ def spark_work(spark: SparkSession) -> Iterator[Work]:
         # What was registered cannot be named again: Java gets a new proxy of it at every call.
         manager.clear()
         work.jobs = scheduler.numTotalJobs() - before
+
+
+def kept_frames(spark: SparkSession) -> set[int]:
+    """Returns Spark's numbers of all that is kept in memory or on disk, and was worked out.
+
+    But for what Delta keeps of its tables' logs, which is its own affair.
+    """
+    context: Any = spark.sparkContext
+    kept = context._jsc.getPersistentRDDs()
+    return {number for number in kept if not str(kept[number].name()).startswith(DELTA)}
 
 
 class _Listener:

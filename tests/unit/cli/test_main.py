@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from datetime import datetime
-from importlib import import_module
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import click.testing
 import pytest
 
 from sparkperso.cli import main as module
-from sparkperso.cli.job_commands import JOB_COMMANDS, module_of
+from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.cli.main import COMMANDS, EXTRAS, cli, run_cli
 from sparkperso.core.errors import (
     ConfigError,
@@ -25,8 +24,10 @@ from sparkperso.core.errors import (
     SparkpersoError,
     UsageError,
 )
+from sparkperso.pipeline.registry import JOBS, steps_of_run
 
 ROOT = Path(__file__).parents[3]
+SOURCE = ROOT / "src" / "sparkperso"
 LOOKS = [
     ["--help"],
     ["--version"],
@@ -181,14 +182,40 @@ def test_every_command_is_listed_with_one_line_and_can_be_loaded():
 
 def test_every_job_command_has_a_module_with_an_entry():
     for name in JOB_COMMANDS:
-        assert callable(import_module(module_of(name)).main)
+        assert callable(JOBS[name].load().main)
 
 
-def test_every_batch_command_is_a_script_for_spark_submit():
-    scripts = {path.stem: path.read_text() for path in (ROOT / "jobs").glob("*.py")}
-    assert sorted(scripts) == sorted(name.replace("-", "_") for name in JOB_COMMANDS)
-    for name in JOB_COMMANDS:
-        assert f'main("{name}")' in scripts[name.replace("-", "_")]
+def test_every_job_is_a_script_for_spark_submit_and_every_script_a_job():
+    scripts = {path.name: path.read_text() for path in (ROOT / "jobs").glob("*.py")}
+    assert sorted(scripts) == sorted(entry.script for entry in JOBS.values())
+    for name, entry in JOBS.items():
+        assert f'main("{name}")' in scripts[entry.script]
+
+
+def test_every_module_of_jobs_is_a_job_and_every_job_a_module():
+    modules = {path.stem for path in (SOURCE / "jobs").glob("[!_]*") if path.suffix in ("", ".py")}
+    assert sorted(modules) == sorted(Path(entry.script).stem for entry in JOBS.values())
+
+
+def test_a_run_takes_the_registrys_steps_in_an_order_in_which_none_waits_for_a_later_one():
+    from sparkperso.jobs.run import STEPS
+
+    entries = steps_of_run()
+    assert [step.name for step in STEPS] == [entry.name for entry in entries]
+    for place, entry in enumerate(entries):
+        assert set(entry.after) <= {other.name for other in entries[:place]}
+        # What is handed on is an option of both.
+        options = {parameter.name for parameter in JOB_COMMANDS[entry.name].params}
+        assert set(entry.run_options) <= options
+
+
+def test_every_job_of_one_step_says_the_name_of_its_command():
+    for name, entry in JOBS.items():
+        step = getattr(entry.load(), "STEP", None)
+        assert step is None or step.name == name
+    assert {n for n, e in JOBS.items() if not hasattr(e.load(), "STEP")} == {
+        *("run", "demo", "benchmark")
+    }
 
 
 def test_as_of_takes_offsets_and_refuses_other_text():
@@ -214,17 +241,13 @@ def test_a_lake_that_cannot_be_written_is_told_before_spark_starts(tmp_path, cap
 
 
 def test_the_entry_point_of_a_job_runs_its_command(monkeypatch):
-    from sparkperso.pipeline.runner import main
-
     monkeypatch.setattr(sys, "argv", ["jobs/x.py", "--nonsense"])
     monkeypatch.setattr(module, "run_cli", lambda line: 7 if line == ["x", "--nonsense"] else 0)
     with pytest.raises(SystemExit) as stopped:
-        main("x")
+        module.main("x")
     assert stopped.value.code == 7
 
 
 def test_a_job_that_is_done_does_not_exit_by_force(monkeypatch):
-    from sparkperso.pipeline.runner import main
-
     monkeypatch.setattr(module, "run_cli", lambda line: 0)
-    assert main("x") is None  # Databricks takes SystemExit(0) for a failure
+    assert module.main("x") is None  # Databricks takes SystemExit(0) for a failure

@@ -23,7 +23,6 @@ from sparkperso.jobs.build_recommendations.list_policy import (
     list_selection,
     without_items,
 )
-from sparkperso.jobs.build_segments.profiles import known_persons
 from sparkperso.jobs.train_recommender.job import EVENTS, INTERACTIONS, ITEMS, MODEL
 from sparkperso.jobs.train_recommender.model_tables import (
     ITEM_FACTORS,
@@ -35,7 +34,8 @@ from sparkperso.jobs.train_recommender.model_tables import (
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
-from sparkperso.platform.literals import instant
+from sparkperso.platform.frames import keep_cached
+from sparkperso.platform.literals import empty_array, instant
 from sparkperso.platform.tracking import ModelVersion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.id_index import new_index_rows
@@ -48,6 +48,7 @@ from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.model_arrays import from_rows
+from sparkperso.users.persons import Persons
 
 SEGMENTS = "gold/segments"
 POPULARITY = "popularity"
@@ -106,8 +107,9 @@ def write_lists(
     index = item_index(job, version)
     config = job.settings.recommend
     catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
-    attributes = UserAttributes(known_persons(job, events)).at(job.as_of)
-    profiles = everyone(job, events, index, attributes).persist()
+    persons = Persons(events, aliases=job.settings.ingest.country_aliases)
+    attributes = UserAttributes(persons).at(job.as_of)
+    profiles = keep_cached(everyone(job, events, index, attributes))
     some = profiles.limit(config.lists.driver_users + 1).toArrow()
     is_few = some.num_rows <= config.lists.driver_users
     lister, named = make_lister(job, some if is_few else profiles, catalogue, (version, params))
@@ -118,7 +120,6 @@ def write_lists(
     now = instant(datetime.now(timezone.utc))
     rows = build_lists(lists, lister, named).withColumn("generated_at", now)
     job.writer(RECOMMENDATIONS).overwrite(rows)
-    profiles.unpersist()
     if table is None:
         return None
     places = (table.column(name).to_pylist() for name in ("strategy", USER_ID))
@@ -144,7 +145,7 @@ def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
 def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
     """Returns the profiles of all users with an event, those without history too: one row each."""
     users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
-    nothing = F.array().cast("array<string>")
+    nothing = empty_array("string")
     known = users.join(attributes, USER_ID, how="full")
     known = known.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
     return profile_frame(job.read(INTERACTIONS), index, known, job.as_of)

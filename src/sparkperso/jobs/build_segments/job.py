@@ -1,4 +1,4 @@
-"""build-segments: scaled user features → segments, their history, profiles; people."""
+"""build-segments: scaled user features → segments, their history, profiles."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ from sparkperso.config import config_hash, load_named
 from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import ConfigError
-from sparkperso.jobs.build_segments.profiles import (
-    CONSENTS,
-    EVENTS,
-    PEOPLE,
-    known_persons,
-    write_people,
-)
 from sparkperso.jobs.build_segments.tables import (
+    EVENTS,
     FEATURES,
     HISTORY,
     PROFILES,
@@ -48,6 +42,7 @@ from sparkperso.segments.rules.build import rule_matches
 from sparkperso.segments.rules.overlaps import overlaps
 from sparkperso.segments.tables.plots import draw_flows, draw_sizes
 from sparkperso.segments.tables.table_rows import Stamp
+from sparkperso.users.persons import Persons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +77,6 @@ def build_segments(job: Job) -> Summary:
             run = open_runs.enter_context(job.tracking.run(job.name, plan.name, plan.description))
             before = replace(population, previous=previous.get(plan.name))
             one = build_one(job, run, before, plan)
-            open_runs.callback(one.result.release)
             built.append((run, one))
         job.count(len(plans), len(plans), "segmentations")
         if not job.options.get("force"):
@@ -91,7 +85,7 @@ def build_segments(job: Job) -> Summary:
                     one.result.lineage.require(one.plan.name, job.settings.segments.stability)
         write_segmentations(job, [one for _, one in built], sizes, population.size)
         register(job, built)
-    return {**report(job, [one for _, one in built]), **write_people(job)}
+    return report(job, [one for _, one in built])
 
 
 def load_plans(job: Job) -> list[Segmentation]:
@@ -150,7 +144,7 @@ def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
 def read_population(job: Job) -> Population:
     """Returns the users to divide, and what rules look at."""
     population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
-    persons = known_persons(job, job.read(EVENTS))
+    persons = Persons(job.read(EVENTS), aliases=job.settings.ingest.country_aliases)
     return replace(population, persons=persons).collected(job.settings.segments.driver_users)
 
 
@@ -260,8 +254,8 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
 STEP = Step(
     name="build-segments",
     action=build_segments,
-    inputs=(FEATURES, SCALED, EVENTS, CONSENTS),
-    outputs=(SEGMENTS, HISTORY, PROFILES, PEOPLE, RUNS),
+    inputs=(FEATURES, SCALED, EVENTS),
+    outputs=(SEGMENTS, HISTORY, PROFILES, RUNS),
     conf=("segments", "tracking_plans"),
     side_options=("pictures", "force"),
 )

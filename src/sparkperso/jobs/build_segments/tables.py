@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from sparkperso.config.segmentation import Segmentation
 from sparkperso.core.columns import USER_ID
 from sparkperso.pipeline.job import Job
-from sparkperso.schemas import TABLES
 from sparkperso.segments.base.points import SEGMENT_ID
 from sparkperso.segments.base.previous_run import PreviousRun
 from sparkperso.segments.base.result import SegmentationResult
@@ -30,6 +29,7 @@ from sparkperso.segments.tables.table_rows import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+EVENTS = "silver/events"
 FEATURES, SCALED = "gold/user_features", "gold/user_features_scaled"
 SEGMENTS, HISTORY, PROFILES = "gold/segments", "gold/segment_history", "gold/segment_profiles"
 RUNS = "gold/segmentation_runs"
@@ -97,16 +97,13 @@ def write_segmentations(job: Job, built: Sequence[Built], sizes: Trends, n_users
         profiles += profile_rows(one.result, one.stamp, earlier)
         runs.append(run_row(one.result, one.stamp, n_users))
     members = reduce(DataFrame.unionByName, [segment_rows(b.result, b.stamp) for b in built])
-    job.writer(PROFILES).overwrite(_frame(job, PROFILES, profiles), where=condition)
+    writer = job.writer(PROFILES)
+    writer.overwrite(writer.frame_of(profiles), where=condition)
     job.writer(SEGMENTS).overwrite(members, where=condition)
-    job.writer(RUNS).append(_frame(job, RUNS, runs))
+    job.writer(RUNS).append_rows(runs)
     stamps = {one.result.segmentation: one.stamp for one in built}
     changes = membership_changes(job.lake.ref(HISTORY).read(), members, stamps)
     job.writer(HISTORY).append(changes)
-
-
-def _frame(job: Job, table: str, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
-    return job.spark.createDataFrame(rows, TABLES[table].struct()).coalesce(1)
 
 
 def describe_model(one: Built, versions: Mapping[str, int | None]) -> dict[str, Any]:

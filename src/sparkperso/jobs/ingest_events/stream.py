@@ -23,7 +23,6 @@ from sparkperso.ingest.sources.files import SourceFile, named_files
 from sparkperso.ingest.sources.stream_sources import classify_stream, read_folder, read_topic
 from sparkperso.jobs.ingest_events.batch import read_ingest_rules, source_path
 from sparkperso.pipeline.checkpoint import (
-    Folder,
     Identity,
     checkpoint_place,
     locked,
@@ -44,6 +43,7 @@ from sparkperso.pipeline.streaming import (
     run_query,
     stopping_on_signals,
 )
+from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.lake import Txn
 
 COMPACTED = ("bronze/events", "silver/events", "silver/consents", "ops/data_quality")
@@ -120,7 +120,7 @@ def follow_source(job: Job) -> Summary:
     rules = read_ingest_rules(job)
     place = checkpoint_place(job, rules.source.name)
     lines, wanted = open_input(job, rules)
-    Folder(job, place).create()
+    FileSystem(job.spark).create(place)
     with locked(place):
         identity = open_checkpoint(job, place, wanted)
         stream = Stream(job, rules, identity, ProgressLog(job, identity))
@@ -143,7 +143,7 @@ def open_input(job: Job, rules: IngestRules) -> tuple[DataFrame, Identity]:
         identity = Identity(name, "kafka", config.kafka.topic, rules_hash(rules))
         return read_topic(job.spark, config), identity
     path = source_path(job, rules.source)
-    Folder(job, path).create()
+    FileSystem(job.spark).create(path)
     given = job.options.get("path") or rules.source.path or path
     return read_folder(job.spark, path, config), Identity(name, "files", given, rules_hash(rules))
 

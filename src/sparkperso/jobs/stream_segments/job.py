@@ -8,6 +8,7 @@ a run that was interrupted, or was away, only writes what is not written yet.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 from pyspark.sql.streaming.readwriter import DataStreamWriter
@@ -16,14 +17,13 @@ from sparkperso.config.segmentation import RuleSegmentation, Segmentation
 from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.jobs.build_segments.job import load_plans
-from sparkperso.jobs.build_segments.profiles import EVENTS
-from sparkperso.jobs.build_segments.tables import HISTORY, SEGMENTS
+from sparkperso.jobs.build_segments.tables import EVENTS, HISTORY, SEGMENTS
 from sparkperso.jobs.stream_segments.change_topic import relaying
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.memberships import Memberships
 from sparkperso.jobs.stream_segments.stream import SegmentStream
 from sparkperso.jobs.stream_segments.user_attributes import LiveUserAttributes
-from sparkperso.pipeline.checkpoint import Folder, checkpoint_root, locked
+from sparkperso.pipeline.checkpoint import checkpoint_root, locked
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
@@ -34,6 +34,7 @@ from sparkperso.pipeline.streaming import (
     run_to_end,
     stopping_on_signals,
 )
+from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.lake import StateTable
 from sparkperso.segments.live.counters import hourly
 from sparkperso.segments.live.hours import reach_of
@@ -67,11 +68,11 @@ def stream_segments(job: Job) -> Summary:
             "Name one that has",
         )
     place = checkpoint_place(job, rules)
-    folder = Folder(job, place)
-    folder.create()
-    with locked(place), for_small_batches(job, STATE):
+    FileSystem(job.spark).create(place)
+    with locked(place), for_small_batches(job, STATE), ExitStack() as at_end:
         live = open_stream(job, rules, plans, place)
-        from_version = seed(job, live.hours, folder)
+        at_end.callback(live.close)
+        from_version = seed(job, live.hours, place)
         live.begin()
         with relaying(job, place) as live.relay, stopping_on_signals(live.is_stopping):
             follow(run_to_end(writer(job, live, from_version, place)), live)
@@ -101,11 +102,12 @@ def open_stream(job: Job, rules: LiveRules, plans: list[Segmentation], place: st
     )
 
 
-def seed(job: Job, hours: HourlyCounters, folder: Folder) -> int:
+def seed(job: Job, hours: HourlyCounters, place: str) -> int:
     """Counts what silver/events holds already, once; returns the version to follow it from."""
-    start = folder.read(START)
-    if start:
-        return int(json.loads(start)["from_version"])
+    files, start = FileSystem(job.spark), f"{place}/{START}"
+    known = files.read(start)
+    if known:
+        return int(json.loads(known)["from_version"])
     events = job.lake.ref(EVENTS)
     if not events.exists():
         raise JobError(
@@ -116,7 +118,7 @@ def seed(job: Job, hours: HourlyCounters, folder: Folder) -> int:
     whole, from_version = events.start()
     hours.seed(events.read().limit(0) if whole is None else events.read(whole))
     # Last: interrupted before, it is counted anew.
-    folder.write(START, json.dumps({"from_version": from_version}) + "\n")
+    files.write(start, json.dumps({"from_version": from_version}) + "\n")
     return from_version
 
 

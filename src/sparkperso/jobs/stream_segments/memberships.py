@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,7 +11,6 @@ from sparkperso.core.columns import USER_ID
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.tables import (
     MEMBER,
-    checkpointed,
     membership_of,
     record,
     record_changes,
@@ -19,6 +18,7 @@ from sparkperso.jobs.stream_segments.tables import (
 )
 from sparkperso.jobs.stream_segments.user_attributes import LiveUserAttributes
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.frames import Keeper, pinned
 from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.live.members import matching_rules
 from sparkperso.segments.live.rules import LiveRules
@@ -40,6 +40,8 @@ class Memberships:
     attributes: LiveUserAttributes
     shown: tuple[str, ...] = ()
     """Segments of enough people, at the last sweep."""
+    kept: Keeper = field(default_factory=Keeper)
+    """Of the membership; whoever follows the stream closes it."""
     _inside: DataFrame | None = None
 
     def update(self, rows: DataFrame, number: int, now: int) -> int:
@@ -54,13 +56,17 @@ class Memberships:
         if inside is None:
             raise AssertionError("a sweep comes before the first update")
         before = inside.join(users, on=USER_ID, how="left_semi")
-        members = checkpointed(current)
-        changes = checkpointed(changes_between(before, members))
-        n_changes = changes.count()
-        if n_changes:
-            record_changes(self.job, changes, stamp_at(self.job, now))
-            others = inside.join(users, on=USER_ID, how="left_anti")
-            self._inside = checkpointed(others.unionByName(members).coalesce(self._partitions))
+        with pinned(current) as members, pinned(changes_between(before, members)) as changes:
+            n_changes = changes.count()
+            if n_changes:
+                record_changes(self.job, changes, stamp_at(self.job, now))
+                others = inside.join(users, on=USER_ID, how="left_anti")
+                every = others.unionByName(members).coalesce(self._partitions)
+                newer = Keeper()
+                self._inside = newer.pinned(every)
+                # Only now: the newer membership was worked out from the older one.
+                self.kept.close()
+                self.kept = newer
         return n_changes
 
     def sweep(self, now: int) -> int:
@@ -73,7 +79,8 @@ class Memberships:
         users = self.attributes.frame.select(USER_ID).unionByName(hours.select(USER_ID))
         users = users.where(F.col(USER_ID).isNotNull()).distinct()
         names = sorted(set(self.rules.segmentations.values()))
-        members = checkpointed(self._holding(users, hours, now))
+        self.kept.close()
+        members = self.kept.pinned(self._holding(users, hours, now))
         self.shown = self._large_enough(members)
         self._inside = self._shown(members)
         facts = {"exclusive": F.lit(False), "kind": F.lit("rule")}

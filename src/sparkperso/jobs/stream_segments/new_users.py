@@ -13,10 +13,10 @@ from sparkperso.features.scaler_parameters import FeatureScaler
 from sparkperso.features.scaling import scale_features
 from sparkperso.features.users import build_user_features
 from sparkperso.jobs.build_features import SCALERS
-from sparkperso.jobs.build_segments.profiles import EVENTS
-from sparkperso.jobs.build_segments.tables import PROFILES, SEGMENTS
-from sparkperso.jobs.stream_segments.tables import checkpointed, membership_of, record, stamp_at
+from sparkperso.jobs.build_segments.tables import EVENTS, PROFILES, SEGMENTS
+from sparkperso.jobs.stream_segments.tables import membership_of, record, stamp_at
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.frames import Keeper, pinned
 from sparkperso.platform.literals import EPOCH, instant, moment
 from sparkperso.segments.live.counters import HOUR
 from sparkperso.segments.live.hours import PAST
@@ -38,18 +38,19 @@ def assign_new_users(
         return 0
     new = hours.where(F.col(USER_ID).isNotNull()).join(known, on=USER_ID, how="left_anti")
     began = F.when(F.col(VISIT) == PAST, instant(EPOCH)).otherwise(F.col(HOUR))
-    people = checkpointed(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
-    first = people.agg(F.unix_micros(F.min("began"))).first()
-    if first is None or first[0] is None:
-        return 0
-    since = instant(moment(first[0]))
-    events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= since)
-    of_people = events.join(people, on=USER_ID, how="left_semi")
-    features = checkpointed(
-        build_user_features(of_people, job.settings.features, moment(now), PARTITIONS)
-    )
     known_plans = [plan for plan in plans if plan.name in centres]
-    return sum(_assign(job, plan, centres[plan.name], features, now) for plan in known_plans)
+    with Keeper() as keeper:
+        people = keeper.pinned(new.groupBy(USER_ID).agg(F.min(began).alias("began")))
+        first = people.agg(F.unix_micros(F.min("began"))).first()
+        if first is None or first[0] is None:
+            return 0
+        since = instant(moment(first[0]))
+        events = job.lake.ref(EVENTS).read().where(F.col("timestamp") >= since)
+        of_people = events.join(people, on=USER_ID, how="left_semi")
+        features = keeper.pinned(
+            build_user_features(of_people, job.settings.features, moment(now), PARTITIONS)
+        )
+        return sum(_assign(job, plan, centres[plan.name], features, now) for plan in known_plans)
 
 
 def read_centres(job: Job, plan: KMeansSegmentation) -> Centres | None:
@@ -80,4 +81,5 @@ def _assign(
     members = job.lake.ref(SEGMENTS).read().where(F.col("segmentation") == plan.name)
     others = members.join(features, on=USER_ID, how="left_anti")
     before = membership_of(job, [plan.name]).join(features, on=USER_ID, how="left_semi")
-    return record(job, before, checkpointed(assigned), others, stamp_at(job, now))
+    with pinned(assigned) as rows:
+        return record(job, before, rows, others, stamp_at(job, now))

@@ -120,6 +120,11 @@ class SegmentStream:
             self.hours.compact(self.now)
         self._swept_at, self._is_settled = time.monotonic(), True
 
+    def close(self) -> None:
+        """Lets go of what is held in memory from sweep to sweep."""
+        self.members.kept.close()
+        self.members.attributes.kept.close()
+
     def summary(self) -> Summary:
         """Returns the figures to print; late are events whose hour was over (Spark's watermark)."""
         late = {"late, left to build-segments": self.late.n_rows}

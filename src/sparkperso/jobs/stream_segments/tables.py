@@ -12,6 +12,7 @@ from sparkperso.core.columns import USER_ID
 from sparkperso.core.errors import WriteConflictError
 from sparkperso.jobs.build_segments.tables import HISTORY, SEGMENTS
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.frames import pinned
 from sparkperso.platform.literals import aware, instant, moment
 from sparkperso.schemas import TABLES
 from sparkperso.segments.tables.size_history import LIVE
@@ -23,14 +24,6 @@ MEMBER = (USER_ID, "segment_id", "segmentation", "label")
 def stamp_at(job: Job, now: int) -> Stamp:
     """Returns the stamp of what is found as of `now`, microseconds since 1970."""
     return Stamp(f"{LIVE}{job.run_id}", datetime.now(timezone.utc), aware(moment(now)))
-
-
-def checkpointed(frame: DataFrame) -> DataFrame:
-    """Returns the rows as they are now, held by the executors (Spark's localCheckpoint).
-
-    Not merely cached: whoever writes a Delta table makes Spark compute anew what it cached of it.
-    """
-    return frame.localCheckpoint()
 
 
 def membership_of(job: Job, names: Iterable[str]) -> DataFrame:
@@ -49,24 +42,24 @@ def record(
 ) -> int:
     """Writes members and what changed, if anything did; returns the number of changes.
 
-    `now` is `checkpointed` and holds MEMBER, exclusive, kind and distance of the segmentations in
+    `now` is `pinned` and holds MEMBER, exclusive, kind and distance of the segmentations in
     it; `others` are rows of gold/segments of theirs that stay.
     """
-    changes = checkpointed(changes_between(before, now.select(*MEMBER)))
-    counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
-    if not counts:
-        return 0
-    has_changed = F.col("segmentation").isin(*counts)
-    rows = member_rows(now.where(has_changed), stamp)
-    rows = rows if others is None else rows.unionByName(others.where(has_changed))
-    listed = ", ".join(f"'{name}'" for name in sorted(counts))
-    try:
-        job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
-    except WriteConflictError:
-        # build-segments was at it: the next sweep holds its members against the history.
-        return 0
-    record_changes(job, changes, stamp)
-    return sum(counts.values())
+    with pinned(changes_between(before, now.select(*MEMBER))) as changes:
+        counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
+        if not counts:
+            return 0
+        has_changed = F.col("segmentation").isin(*counts)
+        rows = member_rows(now.where(has_changed), stamp)
+        rows = rows if others is None else rows.unionByName(others.where(has_changed))
+        listed = ", ".join(f"'{name}'" for name in sorted(counts))
+        try:
+            job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
+        except WriteConflictError:
+            # build-segments was at it: the next sweep holds its members against the history.
+            return 0
+        record_changes(job, changes, stamp)
+        return sum(counts.values())
 
 
 def member_rows(now: DataFrame, stamp: Stamp) -> DataFrame:

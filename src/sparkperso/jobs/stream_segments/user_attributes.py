@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import AS_OF
-from sparkperso.jobs.build_segments.profiles import EVENTS, known_persons
-from sparkperso.jobs.build_segments.tables import FEATURES
-from sparkperso.jobs.stream_segments.tables import checkpointed
+from sparkperso.jobs.build_segments.tables import EVENTS, FEATURES
 from sparkperso.pipeline.job import Job
+from sparkperso.platform.frames import Keeper
 from sparkperso.platform.literals import aware, instant, moment
 from sparkperso.segments.live.rules import LiveRules
 from sparkperso.segments.rules.members import People, known_attributes
+from sparkperso.users.persons import Persons
 
 
 @dataclass
@@ -23,6 +23,8 @@ class LiveUserAttributes:
 
     job: Job
     rules: LiveRules
+    kept: Keeper = field(default_factory=Keeper)
+    """Of the frame; whoever follows the stream closes it."""
     _frame: DataFrame | None = None
     _version: int | None = None
 
@@ -45,13 +47,12 @@ class LiveUserAttributes:
             return
         people = People(
             features_at(self.job, now),
-            known_persons(self.job, lake.ref(EVENTS).read()),
+            Persons(lake.ref(EVENTS).read(), aliases=self.job.settings.ingest.country_aliases),
             aware(moment(now)),
         )
-        self._frame, self._version = (
-            checkpointed(known_attributes(people, self.rules.rules)),
-            version,
-        )
+        self.kept.close()
+        self._frame = self.kept.pinned(known_attributes(people, self.rules.rules))
+        self._version = version
 
 
 def features_at(job: Job, now: int) -> DataFrame:

@@ -24,7 +24,6 @@ from sparkperso.config import config_hash
 from sparkperso.config.models import parse_params
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
-from sparkperso.jobs.build_segments.profiles import known_persons
 from sparkperso.jobs.train_recommender.model_tables import (
     ITEM_FACTORS,
     ITEM_INDEX,
@@ -56,6 +55,7 @@ from sparkperso.recommend.training import (
     candidates,
     require_enough,
 )
+from sparkperso.users.persons import Persons
 
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
@@ -121,7 +121,7 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         events,
         interactions,
         job.lake.ref(ITEM_INDEX).read(),
-        UserAttributes(known_persons(job, events)),
+        UserAttributes(Persons(events, aliases=job.settings.ingest.country_aliases)),
         job.as_of,
         pairs,
         champion_settings(job),

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from sparkperso.platform.literals import empty_array
 from sparkperso.recommend.benchmark.read_ratings import text_id
 
 BUCKETS = 10
@@ -44,7 +45,7 @@ def describe(source: DataFrame, id_column: str, skip: tuple[str, ...] = ()) -> C
     kinds = {column: Kind.of(rows, column) for column in others}
     left_out = {c: k.left_out for c, k in kinds.items() if k.left_out}
     named = [k.tokens for k in kinds.values() if not k.left_out]
-    nothing = F.array().cast("array<string>")
+    nothing = empty_array("string")
     tokens = F.array_compact(F.concat(nothing, *named)).alias("tokens")
     by_id = rows.where(F.col("_id").isNotNull()).select("_id", tokens).groupBy("_id")
     joined = F.array_sort(F.array_distinct(F.flatten(F.collect_list("tokens"))))
@@ -85,7 +86,7 @@ class Kind:
         if isinstance(kind, T.ArrayType):
             texts = F.array_compact(F.transform(column.cast("array<string>"), _filled))
             tokens = F.transform(texts, lambda text: F.concat(F.lit(f"{name}="), text))
-            return cls(F.coalesce(tokens, F.array().cast("array<string>")))
+            return cls(F.coalesce(tokens, empty_array("string")))
         if isinstance(kind, (T.MapType, T.StructType, T.BinaryType, T.VariantType)):
             return cls(F.array(), f"{kind.simpleString()} is not text, a number or a list")
         text, number = _filled(column.cast("string")), column.try_cast("double")

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import instant
 from sparkperso.recommend.benchmark.read_ratings import RATING, Rows, pairs_of
 from sparkperso.recommend.data.folds import Fold, TrainingSet, cold_share, cut_times, latest_ratings
@@ -45,15 +46,15 @@ def make_fold(
 
     Relevant are pairs with a rating above 0 that the user does not have before. `listed` has
     item_id: items that may be recommended though nobody had them. Pairs and relevant items are
-    cached until `Fold.release`.
+    cached until the open keeper ends.
     """
-    pairs = pairs_of(before).persist()
+    pairs = keep_cached(pairs_of(before))
     events = as_events(before, listed)
     training = TrainingSet(as_of, events, pairs, events.select(ITEM_ID).distinct())
     liked = after.where(F.col(RATING) > 0).select(USER_ID, ITEM_ID).distinct()
     is_new = liked.join(pairs, [USER_ID, ITEM_ID], how="left_anti")
     known = pairs.select(USER_ID).distinct()
-    relevant = is_new.join(known, USER_ID, how="left_semi").persist()
+    relevant = keep_cached(is_new.join(known, USER_ID, how="left_semi"))
     cold_relevant = is_new.join(known, USER_ID, how="left_anti")
     ratings, cold = latest_ratings(as_events(after)), cold_share(is_new, known)
     return Fold(name, training, relevant, cold_relevant, ratings, as_of, cold)
@@ -120,11 +121,5 @@ def _held_out(rows: Rows, listed: DataFrame, min_pairs: int) -> Fold:
 
 
 def _usable(folds: Sequence[Fold]) -> tuple[Fold, ...]:
-    """Returns the folds with relevant items of users with a history; unpersists the others."""
-    usable = []
-    for fold in folds:
-        if fold.relevant.isEmpty():
-            fold.release()
-        else:
-            usable.append(fold)
-    return tuple(usable)
+    """Returns the folds with relevant items of users with a history."""
+    return tuple(fold for fold in folds if not fold.relevant.isEmpty())

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
@@ -16,6 +15,8 @@ from pyspark.sql import functions as F
 from sparkperso.config.models import HybridParams
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.evaluate.ranking import mean_metrics
+from sparkperso.platform.frames import Keeper, cached
+from sparkperso.platform.literals import empty_array
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.fit_strategy import parts_of
@@ -64,16 +65,14 @@ class HoldoutTest:
         Parts of a blend that were fitted before are not fitted again, but their seconds count.
         Raises JobError when it cannot be fitted.
         """
-        with PeakMemory() as memory:
-            model, fit_seconds = self._model(params)
-            start = perf_counter()
-            lists = list_frame(self.profiles, self.lister(model, name))
-            lists = lists.persist(StorageLevel.MEMORY_AND_DISK)
-            lists.count()
-            score_seconds = perf_counter() - start
-        result = Result(self.judged(name, lists), fit_seconds, score_seconds, memory.peak_mb)
-        lists.unpersist()
-        return result
+        with Keeper() as keeper:
+            with PeakMemory() as memory:
+                model, fit_seconds = self._model(params)
+                start = perf_counter()
+                lists = keeper.cached(list_frame(self.profiles, self.lister(model, name)))
+                lists.count()
+                score_seconds = perf_counter() - start
+            return Result(self.judged(name, lists), fit_seconds, score_seconds, memory.peak_mb)
 
     def lister(self, model: Scorer, name: str) -> Lister:
         """Returns what lists of a model are made with: nothing seen, the fallback for the rest."""
@@ -85,11 +84,10 @@ class HoldoutTest:
         """Returns the metrics of lists (columns of list_frame), which `keep` gets too."""
         prepared = self.prepared
         self.keep(name, in_order(lists))
-        rows = judged_frame(lists, self.profiles, prepared).persist()
-        warm = rows.where(F.col("n_history") > 0)
-        means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
-        buckets = by_bucket(rows, self.context.metric, prepared.k)
-        rows.unpersist()
+        with cached(judged_frame(lists, self.profiles, prepared)) as rows:
+            warm = rows.where(F.col("n_history") > 0)
+            means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
+            buckets = by_bucket(rows, self.context.metric, prepared.k)
         return {**means, "by_history": buckets}
 
     def _model(self, params: Any) -> tuple[Fitted, float]:
@@ -129,7 +127,7 @@ def eval_profiles(prepared: PreparedFold, users: DataFrame, attributes: DataFram
     known = prepared.profiles.select(USER_ID, "items", "strengths", "ages")
     both = users.join(known, USER_ID, how="left").join(attributes, USER_ID, how="left")
     kinds = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
-    filled = {n: F.coalesce(n, F.array().cast(f"array<{kind}>")) for n, kind in kinds.items()}
+    filled = {n: F.coalesce(n, empty_array(kind)) for n, kind in kinds.items()}
     return both.withColumns(filled)
 
 

@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 
 from sparkperso.core.errors import UsageError
 from sparkperso.core.threads import one_thread
+from sparkperso.platform.frames import cached
 from sparkperso.recommend.arrays.histories import Histories, Singles, read_histories
 from sparkperso.recommend.benchmark.holdout import HoldoutTest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
@@ -121,9 +122,8 @@ def evaluate_implicit(
         users = read_histories(holdout_test.profiles.select(*INPUT).toArrow(), training.n_items)
         table = make_lists(holdout_test.lister(model, params.model), users)
         scored = perf_counter()
-    lists = holdout_test.profiles.sparkSession.createDataFrame(table).persist()
-    metrics = holdout_test.judged(params.model, lists)
-    lists.unpersist()
+    with cached(holdout_test.profiles.sparkSession.createDataFrame(table)) as lists:
+        metrics = holdout_test.judged(params.model, lists)
     return Result(metrics, fitted - start, scored - fitted, memory.peak_mb)
 
 
@@ -132,6 +132,7 @@ def fit_implicit(params: ImplicitParams, users: Histories, seed: int) -> Implici
 
     ALS scores users by factors that are worked out anew from their histories, as ours does.
     """
+    # Here: the library is an extra (`compare`).
     from implicit.cpu.als import AlternatingLeastSquares
     from implicit.nearest_neighbours import BM25Recommender
 

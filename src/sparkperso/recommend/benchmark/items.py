@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkperso.core.columns import CATEGORY, ITEM_ID
+from sparkperso.platform.frames import keep_cached
+from sparkperso.platform.literals import empty_array
 from sparkperso.recommend.benchmark.column_attributes import describe
 from sparkperso.recommend.benchmark.read_ratings import require_columns, text_id
 from sparkperso.recommend.data.id_index import new_index_rows
@@ -24,7 +26,7 @@ def number_items(items: DataFrame) -> DataFrame:
     """Returns item_id, item_index: positions in order of id; kept in memory."""
     spark = items.sparkSession
     nobody = spark.createDataFrame([], f"{ITEM_ID} string, item_index int")
-    return new_index_rows(nobody, items, ITEM_ID, "item_index").persist()
+    return keep_cached(new_index_rows(nobody, items, ITEM_ID, "item_index"))
 
 
 def read_items(source: DataFrame | None, like: DataFrame) -> tuple[DataFrame, dict[str, Any]]:
@@ -42,7 +44,7 @@ def read_items(source: DataFrame | None, like: DataFrame) -> tuple[DataFrame, di
     texts = describe_texts(source, list(described.counts["left_out"]))
     both = described.frame.join(texts, ITEM_ID, how="left")
     words = F.transform("attributes", _word)
-    tags = F.concat(F.coalesce("tags", F.array().cast("array<string>")), words)
+    tags = F.concat(F.coalesce("tags", empty_array("string")), words)
     pairs = F.transform("attributes", lambda token: F.split(token, "=", 2))
     named = F.map_from_entries(
         F.transform(_once(pairs), lambda pair: F.struct(pair[0].alias("k"), pair[1].alias("v")))
@@ -74,7 +76,7 @@ def describe_texts(source: DataFrame, longer: list[str]) -> DataFrame:
 
 
 def _tags(source: DataFrame, own: dict[str, str]) -> Column:
-    nothing = F.array().cast("array<string>")
+    nothing = empty_array("string")
     if "tags" not in own:
         return nothing
     column = F.col(f"`{own['tags']}`")

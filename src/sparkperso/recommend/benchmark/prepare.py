@@ -21,6 +21,7 @@ from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.reporting import Say
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import instant
 from sparkperso.recommend.benchmark.candidates import DataShape, looks_explicit
 from sparkperso.recommend.benchmark.column_attributes import describe
@@ -56,11 +57,6 @@ class PreparedSplit:
     """user_id: all users of the test, one row each."""
     split: dict[str, Any]
     """The document's part about the split."""
-
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        for prepared in (*self.prepared_folds, self.test):
-            prepared.release()
 
 
 def prepare_split(
@@ -155,7 +151,7 @@ def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:
         return nobody, {}
     require_columns(frames.users, (USER_ID,), "--users")
     described = describe(frames.users, USER_ID)
-    return described.frame.persist(), described.counts
+    return keep_cached(described.frame), described.counts
 
 
 def require_order(train: Rows, test: Rows, allow_overlap: bool) -> None:

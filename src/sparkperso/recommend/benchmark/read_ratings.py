@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import EPOCH, instant
 from sparkperso.platform.texts import plain_text
 from sparkperso.platform.timestamps import timestamp_of
@@ -38,7 +38,7 @@ class Rows:
 
     frame: DataFrame
     """user_id, item_id (text), rating (double), timestamp (1970 where there is none), began; kept
-    in memory until `release`. A row with an earlier first_timestamp stands there once more, at
+    until the open keeper ends. A row with an earlier first_timestamp stands there once more, at
     that time and with `began`: the pair was known from then on."""
     counts: dict[str, Any]
     """n_rows, invalid (reason → rows dropped), n_users, n_items, n_pairs, n_duplicates,
@@ -71,10 +71,6 @@ class Rows:
         """
         return self.is_timed and not self.has_firsts and not self.counts["n_duplicates"]
 
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        self.frame.unpersist()
-
 
 def read_rows(source: DataFrame, name: str) -> Rows:
     """Returns the rows of `source` that count; `name` is how messages call it (`--train`).
@@ -94,7 +90,7 @@ def read_rows(source: DataFrame, name: str) -> Rows:
     n_valid = invalid.pop(None, 0)
     require_some(n_valid, invalid, name)
     good = marked.where(F.col("reason").isNull()).drop("reason", "gives_first")
-    frame = _with_beginnings(good).persist(StorageLevel.MEMORY_AND_DISK)
+    frame = keep_cached(_with_beginnings(good))
     return _described(frame, n_valid, invalid, (timed, has_firsts))
 
 

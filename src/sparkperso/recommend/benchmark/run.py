@@ -18,6 +18,7 @@ import numpy as np
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.reporting import Count, Say, no_count
+from sparkperso.platform.frames import Keeper, keep_cached
 from sparkperso.recommend.benchmark import implicit_baseline, report
 from sparkperso.recommend.benchmark.candidates import (
     EXPLICIT,
@@ -77,21 +78,25 @@ def run_benchmark(
     `keep` is given every model's lists. Raises JobError for data that cannot be used, UsageError
     for a test that begins before the training ends and when no model is left.
     """
-    prepared_split = prepare_split(frames, config, request.k, request.allow_overlap, say)
-    prepared_split = replace(prepared_split, context=replace(prepared_split.context, count=count))
-    require_folds(prepared_split.prepared_folds)
-    best = tune_models(prepared_split, request)
-    say("judging every model by the test")
-    metric = prepared_split.context.metric
-    results = evaluate_models(prepared_split, best, request, keep)
-    entries = [report.entry(one, results[name]) for name, one in best.items() if name in results]
-    ours = [name for name in results if name not in implicit_baseline.GRIDS]
-    prepared_split.release()
-    return {
-        "split": prepared_split.split,
-        "chosen": report.chosen(entries, metric, ours),
-        "models": report.ordered(entries, metric),
-    }
+    with Keeper():
+        prepared_split = prepare_split(frames, config, request.k, request.allow_overlap, say)
+        prepared_split = replace(
+            prepared_split, context=replace(prepared_split.context, count=count)
+        )
+        require_folds(prepared_split.prepared_folds)
+        best = tune_models(prepared_split, request)
+        say("judging every model by the test")
+        metric = prepared_split.context.metric
+        results = evaluate_models(prepared_split, best, request, keep)
+        entries = [
+            report.entry(one, results[name]) for name, one in best.items() if name in results
+        ]
+        ours = [name for name in results if name not in implicit_baseline.GRIDS]
+        return {
+            "split": prepared_split.split,
+            "chosen": report.chosen(entries, metric, ours),
+            "models": report.ordered(entries, metric),
+        }
 
 
 def tune_models(prepared_split: PreparedSplit, request: BenchmarkRequest) -> dict[str, TrialResult]:
@@ -154,7 +159,7 @@ def evaluate_models(
     known = attributes_at(
         prepared_split.context.attributes, prepared_split.test.fold.training.as_of
     )
-    profiles = eval_profiles(prepared_split.test, prepared_split.test_users, known).persist()
+    profiles = keep_cached(eval_profiles(prepared_split.test, prepared_split.test_users, known))
     fallback = (
         prepared_split.context.fitter.fit(prepared_split.test.profiles, {"": popular.params})[""]
         if popular
@@ -170,7 +175,6 @@ def evaluate_models(
                 results[name] = evaluate_one(holdout_test, prepared_split, one)
             except FAILURES as error:
                 prepared_split.split["left_out"][name] = reason_of(error)
-    profiles.unpersist()
     return results
 
 

@@ -16,11 +16,11 @@ from itertools import pairwise
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.storagelevel import StorageLevel
 
 from sparkperso.config.recommend import InteractionsConfig, SplitConfig
 from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import instant, moment
 from sparkperso.recommend.data.interactions import counts_at, strength_of, weight_at
 
@@ -40,10 +40,6 @@ class TrainingSet:
     items: DataFrame
     """item_id: those with an event at or before `as_of`, whoever's it is."""
 
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        self.interactions.unpersist()
-
 
 @dataclass(frozen=True)
 class Fold:
@@ -60,11 +56,6 @@ class Fold:
     ends_at: datetime
     cold_user_share: float
     """Share (0 to 1) of the users with relevant items who have no interaction in training."""
-
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        self.training.release()
-        self.relevant.unpersist()
 
 
 @dataclass(frozen=True)
@@ -91,8 +82,8 @@ class FoldSet:
         return [*(f"fold_{n}" for n in range(1, len(self.spans))), "test"]
 
     def folds(self) -> list[Fold]:
-        """Returns all folds as frames; `pairs` are kept for them until `release`."""
-        self.pairs.persist(StorageLevel.MEMORY_AND_DISK)
+        """Returns all folds as frames; `pairs` are kept for them until the open keeper ends."""
+        keep_cached(self.pairs)
         return [self.fold(place, share) for place, share in enumerate(self._cold_shares())]
 
     def fold(self, place: int, cold_user_share: float) -> Fold:
@@ -140,10 +131,6 @@ class FoldSet:
         ]
         row = users.agg(*shares).collect()[0]
         return [round(float(share or 0.0), 6) for share in row]
-
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        self.pairs.unpersist()
 
 
 def cut_times(events: DataFrame, shares: Sequence[float]) -> list[datetime]:

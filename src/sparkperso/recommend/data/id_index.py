@@ -12,6 +12,7 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from sparkperso.core.errors import JobError
+from sparkperso.platform.frames import keep_pinned
 
 LARGEST = 2**31 - 1
 """Largest number: MLlib's ALS and the columns of index tables are 32-bit integers."""
@@ -31,7 +32,7 @@ def new_index_rows(known: DataFrame, ids: DataFrame, id_column: str, index: str)
     start = 0 if last is None or last[0] is None else int(last[0]) + 1
     ranged = fresh.repartitionByRange(id_column).withColumn("part", F.spark_partition_id())
     # Ranges are drawn by sampling: kept, so that counting and numbering see the same ones.
-    ranged = ranged.localCheckpoint()
+    ranged = keep_pinned(ranged)
     counts = {row["part"]: row["count"] for row in ranged.groupBy("part").count().collect()}
     _require_room(start + sum(counts.values()), index)
     return _numbered(ranged, counts, start, id_column, index)

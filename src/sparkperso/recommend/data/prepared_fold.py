@@ -10,6 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
+from sparkperso.platform.frames import keep_cached
+from sparkperso.platform.literals import empty_array
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.user_histories import Attributes, n_history, profile_frame
@@ -49,17 +51,11 @@ class PreparedFold:
         """Users with a history and a relevant item."""
         return self.judged_users.count()
 
-    def release(self) -> None:
-        """Unpersists the cached frames."""
-        self.profiles.unpersist()
-        self.item_users.unpersist()
-        self.fold.release()
-
 
 def prepare_fold(
     fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: Attributes
 ) -> PreparedFold:
-    """Returns the fold made ready; what every model needs is kept in memory until `release`.
+    """Returns the fold made ready; what every model needs is kept until the open `Keeper` ends.
 
     `profiles` has one row per user with a history or a relevant item: cold users with relevant
     items are judged too, the cold-start stage, where nothing is known but attributes. `k` is the
@@ -72,13 +68,13 @@ def prepare_fold(
     has_part = (F.size("items") > 0) | (F.col("n_relevant") > 0)
     nothing = {"items": "int", "strengths": "float", "ages": "float", "attributes": "string"}
     filled = joined.withColumns(
-        {name: F.coalesce(name, F.array().cast(f"array<{kind}>")) for name, kind in nothing.items()}
+        {name: F.coalesce(name, empty_array(kind)) for name, kind in nothing.items()}
     )
-    cached = filled.where(has_part).persist()
+    kept = keep_cached(filled.where(has_part))
     item_users = pairs.where(F.col(STRENGTH) > 0).groupBy(ITEM_ID)
-    counted = item_users.agg(F.count(F.lit(1)).alias("n_users")).persist()
-    users = cached.where(F.size("items") > 0).count()
-    return PreparedFold(fold, k, cached, counted, _allowed(fold, item_index, catalogue), users)
+    counted = keep_cached(item_users.agg(F.count(F.lit(1)).alias("n_users")))
+    users = kept.where(F.size("items") > 0).count()
+    return PreparedFold(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
 
 
 def _relevant(fold: Fold, item_index: DataFrame) -> DataFrame:

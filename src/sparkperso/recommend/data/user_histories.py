@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.core.errors import JobError
-from sparkperso.platform.literals import instant
+from sparkperso.platform.literals import empty_array, instant
 from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
 from sparkperso.recommend.data.interactions import MICROS_PER_DAY
 from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
@@ -27,7 +27,6 @@ from sparkperso.users.persons import Persons
 DECADE = "born"
 """Name of the attribute that holds the decade of birth."""
 OWN = (BIRTH_YEAR, COUNTRY, DECADE)
-TOKENS = "array<string>"
 
 
 def profile_frame(
@@ -53,7 +52,7 @@ def profile_frame(
         F.transform(known, lambda p: p["item_index"]).alias("items"),
         F.transform(known, lambda p: p[STRENGTH]).alias("strengths"),
         F.transform(known, lambda p: p["age"]).alias("ages"),
-        F.coalesce("attributes", F.array().cast("array<string>")).alias("attributes"),
+        F.coalesce("attributes", empty_array("string")).alias("attributes"),
     )
 
 
@@ -81,7 +80,7 @@ class UserAttributes:
         One row per user of whom anything is known at the last; a list may be empty.
         """
         known = self.persons.facts_at(times)
-        others = F.array().cast(TOKENS)
+        others = empty_array("string")
         if self.persons.declared is not None:
             known = known.join(_others(self.persons.declared), USER_ID, how="left")
             others = F.coalesce("others", others)

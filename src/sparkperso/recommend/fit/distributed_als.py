@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.core.broadcast import Broadcast
 from pyspark.sql import DataFrame
-from pyspark.storagelevel import StorageLevel
 from scipy.sparse import csr_matrix, vstack
 
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
+from sparkperso.platform.frames import broadcast, cached
 from sparkperso.recommend.data.user_blocks import (
     Block,
     Frames,
@@ -57,7 +57,6 @@ from sparkperso.recommend.kernels.gradients import (
 
 MAX_GRAM_ITEMS = 20_000
 """Items beside items on the driver: 20,000² × 12 bytes are 4.8 GB."""
-LEVEL = StorageLevel.MEMORY_AND_DISK
 Sent = TypeVar("Sent")
 
 
@@ -83,17 +82,16 @@ def fit_als_blocks(
     with ValueError for places that are none.
     """
     fit = BlockFit(n_items, rank, Objective(reg_param, alpha, implicit), cg_steps)
-    blocks = _together(pack(profiles, n_items)).persist(LEVEL)
-    counts = fit.rating_counts(blocks)
-    items = first_factors(n_items, rank, seed)
-    items[counts == 0] = 0
-    for _ in range(max_iter):
-        held = _send(blocks, (items, common_gram(items, implicit)))
-        solved = fit.solve_users(blocks, held).persist(LEVEL)
-        items = fit.improve_items(solved, items, counts)
-        solved.unpersist()
-        held.destroy()
-    blocks.unpersist()
+    with cached(_together(pack(profiles, n_items))) as blocks:
+        counts = fit.rating_counts(blocks)
+        items = first_factors(n_items, rank, seed)
+        items[counts == 0] = 0
+        for _ in range(max_iter):
+            with (
+                broadcast(blocks.sparkSession, (items, common_gram(items, implicit))) as shared,
+                cached(fit.solve_users(blocks, shared)) as solved,
+            ):
+                items = fit.improve_items(solved, items, counts)
     return items
 
 
@@ -173,7 +171,6 @@ class BlockFit:
         product with them.
         """
         rank, n_items, objective = self.rank, self.n_items, self.objective
-        held = _send(blocks, directions)
 
         def work(task_blocks: Iterator[Block]) -> Iterator[tuple[int, Totals]]:
             # The gram stands below the items' rows, so that one job brings both.
@@ -181,15 +178,15 @@ class BlockFit:
             for block in task_blocks:
                 rows, factors = block.ratings, block.factors_of(rank)
                 add_row_products(
-                    (rows.indptr, rows.indices, rows.values), factors, held.value,
+                    (rows.indptr, rows.indices, rows.values), factors, shared.value,
                     float(objective.alpha), objective.implicit, with_rhs, totals[:n_items],
                 )  # fmt: skip
                 if with_rhs and objective.implicit:
                     add_gram(factors, 0, len(factors), totals[n_items:])
             yield from in_chunks(totals)
 
-        totals = sum_over_blocks(blocks, work, (n_items + rank, rank), np.float64)
-        held.destroy()
+        with broadcast(blocks.sparkSession, directions) as shared:
+            totals = sum_over_blocks(blocks, work, (n_items + rank, rank), np.float64)
         lower: Wide = totals[n_items:]
         return totals[:n_items], lower + np.tril(lower, -1).T
 
@@ -268,14 +265,6 @@ def _preferred(block: Block) -> tuple[Ints, Ints]:
 def _together(blocks: DataFrame) -> DataFrame:
     """Returns the blocks in no more partitions than run at a time: each sends item-sized sums."""
     return blocks.coalesce(max(1, blocks.sparkSession.sparkContext.defaultParallelism))
-
-
-def _send(blocks: DataFrame, value: Sent) -> Broadcast[Sent]:
-    """Returns `value` sent to all tasks, for the caller to destroy.
-
-    `unpersist` would leave the driver its copy: after some iterations those fill its memory.
-    """
-    return blocks.sparkSession.sparkContext.broadcast(value)
 
 
 def _dots(left: Wide, right: Wide) -> Wide:

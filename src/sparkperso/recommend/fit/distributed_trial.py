@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import GROUPS, BlendSums, blend_sums
@@ -49,9 +50,9 @@ def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Ju
     A document of sums per block comes to the driver, no list.
     """
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
-    held = prepared.profiles.sparkSession.sparkContext.broadcast((model, shared))
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = judged_users.mapInArrow(_judged(held), "document string").collect()
+    with broadcast(judged_users.sparkSession, (model, shared)) as held:
+        rows = judged_users.mapInArrow(_judged(held), "document string").collect()
     # In one order, whatever partition came first: sums of floats depend on it.
     parts = sorted(row["document"] for row in rows)
     nothing = np.zeros(len(BUCKETS))
@@ -70,9 +71,9 @@ def blend_in_frames(
     fitted = fitter.fit(prepared.profiles, names)
     shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
     models = [fitted[name] for name in names]
-    held = prepared.profiles.sparkSession.sparkContext.broadcast((models, shared))
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
-    rows = judged_users.mapInArrow(_blended(held, grid), "document string").collect()
+    with broadcast(judged_users.sparkSession, (models, shared)) as held:
+        rows = judged_users.mapInArrow(_blended(held, grid), "document string").collect()
     parts_of_sums = [json.loads(document) for document in sorted(row["document"] for row in rows)]
     shape = (GROUPS, len(BUCKETS))
     users = sum((np.array(p["users"]) for p in parts_of_sums), np.zeros(shape, np.int64))

@@ -63,9 +63,6 @@ class DriverFold:
         has_history = np.diff(self.in_memory.users.pairs.indptr) > 0
         return int((has_history & (self.in_memory.truth.counts > 0)).sum())
 
-    def release(self) -> None:
-        """Does nothing: there are no cached frames."""
-
 
 def read_folds(
     cuts: FoldSet, k: int, catalogue: Catalogue, known: pa.Table

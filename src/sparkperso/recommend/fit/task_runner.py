@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
+from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, read_histories
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
@@ -162,7 +163,7 @@ def try_fit_in_tasks(
     if not candidates:
         return {}, {}
     spark = profiles.sparkSession
-    held, names = spark.sparkContext.broadcast(catalogue), list(candidates)
+    names = list(candidates)
     params = dict(candidates)
     setting = replace(setting, threads=idle_threads(spark.sparkContext, len(names)))
 
@@ -183,7 +184,8 @@ def try_fit_in_tasks(
     copies = F.explode(F.array(*(F.lit(name) for name in names))).alias("model")
     train = profiles.where(F.size("items") > 0).select("*", copies)
     grouped = train.repartition(len(names), "model").groupBy("model")
-    rows = grouped.applyInArrow(task, FIT_SCHEMA).collect()
+    with broadcast(spark, catalogue) as held:
+        rows = grouped.applyInArrow(task, FIT_SCHEMA).collect()
     failed = {r["model"]: r["failure"] for r in rows if r["failure"] is not None}
     own = {
         n: [(r["name"], r["block"], bytes(r["data"])) for r in rows if r["model"] == n]

@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame
 
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.core.threads import one_thread
+from sparkperso.platform.frames import keep_broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, read_histories
 from sparkperso.recommend.models.base import Explanation, Fitted, Scorer
@@ -72,7 +73,7 @@ def list_frame(profiles: DataFrame, lister: Lister) -> DataFrame:
     adds most (`popular:<scope>`, `profile`), or is `model` where nothing that has a name does. All
     three are null without explanation.
     """
-    held = profiles.sparkSession.sparkContext.broadcast(lister)
+    held = keep_broadcast(profiles.sparkSession, lister)
     return profiles.select(*INPUT).mapInArrow(_lists_of(held), LISTS)
 
 

@@ -16,7 +16,7 @@ from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import PopularityParams
 from sparkperso.config.recommend import InteractionsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, TIMESTAMP, USER_ID
-from sparkperso.platform.literals import instant
+from sparkperso.platform.literals import empty_array, instant
 from sparkperso.recommend.data.interactions import DECIMALS, weighted_events
 from sparkperso.recommend.models.popularity import GLOBAL
 
@@ -53,7 +53,7 @@ def _with_scopes(counted: DataFrame, lists: ListsConfig, members: DataFrame | No
     if lists.popular_by_segment and members is not None:
         own = F.collect_set(F.concat(F.lit("segment:"), "segment_id")).alias("segments")
         counted = counted.join(members.groupBy(USER_ID).agg(own), USER_ID, how="left")
-        nothing = F.array().cast("array<string>")
+        nothing = empty_array("string")
         scopes = F.concat(scopes, F.coalesce("segments", nothing))
     return counted.withColumn("scope", F.explode(scopes))
 

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
+from sparkperso.platform.frames import keep_broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import read_histories
 from sparkperso.recommend.lists.batch_scoring import INPUT, Lister
@@ -69,7 +70,7 @@ def user_factor_frame(profiles: DataFrame, model: AlsModel) -> DataFrame:
 
     One row per user with a pair above 0; factors are array<float> of `rank`.
     """
-    held = profiles.sparkSession.sparkContext.broadcast(model)
+    held = keep_broadcast(profiles.sparkSession, model)
 
     def fold(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from sparkperso.config.lists import ListsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE
 from sparkperso.core.errors import JobError
+from sparkperso.platform.frames import keep_broadcast
 from sparkperso.recommend.arrays.histories import Ints
 from sparkperso.recommend.scoring.nearest_items import (
     TILE,
@@ -42,7 +43,7 @@ def similar_items(
     items = load_directions(factors, max_items, hidden)
     if len(items.ids) <= config.exact_items:
         return spark.createDataFrame(exact_table(items, config), SCHEMA)
-    held = spark.sparkContext.broadcast((items, build_graph(items, config.graph)))
+    held = keep_broadcast(spark, (items, build_graph(items, config.graph)))
     n = config.n_similar
     # Tasks get numbers of tiles, not items: all items are in the broadcast.
     tiles = spark.range(0, len(items.ids), TILE).repartition(spark.sparkContext.defaultParallelism)

@@ -12,6 +12,7 @@ from sparkperso.config.models import ExplicitParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import Count, Say, no_count
+from sparkperso.platform.frames import broadcast
 from sparkperso.platform.run_recorder import NullRecorder, RunRecorder
 from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
@@ -50,7 +51,7 @@ class TuningContext:
         return f"ndcg_at_{self.k}"
 
     def prepared(self, fold: Fold) -> PreparedFold:
-        """Returns a fold made ready; what is cached for it stays until its `release`."""
+        """Returns a fold made ready; what is cached for it stays until the open keeper ends."""
         catalogue = self.fitter.catalogue
         return prepare_fold(fold, self.k, catalogue, self.item_index, self.attributes)
 
@@ -91,25 +92,24 @@ def tune(
     config = context.config.search
     allowed = {number: prepared.allowed for number, prepared in enumerate(prepared_folds)}
     held = Broadcasts(context.fitter.catalogue, allowed, context.k, context.fitter.setting)
-    shared = context.item_index.sparkSession.sparkContext.broadcast(held)
-    plan = SearchPlan(context.slots, config.drop_below, config.patience)
-    search = Search(
-        prepared_folds,
-        shared,
-        plan,
-        context.recorder,
-        context.say,
-        context.metric,
-        context.fitter,
-        context.count,
-    )
-    trials = search.run(candidates)
-    best = best_by_model(trials, context.metric)
-    if not best:
-        why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in trials)
-        raise JobError("At least one candidate should be fitted", why, SPACE)
-    hybrid = blend_of(context, prepared_folds, shared, best) if blend else None
-    shared.unpersist()
+    with broadcast(context.item_index.sparkSession, held) as shared:
+        plan = SearchPlan(context.slots, config.drop_below, config.patience)
+        search = Search(
+            prepared_folds,
+            shared,
+            plan,
+            context.recorder,
+            context.say,
+            context.metric,
+            context.fitter,
+            context.count,
+        )
+        trials = search.run(candidates)
+        best = best_by_model(trials, context.metric)
+        if not best:
+            why = "; ".join(f"{one.name}: {one.failure or 'given up'}" for one in trials)
+            raise JobError("At least one candidate should be fitted", why, SPACE)
+        hybrid = blend_of(context, prepared_folds, shared, best) if blend else None
     if hybrid is None:
         return TuningResult(tuple(trials), best)
     if hybrid.failure is not None:

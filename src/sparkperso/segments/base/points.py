@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
 from sparkperso.evaluate.clustering import squared_distance
+from sparkperso.platform.frames import cached
 from sparkperso.segments.base.arrays import DECIMALS
 
 POINT = "point"
@@ -34,11 +35,8 @@ def cached_points(
     within each partition. `partitions` should follow from the data, not from the cluster.
     """
     spread = scaled.repartition(partitions, USER_ID).sortWithinPartitions(USER_ID)
-    points = as_points(spread, features).persist()
-    try:
+    with cached(as_points(spread, features)) as points:
         yield points
-    finally:
-        points.unpersist()
 
 
 def as_points(scaled: DataFrame, features: Sequence[str]) -> DataFrame:

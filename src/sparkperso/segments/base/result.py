@@ -61,13 +61,6 @@ class SegmentationResult:
     """What whoever uses the segments should know."""
     lineage: Lineage | None = None
     """How the segments follow those before; None for rules, which have names of their own."""
-    cached: tuple[DataFrame, ...] = ()
-    """What is held in memory until the result is written."""
-
-    def release(self) -> None:
-        """Gives up what is held in memory."""
-        for frame in self.cached:
-            frame.unpersist()
 
     def shown(self, min_size: int) -> SegmentationResult:
         """Returns the result without segments of fewer than `min_size` people.

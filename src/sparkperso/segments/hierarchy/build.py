@@ -17,6 +17,7 @@ from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.columns import USER_ID
 from sparkperso.evaluate.clustering import cluster_means, group_means
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.segments.base.arrays import DECIMALS, Members, UserPoints, as_frame, rounded_roots
 from sparkperso.segments.base.cluster_matching import adjusted_rand_index
@@ -69,7 +70,7 @@ def build_hierarchical(
     with population.points(plan, settings) as points:
         leaves = find_leaves(points, population.size, plan, settings)
         if isinstance(leaves.users, DataFrame):
-            leaves = replace(leaves, users=leaves.users.persist())
+            leaves = replace(leaves, users=keep_cached(leaves.users))
         tree = merge_points(leaves.points, plan.linkage)
         levels = [
             _level(number + 1, tree.cut(size), leaves, population, (plan, settings))
@@ -100,7 +101,6 @@ def build_hierarchical(
         },
         pictures=drawn,
         lineage=levels[-1].lineage,
-        cached=(leaves.users,) if isinstance(leaves.users, DataFrame) else (),
     )
 
 

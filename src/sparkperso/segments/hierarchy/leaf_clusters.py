@@ -19,6 +19,7 @@ from sparkperso.config.segmentation import HierarchicalSegmentation
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.columns import USER_ID
 from sparkperso.core.threads import one_thread
+from sparkperso.platform.frames import keep_broadcast
 from sparkperso.segments.base.arrays import Ints, UserPoints, nearest_centres
 from sparkperso.segments.base.map_column import map_column
 from sparkperso.segments.base.points import POINT
@@ -107,7 +108,7 @@ def _fit(points: Points, method: str, k: int, seed: int) -> tuple[Ints, Points]:
 
 def _with_leaf(points: DataFrame, centres: Points) -> DataFrame:
     """(user_id, point, leaf): the nearest centre's number, by the same code as in the driver."""
-    shared = points.sparkSession.sparkContext.broadcast(centres)
+    shared = keep_broadcast(points.sparkSession, centres)
 
     def nearest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

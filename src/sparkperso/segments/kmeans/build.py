@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.segments import KMeansSegmentation, SegmentsConfig
 from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.segments.base.arrays import Members, UserPoints, as_frame
 from sparkperso.segments.base.lineage import Clusters, follow
@@ -68,7 +69,7 @@ def build_kmeans(
         recorder.set_tags({"chosen": chosen.name})
         centres, assigned = assign(points, chosen)
         if isinstance(assigned, DataFrame):
-            assigned = assigned.persist()
+            assigned = keep_cached(assigned)
         places = [str(number) for number in range(len(centres))]
         new = Clusters(plan.name, places, assigned, population.scaled, plan.features)
         lineage = follow(population.previous, new, settings.stability)
@@ -98,7 +99,6 @@ def build_kmeans(
         },
         pictures=drawn,
         lineage=lineage,
-        cached=(assigned,) if isinstance(assigned, DataFrame) else (),
     )
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.core.errors import JobError
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import aware
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.segments.base.arrays import Members, Users, as_frame
@@ -28,7 +29,7 @@ def build_rules(
     settings: SegmentsConfig,
     recorder: RunRecorder,
 ) -> SegmentationResult:
-    """Returns the people of every rule; they are cached until the result is released.
+    """Returns the people of every rule; they are cached until the open keeper ends.
 
     1. One plan over features and events gives each user the keys of the rules that hold.
     2. Of these: sizes and overlaps, members, profiles; small segments are only shown as small.
@@ -43,7 +44,7 @@ def build_rules(
         members = members_in(population.users, matches, plan)
         shared = overlaps_of(members, list(plan.rules))
     else:
-        matches = matches.persist()
+        matches = keep_cached(matches)
         shared = overlaps(matches, list(plan.rules))
         members = members_of(matches, plan)
     labels = {segment_id(plan, key): rule.label or key for key, rule in plan.rules.items()}
@@ -71,7 +72,6 @@ def build_rules(
         figures={"rules": len(plan.rules), "users": population.size},
         document={"overlaps": table},
         pictures=drawn,
-        cached=() if population.users else (matches,),
     )
 
 
