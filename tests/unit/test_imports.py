@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,44 @@ def test_light_modules_load_without_anything_heavy(contracts):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == ""
+
+
+EXPORTING = [
+    f"sparkperso.{path.parent.name}"
+    for path in sorted(PACKAGE.glob("*/__init__.py"))
+    if "exporter(" in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", EXPORTING)
+def test_what_a_package_exports_is_there_and_type_checkers_see_it(name):
+    package = import_module(name)
+    seen = re.findall(r"import (\w+) as \1$", Path(package.__file__).read_text(), re.MULTILINE)
+    assert sorted(seen) == sorted(package.__all__)
+    for export in package.__all__:
+        assert callable(getattr(package, export))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = package.nothing_of_the_kind
+
+
+def test_importing_the_packages_that_export_imports_nothing_heavy():
+    names = ["sparkperso", *EXPORTING]
+    code = (
+        f"import sys\nfor name in {names!r}: __import__(name)\n"
+        "print({'pyspark', 'delta', 'mlflow', 'pandas', 'scipy', 'numpy', 'pydantic'}"
+        " & set(sys.modules) or '')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == ""
+
+
+def test_the_packages_own_code_imports_no_export():
+    """The contracts see modules: who may use the session and the lake is held by them."""
+    named = re.compile(rf"^\s*from ({'|'.join(EXPORTING)}) import", re.MULTILINE)
+    found = [path.name for path in PACKAGE.rglob("*.py") if named.search(path.read_text())]
+    assert found == []
 
 
 def test_the_session_is_built_in_one_place():

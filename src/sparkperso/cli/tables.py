@@ -96,6 +96,7 @@ def _size(n_bytes: float) -> str:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    # Here, since other commands draw no table and are to start at once.
     from rich import box
     from rich.console import Console
     from rich.table import Table

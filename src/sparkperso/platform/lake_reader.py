@@ -44,6 +44,7 @@ class LakeReader:
 
     def open(self, table: str) -> DeltaTable | None:
         """Returns a table of the lake, None before its first write."""
+        # Here: the extension takes longer to load than the other commands to run.
         from deltalake import DeltaTable
 
         place = f"{self._root}/{table}"

@@ -10,10 +10,14 @@ know no Spark can be imported where there is none.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sparkperso.core.package import exporter
 
 if TYPE_CHECKING:
+    from sparkperso.config.models import AlsParams as AlsParams
+    from sparkperso.config.models import EaseParams as EaseParams
+    from sparkperso.config.models import PopularityParams as PopularityParams
     from sparkperso.recommend.data.folds import make_folds as make_folds
     from sparkperso.recommend.data.interactions import build_interactions as build_interactions
     from sparkperso.recommend.data.prepared_fold import prepare_fold as prepare_fold
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from sparkperso.recommend.holdout import compare as compare
 
 _EXPORTS = {
+    "AlsParams": "sparkperso.config.models",
+    "EaseParams": "sparkperso.config.models",
+    "PopularityParams": "sparkperso.config.models",
     "UserAttributes": "data.user_histories",
     "build_interactions": "data.interactions",
     "choose_engine": "fit.fit_strategy",
@@ -34,10 +41,4 @@ _EXPORTS = {
     "prepare_fold": "data.prepared_fold",
 }
 __all__ = list(_EXPORTS)
-
-
-def __getattr__(name: str) -> Any:
-    """Returns what `_EXPORTS` names."""
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+__getattr__ = exporter(__name__, _EXPORTS)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sparkperso.core.package_data import DATA
+from sparkperso.core.package import DATA
 
 # One line in so many is taken, so that many customers fit a small file.
 EVERY = 4

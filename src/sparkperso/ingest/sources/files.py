@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from sparkperso.config.source import Format
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
-from sparkperso.core.package_data import DATA
+from sparkperso.core.package import DATA
 
 PACKAGE = "package:"
 LAKE = "lake:"

@@ -32,6 +32,7 @@ def make_sinks(settings: Settings) -> Sinks:
     """
     config = settings.collect
     if config.sink == "kafka":
+        # Here: a collector that writes files needs no client of Kafka.
         from sparkperso.services.sinks.kafka import KafkaSink
 
         kafka = config.kafka

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from sparkperso.core.package_data import DATA
+from sparkperso.core.package import DATA
 from sparkperso.services.http.problems import Problem
 
 BUILT = DATA / "web"
