@@ -87,3 +87,12 @@ def _created(create, folder):
             commits[kind] = kept
 
     return copied
+
+
+@pytest.fixture
+def unrecorded(monkeypatch):
+    """Lets jobs leave no row in ops/runs and ops/lineage: two tables less to write for each run.
+
+    What stands in them is asked by test_steps.py, test_pipeline.py and test_airflow.py.
+    """
+    monkeypatch.setattr("sparkperso.pipeline.step._keep_record", lambda *_: None)

@@ -17,6 +17,8 @@ from sparkperso.core.errors import UsageError
 from sparkperso.jobs import ingest_events
 from sparkperso.services.collect.intake.plan_check import PlanCheck
 
+pytestmark = pytest.mark.usefixtures("unrecorded")
+
 
 def arrivals(lake, table):
     at = F.date_format("received_at", "yyyy-MM-dd HH:mm:ss.SSSSSS")

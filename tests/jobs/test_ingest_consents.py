@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
 import yaml
 from tests.spool import line
 
 from sparkperso.jobs import ingest_events
+
+pytestmark = pytest.mark.usefixtures("unrecorded")
 
 
 def consent(number, purposes, at="2026-06-01T10:00:05.000000Z", collected=(), **fields):

@@ -20,6 +20,8 @@ from sparkperso.platform.lake import Lake
 from sparkperso.testing.clickstream import inject_faults, make_click_stream, write_json_lines
 from sparkperso.testing.plans import spark_work
 
+pytestmark = pytest.mark.usefixtures("unrecorded")
+
 # So that the made times stay young enough whenever the tests run; the old fault is of 1990.
 YOUNG = "ingest.max_age_days=9000"
 MAX_JOBS = 50

@@ -33,6 +33,7 @@ SHORT = [
     "recommend.search.space=[{model: popularity, half_life_days: 7}, {model: ease, reg_param: 10},"
     " {model: als_implicit, rank: 2, alpha: 5, max_iter: 2}]",
     "recommend.search.explicit=[]",
+    "recommend.split.fold_ends=[0.7]",
 ]
 ITEM = {
     **{"item_id": "i00", "title": "Lamp", "tags": ["new"], "attributes": {}},

@@ -62,6 +62,7 @@ def quarantine(lake):
     return {row["payload"]: row for row in rows}
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_what_newer_rules_allow_enters_once_however_often_it_is_run(lake, rejected, replay):
     assert replay() == [3, 0, 3, 0, 0]
     assert replay(LAX) == [3, 1, 1, 1, 0]
@@ -73,6 +74,7 @@ def test_what_newer_rules_allow_enters_once_however_often_it_is_run(lake, reject
     assert (marked, len(quarantine(lake))) == (2, 4)
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_an_interrupted_replay_is_finished_with_the_same_counts(
     lake, rejected, replay, monkeypatch
 ):

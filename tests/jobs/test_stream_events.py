@@ -24,6 +24,8 @@ from sparkperso.pipeline.stream_progress import ProgressLog
 from sparkperso.pipeline.streaming import for_small_batches
 from sparkperso.platform.lake import TableWriter
 
+pytestmark = pytest.mark.usefixtures("unrecorded")
+
 COUNTS = ("received", "valid", "quarantined", "duplicates", "refused")
 BAD = {"event_type": "nonsense"}
 

@@ -24,6 +24,7 @@ def place(spark, tmp_path):
     return Place(spark, tmp_path)
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_days_of_events_live_is_the_batch_to_the_row(place):
     events = many_events()
     morning = AS_OF - timedelta(days=3)
@@ -59,6 +60,7 @@ def test_days_of_events_live_is_the_batch_to_the_row(place):
     assert place.told() == told
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_a_checkpoint_is_for_one_process_and_a_run_that_breaks_off_is_completed_by_the_next(
     place, monkeypatch
 ):
@@ -105,6 +107,7 @@ def test_few_are_not_shown_and_time_alone_ends_windows_and_begins_silences(place
     assert {(u, s) for u, s, change in place.told() if change == "left"} == entered
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_events_beyond_the_watermark_are_counted_and_found_by_a_new_start(place):
     place.add([simple(f"u{n}", k, AS_OF) for n in range(20) for k in range(4)])
     place.live()
@@ -118,6 +121,7 @@ def test_events_beyond_the_watermark_are_counted_and_found_by_a_new_start(place)
     assert "audience-spenders" in {row[1] for row in place.members()}
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_by_the_walls_clock_people_leave_when_nothing_comes_and_the_topic_is_told(
     place, broker, topic
 ):

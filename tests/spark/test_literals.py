@@ -60,6 +60,7 @@ def test_a_time_goes_to_a_number_and_back():
     assert micros(NOON.replace(tzinfo=offset)) == micros(NOON - timedelta(hours=2))
 
 
+@pytest.mark.usefixtures("unrecorded")
 def test_jobs_in_a_session_of_another_zone_write_the_same_tables(spark, tmp_path):
     events = make_click_stream(n_users=8).events
     lakes = []
