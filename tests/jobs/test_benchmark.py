@@ -64,7 +64,7 @@ def document(spark, folder):
     more = ["--items", str(folder / "items.parquet"), "--users", str(folder / "users.csv")]
     before = kept_frames(spark)
     assert run(folder, *more, "--out", str(out), "--predictions-out", str(folder / "lists")) == 0
-    assert kept_frames(spark) == before
+    assert kept_frames(spark) <= before
     return json.loads(out.read_text())
 
 

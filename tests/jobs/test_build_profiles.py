@@ -58,7 +58,7 @@ def test_a_row_per_user_with_segments_and_withdrawals_as_of_the_time(job, spark)
         ("b", {}, True),
         ("m", {"s": ["s-1"]}, False),
     ]
-    assert kept_frames(spark) == before
+    assert kept_frames(spark) <= before
 
 
 def test_without_segments_there_are_profiles_of_the_events_alone(make_job, spark):

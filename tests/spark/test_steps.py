@@ -62,10 +62,10 @@ def test_what_a_step_keeps_in_memory_ends_with_it_also_when_it_fails(job, make_j
 
     step, before = replace(STEP, action=keep), kept_frames(job.spark)
     carry_out(step, make_job("copy"))
-    assert kept_frames(job.spark) == before
+    assert kept_frames(job.spark) <= before
     with pytest.raises(JobError):
         carry_out(step, make_job("copy", fails=True))
-    assert kept_frames(job.spark) == before
+    assert kept_frames(job.spark) <= before
 
 
 def test_a_step_is_repeated_only_when_its_input_has_changed(job, make_job):

@@ -80,7 +80,8 @@ def spark_work(spark: SparkSession) -> Iterator[Work]:
 def kept_frames(spark: SparkSession) -> set[int]:
     """Returns Spark's numbers of all that is kept in memory or on disk, and was worked out.
 
-    But for what Delta keeps of its tables' logs, which is its own affair.
+    But for what Delta keeps of its tables' logs, which is its own affair. Compare by <=, not by ==:
+    Spark's cleaner frees what nobody refers to any more at any time.
     """
     context: Any = spark.sparkContext
     kept = context._jsc.getPersistentRDDs()
