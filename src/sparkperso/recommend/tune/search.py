@@ -243,7 +243,8 @@ class LiveReport:
             values = self._values[place]
             values[fold] = document[self._metric]
             if len(values) == self._n_folds:
-                mean = sum(values.values()) / len(values)
+                # As TrialResult.mean rounds: the same candidate is shown with the same digits.
+                mean = round(sum(values.values()) / len(values), DECIMALS)
                 self._say(f"{self._names[place]}: {self._metric} {mean:.4f}")
 
 
