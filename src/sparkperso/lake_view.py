@@ -6,6 +6,7 @@ user or item is held in memory, grouped by its key, so that an answer is a look-
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from sparkperso.config import load_settings
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.core.errors import UsageError
+from sparkperso.core.places import local_path
 from sparkperso.platform.lake_reader import LakeReader, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from deltalake import DeltaTable
 
 GLOBAL = "global"
 """The scope of gold/popular_items that is for everybody."""
@@ -65,7 +68,7 @@ class Membership:
     label: str | None
 
 
-def open_lake(root: str | None = None, env: str = "local") -> LakeView:
+def open_lake(root: str | os.PathLike[str] | None = None, env: str = "local") -> LakeView:
     """Returns a view of the lake in a folder (or at a URI), else of the one that `env` names.
 
     Raises UsageError for a lake whose tables lie in a catalog: ask the catalog's own SQL.
@@ -74,8 +77,15 @@ def open_lake(root: str | None = None, env: str = "local") -> LakeView:
     >>> [place.item_id for place in lake.recommend("12393", n=2)]       # doctest: +SKIP
     ['22961', '21479']
     """
-    config = LakeConfig(root=root) if root is not None else load_settings(env).lake
-    return LakeView(LakeReader(config))
+    if root is None:
+        return LakeView(LakeReader(load_settings(env).lake))
+    place = os.fspath(root)
+    if not place:
+        raise UsageError("A lake is a folder or a URI", "Found an empty text", "Name one")
+    local = local_path(place)
+    # Absolute, since tables are opened when they are first needed: the process may move meanwhile.
+    place = place if local is None else os.path.abspath(os.path.expanduser(local))
+    return LakeView(LakeReader(LakeConfig(root=place)))
 
 
 class LakeView:
@@ -83,7 +93,7 @@ class LakeView:
 
     def __init__(self, reader: LakeReader) -> None:
         self._reader = reader
-        self._tables: dict[str, pa.Table] = {}
+        self._opened: dict[str, DeltaTable] = {}
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Returns a table (`<layer>/<table>`) as Arrow, in the order of its key.
@@ -91,10 +101,15 @@ class LakeView:
         Raises UsageError for a table that is not there.
         """
         spec = spec_of(name)
-        names = None if columns is None else list(columns)
-        found = self._reader.require(name).to_pyarrow_table(columns=names)
-        keys = [key for key in spec.key if key in found.column_names]
-        return found.sort_by([(key, "ascending") for key in keys]) if keys else found
+        opened = self._opened.setdefault(name, self._reader.require(name))
+        names = [field.name for field in opened.schema().fields]
+        if isinstance(columns, str) or not set(columns or ()) <= set(names):
+            found = f"Found {columns!r}"
+            raise UsageError(f"Columns of {name} are a list of {', '.join(names)}", found)
+        wanted = names if columns is None else list(columns)
+        keys = [key for key in spec.key if key in names]
+        read = opened.to_pyarrow_table(columns=list(dict.fromkeys([*wanted, *keys])))
+        return read.sort_by([(key, "ascending") for key in keys]).select(wanted)
 
     def pandas(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Returns `table` as a pandas DataFrame; maps are dictionaries."""
@@ -164,7 +179,7 @@ class LakeView:
 
 def require_place(n: int) -> None:
     """Raises UsageError for a list of no place."""
-    if n < 1:
+    if not isinstance(n, int) or n < 1:
         raise UsageError("A list has at least one place", f"Found n = {n}", "Ask for 1 or more")
 
 
@@ -187,6 +202,8 @@ class GroupedTable:
 
     def of(self, key: str, n: int | None = None) -> list[dict[str, Any]]:
         """Returns the first `n` rows of a key, all without `n`; none where the key is not there."""
+        if not isinstance(key, str):
+            raise UsageError("An id is text", f"Found {key!r}", f"Ask for '{key}'")
         place = bisect_left(self._ids, key)
         if place == len(self._ids) or self._ids[place] != key:
             return []

@@ -121,6 +121,33 @@ def test_a_list_has_at_least_one_place(lake, n):
             ask("u1", n)
 
 
+@pytest.mark.parametrize("bad", [None, 12393, 1.5])
+def test_an_id_is_text(lake, bad):
+    for ask in (lake.recommend, lake.similar, lake.segments, lake.title):
+        with pytest.raises(UsageError, match=f"Found {bad!r}"):
+            ask(bad)
+
+
+@pytest.mark.parametrize("columns", ["rank", ["rank", "nothing"]])
+def test_columns_are_a_list_of_those_that_there_are(lake, columns):
+    with pytest.raises(UsageError, match="Columns of gold/recommendations are a list of user_id"):
+        lake.table("gold/recommendations", columns)
+
+
+def test_columns_without_the_key_come_in_its_order_all_the_same(lake):
+    found = lake.table("gold/recommendations", ["item_id"])
+    assert found.to_pylist() == [{"item_id": item} for item in ("a", "b", "c", "b")]
+
+
+def test_a_lake_stays_where_it_was_opened(root, monkeypatch, tmp_path):
+    monkeypatch.chdir(root.parent)
+    lake = open_lake(Path(root.name))
+    monkeypatch.chdir("/")
+    assert lake.recommend("u1")[0].item_id == "a"
+    with pytest.raises(UsageError, match="empty text"):
+        open_lake("")
+
+
 def test_what_is_not_written_yet_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"gold/recommendations should be in .*build-recommend"):
         open_lake(str(tmp_path)).recommend("u1")

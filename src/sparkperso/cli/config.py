@@ -16,8 +16,11 @@ from sparkperso.config.load import read_flat, settings_from
 
 MASK = "********"
 SECRET_KEY = re.compile(
-    r"(secret|password|passwd|token|credential|(private|access).?key|write.?key$|(^|\.)key$)", re.I
+    r"(secret|password|passwd|token|credential|(private|access|account).?key|jaas|\.sas\.|pgpass"
+    r"|write.?key$|(^|\.)key$)",
+    re.I,
 )
+SECRET_IN_TEXT = re.compile(r"((?:password|secret|token)[^\s=]{0,64}=)[^\s;,]+", re.I)
 LONG = 60
 LOGIN_IN_URI = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
@@ -55,7 +58,9 @@ def masked(keys: Sequence[str], value: Any) -> Any:
     """
     if value is not None and SECRET_KEY.search(".".join(keys)):
         return MASK
-    return LOGIN_IN_URI.sub(MASK, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return SECRET_IN_TEXT.sub(rf"\1{MASK}", LOGIN_IN_URI.sub(MASK, value))
 
 
 def _lines(

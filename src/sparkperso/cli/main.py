@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -84,6 +85,10 @@ def run_cli(arguments: Sequence[str]) -> int:
     0 done; 1 the job failed or was interrupted; 2 wrong usage or configuration; 3 a quality gate
     failed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A mark or a title that the terminal's charset lacks is no reason to end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         cli.main(list(arguments), prog_name="sparkperso", standalone_mode=False)
     except click.ClickException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import indent
 from typing import Any
 
 import click
@@ -66,7 +67,7 @@ def line_of(row: dict[str, Any]) -> str:
     mark = MARKS.get(row["status"], row["status"])
     columns = f"{mark} {iso(row['started_at'])[:19]}Z  {row['job']:<22} "
     columns += f"{row['duration_seconds']:8.1f} s  {row['run_id']}"
-    return f"{columns}\n    {row['error']}" if row["error"] else columns
+    return f"{columns}\n{indent(row['error'], ' ' * 4)}" if row["error"] else columns
 
 
 def _times(row: dict[str, Any]) -> dict[str, str | None]:

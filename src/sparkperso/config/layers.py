@@ -73,7 +73,7 @@ def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:
     """Returns name → file of named configuration, such as `sources`: yours before the shipped."""
     files: dict[str, Path] = {}
     for folder in conf_dirs(conf_dir):
-        files |= {path.stem: path for path in (folder / kind).glob("*.yaml")}
+        files |= {path.stem: path for path in yaml_files(folder / kind)}
     return dict(sorted(files.items()))
 
 
@@ -95,15 +95,29 @@ def read_layers(conf_dir: Path | None, env: str, assignments: Iterable[str]) -> 
     for folder in folders:
         for layer in ("base", env):
             name = layer if folder == folders[0] else str(folder / layer)
-            flat |= read_folder(folder / layer, name)
-    flat |= _read_environment(os.environ)
-    return flat | _read_assignments(assignments)
+            flat = over(flat, read_folder(folder / layer, name))
+    flat = over(flat, _read_environment(os.environ))
+    return over(flat, _read_assignments(assignments))
+
+
+def over(flat: Flat, later: Flat) -> Flat:
+    """Returns `flat` with a later layer over it.
+
+    A value takes the place of all that stood below its key; an empty section says nothing.
+
+    >>> lake, root = Value("lake", "base"), Value({}, "own")
+    >>> list(over({("lake", "root"): lake}, {("lake",): root}))
+    [('lake', 'root')]
+    """
+    later = {k: v for k, v in later.items() if len(k) > 1 or v.value != {}}
+    kept = {k: v for k, v in flat.items() if not any(k[:n] in later for n in range(1, len(k) + 1))}
+    return kept | later
 
 
 def environments(conf_dir: Path) -> list[str]:
     """Returns the names that `--env` may have: the overlays of a conf/ folder."""
     folders = sorted(path.name for path in conf_dir.glob("*") if path.is_dir())
-    return [name for name in folders if name not in NOT_OVERLAYS]
+    return [name for name in folders if name not in NOT_OVERLAYS and name[0] not in "._"]
 
 
 def read_folder(folder: Path, layer: str) -> Flat:
@@ -111,7 +125,7 @@ def read_folder(folder: Path, layer: str) -> Flat:
     flat: Flat = {}
     origin: dict[Keys, Path] = {}
     # Only files of the folder itself: those below (conf/segments) are configuration as data.
-    for path in sorted(folder.glob("*.yaml")):
+    for path in yaml_files(folder):
         for key, value in flatten(read_yaml(path)).items():
             if key in origin:
                 raise ConfigError(
@@ -124,11 +138,31 @@ def read_folder(folder: Path, layer: str) -> Flat:
     return flat
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """Returns the YAML files of a folder by name, none where there is no folder.
+
+    Hidden ones are of editors. Raises ConfigError for a folder that cannot be read, and for a file
+    that ends in .yml, which would be overlooked.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{folder} should be a folder of YAML files", str(error)) from None
+    files = [path for path in entries if path.name[0] != "." and path.is_file()]
+    for path in files:
+        if path.suffix == ".yml":
+            raise ConfigError("Configuration ends in .yaml", f"Found {path}", "Rename it")
+    return [path for path in files if path.suffix == ".yaml"]
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Returns a YAML file's mapping; raises ConfigError that names file and line if it has none."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+    # YAML's own constructors raise ValueError for dates that are none, TypeError for odd keys.
+    except (yaml.YAMLError, OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{path} should be readable YAML", str(error)) from None
     if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{path} should hold a mapping", f"It holds a {type(content).__name__}")
@@ -206,7 +240,7 @@ def _scalar(text: str) -> Any:
     # As in a file: 5 is a number, true a truth value, [a, b] a list; what is no YAML is text.
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError):
         return text
 
 

@@ -14,6 +14,7 @@ from sparkperso.config.layers import (
     Value,
     conf_dirs,
     conf_files,
+    over,
     read_layers,
     read_yaml,
     unflatten,
@@ -46,7 +47,7 @@ def read_flat(
 ) -> Flat:
     """Returns every configured key with its layer, not validated yet."""
     flat = read_layers(conf_dir, env, assignments)
-    return flat | {("lake", "root"): Value(lake, "--lake")} if lake else flat
+    return over(flat, {("lake", "root"): Value(lake, "--lake")}) if lake else flat
 
 
 def settings_from(flat: Flat, env: str) -> Settings:

@@ -7,6 +7,7 @@ seen to move as well: jobs begun so far, and tasks done of those under way.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ TERMINAL_SECONDS = 1.0
 ESTIMATE_SECONDS = 3.0
 """How long something is counted before the time that is left is estimated: the first pieces of
 work compile and warm up, and would promise too much time."""
+JOIN_SECONDS = 2.0
 BAR_WIDTH = 20
 
 
@@ -72,6 +74,10 @@ class Progress:
     ) -> None:
         self.console = console or Console(highlight=False)
         self.total = total
+        # A console may claim to be a terminal where FORCE_COLOR is set, and a dumb one has no bar.
+        is_shown = console is not None or sys.stdout.isatty()
+        is_terminal = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._is_live = is_terminal and is_shown
         self._activity = activity
         self._log_seconds = log_seconds
         self._started = self._step_began = self._last_line = time.monotonic()
@@ -85,7 +91,7 @@ class Progress:
         """Shows step `number` as the one at work, for as long as the block runs."""
         self._title = f"[{number}/{self.total}] {name}" if self.total > 1 else name
         self._step_began, self._at, self._count = time.monotonic(), "", None
-        if not self.console.is_terminal:
+        if not self._is_live:
             if self.total > 1:
                 self._print(f"{self._clock()} {self._title} …")
             with self._pulse():
@@ -153,35 +159,43 @@ class Progress:
             yield
         finally:
             is_over.set()
-            pulse.join()
+            # Whoever asks Spark may wait for an answer: a step's end does not wait for that.
+            pulse.join(JOIN_SECONDS)
 
     def _beat(self, is_over: threading.Event) -> None:
-        seconds = TERMINAL_SECONDS if self.console.is_terminal else self._log_seconds / 4
+        seconds = TERMINAL_SECONDS if self._is_live else self._log_seconds / 4
         while not is_over.wait(seconds):
-            # A terminal at every beat; a log only when nothing was printed for a while.
+            is_due = time.monotonic() - self._last_line >= self._log_seconds
+            if not (self._bar or is_due):
+                continue
+            activity = self._doing()
+            if is_over.is_set():
+                return
             if self._bar:
-                self._refresh(self._doing())
-            elif time.monotonic() - self._last_line >= self._log_seconds:
-                self._print(f"{self._clock()} {self._title}: {self._words(self._doing(), '')}")
+                self._refresh(activity)
+            else:
+                self._print(f"{self._clock()} {self._title}: {self._words(activity, '')}")
 
     def _refresh(self, activity: Activity) -> None:
         """Shows the bar: of what the step counts, else of Spark's tasks under way."""
-        if self._bar is None:
+        # Both may change in other threads: a search still reports while its step ends.
+        bar, count = self._bar, self._count
+        if bar is None:
             return
-        if self._count and self._count.done < self._count.total:
-            done, total = self._count.done, self._count.total
+        if count and count.done < count.total:
+            done, total = count.done, count.total
         else:
             done, total = activity.done, activity.total
         # Without a total the bar swings: something is at work, how much of it is not known.
         # `update` takes None for "as it is", hence the attribute.
-        self._bar.tasks[0].total = total or None
-        self._bar.update(self._task, completed=done, at=self._words(activity, self._at))
+        bar.tasks[0].total = total or None
+        bar.update(self._task, completed=done, at=self._words(activity, self._at))
 
     def _words(self, activity: Activity, at: str) -> str:
         now = time.monotonic()
-        is_counting = self._count is not None and self._count.done < self._count.total
-        count = self._count.text(now) if self._count and is_counting else ""
-        words = (count, f"{now - self._step_began:.0f} s", at, activity.text)
+        count = self._count
+        counted = count.text(now) if count and count.done < count.total else ""
+        words = (counted, f"{now - self._step_began:.0f} s", at, activity.text)
         return visible(", ".join(filter(None, words)))
 
     def _doing(self) -> Activity:

@@ -36,7 +36,7 @@ class LakeReader:
     def __init__(self, lake: LakeConfig) -> None:
         if lake.catalog:
             raise UsageError(
-                "'sparkperso tables' reads a lake of files (lake.root)",
+                "Without Spark a lake of files is read (lake.root)",
                 f"The tables of this environment are in the catalog '{lake.catalog}'",
                 "Ask the catalog's own SQL, or name a folder with --env local --lake FOLDER",
             )

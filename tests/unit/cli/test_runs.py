@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -88,3 +91,13 @@ def test_a_job_that_no_command_carries_out_is_refused(runs, job):
 def test_before_the_first_run_there_is_nothing_to_list(tmp_path, capsys):
     assert run_cli(["runs", "--lake", str(tmp_path)]) == 2
     assert "It has not been written yet" in capsys.readouterr().err
+
+
+def test_a_terminal_whose_charset_lacks_the_marks_gets_the_rest(runs, tmp_path):
+    answer = subprocess.run(
+        [sys.executable, "-m", "sparkperso.cli.main", "runs", "--lake", str(tmp_path)],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert answer.stdout.splitlines()[0].startswith(b"? 2026-03-01T14:00:00Z  train-recommender")

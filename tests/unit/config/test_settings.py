@@ -7,7 +7,15 @@ import yaml
 
 from sparkperso.cli.config import MASK, render
 from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
-from sparkperso.config.layers import conf_files, environments, flatten, read_layers, unflatten
+from sparkperso.config.layers import (
+    Value,
+    conf_files,
+    environments,
+    flatten,
+    over,
+    read_layers,
+    unflatten,
+)
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.section import Section
 
@@ -234,3 +242,34 @@ def test_show_is_yaml_that_names_the_layer_and_masks_secrets(monkeypatch):
 class _Value:
     def __init__(self, value):
         self.value = value
+
+
+def test_an_empty_section_says_nothing_and_the_command_line_wins(conf):
+    folder = conf("base/zzz.yaml", "recommend: {}\n")
+    assert load_settings("local", folder).recommend == load_settings("local").recommend
+    folder = conf("base/spark.yaml", "spark: {conf: {}}\n")
+    changes = ["spark.conf.spark.sql.session.timeZone=CET"]
+    assert load_settings("local", folder, changes).spark.conf == {
+        "spark.sql.session.timeZone": "CET"
+    }
+
+
+def test_a_value_takes_the_place_of_all_that_stood_below_it():
+    flat = {("a", "b"): Value(1, "base"), ("c", "d"): Value(2, "base")}
+    assert over(flat, {("a",): Value(None, "own")}) == {
+        ("c", "d"): Value(2, "base"),
+        ("a",): Value(None, "own"),
+    }
+
+
+@pytest.mark.parametrize("text", ["lake: {root: 2001-99-99}\n", "? [a, b]\n: 1\n"])
+def test_odd_yaml_is_refused_with_its_file(conf, text):
+    assert "base/odd.yaml should be readable YAML" in message("local", conf("base/odd.yaml", text))
+
+
+def test_a_file_that_would_be_overlooked_is_refused_and_hidden_ones_are_not_read(conf):
+    conf("base/.hidden.yaml", "nonsense: 1\n")
+    folder = conf("sources/.#shop.yaml", "{")
+    assert load_settings("local", folder).lake.root == "from-local"
+    assert ".#shop" not in conf_files("sources", folder)
+    assert "Rename it" in message("local", conf("base/platform.yml", "lake: {root: x}\n"))

@@ -156,3 +156,48 @@ def test_another_thing_that_is_counted_begins_its_own_time():
 )
 def test_streams_without_an_end_show_no_pulse(name, options, expected):
     assert is_endless(SimpleNamespace(name=name, options=options)) is expected
+
+
+def test_a_dumb_terminal_gets_the_lines_of_a_log(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    out = io.StringIO()
+    progress = Progress(3, Console(file=out, force_terminal=True, width=200))
+    with progress.step(2, "train"):
+        progress.say("engine kernel")
+    assert [line.split()[-1] for line in out.getvalue().splitlines()] == ["…", "kernel"]
+
+
+def test_a_step_ends_though_nobody_answers_what_spark_is_at(monkeypatch):
+    monkeypatch.setattr("sparkperso.pipeline.progress.JOIN_SECONDS", 0.05)
+    asked, answer = threading.Event(), threading.Event()
+
+    def wait():
+        asked.set()
+        answer.wait(30)
+        return Activity("late")
+
+    out = io.StringIO()
+    progress = Progress(3, Console(file=out, width=200), wait, log_seconds=0.01)
+    with progress.step(1, "train"):
+        assert asked.wait(30)
+    assert not answer.is_set()
+    answer.set()
+    assert "late" not in out.getvalue()
+
+
+def test_what_reports_after_a_step_has_ended_does_no_harm():
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    progress = Progress(3, console)
+    is_over = threading.Event()
+
+    def report():
+        while not is_over.is_set():
+            progress.count(1, 2, "trials")
+
+    reporter = threading.Thread(target=report)
+    reporter.start()
+    for number in range(20):
+        with progress.step(number, "train"):
+            pass
+    is_over.set()
+    reporter.join()

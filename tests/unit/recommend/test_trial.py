@@ -212,3 +212,16 @@ def test_a_group_is_what_one_fit_serves():
     assert fit_groups(candidates, None) == [[0], [1], [2, 5], [3, 6], [4]]
     # An iterative fit that is watched stops by figures of its own.
     assert fit_groups(candidates, 1) == [[0], [1], [2, 5], [3], [4], [6]]
+
+
+def test_one_of_a_group_that_cannot_be_judged_leaves_the_others(monkeypatch):
+    def fail(inner, users, half_life_days):
+        if half_life_days == 7.0:
+            raise MemoryError
+        return inner
+
+    monkeypatch.setattr(trial_module, "with_prior", fail)
+    candidates = [EaseParams(reg_param=2, prior_half_life_days=half) for half in (None, 7.0)]
+    found = try_candidates(candidates, board_exam(), coloured_catalogue(SIDE), FitSetting(), None)
+    assert "failure" not in found[0]
+    assert found[1] == {"failure": "MemoryError"}

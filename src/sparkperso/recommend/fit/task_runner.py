@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,14 @@ class _Documents(AccumulatorParam[list[str]]):
         if self._on_done is None:
             return value1 + value2
         for document in value2:
-            self._on_done(json.loads(document))
+            # What cannot be shown is no reason to break off the way that all accumulators share.
+            with suppress(Exception):
+                self._on_done(json.loads(document))
         return value1
+
+    def release(self) -> None:
+        """Forgets whom to tell: PySpark never forgets an accumulator."""
+        self._on_done = ignore
 
 
 def in_tasks(
@@ -82,7 +89,9 @@ def in_tasks(
     when it ends; those of a task that Spark carries out twice come twice.
     """
     context = next(iter(frames.values())).sparkSession.sparkContext
-    documents = context.accumulator([], _Documents(on_done))
+    receiver = _Documents(on_done)
+    # Nothing is sent twice where nobody waits for it.
+    documents = None if on_done is ignore else context.accumulator([], receiver)
     numbered = [frame.withColumn("fold", F.lit(fold)) for fold, frame in frames.items()]
     copies = F.explode(F.array(*(F.lit(n) for n in range(chunks)))).alias("chunk")
     spread = reduce(DataFrame.unionByName, numbered).select("*", copies)
@@ -92,11 +101,15 @@ def in_tasks(
         # Spark runs a task per core: BLAS's own threads would fight over them.
         with one_thread():
             results = [json.dumps(document) for document in work(fold, chunk, table)]
-        documents.add(results)
+        if documents is not None:
+            documents.add(results)
         return pa.table({"document": pa.array(results, pa.string())})
 
     spread = spread.repartition(len(frames) * chunks, "fold", "chunk")
-    rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
+    try:
+        rows = spread.groupBy("fold", "chunk").applyInArrow(task, "document string").collect()
+    finally:
+        receiver.release()
     return [json.loads(row["document"]) for row in rows]
 
 

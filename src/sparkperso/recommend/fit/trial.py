@@ -149,7 +149,7 @@ def try_candidates(
     """Returns the figures of `try_candidate` of candidates that may share a fit (`fit_groups`).
 
     In their order. One fit serves all of them: fit_seconds are those of the whole fit for each.
-    Raises what fitting raises.
+    Raises what fitting raises; one of several that cannot be judged has `failure`, why.
     """
     if len(candidates) == 1:
         return [try_candidate(candidates[0], prepared, catalogue, setting, patience)]
@@ -160,10 +160,12 @@ def try_candidates(
     documents = []
     for params in candidates:
         start = perf_counter()
-        model = with_prior(inner, users, params.prior_half_life_days)
-        own = fit_seconds + perf_counter() - start
-        look = Checkpoint.at(prepared, model, own)
-        documents.append(_document(look, prepared, {}))
+        try:
+            model = with_prior(inner, users, params.prior_half_life_days)
+            own = fit_seconds + perf_counter() - start
+            documents.append(_document(Checkpoint.at(prepared, model, own), prepared, {}))
+        except FAILURES as error:
+            documents.append({"failure": reason_of(error)})
     return documents
 
 
