@@ -15,8 +15,13 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     Likeness is that of difflib's `get_close_matches` (Ratcliff & Obershelp); of equals, the first
     in the order of the alphabet that it finds.
     """
-    matches = get_close_matches(name[:LONGEST], sorted(known), n=1, cutoff=cutoff)
+    matches = nearest_few(name, known, 1, cutoff)
     return matches[0] if matches else None
+
+
+def nearest_few(name: str, known: Iterable[str], n: int, cutoff: float) -> list[str]:
+    """Returns up to `n` known names that are like `name` by `cutoff`, the most alike first."""
+    return get_close_matches(name[:LONGEST], sorted(known), n=n, cutoff=cutoff)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

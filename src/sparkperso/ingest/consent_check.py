@@ -18,8 +18,9 @@ from sparkperso.config.consent import ConsentConfig
 from sparkperso.core.consent import NECESSARY, REQUIRED
 from sparkperso.ingest.classify import valid_events
 from sparkperso.ingest.consents import SCOPE, SUBJECTS, consent_rows, decision, scoped, state_after
-from sparkperso.ingest.key_lists import NUMBER, kept, maybe_broadcast
+from sparkperso.ingest.key_lists import NUMBER, maybe_broadcast
 from sparkperso.ingest.rekey import older_keys, under_current_key
+from sparkperso.platform.frames import cached
 from sparkperso.privacy.keys import Keys
 
 
@@ -50,7 +51,7 @@ def with_refusals(
     With `keys`, pseudonyms of older keys name the same people as those of the current one.
     """
     found = refusals(records, decided, policy, keys, state_decisions=state_decisions)
-    with kept(found) as refused:
+    with cached(found) as refused:
         counts = refused.groupBy("purpose").count().collect()
         by_purpose = {row["purpose"]: row["count"] for row in counts}
         total = sum(by_purpose.values())

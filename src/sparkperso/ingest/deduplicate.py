@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import window as W
 
-from sparkperso.ingest.key_lists import NUMBER, kept, maybe_broadcast
+from sparkperso.ingest.key_lists import NUMBER, maybe_broadcast
+from sparkperso.platform.frames import cached
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ def deduplicated(
     record known. `record_number` tells the records of the batch apart. Rows of `known` from before
     sources were kept are of every source.
     """
-    with kept(_suspect_keys(valid, n_valid, known)) as suspects:
+    with cached(_suspect_keys(valid, n_valid, known)) as suspects:
         n_suspects = suspects.count()
         if not n_suspects:
             yield Deduplication(valid, n_valid)
             return
         keys = maybe_broadcast(suspects, n_suspects)
-        with kept(_superfluous(valid, keys, known, ingest_batch)) as dropped:
+        with cached(_superfluous(valid, keys, known, ingest_batch)) as dropped:
             n_dropped = dropped.count()
             events = valid.join(maybe_broadcast(dropped, n_dropped), on=NUMBER, how="left_anti")
             yield Deduplication(events, n_valid - n_dropped)

@@ -43,9 +43,9 @@ from sparkperso.ingest.intake_counts import (
     require_records,
 )
 from sparkperso.ingest.items import SAID, changed_items
-from sparkperso.ingest.key_lists import kept
 from sparkperso.ingest.quarantine import count_reasons, new_rejections
 from sparkperso.ingest.sources.stream_sources import topic_columns
+from sparkperso.platform.frames import cached, pinned
 from sparkperso.platform.literals import instant
 from sparkperso.privacy import load_keys
 from sparkperso.schemas import TABLES
@@ -187,11 +187,11 @@ def append_quarantine(intake: Intake, records: DataFrame, counts: IntakeCounts) 
     if known is not None:
         known = known.where(F.col("source") == intake.batch.source)
     columns = ("record_id", "payload", "source_file", "reasons", "recoverable", "received_at")
-    with kept(records.where("is_rejected").select(*columns)) as rejected:
+    with cached(records.where("is_rejected").select(*columns)) as rejected:
         by_code = reasons_of(rejected, counts)
         rows = intake.stamped(new_rejections(rejected, known, intake.batch.name))
         rows = rows.withColumn("replayed_at", F.lit(None).cast("timestamp"))
-        with kept(rows) as new:
+        with cached(rows) as new:
             n_new = new.count()
             if n_new:
                 intake.append(QUARANTINE, new)
@@ -222,7 +222,7 @@ def merge_items(intake: Intake, events: DataFrame) -> None:
     """Writes the items of which new events say something new, and of those only that."""
     table = "silver/items"
     known = intake.existing(table, is_input=True)
-    with kept(changed_items(events, known)) as items:
+    with cached(changed_items(events, known)) as items:
         writer = intake.lake.writer(table)
         writer.create()
         if not items.isEmpty():
@@ -241,10 +241,11 @@ def append_consents(intake: Intake, events: DataFrame, counts: IntakeCounts) -> 
 def mark_replayed(intake: Intake, records: DataFrame) -> None:
     """Sets replayed_at of records in quarantine that are events now, or repeat one."""
     settled = records.where(~F.col("is_rejected") & ~F.col("is_refused")).select("record_id")
-    rows = intake.lake.ref(QUARANTINE).read().where(F.col("source") == intake.batch.source)
-    done = rows.where(F.col("replayed_at").isNull()).join(settled, on="record_id")
-    done = done.withColumn("replayed_at", instant(intake.received_at)).localCheckpoint()
-    intake.lake.writer(QUARANTINE).merge(done)
+    own = intake.lake.ref(QUARANTINE).read().where(F.col("source") == intake.batch.source)
+    done = own.where(F.col("replayed_at").isNull()).join(settled, on="record_id")
+    # As they are now: the merge writes the table that they are read from.
+    with pinned(done.withColumn("replayed_at", instant(intake.received_at))) as rows:
+        intake.lake.writer(QUARANTINE).merge(rows)
 
 
 def close(

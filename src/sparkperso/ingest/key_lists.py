@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 MAX_BROADCAST_KEYS = 1_000_000
 NUMBER = "record_number"
-
-
-@contextmanager
-def kept(frame: DataFrame) -> Iterator[DataFrame]:
-    """Gives the frame cached. What is never released slows every later plan of the session."""
-    cached = frame.persist()
-    try:
-        yield cached
-    finally:
-        cached.unpersist()
 
 
 def maybe_broadcast(keys: DataFrame, count: int) -> DataFrame:

@@ -7,7 +7,6 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from sparkperso.ingest.key_lists import kept
 from sparkperso.ingest.rekey import (
     new_names,
     older_keys,
@@ -20,6 +19,7 @@ from sparkperso.ingest.rekey import (
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
+from sparkperso.platform.frames import cached
 from sparkperso.privacy import load_keys
 from sparkperso.privacy.keys import Keys
 from sparkperso.schemas import TABLES
@@ -53,7 +53,7 @@ def rekey_table(job: Job, name: str, keys: Keys) -> int:
     count = holders.count()
     if not count:
         return 0
-    with kept(new_names(holders, keys)) as names:
+    with cached(new_names(holders, keys)) as names:
         values = {
             column: rewritten(F.col(f"old.{column}"), schema[column].dataType, F.col("renames"))
             for column in text_columns(schema)

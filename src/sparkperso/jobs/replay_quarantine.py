@@ -43,9 +43,9 @@ def action(job: Job) -> Summary:
         batch = Batch((), (), 0, rules_hash(rules), source, _name(rules, ids))
         classified = classify_again(records.frame, rules)
         numbered = classified.withColumn(NUMBER, F.monotonically_increasing_id())
-        with checkpointed(numbered, intake_measures()) as tried:
+        with checkpointed(numbered, intake_measures()) as staged:
             intake = open_intake(job, rules, batch)
-            return take_in(intake, tried.frame, intake_counts(tried.measures))
+            return take_in(intake, staged.frame, intake_counts(staged.measures))
 
 
 def open_intake(job: Job, rules: IngestRules, batch: Batch) -> Intake:

@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame
 from sparkperso.ingest.sources.files import literal
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.filesystem import FileSystem
+from sparkperso.platform.frames import pinned
 
 MEASURES = "staged"
 
@@ -63,12 +64,8 @@ def checkpointed(
     where a part is lost, its readers fail.
     """
     observed = frame.observe(MEASURES, *_named(measures)) if measures else frame
-    kept = observed.localCheckpoint(eager=True, storageLevel=level)
-    try:
+    with pinned(observed, level) as kept:
         yield Staged(kept, _observed(observed) if measures else {})
-    finally:
-        logical: Any = kept._jdf.queryExecution().analyzed()
-        logical.rdd().unpersist(False)
 
 
 def _observed(frame: DataFrame) -> dict[str, Any]:

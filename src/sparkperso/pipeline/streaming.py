@@ -28,8 +28,8 @@ class StopRequestError(Exception):
 
 def run_query(job: Job, writer: DataStreamWriter, seconds: float) -> StreamingQuery:
     """Starts a query as the options say; else it begins a micro-batch every `seconds` at most."""
-    asked = job.options.get("trigger")
-    seconds = seconds if asked is None else asked
+    trigger = job.options.get("trigger")
+    seconds = seconds if trigger is None else trigger
     if job.options.get("available_now"):
         return run_to_end(writer)
     return writer.trigger(processingTime=f"{round(seconds * 1000)} milliseconds").start()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyspark.sql import DataFrame, SparkSession
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast
+    from pyspark import Broadcast, StorageLevel
 
 T = TypeVar("T")
 
@@ -45,13 +45,14 @@ def cached(frame: DataFrame) -> Iterator[DataFrame]:
 
 
 @contextmanager
-def pinned(frame: DataFrame) -> Iterator[DataFrame]:
+def pinned(frame: DataFrame, level: StorageLevel | None = None) -> Iterator[DataFrame]:
     """Gives the frame's rows as they are now, worked out at once; its plan is forgotten.
 
     For what would change when it is worked out again, since a table that it reads is written
     meanwhile, and for plans that would grow with every round. A lost executor takes its rows along.
+    They lie in memory, the rest on disk, unless `level` says otherwise.
     """
-    kept = frame.localCheckpoint()
+    kept = frame.localCheckpoint(storageLevel=level)
     try:
         yield kept
     finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import UsageError
+from sparkperso.core.suggest import nearest_few
 from sparkperso.schemas import TABLES, TableSpec
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def spec_of(table: str) -> TableSpec:
         return TABLES[table]
     short_name = table.rsplit("/", maxsplit=1)[-1]
     by_short_name = [name for name in TABLES if name.endswith(f"/{short_name}")]
-    near = by_short_name or get_close_matches(table, TABLES, n=3, cutoff=0.5)
+    near = by_short_name or nearest_few(table, TABLES, 3, 0.5)
     raise UsageError(
         "A table is named <layer>/<table>, as 'sparkperso tables list' shows",
         f"There is no '{table}'",

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,15 +49,6 @@ if TYPE_CHECKING:
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-SOURCE_TAGS = frozenset(
-    {
-        "mlflow.user",
-        "mlflow.source.type",
-        "mlflow.source.name",
-        "mlflow.source.git.commit",
-        "sparkperso.version",
-    }
-)
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow open an experiment on its view of model training, not on that of agents."""
 COLUMN_TYPES = {
@@ -187,8 +178,8 @@ class MlflowRun:
     @contextmanager
     def child(self, name: str) -> Iterator[MlflowRun]:
         """Opens a nested run, ended with the block; as failed when the block raises."""
-        tags = {**self.source_tags, "mlflow.parentRunId": self.run_id}
-        with _open_run(self.client, self.experiment_id, name, tags, Batch()) as run:
+        tags = {"mlflow.parentRunId": self.run_id}
+        with _open_run(replace(self, batch=Batch()), name, tags) as run:
             yield run
 
     def _log(self, batch: Batch) -> None:
@@ -243,10 +234,9 @@ class Tracking:
         It names its user, the command and the code, and shows `description` on its page.
         """
         experiment_id = self._experiment_id(f"{self.prefix}/{experiment}")
-        tags = source_tags(experiment)
-        if description:
-            tags["mlflow.note.content"] = description
-        with _open_run(self.client, experiment_id, name, tags) as run:
+        tags = {"mlflow.note.content": description} if description else {}
+        like = MlflowRun(self.client, experiment_id, "", source_tags=source_tags(experiment))
+        with _open_run(like, name, tags) as run:
             yield run
 
     @as_tracking_error()
@@ -400,17 +390,12 @@ def _signed(run_id: str) -> str:
 
 
 @contextmanager
-def _open_run(
-    client: MlflowClient,
-    experiment_id: str,
-    name: str,
-    tags: dict[str, str],
-    batch: Batch | None = None,
-) -> Iterator[MlflowRun]:
+def _open_run(like: MlflowRun, name: str, tags: Mapping[str, str]) -> Iterator[MlflowRun]:
+    """Opens a run where `like` is, of the same source, and ends it with the block."""
     with as_tracking_error():
-        run = client.create_run(experiment_id, tags=tags, run_name=name)
-    own = {key: value for key, value in tags.items() if key in SOURCE_TAGS}
-    recorder = MlflowRun(client, experiment_id, run.info.run_id, batch, own)
+        all_tags = {**like.source_tags, **tags}
+        run = like.client.create_run(like.experiment_id, tags=all_tags, run_name=name)
+    recorder = replace(like, run_id=run.info.run_id)
     try:
         yield recorder
     except BaseException:

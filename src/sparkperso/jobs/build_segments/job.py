@@ -56,7 +56,7 @@ def build_segments(job: Job) -> Summary:
     1. Plans, users and what the segmentations were before are read; rules are checked.
     2. Each segmentation is built in an MLflow run of its own, open until all are written.
     3. Unless forced, none may move more users than `segments.stability` allows.
-    4. Tables are written, then versions registered, then gold/profiles.
+    4. Tables are written, then versions registered.
 
     Raises ConfigError for plans that are unsound and QualityGateError where users form no segments,
     or too many would move.

@@ -16,12 +16,12 @@ from sparkperso.config.segments import KMeansSegmentation
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import together
-from sparkperso.ingest.key_lists import kept
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.memberships import Memberships
 from sparkperso.jobs.stream_segments.new_users import assign_new_users
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.streaming import StopRequestError
+from sparkperso.platform.frames import cached
 from sparkperso.platform.literals import aware, moment
 from sparkperso.segments.live.counters import LAST_AT
 from sparkperso.segments.live.hours import BATCH
@@ -95,7 +95,7 @@ class SegmentStream:
         """Takes in the hours that a micro-batch changed; after the first sweep, who moved too."""
         if self.is_stopping.is_set():
             raise StopRequestError
-        with self._lock, kept(rows.withColumn(BATCH, F.lit(number))) as batch:
+        with self._lock, cached(rows.withColumn(BATCH, F.lit(number))) as batch:
             size, latest = batch.agg(F.count("*"), F.max(LAST_AT)).collect()[0]
             self.now = self._later(latest or self.now)
             is_due = self.n_sweeps > 0 and self._is_sweep_due()
