@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from functools import cached_property, wraps
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,11 @@ def _open(job, opened, request):
 
 
 def _created(create, folder):
-    """Returns what creates the table of a spec by Delta, the next ones of it from that commit."""
-    commits = {}
+    """Returns what creates the table of a spec by Delta, the next ones of it from that commit.
+
+    A job creates several tables at once, each in a thread: every kept commit has a file of its own.
+    """
+    commits, numbers = {}, count()
 
     @wraps(create)
     def copied(writer):
@@ -82,7 +86,7 @@ def _created(create, folder):
             shutil.copyfile(commit, log / FIRST_COMMIT)
         else:
             create(writer)
-            kept = folder / f"{len(commits)}.json"
+            kept = folder / f"{next(numbers)}.json"
             shutil.copyfile(log / FIRST_COMMIT, kept)
             commits[kind] = kept
 
