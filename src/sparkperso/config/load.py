@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -108,16 +108,31 @@ def _problem(detail: Any, model: type[BaseModel], origin: Mapping[str, str]) -> 
     layer = f" (from {origin[key]})" if key in origin else ""
     if detail["type"] == "extra_forbidden":
         return f"unknown key '{key}'{layer}{_suggestion(detail['loc'], model)}"
-    return f"'{key}'{layer}: {detail['msg']}, found {detail['input']!r}"
+    says = detail["msg"].removeprefix("Value error, ")
+    if isinstance(detail["input"], Mapping):
+        # What keys say to each other: all of them would be a page, and the message names them.
+        return f"'{key}'{layer}: {says}" if key else says
+    return f"'{key}'{layer}: {says}, found {detail['input']!r}"
 
 
 def _suggestion(loc: tuple[Any, ...], model: type[BaseModel]) -> str:
-    known: list[str] = list(model.model_fields)
-    for part in loc[:-1]:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+    parts, current = list(loc[:-1]), model
+    while parts:
+        field = current.model_fields.get(str(parts.pop(0)))
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
             return ""
-        model, known = annotation, list(annotation.model_fields)
-    near = nearest(str(loc[-1]), known)
+        # Of many models in a mapping or a list the next part says which one.
+        parts = parts if field and _model_in(field.annotation, deep=False) else parts[1:]
+        current = inner
+    near = nearest(str(loc[-1]), current.model_fields)
     return f" (did you mean '{near}'?)" if near else ""
+
+
+def _model_in(annotation: Any, *, deep: bool = True) -> type[BaseModel] | None:
+    """The model that an annotation is (or None, for `X | None`), with `deep` also one of many."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    is_many = get_origin(annotation) in (dict, list, tuple)
+    inner = () if is_many and not deep else get_args(annotation)
+    return next((found for one in inner if (found := _model_in(one, deep=deep))), None)

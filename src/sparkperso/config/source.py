@@ -1,84 +1,63 @@
-"""A source of events: conf/sources/<name>.yaml."""
+"""A source of events, items, users or transactions: conf/sources/<name>.yaml."""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.ingest import RuleConfig
+from sparkperso.config.source_fields import (
+    COLLECTED,
+    CONSENT,
+    MAPPED,
+    Kind,
+    is_field,
+    unknown_field,
+)
+from sparkperso.config.source_input import MappedInput
 from sparkperso.core.consent import REQUIRED
-from sparkperso.core.event import Channel, is_event_field
-from sparkperso.core.section import Section
+from sparkperso.core.event import Channel
+from sparkperso.core.suggest import did_you_mean
 
-Format = Literal["json", "csv", "parquet"]
-CONSENT = "consent"
-ARRIVAL = "received_at"
-COLLECTED = "collected"
-COLLECTED_FIELDS = ("site", "basis", "purpose", "region", "opted_out")
-
-
-class CsvConfig(Section):
-    """How CSV files of a source are written. They have a header line."""
-
-    delimiter: str = ","
-    """Character between fields."""
-    quote: str = '"'
-    """Character around fields; doubled inside them."""
-    encoding: str = "UTF-8"
-    """Charset, by any name that Java knows: UTF-8, windows-1252, UTF-16."""
-    multi_line: bool = False
-    """Whether quoted fields may contain line breaks; such files are not split between tasks. So
-    are files in UTF-16 or UTF-32, whatever is set here."""
+TimeUnit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds"]
+Sale = Literal["purchase", "refund"]
+NO_PERSON = "assumed: records of items are about nobody"
+WORD = re.compile(r"\w+")
+WHOLE_RECORD = (CONSENT, "user_id", "anonymous_id")
+"""Fields that are of a record as a whole: bronze keeps it once, for one person or not at all."""
 
 
-class Lookup(Section):
-    """A value that depends on one column alone, worked out once per distinct value of it."""
-
-    of: str
-    """The column or `let` name; it should have at most about a million distinct values."""
-    value: str
-    """Spark SQL expression over it."""
-
-
-class SourceConfig(Section):
-    """Where records come from and how each becomes an event."""
+class SourceConfig(MappedInput):
+    """Where records come from and what each becomes: an event, an item, a user."""
 
     name: str
+    kind: Kind = "events"
+    """What a record is. `transactions` is a short form for lines of orders, which become purchase
+    and refund events; items and users go into silver/items and silver/users (load-source)."""
     description: str = ""
     """One line on what it holds."""
-    path: str | None = None
-    """File, folder or URI to read without --path; `package:<file>` is one that is shipped,
-    `lake:<folder>` lies in the lake."""
     may_be_empty: bool = False
     """Whether finding nothing at `path` is no error: a queue between two deliveries."""
-    format: Format | None = None
-    """None takes it from the names: .json .jsonl .ndjson .csv .parquet, .gz after it or not."""
-    csv: CsvConfig = Field(default_factory=CsvConfig)
-    fields: tuple[str, ...]
-    """Columns that the mapping needs, as it spells them."""
-    optional_fields: tuple[str, ...] = ()
-    """Columns that the mapping uses where they exist, null otherwise."""
-    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Other spellings of a column; capitals, blanks and underscores never matter in headers."""
-    null_values: tuple[str, ...] = ("",)
-    """Texts that stand for null, after trimming."""
-    let: dict[str, str] = Field(default_factory=dict)
-    """Names for intermediate Spark SQL expressions, over the columns and the names before it."""
-    lookups: dict[str, Lookup] = Field(default_factory=dict)
-    """Names for expressions too slow for every record; finding the distinct values reads the
-    files once more, of Parquet only the columns that they need."""
     columns: dict[str, str]
-    """Event field, `context.<part>` or `metadata.<key>` → Spark SQL expression over the columns.
+    """Field of the kind → Spark SQL expression over the columns. Of an event that is a field,
+    `context.<part>` or `metadata.<key>`, of items and users a field or `attributes.<key>`.
     `received_at` is when the collector took the record; without it, when the run does.
     `collected.<part>` is what the collector noted then: site, basis, purpose, region, opted_out."""
+    statuses: dict[str, Sale] = Field(default_factory=dict)
+    """Of transactions with a `status`: its texts, whatever their capitals → purchase or refund.
+    Lines of any other status, such as cancelled ones, wait in silver/quarantine; without a status a
+    line is a purchase."""
     rules: tuple[RuleConfig, ...] = ()
     """Rules of this source alone, over its columns and its `let` names."""
     channel: Channel = "web"
     """Channel of events that name none."""
     time_zone: str = "UTC"
     """Zone of times without an offset (docs/times.md)."""
+    time_unit: TimeUnit | None = None
+    """What numbers in the place of times count since 1970; None goes by their size."""
     time_formats: tuple[str, ...] = ()
     """Spark patterns to try where times are text but not ISO 8601; one fits a whole input."""
     max_rejected_share: float | None = Field(default=None, ge=0, le=1)
@@ -86,39 +65,77 @@ class SourceConfig(Section):
     records wait in silver/quarantine and hold nothing else up."""
     historical: bool = False
     """Switches off the checks of event time against arrival time."""
-    consent: str = Field(pattern=r"^(required|assumed: .+)$")
+    consent: str = Field(default="", pattern=r"^(|required|assumed: .+)$")
     """`required`: without it a record is refused, counted and not kept. It is given where the
     mapped condition `consent` is true, or without such a condition by a decision in
     silver/consents. `assumed: <legal basis>`: every record is taken. A record whose mapped
-    `collected.basis` says either goes by that."""
+    `collected.basis` says either goes by that. Only sources of items need none."""
 
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, zone: str) -> str:
         if zone not in available_timezones():
-            raise ValueError("not a time zone of the IANA database, such as Europe/London")
+            near = did_you_mean(zone, available_timezones())
+            raise ValueError(
+                f"not a time zone of the IANA database, such as Europe/London. {near}".strip()
+            )
         return zone
 
     @model_validator(mode="after")
-    def _columns_are_event_fields(self) -> SourceConfig:
-        unknown = [
-            name
-            for name in self.columns
-            if name not in (CONSENT, ARRIVAL) and not is_event_field(name) and not _is_noted(name)
-        ]
+    def _columns_are_fields(self) -> SourceConfig:
+        unknown = [name for name in self.columns if not is_field(self.kind, name)]
         if unknown:
-            raise ValueError(f"columns {unknown} are no fields of an event")
+            raise ValueError("; ".join(unknown_field(self.kind, name) for name in unknown))
+        lacking = [name for name in MAPPED[self.kind] if name not in self.columns]
+        if self.kind == "transactions" and not {"unit_price", "value"} & set(self.columns):
+            lacking.append("unit_price")
+        if lacking:
+            raise ValueError(
+                f"columns of a source of {self.kind} should map {' and '.join(lacking)}"
+            )
         return self
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> SourceConfig:
-        spelled = (*self.fields, *self.optional_fields, *self.let, *self.lookups)
-        # Spark does not tell names apart that differ in capitals alone.
-        names = [name.lower() for name in spelled]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{twice} are named twice among fields, optional_fields, let, lookups")
+    def _statuses_have_a_status(self) -> SourceConfig:
+        has_status = "status" in self.columns and self.kind == "transactions"
+        if has_status and not self.statuses:
+            raise ValueError(
+                "statuses should say which texts of 'status' are a purchase and which a refund, "
+                "such as {paid: purchase, refunded: refund}"
+            )
+        if self.statuses and not has_status:
+            raise ValueError("statuses are of transactions that map a 'status'")
         return self
+
+    @model_validator(mode="after")
+    def _persons_are_of_whole_records(self) -> SourceConfig:
+        for name in WHOLE_RECORD if self.kind in ("events", "transactions") else (CONSENT,):
+            if self.explode and self.explode.name in self.names_in(self.columns.get(name, "")):
+                raise ValueError(
+                    f"'{name}' should not depend on the element '{self.explode.name}': a record is "
+                    "kept or refused as a whole"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _basis_is_stated(self) -> SourceConfig:
+        if not self.consent and self.kind != "items":
+            raise ValueError(
+                "consent should say on what basis records about persons are kept: required, or "
+                "'assumed: <legal basis>'"
+            )
+        return self
+
+    def names_in(self, expression: str) -> frozenset[str]:
+        """Returns the words of an expression, and of the `let` and `lookups` that it uses."""
+        inner = {**self.let, **{name: one.of for name, one in self.lookups.items()}}
+        found: set[str] = set()
+        words = set(WORD.findall(expression))
+        while words:
+            found |= words
+            used = [text for name, text in inner.items() if name in words]
+            words = {word for text in used for word in WORD.findall(text)} - found
+        return frozenset(found)
 
     @property
     def needs_consent(self) -> bool:
@@ -138,9 +155,5 @@ class SourceConfig(Section):
     @property
     def basis(self) -> str:
         """Returns what a record that says nothing else is taken on."""
-        return "assumed: the record's own consent" if self.needs_consent else self.consent
-
-
-def _is_noted(name: str) -> bool:
-    group, _, part = name.partition(".")
-    return group == COLLECTED and part in COLLECTED_FIELDS
+        own = "assumed: the record's own consent" if self.needs_consent else self.consent
+        return own or NO_PERSON

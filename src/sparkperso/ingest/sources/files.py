@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
 
-from sparkperso.config.source import Format
+from sparkperso.config.source_input import Format
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.package import DATA

@@ -10,14 +10,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import (
-    ARRIVAL,
-    COLLECTED,
-    COLLECTED_FIELDS,
-    CONSENT,
-    Lookup,
-    SourceConfig,
-)
+from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_fields import ARRIVAL, COLLECTED, COLLECTED_FIELDS, CONSENT
+from sparkperso.config.source_input import Lookup
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.event import CONTEXT_FIELDS, EVENT_FIELDS
