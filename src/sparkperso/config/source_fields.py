@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from sparkperso.core.suggest import did_you_mean
+from sparkperso.core.suggest import nearest
 
 Kind = Literal["events", "items", "users", "transactions"]
 CONSENT = "consent"
@@ -84,6 +84,13 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
 }
 """Kind → field → what it means. `metadata.<key>` or `attributes.<key>` come beside them."""
 
+ONE: Final[Mapping[Kind, str]] = {
+    "events": "an event",
+    "transactions": "a transaction",
+    "items": "an item",
+    "users": "a user",
+}
+
 FREE: Final[Mapping[Kind, str]] = {
     "events": "metadata",
     "transactions": "metadata",
@@ -132,11 +139,13 @@ def is_field(kind: Kind, name: str) -> bool:
 
 def unknown_field(kind: Kind, name: str) -> str:
     """Returns what is wrong with a name that is no field of a kind, and the nearest that is one."""
-    free = f"{FREE[kind]}.<key>"
-    known = (*FIELDS[kind], *(f"metadata.{key}" for key in METADATA_KEYS if kind == "events"))
-    listed = f"It has {', '.join(FIELDS[kind])} and {free}"
-    of = {"events": "an event", "items": "an item", "users": "a user"}.get(kind, "a transaction")
-    group, _, part = name.partition(".")
-    own = f"{FREE[kind]}.{part or group}"
-    near = did_you_mean(name, known)
-    return f"'{name}' is no field of {of}. {near or f'{listed}; {own} would be one'}"
+    free = FREE[kind]
+    keys = METADATA_KEYS if free == "metadata" else ()
+    known = {**{key: f"{free}.{key}" for key in keys}, **{one: one for one in FIELDS[kind]}}
+    near = nearest(name, known) or nearest(name.partition(".")[2], keys)
+    says = (
+        f"Did you mean '{known[near]}'?"
+        if near
+        else f"It has {', '.join(FIELDS[kind])} and {free}.<key>; {free}.{name} would be one"
+    )
+    return f"'{name}' is no field of {ONE[kind]}. {says}"

@@ -86,7 +86,7 @@ def test_items_need_no_basis_and_users_do():
         ("kinds: items", "unknown key 'kinds' (did you mean 'kind'?)"),
         ("joins: {g: {path: x, felds: [a], by: {a: a}}}", "'joins.g.felds' (did you mean 'fields'"),
         ("explode: {oof: a}", "'explode.oof' (did you mean 'of'?)"),
-        ("columns: {tilte: a}", "'tilte' is no field of an event. Did you mean 'title'?"),
+        ("columns: {tilte: a}", "'tilte' is no field of an event. Did you mean 'metadata.title'?"),
         ("rules: [{cod: missing, when: a, message: b}]", "'rules.0.cod' (did you mean 'code'?)"),
     ],
 )
