@@ -38,7 +38,7 @@ def main() -> None:
         users = prepared.users.take(asked)
         lists = best_items(model, users, Selection(prepared.k, prepared.allowed))
         judged = judge_lists(lists, users, prepared.truth.take(asked)).means(
-            prepared.k, prepared.users.n_items
+            prepared.criterion, prepared.users.n_items
         )
         found |= {
             f"{name}_ndcg_at_10": judged["ndcg_at_10"],

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from peer_data import Rows, examine, journey, shop
+from sparkperso.config.criterion import Criterion
 from sparkperso.config.models import (
     AlsParams,
     ContentParams,
@@ -160,7 +161,7 @@ def tried(name: str, space: list[Any], folds: list[FoldInMemory], catalogue: Cat
             model = fitter(name, (place, None), catalogue)(fold)
             for half_life in priors:
                 changed = with_prior(model, fold.training, half_life)
-                figure = fold.judge(changed).means(10, 1)[METRIC] / len(folds)
+                figure = fold.judge(changed).means(Criterion(10), 1)[METRIC] / len(folds)
                 sums[place, half_life] = sums.get((place, half_life), 0.0) + figure
     return sums
 

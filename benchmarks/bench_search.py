@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from sparkperso.config import load_settings
+from sparkperso.config.criterion import Criterion
 from sparkperso.config.models import AlsParams
 from sparkperso.jobs import build_features, ingest_events
 from sparkperso.jobs.train_recommender.job import read_inputs
@@ -74,7 +75,8 @@ def measure(job: Job, n_mllib: int) -> dict:
     catalogue = load_catalogue(inputs.item_index, job.read("silver/items"), 500_000)
     folds, _ = make_folds(inputs.events, config.interactions, config.split, inputs.as_of)
     prepared_folds = [
-        prepare_fold(f, 10, catalogue, inputs.item_index, inputs.attributes) for f in folds
+        prepare_fold(f, Criterion(10), catalogue, inputs.item_index, inputs.attributes)
+        for f in folds
     ]
     for prepared in prepared_folds:
         prepared.judged_users.count()
@@ -109,7 +111,9 @@ def search(job: Job, prepared_folds: list, catalogue: object, engine: str, tried
     """Returns seconds and every candidate's mean; the kernel a second time, its code compiled."""
     setting = FitSetting(job.settings.recommend.seed)
     allowed = {n: prepared.allowed for n, prepared in enumerate(prepared_folds)}
-    shared = job.spark.sparkContext.broadcast(Broadcasts(catalogue, allowed, 10, setting))
+    shared = job.spark.sparkContext.broadcast(
+        Broadcasts(catalogue, allowed, Criterion(10), setting)
+    )
     slots = job.spark.sparkContext.defaultParallelism
     fitter = Fitter(
         Engine(engine, "measured"), catalogue, setting, MllibSetting(setting.seed, slots)

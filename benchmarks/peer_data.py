@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.fit.trial import FoldInMemory
@@ -79,5 +80,5 @@ def examine(rows: Rows, start: float, end: float) -> FoldInMemory:
     counts = np.bincount(later.u, minlength=n_users)
     allowed = np.asarray(matrix.sum(axis=0)).ravel() > 0
     return FoldInMemory(
-        users, GroundTruth(csr_matrix(shape, shape=matrix.shape), counts), allowed, 10
+        users, GroundTruth(csr_matrix(shape, shape=matrix.shape), counts), allowed, Criterion(10)
     )

@@ -112,7 +112,7 @@ def test_a_decision_is_kept_with_its_reasons_in_a_run_and_at_the_version(registr
     assert "freshness: data up to" in run.data.tags["reasons"]
     kept = registry.decision(run)
     assert kept["is_accepted"]
-    assert len(kept["checks"]) == 7
+    assert len(kept["checks"]) == 8
     assert kept["versions"] == {"candidate": "1", "champion": None}
     tags = registry.tags("1")
     assert (tags["promotion"], tags["promotion_run"]) == ("accepted", run.info.run_id)
@@ -163,7 +163,7 @@ def test_a_dry_run_shows_every_check_and_leaves_no_trace(registry):
     good = registry.train("1")
     job = registry.job(dry_run=True)
     assert promote_model(job)["would be champion"] == f"version {good} (als_implicit)"
-    assert len(job.lines) == 7
+    assert len(job.lines) == 8
     assert all(line.startswith("✓ ") for line in job.lines)
     bad = registry.train("7")
     job = registry.job(dry_run=True)

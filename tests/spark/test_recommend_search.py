@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.config.models import (
     AlsParams,
     ContentParams,
@@ -84,6 +85,7 @@ from sparkperso.users.persons import Persons
 START = datetime(2026, 1, 1)
 AS_OF = START + timedelta(days=100)
 K, ITEMS = 4, 20
+CRITERION = Criterion(K)
 CONFIG = InteractionsConfig(weights={"purchase": 1.0, "refund": -1.0})
 TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
 CATALOGUE = coloured_catalogue(ITEMS)
@@ -129,7 +131,7 @@ def prepared_folds(events, item_index):
     with Keeper():
         folds, _ = make_folds(events, CONFIG, split, AS_OF)
         yield [
-            prepare_fold(f, K, CATALOGUE, item_index, UserAttributes(Persons(events)))
+            prepare_fold(f, CRITERION, CATALOGUE, item_index, UserAttributes(Persons(events)))
             for f in folds
         ]
 
@@ -140,7 +142,10 @@ def fitter(engine="kernel", catalogue=CATALOGUE, setting=SETTING):
 
 def held_by(prepared_folds):
     return Broadcasts(
-        CATALOGUE, {n: prepared.allowed for n, prepared in enumerate(prepared_folds)}, K, SETTING
+        CATALOGUE,
+        {n: prepared.allowed for n, prepared in enumerate(prepared_folds)},
+        CRITERION,
+        SETTING,
     )
 
 
@@ -200,7 +205,7 @@ def test_a_fold_in_memory_is_the_fold_of_the_frames(prepared_folds, in_memory):
 def test_judging_in_memory_is_judging_with_columns(prepared_folds, in_memory, params):
     prepared, memory = prepared_folds[0], in_memory[0]
     model = fit_model(params, memory.training, CATALOGUE)
-    found = memory.judge(model).means(K, memory.n_items)
+    found = memory.judge(model).means(CRITERION, memory.n_items)
     asked = prepared.profiles.where("n_relevant > 0")
     by = Lister(model, "", CATALOGUE, Selection(K, prepared.allowed))
     rows = judged_frame(list_frame(asked, by), asked, prepared).where("n_history > 0")
@@ -208,7 +213,7 @@ def test_judging_in_memory_is_judging_with_columns(prepared_folds, in_memory, pa
     assert 0 < found[f"ndcg_at_{K}"] < 1
     for name in set(found) & set(expected):
         assert found[name] == pytest.approx(expected[name], abs=2e-6), name
-    assert len(set(found) & set(expected)) == 7
+    assert len(set(found) & set(expected)) == 8
 
 
 def test_judging_in_frames_is_judging_in_memory(prepared_folds, in_memory):
@@ -216,7 +221,7 @@ def test_judging_in_frames_is_judging_in_memory(prepared_folds, in_memory):
     expected, found = in_memory[0].judge(model), judge_in_frames(model, prepared_folds[0], fitter())
     assert found.users.tolist() == expected.users.tolist()
     assert found.listed == expected.listed
-    assert found.means(K, 20) == pytest.approx(expected.means(K, 20), abs=2e-6)
+    assert found.means(CRITERION, 20) == pytest.approx(expected.means(CRITERION, 20), abs=2e-6)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +231,7 @@ def in_driver(events):
     cuts = make_cuts(events, CONFIG, split, AS_OF)
     times = [cut for cut, _ in cuts.spans]
     known = attributes_at_times(UserAttributes(Persons(events)), times).toArrow()
-    (*folds, _), is_rated = read_folds(cuts, K, CATALOGUE, known)
+    (*folds, _), is_rated = read_folds(cuts, CRITERION, CATALOGUE, known)
     assert not is_rated
     return folds
 
@@ -296,7 +301,7 @@ def test_the_test_in_the_driver_is_that_of_the_frames(prepared_folds, in_memory,
         expected["cold_user_share"] = prepared_folds[0].fold.cold_user_share
         assert list(here.metrics[name]) == list(expected)
         assert here.metrics[name] == pytest.approx(expected, abs=2e-6)
-        assert here.buckets[name] == by_bucket(rows, here.metric, K)
+        assert here.buckets[name] == by_bucket(rows, CRITERION)
         per_user = user_metrics(warm, {name: ndcg_at_k(K)})
         counts, sums = bucket_sums(per_user, [name], 100)
         drawn = bootstrap_interval(counts, sums[:, 0], 100, 0.95, 7)
@@ -315,7 +320,7 @@ def test_models_fitted_in_the_driver_are_those_of_tasks(prepared_folds, in_drive
 
 def test_judging_nobody_in_frames_gives_zeros(prepared_folds):
     nobody = replace(prepared_folds[0], profiles=prepared_folds[0].profiles.limit(0))
-    found = judge_in_frames(None, nobody, fitter()).means(K, 20)
+    found = judge_in_frames(None, nobody, fitter()).means(CRITERION, 20)
     assert found[f"ndcg_at_{K}"] == found["n_judged"] == 0
 
 
@@ -331,7 +336,7 @@ def test_a_search_finds_what_a_trial_in_this_process_finds(searched, in_memory):
         assert not one.is_dropped
         for fold, memory in zip(one.folds, in_memory, strict=True):
             model = fit_model(one.params, memory.training, CATALOGUE)
-            expected = memory.judge(model).means(K, memory.n_items)
+            expected = memory.judge(model).means(CRITERION, memory.n_items)
             assert {name: fold[name] for name in expected} == expected
 
 
@@ -449,7 +454,7 @@ def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, prepare
 def test_where_nothing_can_be_fitted_every_reason_is_named(prepared_folds, item_index):
     config = RecommendConfig(search=SearchConfig(k=K))
     small = fitter(setting=FitSetting(max_item_pairs=5))
-    bench = TuningContext(config, K, small, item_index, None, 2, lambda line: None)
+    bench = TuningContext(config, CRITERION, small, item_index, None, 2, lambda line: None)
     with pytest.raises(JobError, match=r"ease_1: 20 items.*ease_2: 20 items"):
         tune(bench, prepared_folds, [EaseParams(), EaseParams(reg_param=7)], blend=True)
 
@@ -595,7 +600,7 @@ def test_a_trial_in_frames_is_the_judgement_of_what_it_fits(prepared_folds):
     expected = read_fold(prepared_folds[0].profiles.toArrow(), 0, held_by(prepared_folds)).judge(
         model
     )
-    means = expected.means(K, prepared_folds[0].n_items)
+    means = expected.means(CRITERION, prepared_folds[0].n_items)
     assert {name: found[name] for name in means} == pytest.approx(means, abs=2e-6)
 
 

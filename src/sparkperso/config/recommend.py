@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sparkperso.config.criterion import METRICS, Criterion, Metric
 from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import ExplicitParams
 from sparkperso.config.promotion import PromotionConfig
@@ -61,6 +62,8 @@ class SearchConfig(Section):
 
     k: int = Field(default=10, ge=1, le=100)
     """Length of the lists that are judged."""
+    metric: Metric = "ndcg"
+    """What candidates are chosen, blended, tested and promoted by, at k."""
     method: Literal["grid", "random"] = "grid"
     """Every combination of the entries' lists, or `n_candidates` drawn at random."""
     n_candidates: int = Field(default=24, ge=1, le=10_000)
@@ -77,6 +80,19 @@ class SearchConfig(Section):
     """ALS stops when the validation metric has not grown for so many looks (one every two
     iterations); None: never."""
     hybrid: HybridConfig = Field(default_factory=HybridConfig)
+
+    @property
+    def criterion(self) -> Criterion:
+        """The metric that decides, at k."""
+        return Criterion(self.k, self.metric)
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _without_length(cls, metric: Any) -> Any:
+        name, _, k = str(metric).partition("_at_")
+        if k and name in METRICS:
+            raise ValueError(f"the length of the lists is search.k: say {name}, and k: {k}")
+        return metric
 
 
 class MinimumConfig(Section):

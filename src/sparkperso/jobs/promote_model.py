@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash
+from sparkperso.config.criterion import label_of
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.jobs.train_recommender.job import MODEL
 from sparkperso.jobs.train_recommender.model_aliases import (
@@ -78,7 +79,7 @@ def decide_about(job: Job, candidate: ModelVersion, champion: ModelVersion | Non
         candidate.document,
         champion.version if champion else None,
         job.as_of,
-        job.settings.recommend.promotion,
+        job.settings.recommend,
         is_rolled_back=previous is not None and previous.version == candidate.version,
     )
 
@@ -108,7 +109,8 @@ def summarise(job: Job, candidate: ModelVersion, decision: Decision) -> Summary:
     """Returns the figures to print: the new champion, and what the checks on numbers found."""
     head = "would be champion" if job.options.get("dry_run") else "champion"
     passed = {check.name: check.found for check in decision.checks if check.figure is not None}
-    return {head: named(candidate), **passed}
+    metric = candidate.document["test"]["metric"]
+    return {head: named(candidate), "judged by": label_of(metric), **passed}
 
 
 def require_one_wish(options: Mapping[str, Any]) -> None:

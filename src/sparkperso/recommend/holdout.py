@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.criterion import METRICS, Criterion, metric_name
 from sparkperso.config.recommend import BootstrapConfig
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
-from sparkperso.evaluate.ranking import judge, ndcg_at_k
+from sparkperso.evaluate.ranking import judge, ranking_metrics
 from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
@@ -35,13 +36,12 @@ from sparkperso.recommend.fit.driver_folds import HASH, DriverFold
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, read_fold
 from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.models.base import FitSetting, Fitted
-from sparkperso.recommend.scoring.ranking_blocks import hit_matrix, user_values
+from sparkperso.recommend.scoring.ranking_blocks import user_values
 from sparkperso.recommend.scoring.top_n import Lists, Selection
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
 
-METRICS = ("ndcg", "map", "precision", "recall", "hit_rate", "mrr")
 DECIMALS = 6
 FALLBACK = "popularity_tuned"
 Buckets = dict[str, dict[str, float]]
@@ -89,7 +89,6 @@ def compare(
     challenger that is not among the models.
     """
     config, seed = resampling
-    metric = f"ndcg_at_{prepared.k}"
     sums = _sums(models, prepared, catalogue, config.n_buckets)
     counts, present = sums[challenger].counts, sums[challenger].counts > 0
 
@@ -100,7 +99,7 @@ def compare(
 
     best = sums[challenger].values
     return Comparison(
-        metric,
+        prepared.criterion.name,
         challenger,
         {
             name: own.means(prepared.k, prepared.n_items)
@@ -109,7 +108,7 @@ def compare(
         },
         {name: interval(own.values) for name, own in sums.items()},
         {name: interval(best - own.values) for name, own in sums.items() if name != challenger},
-        {name: own.by_history(metric) for name, own in sums.items()},
+        {name: own.by_history(prepared.criterion) for name, own in sums.items()},
     )
 
 
@@ -121,12 +120,12 @@ class Sums:
     """Of users with a history: how many, Σ of each of METRICS, Σ novelty (bits), places."""
     users: Floats
     """Users per bucket of BUCKETS."""
-    ndcg: Floats
-    """Σ nDCG per bucket of BUCKETS."""
+    by_bucket: Floats
+    """Σ criterion per bucket of BUCKETS."""
     counts: Floats
     """Users with a history per group of the bootstrap."""
     values: Floats
-    """Their Σ nDCG."""
+    """Their Σ criterion."""
     listed: npt.NDArray[np.bool_]
     """Items in the lists of users with a history."""
 
@@ -140,17 +139,21 @@ class Sums:
         """Returns evaluate.ranking's `mean_metrics` over users with a history."""
         n, *values, novelty, places = self.totals.tolist()
         means = {
-            name if name == "mrr" else f"{name}_at_{k}": value / max(n, 1)
+            metric_name(name, k): value / max(n, 1)
             for name, value in zip(METRICS, values, strict=True)
         }
         means[f"coverage_at_{k}"] = float(self.listed.sum()) / max(n_items, 1)
         means[f"novelty_at_{k}"] = novelty / max(places, 1)
         return {name: round(value, DECIMALS) for name, value in means.items()} | {"n_judged": n}
 
-    def by_history(self, metric: str) -> Buckets:
-        """Returns bucket of histories → the mean nDCG under the name `metric`, and n, its users."""
-        rows = zip(BUCKETS, self.ndcg.tolist(), self.users.tolist(), strict=True)
-        return {b: {metric: round(total / n, DECIMALS), "n": int(n)} for b, total, n in rows if n}
+    def by_history(self, criterion: Criterion) -> Buckets:
+        """Returns bucket of histories → the mean criterion under its name, and n, its users."""
+        rows = zip(BUCKETS, self.by_bucket.tolist(), self.users.tolist(), strict=True)
+        return {
+            b: {criterion.name: round(total / n, DECIMALS), "n": int(n)}
+            for b, total, n in rows
+            if n
+        }
 
     def arrays(self) -> dict[str, bytes]:
         """Returns the fields as bytes, to send from a task; `read` takes them back."""
@@ -189,9 +192,7 @@ class Judge:
         judged = np.flatnonzero(prepared.truth.counts > 0)
         users, truth = prepared.users.take(judged), prepared.truth.take(judged)
         lists = self._lists(lister, users)
-        hits = hit_matrix(lists, truth)
-        reciprocal_ranks = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
-        per_user = user_values(lists, truth) | {"mrr": reciprocal_ranks}
+        per_user = user_values(lists, truth)
         # Headline figures are of users with a history; the others have their own bucket.
         warm = users.lengths > 0
         shown = lists.items[warm]
@@ -201,13 +202,13 @@ class Judge:
         groups = np.mod(hashes[judged], self.n_groups)[warm]
         listed = np.zeros(len(self.catalogue), dtype=bool)
         listed[shown] = True
-        ndcg, n = per_user["ndcg"], len(BUCKETS)
+        deciding, n = per_user[prepared.criterion.metric], len(BUCKETS)
         return Sums(
             np.array([warm.sum(), *figures, -np.log2(shares).sum(), len(shown)], np.float64),
             np.bincount(users.buckets, minlength=n).astype(np.float64),
-            np.bincount(users.buckets, ndcg, n).astype(np.float64),
+            np.bincount(users.buckets, deciding, n).astype(np.float64),
             np.bincount(groups, minlength=self.n_groups).astype(np.float64),
-            np.bincount(groups, ndcg[warm], self.n_groups).astype(np.float64),
+            np.bincount(groups, deciding[warm], self.n_groups).astype(np.float64),
             listed,
         )
 
@@ -240,7 +241,7 @@ def _sums(
         in_memory, hashes = prepared.in_memory, prepared.hashes
         return {name: judging.sums(lister, in_memory, hashes) for name, lister in listers.items()}
     judging = Judge(catalogue, _item_users(prepared, catalogue), prepared.n_train_users, n_groups)
-    shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.k, FitSetting())
+    shared = Broadcasts(catalogue, {0: prepared.allowed}, prepared.criterion, FitSetting())
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
     judged_users = judged_users.withColumn(HASH, F.xxhash64(USER_ID))
     columns = ", ".join(f"{field.name} binary" for field in fields(Sums))
@@ -292,8 +293,8 @@ def judged_frame(lists: DataFrame, profiles: DataFrame, prepared: PreparedFold) 
     return rows.join(profiles.select(USER_ID, n_history()), USER_ID)
 
 
-def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
-    """Returns bucket of histories → the mean nDCG under the name `metric`, and n, the users judged.
+def by_bucket(judged: DataFrame, criterion: Criterion) -> Buckets:
+    """Returns bucket of histories → the mean criterion under its name, and n, the users judged.
 
     `judged` is evaluate.ranking's frame with n_history of each user.
     """
@@ -301,8 +302,9 @@ def by_bucket(judged: DataFrame, metric: str, k: int) -> Buckets:
     bucket = F.lit(starts[0][0])
     for name, start in starts[1:]:
         bucket = F.when(F.col("n_history") >= start, F.lit(name)).otherwise(bucket)
-    per_user = judged.groupBy(USER_ID, bucket.alias("bucket")).agg(F.sum(ndcg_at_k(k)).alias("v"))
+    value = F.sum(ranking_metrics([criterion.k])[criterion.name]).alias("v")
+    per_user = judged.groupBy(USER_ID, bucket.alias("bucket")).agg(value)
     mean = F.round(F.avg("v"), DECIMALS).alias("mean")
     rows = per_user.groupBy("bucket").agg(mean, F.count(F.lit(1)).alias("n")).collect()
-    means = {row["bucket"]: {metric: row["mean"], "n": row["n"]} for row in rows}
+    means = {row["bucket"]: {criterion.name: row["mean"], "n": row["n"]} for row in rows}
     return {name: means[name] for name in BUCKETS if name in means}

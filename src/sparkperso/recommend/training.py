@@ -192,6 +192,7 @@ class Trainer:
         it is let go of at the end.
         """
         config, catalogue = self.config, self.fitter.catalogue
+        criterion = config.search.criterion
         cuts = make_cuts(inputs.events, config.interactions, config.split, inputs.as_of)
         times = [*(cut for cut, _ in cuts.spans), inputs.as_of]
         last = len(times) - 1
@@ -199,7 +200,7 @@ class Trainer:
         with Keeper() as keeper:
             if inputs.pairs is not None:
                 table = known.toArrow()
-                in_memory, is_rated = read_folds(cuts, config.search.k, catalogue, table)
+                in_memory, is_rated = read_folds(cuts, criterion, catalogue, table)
                 everybody = read_everybody(inputs.pairs, catalogue, table, (inputs.as_of, last))
                 split = (in_memory[:-1], in_memory[-1], everybody, is_rated)
                 yield PreparedSplit(*split, of_search=Keeper())
@@ -208,7 +209,7 @@ class Trainer:
 
             def prepare(fold: Fold, place: int) -> PreparedFold:
                 attributes = attributes_of(known, place)
-                return prepare_fold(fold, config.search.k, catalogue, inputs.item_index, attributes)
+                return prepare_fold(fold, criterion, catalogue, inputs.item_index, attributes)
 
             *folds, test = cuts.folds()
             with Keeper() as preparing:
@@ -224,7 +225,7 @@ class Trainer:
     def _context(self, inputs: Inputs) -> TuningContext:
         return TuningContext(
             self.config,
-            self.config.search.k,
+            self.config.search.criterion,
             self.fitter,
             inputs.item_index,
             inputs.attributes,

@@ -7,6 +7,7 @@ import yaml
 
 from sparkperso.cli.config import MASK, render
 from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
+from sparkperso.config.criterion import METRICS, Criterion
 from sparkperso.config.layers import (
     Value,
     conf_files,
@@ -45,6 +46,14 @@ def message(*arguments, **named):
 def test_every_environment_of_the_package_is_valid(env):
     assert environments(default_conf_dir()) == ["cluster", "databricks", "local"]
     assert load_settings(env).env == env
+
+
+def test_the_metric_that_decides_is_known_and_its_length_is_said_once():
+    for metric in METRICS:
+        search = load_settings(assignments=[f"recommend.search.metric={metric}"]).recommend.search
+        assert search.criterion == Criterion(10, metric)
+    assert "say recall, and k: 20" in message(assignments=["recommend.search.metric=recall_at_20"])
+    assert "'hit_rate' or 'mrr'" in message(assignments=["recommend.search.metric=coverage"])
 
 
 def test_a_setting_that_is_given_twice_is_refused():

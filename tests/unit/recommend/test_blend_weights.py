@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import METRICS, Criterion
 from sparkperso.config.models import EaseParams, HybridParams, PopularityParams
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.fit.blend_weights import (
@@ -49,7 +50,7 @@ def examined(seed=1):
     known = (np.ones(USERS.pairs.nnz), USERS.pairs.indices, USERS.pairs.indptr)
     right[csr_matrix(known, shape=right.shape).nonzero()] = False
     answers = GroundTruth(csr_matrix(right.astype(np.float32)), right.sum(axis=1).astype(np.int64))
-    return FoldInMemory(USERS, answers, np.ones(N_ITEMS, dtype=bool), 5)
+    return FoldInMemory(USERS, answers, np.ones(N_ITEMS, dtype=bool), Criterion(5))
 
 
 EXAM = examined()
@@ -108,11 +109,15 @@ def test_a_weighting_is_worth_what_the_fitted_blend_will_be(weights):
     catalogue = coloured_catalogue(N_ITEMS)
     candidates = (EaseParams(reg_param=2.0), PopularityParams())
     parts = [fit_model(params, USERS, catalogue) for params in candidates]
-    users, sums = summed(parts, np.array([weights]))
     params = HybridParams(parts=candidates, weights=dict.fromkeys(BUCKETS, weights))
     judged = EXAM.judge(HybridModel(parts, weight_table(params)))
-    assert judged.users.tolist() == users.tolist()
-    assert judged.sums["ndcg"] == pytest.approx(sums[:, 0], abs=1e-6)
+    for metric in METRICS:
+        by_metric = replace(EXAM, criterion=Criterion(EXAM.k, metric))
+        users, sums = (
+            part.sum(axis=0) for part in blend_sums(parts, by_metric, np.array([weights]))
+        )
+        assert judged.users.tolist() == users.tolist()
+        assert judged.sums[metric] == pytest.approx(sums[:, 0], abs=1e-6), metric
 
 
 def test_a_bucket_of_few_users_takes_what_is_best_for_all_with_a_history():

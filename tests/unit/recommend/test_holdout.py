@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import METRICS, Criterion, metric_name
 from sparkperso.config.models import EaseParams, PopularityParams
 from sparkperso.config.recommend import BootstrapConfig
 from sparkperso.recommend.arrays.histories import Histories
@@ -37,7 +39,7 @@ def fold():
     )
     relevant = csr_matrix(((rng.random(had.shape) < 0.1) & ~had).astype(np.float32))
     truth = GroundTruth(relevant, np.diff(relevant.indptr).astype(np.int64))
-    in_memory = FoldInMemory(users, truth, np.ones(N_ITEMS, dtype=bool), K)
+    in_memory = FoldInMemory(users, truth, np.ones(N_ITEMS, dtype=bool), Criterion(K))
     return DriverFold(SimpleNamespace(cold_user_share=0.25), in_memory, np.arange(N_USERS))
 
 
@@ -48,16 +50,27 @@ def models(fold):
     return {name: fit_model(params, training, CATALOGUE) for name, params in candidates.items()}
 
 
-@pytest.fixture(scope="module")
-def comparison(fold, models):
-    return compare(models, "ease", fold, CATALOGUE, (BootstrapConfig(), 1))
+@pytest.fixture(scope="module", params=METRICS)
+def comparison(fold, models, request):
+    """The same lists, compared by each metric that may decide."""
+    in_memory = replace(fold.in_memory, criterion=Criterion(K, request.param))
+    decided = replace(fold, in_memory=in_memory)
+    return compare(models, "ease", decided, CATALOGUE, (BootstrapConfig(), 1))
+
+
+def test_the_metric_that_decides_is_the_one_that_intervals_and_buckets_are_of(comparison):
+    names = {metric_name(metric, K) for metric in METRICS}
+    assert comparison.metric in names
+    for name, interval in comparison.intervals.items():
+        assert interval.mean == pytest.approx(comparison.metrics[name][comparison.metric], abs=2e-6)
+        for bucket in comparison.buckets[name].values():
+            assert names & set(bucket) == {comparison.metric}
 
 
 def test_means_are_those_of_a_judgement_of_the_same_lists(fold, models, comparison):
     for name, model in models.items():
-        judged = fold.in_memory.judge(model).means(K, N_ITEMS)
-        for metric in ("ndcg", "map", "precision", "recall", "hit_rate", "coverage"):
-            key = f"{metric}_at_{K}"
+        judged = fold.in_memory.judge(model).means(Criterion(K), N_ITEMS)
+        for key in (*(metric_name(metric, K) for metric in METRICS), f"coverage_at_{K}"):
             assert comparison.metrics[name][key] == pytest.approx(judged[key], abs=1e-6), key
         assert comparison.metrics[name]["n_judged"] == judged["n_judged"] == fold.n_judged_users
 

@@ -10,13 +10,22 @@ import pytest
 
 from sparkperso.config import load_settings
 from sparkperso.config.promotion import PromotionConfig
+from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import ConfigError, QualityGateError
 from sparkperso.evaluate.bootstrap import Interval
 from sparkperso.recommend.promote.decision import decide, require_accepted
 
 BETTER, WORSE = Interval(0.03, 0.01, 0.05, 0.95), Interval(0.01, -0.01, 0.03, 0.95)
 AS_OF = datetime(2026, 3, 1)
-NAMES = ("popularity", "popularity_tuned", "champion", "coverage", "worst_bucket", "freshness")
+NAMES = (
+    "metric",
+    "popularity",
+    "popularity_tuned",
+    "champion",
+    "coverage",
+    "worst_bucket",
+    "freshness",
+)
 ALL = (*NAMES, "not_rolled_back")
 
 
@@ -59,7 +68,7 @@ def document(**changes):
 
 
 def failed(candidate, champion="3", as_of=AS_OF, is_rolled_back=False, **config):
-    decision = decide(candidate, champion, as_of, PromotionConfig(**config), is_rolled_back)
+    decision = decide(candidate, champion, as_of, RecommendConfig(promotion=config), is_rolled_back)
     assert tuple(check.name for check in decision.checks) == ALL
     assert decision.is_accepted == (not decision.failed)
     return {check.name: check for check in decision.failed}
@@ -71,7 +80,7 @@ def the_one(found, name):
 
 
 def test_a_candidate_that_passes_every_check_is_accepted():
-    decision = decide(GOOD, "3", AS_OF, PromotionConfig())
+    decision = decide(GOOD, "3", AS_OF, RecommendConfig())
     assert decision.is_accepted
     require_accepted(decision, "version 4")
     assert decision.figures == {
@@ -98,7 +107,7 @@ def test_popularity_that_won_is_refused_for_being_no_better_than_itself():
     text = the_one(failed(won), "popularity_tuned")
     assert "this model itself" in text
     assert "lacks" not in text
-    decision = decide(won, "3", AS_OF, PromotionConfig())
+    decision = decide(won, "3", AS_OF, RecommendConfig())
     # Its figures in the test are those of tuned popularity.
     assert (decision.figures["coverage"], decision.figures["worst_bucket"]) == (0.2, 1.0)
 
@@ -144,8 +153,20 @@ def test_too_small_a_part_of_the_catalogue_refuses():
 
 
 def test_coverage_is_that_of_lists_as_long_as_the_judged_ones():
-    five = document(test__metric="ndcg_at_5", test__metrics__als_implicit={"coverage_at_5": 0.2})
+    five = document(test__metric="mrr", test__metrics__als_implicit={"coverage_at_5": 0.2})
     assert "coverage" not in failed(five)
+
+
+@pytest.mark.parametrize("tested", ["ndcg_at_5", "recall_at_10", "mrr"])
+def test_a_candidate_that_was_tested_by_another_metric_than_decides_now_is_refused(tested):
+    other = document(test__metric=tested)
+    for buckets in other["test"]["buckets"].values():
+        for one in buckets.values():
+            one[tested] = one.pop("ndcg_at_10")
+    text = the_one(failed(other), "metric")
+    assert f"a test by {tested}" in text
+    assert "one by ndcg_at_10" in text
+    assert "train-recommender" in text
 
 
 def test_a_history_bucket_that_falls_behind_the_better_popularity_refuses():
@@ -201,7 +222,7 @@ def test_the_version_that_a_rollback_left_is_refused():
         ("test__metrics", ["coverage"]),
         ("as_of", ["freshness"]),
         ("strategy", ["coverage", "worst_bucket"]),
-        ("test", list(NAMES[:5])),
+        ("test", list(NAMES[:6])),
     ],
 )
 def test_what_a_document_lacks_is_named_and_refuses(path, names):
@@ -222,7 +243,7 @@ def test_a_refusal_lists_all_that_failed_with_found_and_wanted():
         test__gains__popularity=WORSE.as_dict(),
         test__metrics__als_implicit__coverage_at_10=0.001,
     )
-    decision = decide(poor, "3", AS_OF, PromotionConfig())
+    decision = decide(poor, "3", AS_OF, RecommendConfig())
     with pytest.raises(QualityGateError) as error:
         require_accepted(decision, "version 4")
     assert error.value.exit_status == 3
@@ -234,7 +255,7 @@ def test_a_refusal_lists_all_that_failed_with_found_and_wanted():
 
 
 def test_a_decision_becomes_a_plain_document():
-    plain = decide(GOOD, "3", AS_OF, PromotionConfig()).as_dict()
+    plain = decide(GOOD, "3", AS_OF, RecommendConfig()).as_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert [check["name"] for check in plain["checks"]] == list(ALL)
 

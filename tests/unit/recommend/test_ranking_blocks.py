@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import METRICS, Criterion, metric_name
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.scoring.ranking_blocks import (
-    METRICS,
     GroundTruth,
     hit_matrix,
     judge_lists,
@@ -49,6 +49,7 @@ def the_plain_way(listed, right, n_relevant):
         "precision": sum(hits) / K,
         "recall": sum(hits) / n_relevant,
         "hit_rate": float(any(hits)),
+        "mrr": max((1 / rank for rank, _ in ranked), default=0.0),
     }
 
 
@@ -80,24 +81,27 @@ def test_judgements_of_two_groups_add_up_to_that_of_all(seed):
     assert both.listed == whole.listed
     for name in METRICS:
         assert both.sums[name] == pytest.approx(whole.sums[name])
-    assert both.means(K, CATALOGUE) == whole.means(K, CATALOGUE)
+    assert both.means(Criterion(K), CATALOGUE) == whole.means(Criterion(K), CATALOGUE)
 
 
-def test_means_are_over_judged_users_with_a_history():
+@pytest.mark.parametrize("decides", METRICS)
+def test_means_are_over_judged_users_with_a_history(decides):
     lists, answers, _ = random_case(1)
-    per_user, means = user_values(lists, answers), judge_lists(lists, USERS, answers).means(K, 50)
+    criterion = Criterion(K, decides)
+    per_user = user_values(lists, answers)
+    means = judge_lists(lists, USERS, answers).means(criterion, 50)
     judged = (answers.counts > 0) & (USERS.lengths > 0)
     assert means["n_judged"] == judged.sum() < N
     for name in METRICS:
-        assert means[f"{name}_at_{K}"] == pytest.approx(per_user[name][judged].mean(), abs=1e-6)
+        assert means[metric_name(name, K)] == pytest.approx(per_user[name][judged].mean(), abs=1e-6)
     listed = {item for item in lists.items[judged].ravel() if item >= 0}
     assert means[f"coverage_at_{K}"] == pytest.approx(len(listed) / 50)
     for place, bucket in enumerate(BUCKETS):
         here = (answers.counts > 0) & (USERS.buckets == place)
-        name = f"ndcg_at_{K}_history_{bucket.replace('+', '_up')}"
+        name = f"{criterion.name}_history_{bucket.replace('+', '_up')}"
         assert (name in means) == here.any()
         if here.any():
-            assert means[name] == pytest.approx(per_user["ndcg"][here].mean(), abs=1e-6)
+            assert means[name] == pytest.approx(per_user[decides][here].mean(), abs=1e-6)
 
 
 def test_a_user_without_a_list_counts_as_nothing_found():
@@ -106,7 +110,7 @@ def test_a_user_without_a_list_counts_as_nothing_found():
         csr_matrix(np.array([[0, 1, 0], [0, 1, 0]], np.float32)), np.array([1, 1])
     )
     lists = Lists(np.array([[1, -1], [-1, -1]]), np.zeros((2, 2)))
-    means = judge_lists(lists, users, answers).means(2, 3)
+    means = judge_lists(lists, users, answers).means(Criterion(2), 3)
     assert (means["ndcg_at_2"], means["recall_at_2"], means["precision_at_2"]) == (0.5, 0.5, 0.25)
 
 
@@ -119,6 +123,6 @@ def test_nobody_to_judge_gives_zeros():
     lists, answers, _ = random_case(0)
     nobody = np.array([], dtype=np.int64)
     empty = Lists(lists.items[nobody], lists.scores[nobody])
-    means = judge_lists(empty, USERS.take(nobody), answers.take(nobody)).means(K, 0)
+    means = judge_lists(empty, USERS.take(nobody), answers.take(nobody)).means(Criterion(K), 0)
     assert set(means.values()) == {0.0}
     assert f"ndcg_at_{K}" in means

@@ -10,6 +10,7 @@ import pyspark
 import pytest
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.config.models import AlsParams, EaseParams, ExplicitParams, PopularityParams
 from sparkperso.recommend.fit import trial as trial_module
 from sparkperso.recommend.fit.explicit_als import try_rating
@@ -39,7 +40,7 @@ def board_exam(k=3):
     right = np.zeros((SIDE, SIDE), dtype=np.float32)
     right[range(SIDE), [left_out(u) for u in range(SIDE)]] = 1
     answers = GroundTruth(csr_matrix(right), np.ones(SIDE, dtype=np.int64))
-    return FoldInMemory(BOARD, answers, np.ones(SIDE, dtype=bool), k)
+    return FoldInMemory(BOARD, answers, np.ones(SIDE, dtype=bool), Criterion(k))
 
 
 def tried(params, patience=None):
@@ -62,7 +63,7 @@ def test_who_knows_all_answers_is_told_so():
 def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
     whole = board_exam()
     half = GroundTruth(whole.truth.items, np.where(np.arange(SIDE) < 6, 1, 0))
-    prepared = FoldInMemory(BOARD, half, whole.allowed, 3)
+    prepared = FoldInMemory(BOARD, half, whole.allowed, Criterion(3))
     judged = try_candidate(
         EaseParams(reg_param=2.0), prepared, coloured_catalogue(SIDE), FitSetting(), None
     )
@@ -74,7 +75,7 @@ def test_a_user_is_not_judged_without_right_answers_and_learns_all_the_same():
 class Scripted:
     """An exam that finds, look after look, these figures."""
 
-    k = n_items = 3
+    n_items, criterion = 3, Criterion(3)
 
     def __init__(self, figures):
         self.figures = iter(figures)
@@ -133,7 +134,7 @@ def test_all_figures_of_a_fit_that_was_stopped_are_of_its_best_look():
     users = random_users(5, 60)
     right = csr_matrix((rng.random((60, users.n_items)) < 0.2).astype(np.float32))
     answers = GroundTruth(right, np.diff(right.indptr).astype(np.int64))
-    prepared = FoldInMemory(users, answers, np.ones(users.n_items, dtype=bool), 3)
+    prepared = FoldInMemory(users, answers, np.ones(users.n_items, dtype=bool), Criterion(3))
     params, shop = AlsParams(rank=8, reg_param=0.01, max_iter=40), coloured_catalogue(users.n_items)
     stopped = try_candidate(params, prepared, shop, FitSetting(), 1)
     best = params.model_copy(update={"max_iter": stopped["iterations"]})

@@ -81,13 +81,13 @@ def write_page(summary: RunSummary, pictures: Path, target: Path) -> Path:
 
 
 def _leaderboard(summary: RunSummary) -> str:
-    """The models in order of the first metric, the best one marked."""
+    """The models in order of the metric that decides, the best one marked."""
     metrics = sorted({name for values in summary.leaderboard.values() for name in values})
     columns = [name for name in metrics if name.startswith(("ndcg", "map", "mrr"))]
     columns += [name for name in metrics if name.startswith(("hit", "recall", "cover", "novel"))]
     if not summary.leaderboard or not columns:
         return "<p>No model has been tested yet.</p>"
-    main = next((name for name in columns if name.startswith("ndcg")), columns[0])
+    main = summary.metric if summary.metric in metrics else columns[0]
     columns = [main, *(name for name in columns if name != main)]
     order = sorted(summary.leaderboard.items(), key=lambda pair: (-pair[1].get(main, 0.0), pair[0]))
     rows = [(name, *(_number(values.get(m)) for m in columns)) for name, values in order]

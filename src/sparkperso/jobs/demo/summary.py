@@ -60,6 +60,8 @@ class RunSummary:
     leaderboard: dict[str, dict[str, float]] = field(default_factory=dict)
     """Model → metric → value on the test; empty where there is no champion."""
     champion: str = ""
+    metric: str = ""
+    """The metric that models were tested by; empty where there is no champion."""
 
 
 def read_summary(job: Job, outcomes: Mapping[str, Outcome], n_users: int) -> RunSummary:
@@ -73,13 +75,15 @@ def read_summary(job: Job, outcomes: Mapping[str, Outcome], n_users: int) -> Run
     ]
     champion = job.tracking.by_alias(MODEL, "champion")
     document: Mapping[str, Any] = champion.document if champion else {}
+    test = document.get("test", {})
     return RunSummary(
         str(document.get("as_of", "")),
         steps,
         _segments(job),
         _lists(job, n_users),
-        document.get("test", {}).get("metrics", {}),
+        test.get("metrics", {}),
         f"{document['strategy']}, version {champion.version}" if champion else "",
+        test.get("metric", ""),
     )
 
 

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import config_hash
+from sparkperso.config.criterion import label_of
 from sparkperso.config.models import parse_params
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
@@ -286,7 +287,7 @@ def summarise(trained: TrainingResult, version: str) -> Summary:
     """Returns the figures to print; gains over other models than these stand in MLflow."""
     test = trained.test
     baselines = [name for name in (PLAIN, TUNED, CHAMPION) if name in test.gains]
-    metric = test.metric.replace("ndcg_at_", "nDCG@")
+    metric = label_of(test.metric)
     left_out = {**trained.search.tuned.left_out, **trained.not_tested}
     return {
         "candidates": len(trained.search.tuned.trials),

@@ -38,7 +38,7 @@ class Result:
     """The figures of one model on the test."""
 
     metrics: dict[str, Any]
-    """Means over users with a history; by_history: bucket → nDCG and n, the users judged."""
+    """Means over users with a history; by_history: bucket → the criterion and n, users judged."""
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
     """Seconds for the lists of all users of the test."""
@@ -87,7 +87,7 @@ class HoldoutTest:
         with cached(judged_frame(lists, self.profiles, prepared)) as rows:
             warm = rows.where(F.col("n_history") > 0)
             means = mean_metrics(warm, [prepared.k], prepared.n_items, prepared.n_train_users)
-            buckets = by_bucket(rows, self.context.metric, prepared.k)
+            buckets = by_bucket(rows, prepared.criterion)
         return {**means, "by_history": buckets}
 
     def _model(self, params: Any) -> tuple[Fitted, float]:

@@ -87,11 +87,11 @@ def implicit_candidates() -> dict[str, list[ImplicitParams]]:
 def tune_implicit(
     prepared_folds: Sequence[PreparedFold], shared: Broadcasts, seed: int
 ) -> dict[str, TrialResult]:
-    """Returns the best candidate of each model by the mean nDCG on the folds.
+    """Returns the best candidate of each model by the mean criterion on the folds.
 
     Each fold is collected to the driver.
     """
-    metric = f"ndcg_at_{shared.k}"
+    metric = shared.criterion.name
     folds = [in_driver(prepared, shared, number) for number, prepared in enumerate(prepared_folds)]
     return {
         model: best_of(
@@ -164,7 +164,7 @@ def _tried(params: ImplicitParams, fold: FoldInMemory, seed: int) -> dict[str, f
     start = perf_counter()
     model = fit_implicit(params, fold.training, seed)
     fitted = perf_counter()
-    metrics = fold.judge(model).means(fold.k, fold.n_items)
+    metrics = fold.judge(model).means(fold.criterion, fold.n_items)
     return {
         **metrics,
         "fit_seconds": fitted - start,

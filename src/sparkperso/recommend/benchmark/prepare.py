@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +84,7 @@ def prepare_split(
     judged = [one.judged_users.count() for one in prepared_folds]
     split = {
         "k": k,
+        "metric": context.metric,
         "train": train.counts,
         "test": test.counts,
         "items": item_counts,
@@ -137,7 +138,8 @@ def make_context(
     engine = choose_engine(config.engine, train.counts["n_pairs"], config.one_task_pairs)
     fitter = make_fitter(config, catalogue, engine)
     slots = index.sparkSession.sparkContext.defaultParallelism
-    return TuningContext(config, k, fitter, index, attributes, slots, say)
+    criterion = replace(config.search.criterion, k=k)
+    return TuningContext(config, criterion, fitter, index, attributes, slots, say)
 
 
 def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from sparkperso.config.criterion import label_of
 from sparkperso.core.terminal import literal
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
 from sparkperso.recommend.benchmark.holdout import Result
@@ -66,13 +67,15 @@ def table(document: Mapping[str, Any], k: int) -> Table:
     """Returns the models as a table, best validation first; the chosen one is marked."""
     shown = Table(title=title(document["split"], k), title_justify="left")
     shown.add_column("model")
-    for name in (f"valid. nDCG@{k}", *(f"{n.replace('_', ' ')}" for n in SHOWN), "fit s", "list s"):
-        shown.add_column(name.replace("ndcg", f"nDCG@{k}"), justify="right")
+    metric = document["split"]["metric"]
+    labels = (label_of(f"ndcg_at_{k}"), *(name.replace("_", " ") for name in SHOWN[1:]))
+    for label in (f"valid. {label_of(metric)}", *labels, "fit s", "list s"):
+        shown.add_column(label, justify="right")
     for one in document["models"]:
         mark = " *" if one["model"] == document["chosen"] else ""
         metrics = [_text(one["metrics"].get(f"{name}_at_{k}")) for name in SHOWN]
         seconds = [f"{one[name]:.1f}" for name in ("fit_seconds", "score_seconds")]
-        validation = _text(one["validation"].get(f"ndcg_at_{k}"))
+        validation = _text(one["validation"].get(metric))
         shown.add_row(literal(one["model"] + mark), validation, *metrics, *seconds)
     return shown
 

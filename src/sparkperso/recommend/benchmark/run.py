@@ -210,6 +210,6 @@ def fold_data(prepared_split: PreparedSplit) -> Broadcasts:
     return Broadcasts(
         fitter.catalogue,
         allowed | {-1: prepared_split.test.allowed},
-        prepared_split.context.k,
+        prepared_split.context.criterion,
         fitter.setting,
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import empty_array
@@ -24,8 +25,8 @@ class PreparedFold:
     """A fold, its users as models take them, and the sizes that metrics are relative to."""
 
     fold: Fold
-    k: int
-    """Length of the lists that are judged."""
+    criterion: Criterion
+    """What models are judged by."""
     profiles: DataFrame
     """Profile columns, relevant (positions of relevant items), n_relevant (all of them)."""
     item_users: DataFrame
@@ -34,6 +35,11 @@ class PreparedFold:
     """Items with an event in training: what may be listed, and what coverage is a share of."""
     n_train_users: int
     """Users with an interaction in training."""
+
+    @property
+    def k(self) -> int:
+        """Length of the lists that are judged."""
+        return self.criterion.k
 
     @property
     def n_items(self) -> int:
@@ -53,13 +59,17 @@ class PreparedFold:
 
 
 def prepare_fold(
-    fold: Fold, k: int, catalogue: Catalogue, item_index: DataFrame, attributes: Attributes
+    fold: Fold,
+    criterion: Criterion,
+    catalogue: Catalogue,
+    item_index: DataFrame,
+    attributes: Attributes,
 ) -> PreparedFold:
     """Returns the fold made ready; what every model needs is kept until the open `Keeper` ends.
 
     `profiles` has one row per user with a history or a relevant item: cold users with relevant
-    items are judged too, the cold-start stage, where nothing is known but attributes. `k` is the
-    length of the lists to judge, `item_index` has item_id and item_index.
+    items are judged too, the cold-start stage, where nothing is known but attributes.
+    `criterion` is what to judge by, `item_index` has item_id and item_index.
     """
     pairs = fold.training.interactions
     profiles = profile_frame(pairs, item_index, attributes, fold.training.as_of)
@@ -74,7 +84,9 @@ def prepare_fold(
     item_users = pairs.where(F.col(STRENGTH) > 0).groupBy(ITEM_ID)
     counted = keep_cached(item_users.agg(F.count(F.lit(1)).alias("n_users")))
     users = kept.where(F.size("items") > 0).count()
-    return PreparedFold(fold, k, kept, counted, _allowed(fold, item_index, catalogue), users)
+    return PreparedFold(
+        fold, criterion, kept, counted, _allowed(fold, item_index, catalogue), users
+    )
 
 
 def _relevant(fold: Fold, item_index: DataFrame) -> DataFrame:

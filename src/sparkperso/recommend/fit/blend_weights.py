@@ -2,7 +2,7 @@
 
 1. All weightings on a grid are candidates (`weight_grid`).
 2. On each fold the parts' scores are worked out once; each weighting orders the parts' best items,
-   and its nDCG is summed per group of users and bucket of history length (`blend_sums`).
+   and its criterion is summed per group of users and bucket of history length (`blend_sums`).
 3. Per bucket, the weighting with the largest sum over the folds is taken (`choose_weights`).
 4. Its figure is cross-fitted: each group of users is judged with weights learned on the others
    (`cross_fitted_means`), since it is ranked beside models that learn no weights on the folds.
@@ -36,7 +36,7 @@ GROUPS = 5
 """Users are in one of so many groups, by a hash of their id: the same in every fold."""
 
 BlendSums: TypeAlias = tuple[Ints, Floats]
-"""Judged users (groups × buckets), and Σ nDCG of each weighting (groups × buckets × weightings)."""
+"""Judged users (groups × buckets), and Σ criterion by weighting (groups × buckets × weightings)."""
 
 
 def weight_grid(n_parts: int, steps: int) -> Floats:
@@ -52,7 +52,7 @@ def weight_grid(n_parts: int, steps: int) -> Floats:
 
 
 def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) -> BlendSums:
-    """Returns how many users are judged on a fold, and the sum of their nDCG by each weighting.
+    """Returns how many users are judged on a fold, and each weighting's sum of the criterion.
 
     `parts` are fitted on the fold's training users, `grid` is weightings × parts. The users must
     fit into memory; their scores are held a block at a time.
@@ -66,7 +66,7 @@ def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) ->
         truth = prepared.truth.take(judged[start : start + len(block)])
         start += len(block)
         for place, lists in enumerate(_blends(parts, block, prepared, grid)):
-            values = user_values(lists, truth)["ndcg"]
+            values = user_values(lists, truth)[prepared.criterion.metric]
             sums[:, place] += np.bincount(_cells(block), values, n_cells)
     users = np.bincount(_cells(judged_users), minlength=n_cells)
     shape = (GROUPS, len(BUCKETS))
@@ -131,7 +131,7 @@ def choose_weights(
 
 
 def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int) -> list[float]:
-    """Returns each fold's mean nDCG (0 to 1) over users with a history, by weights of others.
+    """Returns each fold's mean criterion (0 to 1) over users with a history, by weights of others.
 
     The weights of each group are those that `choose_weights` learns on all others, in all folds, so
     that a blend is not flattered beside its parts, which learn no weights.

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from sparkperso.config.criterion import METRICS
 from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
@@ -20,7 +21,7 @@ from sparkperso.recommend.fit.blend_weights import GROUPS, BlendSums, blend_sums
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.trial import Broadcasts, peak_rss_mb, read_fold
 from sparkperso.recommend.models.base import Fitted
-from sparkperso.recommend.scoring.ranking_blocks import METRICS, Judgement
+from sparkperso.recommend.scoring.ranking_blocks import Judgement
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -35,7 +36,7 @@ def try_in_frames(params: Any, prepared: PreparedFold, fitter: Fitter) -> dict[s
     start = perf_counter()
     model = fitter.fit_frame(prepared.profiles, params)
     fitted = perf_counter()
-    metrics = judge_in_frames(model, prepared, fitter).means(prepared.k, prepared.n_items)
+    metrics = judge_in_frames(model, prepared, fitter).means(prepared.criterion, prepared.n_items)
     return {
         **metrics,
         "fit_seconds": fitted - start,
@@ -49,7 +50,7 @@ def judge_in_frames(model: Fitted, prepared: PreparedFold, fitter: Fitter) -> Ju
 
     A document of sums per block comes to the driver, no list.
     """
-    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
+    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.criterion, fitter.setting)
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
     with broadcast(judged_users.sparkSession, (model, shared)) as held:
         rows = judged_users.mapInArrow(_judged(held), "document string").collect()
@@ -69,7 +70,7 @@ def blend_in_frames(
     """
     names = {str(place): params for place, params in enumerate(parts)}
     fitted = fitter.fit(prepared.profiles, names)
-    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.k, fitter.setting)
+    shared = Broadcasts(fitter.catalogue, {0: prepared.allowed}, prepared.criterion, fitter.setting)
     models = [fitted[name] for name in names]
     judged_users = prepared.profiles.where(F.col("n_relevant") > 0)
     with broadcast(judged_users.sparkSession, (models, shared)) as held:

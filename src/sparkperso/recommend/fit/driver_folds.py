@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.platform.literals import micros
 from sparkperso.recommend.arrays.catalogue import Catalogue
@@ -48,9 +49,14 @@ class DriverFold:
         return self.in_memory.allowed
 
     @property
+    def criterion(self) -> Criterion:
+        """What models are judged by."""
+        return self.in_memory.criterion
+
+    @property
     def k(self) -> int:
         """Length of the lists that are judged."""
-        return self.in_memory.k
+        return self.criterion.k
 
     @property
     def n_items(self) -> int:
@@ -65,7 +71,7 @@ class DriverFold:
 
 
 def read_folds(
-    cuts: FoldSet, k: int, catalogue: Catalogue, known: pa.Table
+    cuts: FoldSet, criterion: Criterion, catalogue: Catalogue, known: pa.Table
 ) -> tuple[list[DriverFold], bool]:
     """Returns all folds made ready, and whether any item is rated.
 
@@ -95,7 +101,7 @@ def read_folds(
         prepared_folds.append(
             DriverFold(
                 cuts.fold(number, round(float(cold), 6)),
-                FoldInMemory(histories, truth, allowed, k),
+                FoldInMemory(histories, truth, allowed, criterion),
                 pairs.hashes[rows],
             )
         )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
@@ -47,7 +48,12 @@ class FoldInMemory:
     truth: GroundTruth
     allowed: npt.NDArray[np.bool_]
     """Items that were known at the cut."""
-    k: int
+    criterion: Criterion
+
+    @property
+    def k(self) -> int:
+        """Length of the lists that are judged."""
+        return self.criterion.k
 
     @property
     def training(self) -> Histories:
@@ -72,14 +78,16 @@ class FoldInMemory:
         lists = best_items(model, judged_users, Selection(self.k, self.allowed))
         return judge_lists(lists, judged_users, self.truth.take(rows))
 
-    def training_ndcg(self, model: Fitted) -> float:
-        """Returns the nDCG of some training users' own history: high where a model over-fits."""
+    def training_value(self, model: Fitted) -> float:
+        """Returns the criterion on training users' own history: high where a model over-fits."""
         sample = self.users.take(np.flatnonzero(self.users.lengths > 0)[:SAMPLE])
         own = GroundTruth(sample.likes, sample.lengths)
         # Seen items may be listed here: they are what the model should know too well.
         lists = best_items(model, sample, Selection(self.k, with_seen=True))
         judged = judge_lists(lists, sample, own)
-        return round(float(judged.sums["ndcg"].sum() / max(judged.users.sum(), 1)), 6)
+        return round(
+            float(judged.sums[self.criterion.metric].sum() / max(judged.users.sum(), 1)), 6
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Checkpoint:
     ) -> Checkpoint:
         """Returns the model with its metrics on the fold, and the seconds that judging took."""
         start = perf_counter()
-        metrics = prepared.judge(model).means(prepared.k, prepared.n_items)
+        metrics = prepared.judge(model).means(prepared.criterion, prepared.n_items)
         return cls(model, metrics, fit_seconds, perf_counter() - start, iteration)
 
 
@@ -127,7 +135,7 @@ class EarlyStopping:
         fit_seconds = perf_counter() - self._start - self._seconds
         look = Checkpoint.at(self.prepared, model, fit_seconds, iteration)
         self._seconds += look.score_seconds
-        metric = f"ndcg_at_{self.prepared.k}"
+        metric = self.prepared.criterion.name
         self.curve[iteration] = look.metrics[metric]
         if self.best is None or look.metrics[metric] > self.best.metrics[metric]:
             self.best = look
@@ -192,7 +200,7 @@ def try_candidate(
 ) -> dict[str, Any]:
     """Returns one candidate's figures on a fold: metrics, fit_seconds, score_seconds, peak_rss_mb.
 
-    Beside them `curve`, iteration → metric, and `train_ndcg_at_<k>`, which shows overfitting. With
+    Beside them `curve`, iteration → metric, and `train_<criterion>`, which shows overfitting. With
     `patience`, iterative models stop when the metric has not grown for so many looks; then all
     figures are those of the look that did best, `iterations` its number of iterations. Raises what
     fitting raises.
@@ -210,7 +218,7 @@ def try_candidate(
 def _document(look: Checkpoint, prepared: FoldInMemory, curve: dict[int, float]) -> dict[str, Any]:
     return {
         **look.metrics,
-        f"train_ndcg_at_{prepared.k}": prepared.training_ndcg(look.model),
+        f"train_{prepared.criterion.name}": prepared.training_value(look.model),
         "fit_seconds": look.fit_seconds,
         "score_seconds": look.score_seconds,
         "peak_rss_mb": peak_rss_mb(),
@@ -226,7 +234,7 @@ class Broadcasts:
     catalogue: Catalogue
     allowed: Mapping[int, np.ndarray[Any, Any]]
     """Fold → items that were known at its cut."""
-    k: int
+    criterion: Criterion
     setting: FitSetting
 
 
@@ -274,4 +282,4 @@ def read_fold(table: pa.Table | FoldInMemory, fold: int, shared: Broadcasts) -> 
     )
     counts = ordered.column("n_relevant").fill_null(0).to_numpy().astype(np.int64)
     users = read_histories(ordered, n_items)
-    return FoldInMemory(users, GroundTruth(hits, counts), shared.allowed[fold], shared.k)
+    return FoldInMemory(users, GroundTruth(hits, counts), shared.allowed[fold], shared.criterion)

@@ -77,14 +77,25 @@ def check_champion(document: Document, champion: str | None) -> Check:
     return check_gain(document, CHAMPION)
 
 
+def check_metric(document: Document, metric: str) -> Check:
+    """Requires that the candidate was chosen and tested by the metric that decides now.
+
+    `metric` is its logged name. Candidate and champion stand side by side in the candidate's test:
+    by another metric, none of its gains is one in what is wanted now.
+    """
+    tested = str(value_at(document, "test", "metric"))
+    wanted = f"one by {metric}, as recommend.search says now: run 'sparkperso train-recommender'"
+    return Check("metric", tested == metric, f"a test by {tested}", wanted)
+
+
 def check_coverage(document: Document, min_coverage: float) -> Check:
     """Requires that a share of the catalogue (0 to 1) stands in anybody's first k places.
 
-    k is that of the document's metric. Figure: the share.
+    k is the length of the lists that were tested. Figure: the share.
     """
-    k = str(value_at(document, "test", "metric")).rpartition("_")[2]
-    path = (_contender(document), f"coverage_at_{k}")
-    coverage = float(value_at(document, "test", "metrics", *path))
+    path = ("test", "metrics", _contender(document))
+    names = (name for name in value_at(document, *path) if name.startswith("coverage_at_"))
+    coverage = float(value_at(document, *path, next(names, "coverage_at_k")))
     wanted = f"at least {min_coverage:g} of the catalogue"
     return Check("coverage", coverage >= min_coverage, f"{coverage:.4g}", wanted, coverage)
 

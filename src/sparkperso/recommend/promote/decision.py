@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sparkperso.config.promotion import PromotionConfig
+from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.recommend.promote.checks import (
     CHAMPION,
@@ -18,6 +18,7 @@ from sparkperso.recommend.promote.checks import (
     check_coverage,
     check_freshness,
     check_gain,
+    check_metric,
     check_not_rolled_back,
     check_worst_bucket,
 )
@@ -56,22 +57,24 @@ def decide(
     document: Document,
     champion: str | None,
     as_of: datetime,
-    config: PromotionConfig,
+    config: RecommendConfig,
     is_rolled_back: bool = False,
 ) -> Decision:
     """Returns the decision about a candidate, every check carried out whatever the others say.
 
     `document` is that of the candidate's registered version, `champion` the champion's version
-    now (None: there is none), `as_of` the time that the job looks back from (naive UTC),
-    `is_rolled_back` says whether a rollback left this version. What the document lacks fails the
-    check that needs it, and raises nothing.
+    now (None: there is none), `as_of` the time that the job looks back from (naive UTC), `config`
+    has the floors and the metric that decides now, `is_rolled_back` says whether a rollback left
+    this version. What the document lacks fails the check that needs it, and raises nothing.
     """
+    floors = config.promotion
     by_name: dict[str, Callable[[], Check]] = {
+        "metric": lambda: check_metric(document, config.search.criterion.name),
         **{name: partial(check_gain, document, name) for name in POPULARITY},
         CHAMPION: lambda: check_champion(document, champion),
-        "coverage": lambda: check_coverage(document, config.min_coverage),
-        "worst_bucket": lambda: check_worst_bucket(document, config),
-        "freshness": lambda: check_freshness(document, as_of, config.max_age_days),
+        "coverage": lambda: check_coverage(document, floors.min_coverage),
+        "worst_bucket": lambda: check_worst_bucket(document, floors),
+        "freshness": lambda: check_freshness(document, as_of, floors.max_age_days),
         "not_rolled_back": lambda: check_not_rolled_back(is_rolled_back),
     }
     # All of them, though one failure decides: who reads a refusal sees everything at once.

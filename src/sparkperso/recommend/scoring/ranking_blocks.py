@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from sparkperso.config.criterion import METRICS, Criterion, metric_name
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
 from sparkperso.recommend.scoring.top_n import Lists
 
-METRICS = ("ndcg", "map", "precision", "recall", "hit_rate")
 DECIMALS = 6
 
 
@@ -48,21 +48,22 @@ class Judgement:
         sums = {name: self.sums[name] + other.sums[name] for name in self.sums}
         return Judgement(self.users + other.users, sums, self.listed | other.listed)
 
-    def means(self, k: int, n_items: int) -> dict[str, float]:
-        """Returns `<metric>_at_<k>` over users with a history, coverage, and nDCG per bucket.
+    def means(self, criterion: Criterion, n_items: int) -> dict[str, float]:
+        """Returns all metrics over users with a history, coverage, and the criterion per bucket.
 
-        `k` is the length of the judged lists, `n_items` the size of the catalogue. Coverage is the
-        share (0 to 1) of it in anybody's list. Bucket 0, users without history, has its nDCG and
-        is in no other mean. Rounded to 6 decimals; 0 where nobody is judged.
+        `criterion.k` is the length of the judged lists, `n_items` the size of the catalogue.
+        Coverage is the share (0 to 1) of it in anybody's list. Bucket 0, users without history, has
+        its value of the criterion and is in no other mean. Rounded to 6 decimals; 0 where nobody is
+        judged.
         """
-        n = max(self.users[1:].sum(), 1.0)
-        means = {f"{m}_at_{k}": float(self.sums[m][1:].sum() / n) for m in METRICS}
+        n, k = max(self.users[1:].sum(), 1.0), criterion.k
+        means = {metric_name(m, k): float(self.sums[m][1:].sum() / n) for m in METRICS}
         means[f"coverage_at_{k}"] = len(self.listed) / max(n_items, 1)
         means["n_judged"] = float(self.users[1:].sum())
         for place, bucket in enumerate(BUCKETS):
             if self.users[place]:
-                name = f"ndcg_at_{k}_history_{bucket.replace('+', '_up')}"
-                means[name] = float(self.sums["ndcg"][place] / self.users[place])
+                name = f"{criterion.name}_history_{bucket.replace('+', '_up')}"
+                means[name] = float(self.sums[criterion.metric][place] / self.users[place])
         return {name: round(value, DECIMALS) for name, value in means.items()}
 
 
@@ -92,7 +93,7 @@ def user_values(lists: Lists, truth: GroundTruth) -> dict[str, Floats]:
     >>> lists = Lists(np.array([[2, 0]]), np.array([[0.9, 0.5]]))
     >>> truth = GroundTruth(csr_matrix([[1, 0, 0]]), np.array([1]))
     >>> {name: round(float(value[0]), 4) for name, value in user_values(lists, truth).items()}
-    {'ndcg': 0.6309, 'map': 0.5, 'precision': 0.5, 'recall': 1.0, 'hit_rate': 1.0}
+    {'ndcg': 0.6309, 'map': 0.5, 'precision': 0.5, 'recall': 1.0, 'hit_rate': 1.0, 'mrr': 0.5}
     """
     k = lists.items.shape[1]
     hits = hit_matrix(lists, truth)
@@ -108,6 +109,7 @@ def user_values(lists: Lists, truth: GroundTruth) -> dict[str, Floats]:
         "precision": hits.sum(axis=1) / k,
         "recall": hits.sum(axis=1) / np.maximum(truth.counts, 1),
         "hit_rate": hits.any(axis=1).astype(np.float64),
+        "mrr": (hits / ranks).max(axis=1, initial=0.0),
     }
 
 

@@ -281,7 +281,7 @@ def learn_blend(
     fitter: Fitter,
     config: HybridConfig,
 ) -> tuple[HybridParams, list[float]]:
-    """Returns the blend whose weights ranked best on the folds, and its mean nDCG on each of them.
+    """Returns the blend whose weights ranked best on the folds, and its mean criterion on each.
 
     The means are those of `blend_weights.cross_fitted_means`, and may be held against a part's
     figures: the mean over folds of the mean over users. A bucket of histories with fewer than

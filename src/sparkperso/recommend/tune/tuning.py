@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from sparkperso.config.criterion import Criterion
 from sparkperso.config.models import ExplicitParams, HybridParams
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.core.errors import JobError
@@ -35,8 +36,7 @@ class TuningContext:
     """What all candidates of a search share, in training and in a benchmark."""
 
     config: RecommendConfig
-    k: int
-    """Length of the lists that are judged."""
+    criterion: Criterion
     fitter: Fitter
     item_index: DataFrame
     attributes: Attributes
@@ -48,12 +48,12 @@ class TuningContext:
     @property
     def metric(self) -> str:
         """Name of the metric that candidates are chosen by."""
-        return f"ndcg_at_{self.k}"
+        return self.criterion.name
 
     def prepared(self, fold: Fold) -> PreparedFold:
         """Returns a fold made ready; what is cached for it stays until the open keeper ends."""
         catalogue = self.fitter.catalogue
-        return prepare_fold(fold, self.k, catalogue, self.item_index, self.attributes)
+        return prepare_fold(fold, self.criterion, catalogue, self.item_index, self.attributes)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def tune(
     """
     config = context.config.search
     allowed = {number: prepared.allowed for number, prepared in enumerate(prepared_folds)}
-    held = Broadcasts(context.fitter.catalogue, allowed, context.k, context.fitter.setting)
+    held = Broadcasts(context.fitter.catalogue, allowed, context.criterion, context.fitter.setting)
     with broadcast(context.item_index.sparkSession, held) as shared:
         plan = SearchPlan(context.slots, config.drop_below, config.patience)
         search = Search(
