@@ -12,8 +12,9 @@ import click
 
 from sparkperso import __version__
 from sparkperso.cli.job_commands import JOB_COMMANDS
-from sparkperso.core.causes import cause_of
+from sparkperso.core.causes import message_of
 from sparkperso.core.errors import SparkpersoError, UsageError
+from sparkperso.core.logs import log_of
 from sparkperso.core.terminal import visible
 
 # Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
@@ -42,6 +43,7 @@ EXTRAS = {
     ),
 }
 """Extra of the package → the modules that come with it."""
+UNEXPECTED = "Unexpected error (the log, or --debug, shows where it arose)"
 
 
 class LazyGroup(click.Group):
@@ -94,15 +96,16 @@ def run_cli(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("Interrupted. Starting the same command again goes on where it stopped.", 1)
+    except (click.Abort, KeyboardInterrupt) as error:
+        words = "Interrupted. Starting the same command again goes on where it stopped."
+        return _fail(words, 1, error)
     except SparkpersoError as error:
-        return _fail(str(error), error.exit_status, "--debug" in arguments)
+        return _fail(message_of(error), error.exit_status, error, "--debug" in arguments)
     except Exception as error:
         if missing := without_extra(error):
-            return _fail(str(missing), missing.exit_status, "--debug" in arguments)
-        where = "Unexpected error (--debug shows where it arose)"
-        return _fail(f"{where}: {cause_of(error)}", 1, "--debug" in arguments)
+            return _fail(str(missing), missing.exit_status, error, "--debug" in arguments)
+        text = f"{UNEXPECTED}: {message_of(error)}"
+        return _fail(text, 1, error, "--debug" in arguments)
     return 0
 
 
@@ -130,10 +133,15 @@ def exit_with(status: int) -> None:
         sys.exit(status)
 
 
-def _fail(message: str, status: int, debug: bool = False) -> int:
+def _fail(message: str, status: int, error: BaseException, debug: bool = False) -> int:
+    log = log_of(error)
+    if log and log.is_json:  # it stands there already, as one line of JSON
+        return status
     if debug:
         traceback.print_exc()
     click.echo(f"sparkperso: {visible(message)}", err=True)
+    if log and log.file and status == 1:
+        click.echo(f"sparkperso: The log: {visible(str(log.file))}", err=True)
     return status
 
 

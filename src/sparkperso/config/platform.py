@@ -1,4 +1,4 @@
-"""Where things are and how Spark runs: the sections `lake`, `spark` and `tracking`."""
+"""Where things are and how Spark runs: the sections `lake`, `spark`, `logging` and `tracking`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,17 @@ class SparkConfig(Section):
     """Start with the cached Delta and Kafka jars; off where the platform has its own."""
     conf: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Any other Spark property."""
+
+
+class LoggingConfig(Section):
+    """Log lines of commands and services."""
+
+    format: Literal["text", "json"] | None = None
+    """`text` for people, or `json`, one object per line, in log files and on standard error. None:
+    text from commands, JSON from services."""
+    folder: str | None = None
+    """Folder of this machine for the log files of commands. None means `<lake.root>/_logs` where
+    the lake is a local folder, and no files where it is elsewhere."""
 
 
 class TrackingConfig(Section):

@@ -9,7 +9,7 @@ from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
-from sparkperso.config.platform import LakeConfig, SparkConfig, TrackingConfig
+from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
@@ -29,6 +29,7 @@ class Settings(Section):
     lake: LakeConfig = Field(default_factory=LakeConfig)
     spark: SparkConfig = Field(default_factory=SparkConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    logging: LoggingConfig = Field(default_factory=LoggingConfig)
     collect: CollectConfig = Field(default_factory=CollectConfig)
     consent: ConsentConfig = Field(default_factory=ConsentConfig)
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
@@ -56,6 +57,14 @@ class Settings(Section):
         if self.tracking.artifact_root or not self.tracking_uri.startswith("sqlite:///"):
             return self.tracking.artifact_root
         return f"{self._own_folder}/_mlflow/artifacts"
+
+    @property
+    def log_folder(self) -> str | None:
+        """Returns the folder of this machine for log files; None when there are to be none."""
+        if self.logging.folder:
+            return self.logging.folder
+        root = None if self.lake.catalog else local_path(self.lake.root)
+        return root and f"{root}/_logs"
 
     @property
     def model_schema(self) -> str | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sparkperso.core.errors import SparkpersoError
+
 TRACEBACK = "Traceback (most recent call last)"
 RAISED = re.compile(r"^(?:[\w$]+\.)*([A-Z][\w$]*): (.*)$")
 """`package.Name: message`, as Python ends a traceback and Java begins one."""
@@ -36,6 +38,22 @@ def cause_of(error: BaseException, with_contexts: bool = False) -> str:
             break
         cause = inner
     return _line(*_described(cause))
+
+
+def message_of(error: BaseException) -> str:
+    """Returns what a user should read of an error: our own text, else the innermost cause.
+
+    A cause that our text does not tell stands after it.
+
+    >>> message_of(ValueError("odd")), message_of(SparkpersoError("Expected this", "found that"))
+    ('odd (ValueError)', 'Expected this. found that.')
+    """
+    cause = cause_of(error)
+    if not isinstance(error, SparkpersoError):
+        return cause
+    text = str(error)
+    is_told = error.__cause__ is None or cause.rpartition(" (")[0] in text
+    return text if is_told else f"{text} The cause: {cause}"
 
 
 def _inside(cause: Any, with_contexts: bool) -> Any:

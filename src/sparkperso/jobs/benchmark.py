@@ -19,8 +19,9 @@ from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.ingest.sources.files import SourceFile, format_of, list_files, literal
 from sparkperso.pipeline.progress import Progress, spark_activity
+from sparkperso.pipeline.runner import logged_session
 from sparkperso.platform.filesystem import FileSystem
-from sparkperso.platform.session import build_session, settled
+from sparkperso.platform.session import settled
 from sparkperso.recommend.benchmark.candidates import parse_models
 from sparkperso.recommend.benchmark.holdout import Keep
 from sparkperso.recommend.benchmark.implicit_baseline import require_implicit
@@ -35,17 +36,19 @@ def main(arguments: dict[str, Any]) -> None:
     """Carries out the command line: prints a table, writes the document and the lists."""
     request = request_of(arguments)
     require_writable(arguments["out"])
-    names = ("env", "conf_dir", "assignments")
-    settings = load_settings(*(arguments[name] for name in names))
-    spark = build_session(settings, arguments["debug"])
-    progress = Progress(1, activity=spark_activity(spark))
-    with settled(spark, settings), progress.step(1, "benchmark"):
-        frames = Frames(*(read(spark, arguments, n) for n in ("train", "test", "items", "users")))
-        keep = keep_in(arguments["predictions_out"])
-        config, say = settings.recommend, progress.say
-        document = run_benchmark(frames, config, request, keep, say, count=progress.count)
-    write_document(document, arguments["out"])
-    show(document, request.k)
+    settings = load_settings(*(arguments[name] for name in ("env", "conf_dir", "assignments")))
+    # There is no lake whose folder would have the log.
+    folder, debug = settings.logging.folder, arguments["debug"]
+    with logged_session(settings, "benchmark", folder, debug) as (spark, log):
+        progress = Progress(1, activity=spark_activity(spark), is_json=log.is_json)
+        with settled(spark, settings), progress.step(1, "benchmark"):
+            names = ("train", "test", "items", "users")
+            frames = Frames(*(read(spark, arguments, n) for n in names))
+            keep = keep_in(arguments["predictions_out"])
+            config, say = settings.recommend, progress.say
+            document = run_benchmark(frames, config, request, keep, say, count=progress.count)
+        write_document(document, arguments["out"])
+        show(document, request.k)
 
 
 def request_of(arguments: Mapping[str, Any]) -> BenchmarkRequest:

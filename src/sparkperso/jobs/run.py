@@ -32,7 +32,8 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     for step in steps:
         if step.check:
             step.check(job.settings)
-    progress = Progress(len(steps), activity=spark_activity(job.spark))
+    activity = spark_activity(job.spark)
+    progress = Progress(len(steps), activity=activity, is_json=job.log.is_json)
     outcomes = {}
     as_of = job.requested_as_of
     for number, step in enumerate(steps, start=1):
@@ -90,5 +91,5 @@ def _entry(step: Step) -> JobEntry:
 
 def main(arguments: dict[str, Any]) -> None:
     """Runs all steps; exit status 3 when a quality gate failed."""
-    job = open_job("run", arguments)
-    require_no_gate(run_steps(job))
+    with open_job("run", arguments) as job:
+        require_no_gate(run_steps(job))

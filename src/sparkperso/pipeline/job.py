@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import JobError
+from sparkperso.core.logs import RunLog
 from sparkperso.core.places import local_path
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.lake import Lake, TableWriter
@@ -44,6 +45,8 @@ class Job:
     count: Count = no_count
     """Shows how much of the work is done."""
     run_id: str = field(default_factory=lambda: uuid4().hex)
+    log: RunLog = field(default_factory=RunLog)
+    """Where its lines go."""
 
     @cached_property
     def lake(self) -> Lake:

@@ -20,6 +20,8 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
+from sparkperso.core.logs import LOG, RunLog
+from sparkperso.core.reporting import Say
 from sparkperso.core.terminal import literal, visible
 
 LOG_SECONDS = 10.0
@@ -63,7 +65,10 @@ class Count:
 
 
 class Progress:
-    """The display of a run of several steps."""
+    """The display of a run of several steps.
+
+    What it says goes to the log as well; with `is_json` to that alone, whose lines are shown.
+    """
 
     def __init__(
         self,
@@ -71,13 +76,15 @@ class Progress:
         console: Console | None = None,
         activity: Callable[[], Activity] | None = None,
         log_seconds: float = LOG_SECONDS,
+        is_json: bool = False,
     ) -> None:
         self.console = console or Console(highlight=False)
         self.total = total
         # A console may claim to be a terminal where FORCE_COLOR is set, and a dumb one has no bar.
         is_shown = console is not None or sys.stdout.isatty()
         is_terminal = self.console.is_terminal and not self.console.is_dumb_terminal
-        self._is_live = is_terminal and is_shown
+        self._is_live = is_terminal and is_shown and not is_json
+        self._is_json = is_json
         self._activity = activity
         self._log_seconds = log_seconds
         self._started = self._step_began = self._last_line = time.monotonic()
@@ -93,10 +100,11 @@ class Progress:
         self._step_began, self._at, self._count = time.monotonic(), "", None
         if not self._is_live:
             if self.total > 1:
-                self._print(f"{self._clock()} {self._title} …")
+                self._print(f"{self._title} …", f"{self._clock()} ")
             with self._pulse():
                 yield
             return
+        LOG.info("%s …", self._title)
         with self._new_bar() as bar:
             self._task = bar.add_task(visible(self._title), total=None, at="")
             self._bar = bar
@@ -110,9 +118,10 @@ class Progress:
         """Shows what the step is at: on the bar of a terminal, as a line in a log."""
         self._at = line
         if self._bar:
+            LOG.info("%s", line)
             self._refresh(Activity(""))
         else:
-            self._print(f"{self._clock()}       {line}" if self.total > 1 else line)
+            self._print(line, f"{self._clock()}       " if self.total > 1 else "")
 
     def count(self, done: int, total: int, what: str) -> None:
         """Shows that `done` of `total` pieces of the step's work are done; `what` is their name.
@@ -143,6 +152,8 @@ class Progress:
             ),
             console=self.console,
             transient=True,
+            # What is logged meanwhile stands above the bar; what goes to a file stays there.
+            redirect_stderr=sys.stderr.isatty(),
             expand=True,
         )
 
@@ -174,7 +185,8 @@ class Progress:
             if self._bar:
                 self._refresh(activity)
             else:
-                self._print(f"{self._clock()} {self._title}: {self._words(activity, '')}")
+                words = f"{self._title}: {self._words(activity, '')}"
+                self._print(words, f"{self._clock()} ")
 
     def _refresh(self, activity: Activity) -> None:
         """Shows the bar: of what the step counts, else of Spark's tasks under way."""
@@ -204,13 +216,26 @@ class Progress:
         except Exception:  # Spark may be stopping: what it is at is no reason for a step to fail.
             return Activity("")
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, clock: str = "") -> None:
         self._last_line = time.monotonic()
-        self.console.print(literal(line), soft_wrap=True)
+        LOG.info("%s", line)
+        if not self._is_json:
+            self.console.print(literal(clock + line), soft_wrap=True)
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - self._started)
         return f"{seconds // 60:3d}:{seconds % 60:02d}"
+
+
+def say_in(log: RunLog) -> Say:
+    """Returns what shows a line without a display, and logs it: for a stream."""
+
+    def say(line: str) -> None:
+        LOG.info("%s", line)
+        if not log.is_json:
+            print(line)
+
+    return say
 
 
 def spark_activity(spark: SparkSession) -> Callable[[], Activity]:

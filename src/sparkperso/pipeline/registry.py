@@ -81,6 +81,8 @@ class JobEntry:
     """What it does, at the top of its help."""
     options: tuple[Option, ...] = ()
     """Its options besides those of all jobs."""
+    is_step: bool = True
+    """Whether it leaves a row in ops/runs: others carry out steps, or need no lake."""
     has_lake: bool = True
     """Whether it works on a lake, and looks back from a time."""
     in_run: bool = False
@@ -113,11 +115,13 @@ _ENTRIES = (
         "Every step from raw events to recommendation tables.",
         "Carries out every step from raw events to recommendation tables.",
         options=(SOURCE, PATH),
+        is_step=False,
     ),
     JobEntry(
         "demo",
         "`run` on the bundled real data set.",
         "Carries out `run` on the bundled year of a real shop.",
+        is_step=False,
     ),
     JobEntry(
         "ingest-events",
@@ -207,6 +211,7 @@ _ENTRIES = (
         "Tunes every model inside the training part of a split, and asks each once about the test. "
         "Rows have user_id, item_id, and maybe rating and timestamp. Needs no lake.",
         options=BENCHMARK,
+        is_step=False,
         has_lake=False,
     ),
     JobEntry(

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from sparkperso.config import Settings, config_hash
 from sparkperso.config.layers import conf_files
 from sparkperso.config.platform import SparkConfig
-from sparkperso.core.causes import cause_of
-from sparkperso.core.errors import JobError, QualityGateError, SparkpersoError
+from sparkperso.core.causes import cause_of, message_of
+from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.core.hashing import short_hash
 from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
@@ -24,8 +24,9 @@ from sparkperso.platform.literals import aware
 from sparkperso.platform.session import RESULTS, settled
 from sparkperso.schemas import TABLES
 
-WHERE_SETTINGS = ("env", "lake", "spark")
-"""Parts of the settings that say where tables are and how Spark starts, not what is in them."""
+WHERE_SETTINGS = ("env", "lake", "logging", "spark")
+"""Parts of the settings that say where tables and logs are and how Spark starts, not what is in
+tables."""
 SERVICE_SETTINGS = ("collect", "links")
 """Parts that only the collector and links read: no job."""
 
@@ -76,6 +77,7 @@ def carry_out(step: Step, job: Job) -> Outcome:
 
 
 def _carry_out(step: Step, job: Job) -> Outcome:
+    job.log.begin(job.run_id)
     fingerprint = fingerprint_of(step, job)
     started = datetime.now(timezone.utc)
     status = "done"
@@ -168,9 +170,6 @@ def _keep_record(
 
 
 def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: datetime) -> None:
-    error = outcome.error
-    # What lies outside of our own errors wraps others: the innermost says what happened.
-    text = str(error) if isinstance(error, SparkpersoError) else error and cause_of(error)
     row = {
         "run_id": job.run_id,
         "job": step.name,
@@ -182,7 +181,8 @@ def _record(step: Step, job: Job, outcome: Outcome, fingerprint: str, started: d
         "fingerprint": fingerprint,
         "config_hash": config_hash(job.settings),
         "summary": {key: str(value) for key, value in outcome.summary.items()},
-        "error": text,
+        "error": outcome.error and message_of(outcome.error),
+        "log_file": job.log.file and str(job.log.file),
     }
     _append(job, "ops/runs", [row])
     edges = [("input", t, v) for t, v in job.lake.inputs.items()]

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from py4j.java_gateway import JavaPackage
+from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkperso.config import Settings
-from sparkperso.core.errors import UsageError
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.logs import CONTEXT_LOGGERS, ToRoot
 from sparkperso.platform.class_archive import java_options
 from sparkperso.platform.jars import DELTA_JAR, require_jars
 from sparkperso.platform.java import require_java
@@ -36,7 +39,8 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     """Returns the session that `settings.spark` describes, or the platform's where one runs.
 
     Unless `debug` is set, what the JVM prints goes to a log file in the temporary folder. The
-    process is in UTC from then on. Raises UsageError when Java or the jars are missing.
+    process is in UTC from then on, and PySpark's own lines go where all go. Raises UsageError when
+    Java or the jars are missing, JobError when Spark does not start.
     """
     _set_zone("UTC")
     builder = SparkSession.builder.appName(settings.spark.app_name)
@@ -46,11 +50,31 @@ def build_session(settings: Settings, debug: bool = False) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if settings.spark.manage_jars and "PYSPARK_GATEWAY_PORT" not in os.environ:
         require_java()
+    _collect_lines()
     with _jvm_output(debug):
-        session = builder.getOrCreate()
+        session = _start(builder, debug)
     session.sparkContext.setLogLevel("WARN" if debug else "ERROR")
     require_delta(session)
     return session
+
+
+def _start(builder: SparkSession.Builder, debug: bool) -> SparkSession:
+    try:
+        return builder.getOrCreate()
+    except PySparkException as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        where = "above" if debug else f"at the end of {log_file()}"
+        raise JobError(
+            "Java should start Spark", f"It ended at once; what it said is {where}"
+        ) from None
+
+
+def _collect_lines() -> None:
+    """Gives PySpark's own loggers the handlers of all in the place of standard error."""
+    for name in CONTEXT_LOGGERS:
+        # Assigned: `addHandler` of this class puts its own format into a handler.
+        PySparkLogger.getLogger(name).handlers = [ToRoot()]
 
 
 def require_delta(session: SparkSession) -> None:

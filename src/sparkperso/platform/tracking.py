@@ -46,7 +46,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # MLflow tells at length how it creates its database, and draws a bar for every small file.
-logging.getLogger("mlflow").setLevel(logging.WARNING)
+for name in ("mlflow", "alembic", "huey", "sqlalchemy.engine"):
+    # MLflow gives them a handler of its own; the log of a command has one for all.
+    logging.getLogger(name).handlers.clear()
+    logging.getLogger(name).propagate = True
+    logging.getLogger(name).setLevel(logging.WARNING)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}

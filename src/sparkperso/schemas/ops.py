@@ -24,7 +24,8 @@ RUNS = TableSpec(
         ),
         required("config_hash", "string", "hash of the effective configuration"),
         required("summary", "map<string,string>", "the figures that the job printed"),
-        Column("error", "string", "what went wrong"),
+        Column("error", "string", "what went wrong, and its innermost cause"),
+        Column("log_file", "string", "file with the log of its command, on the machine it ran on"),
     ),
 )
 

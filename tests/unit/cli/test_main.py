@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -213,9 +214,52 @@ def test_every_job_of_one_step_says_the_name_of_its_command():
     for name, entry in JOBS.items():
         step = getattr(entry.load(), "STEP", None)
         assert step is None or step.name == name
-    assert {n for n, e in JOBS.items() if not hasattr(e.load(), "STEP")} == {
+        assert entry.is_step == (step is not None)
+    assert {name for name, entry in JOBS.items() if not entry.is_step} == {
         *("run", "demo", "benchmark")
     }
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_failed_job_leaves_its_traceback_in_the_log_that_is_named(
+    tmp_path, capsys, monkeypatch, form
+):
+    from sparkperso.pipeline import runner
+
+    def fail(*_):
+        raise RuntimeError("wrapped") from ValueError("no such column")
+
+    monkeypatch.setattr(runner, "build_session", fail)
+    line = ["build-features", "--lake", str(tmp_path), "--set", f"logging.format={form}"]
+    assert run_cli(line) == 1
+    (log,) = (tmp_path / "_logs").iterdir()
+    assert re.fullmatch(r"\d{8}T\d{6}Z-build-features-[0-9a-f]{8}\.log", log.name)
+    assert "Traceback" in log.read_text()
+    error = capsys.readouterr().err
+    assert "no such column (ValueError)" in error
+    if form == "text":
+        assert "Traceback" not in error
+        assert error.splitlines()[-1] == f"sparkperso: The log: {log}"
+    else:
+        assert [json.loads(line)["level"] for line in error.splitlines()] == ["info", "error"]
+
+
+def test_log_files_go_where_the_settings_say_and_without_a_folder_nowhere(
+    tmp_path, capsys, monkeypatch
+):
+    from sparkperso.pipeline import runner
+
+    monkeypatch.setattr(runner, "build_session", lambda *_: 1 / 0)
+    monkeypatch.chdir(tmp_path)
+    line = ["build-features", "--lake", "s3a://bucket/lake"]
+    assert run_cli(line) == 1
+    assert "The log" not in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+    assert run_cli([*line, "--set", "logging.folder=mine"]) == 1
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+    (tmp_path / "file").touch()
+    assert run_cli([*line, "--set", "logging.folder=file/logs"]) == 1
+    assert "logging.folder" in capsys.readouterr().err
 
 
 def test_as_of_takes_offsets_and_refuses_other_text():

@@ -32,6 +32,7 @@ def runs(tmp_path, capsys):
         "as_of": pa.array([None, None, START], pa.timestamp("us", "UTC")),
         "summary": pa.array([[], [], [("k", "6")]], pa.map_(pa.string(), pa.string())),
         "error": [ERROR, "Too few users. Found 2", None],
+        "log_file": ["/logs/1.log", None, "/logs/3.log"],
     }
     write_deltalake(str(tmp_path / "ops" / "runs"), pa.table(table))
 
@@ -52,6 +53,7 @@ def test_the_newest_run_comes_first_and_errors_have_a_line_of_their_own(runs):
             "    Too few users. Found 2",
             "✗ 2026-03-01T12:00:00Z  build-features             12.0 s  r1",
             "    Every file should be readable. It is not: \\x1b[2Jcolumn \u00e4 is missing",
+            "    log: /logs/1.log",
             "3 runs",
         ],
         "",
@@ -79,6 +81,36 @@ def test_a_run_as_json_has_its_figures_and_iso_times(runs):
     assert newest["started_at"] == "2026-03-01T14:00:00.000000Z"
     assert newest["as_of"] == "2026-03-01T12:00:00.000000Z"
     assert newest["error"] is None
+
+
+def test_one_run_is_shown_whole_by_the_beginning_of_its_id(runs, tmp_path):
+    status, lines, _ = runs("r3")
+    assert status == 0
+    fields = dict(line.strip().split(maxsplit=1) for line in lines)
+    assert fields["run_id"] == "r3"
+    assert fields["log_file"] == "/logs/3.log"
+    assert fields["k"] == "6"
+    assert fields["finished_at"] == "2026-03-01T14:00:12.000000Z"
+    assert "error" not in fields
+    assert json.loads(runs("r1", "--json")[1][0])["error"] == ERROR
+
+
+@pytest.mark.parametrize(
+    ("run_id", "found"), [("r", "several"), ("r4", "There is no"), ("' OR ''='", "There is no")]
+)
+def test_an_id_of_none_or_of_several_runs_is_refused(runs, run_id, found):
+    status, lines, error = runs(run_id)
+    assert (status, lines) == (2, [])
+    assert found in error
+
+
+@pytest.mark.parametrize(
+    ("job", "why"), [("run", "of the steps"), ("demo", "of the steps"), ("benchmark", "no lake")]
+)
+def test_a_command_that_leaves_no_run_is_refused_with_the_reason(runs, job, why):
+    status, _, error = runs("--job", job)
+    assert status == 2
+    assert why.replace("no lake", "without a lake") in error
 
 
 @pytest.mark.parametrize("job", ["train-recomender", "x' OR '1'='1"])

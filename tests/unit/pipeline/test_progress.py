@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from sparkperso.core.logs import LOG, open_log
 from sparkperso.pipeline.progress import Activity, Count, Progress
 from sparkperso.pipeline.runner import is_endless
 
@@ -55,6 +59,33 @@ def test_a_terminal_shows_what_spark_is_at(monkeypatch):
 
 def test_a_step_does_not_fail_because_spark_cannot_be_asked():
     assert "[2/3] train: 0 s\n" in shown(Jobs(ConnectionError("stopped")), log_seconds=0.04)
+
+
+def test_what_is_logged_while_a_bar_is_drawn_stands_on_lines_of_its_own(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    out = io.StringIO()
+    progress = Progress(1, Console(file=out, force_terminal=True, width=80))
+    with open_log(None), progress.step(1, "train"):
+        progress.say("candidate 5 of 24")
+        LOG.warning("the server is slow")
+        print("from a library", file=sys.stderr)
+    for text in ("sparkperso: warning: the server is slow", "from a library"):
+        # The bar's line is erased first, and drawn again below.
+        assert re.search(rf"\x1b\[2K(\x1b\[\d*[A-Zm])*{text} *\n", out.getvalue())
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_is_said_is_logged_and_shown_once(tmp_path, capsys, is_json):
+    out = io.StringIO()
+    progress = Progress(2, Console(file=out, width=200), is_json=is_json)
+    with open_log(tmp_path / "log", is_json) as log, progress.step(1, "train"):
+        progress.say("candidate 5 of 24")
+    kept = log.file.read_text(encoding="utf-8").splitlines()
+    lines = [json.loads(line)["message"] for line in kept] if is_json else kept
+    assert [line.endswith(end) for line, end in zip(lines, ("train …", "5 of 24"), strict=True)]
+    assert bool(out.getvalue()) != is_json
+    assert bool(capsys.readouterr().err) == is_json
 
 
 def test_a_step_that_speaks_needs_no_pulse():

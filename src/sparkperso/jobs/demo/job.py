@@ -16,6 +16,7 @@ from sparkperso.core.terminal import literal, visible
 from sparkperso.jobs.demo.page import write_page
 from sparkperso.jobs.demo.summary import RunSummary, read_summary
 from sparkperso.jobs.run import require_no_gate, run_steps
+from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.runner import open_job
 
 PAGE, PICTURES = "summary.html", "_pictures"
@@ -37,7 +38,12 @@ def main(arguments: dict[str, Any]) -> None:
     The page and its pictures lie in the lake's folder, where that is one of this machine.
     """
     lake = arguments["lake"]
-    job = open_job("demo", {**arguments, "source": "online_retail", "path": None})
+    with open_job("demo", {**arguments, "source": "online_retail", "path": None}) as job:
+        run_demo(job, lake)
+
+
+def run_demo(job: Job, lake: str | None) -> None:
+    """Runs the steps and shows what came of them; `lake` is what --lake said, for the hints."""
     root = None if job.settings.lake.catalog else local_path(job.settings.lake.root)
     if root:  # pictures stay, for a run whose segments are up to date draws none
         job.options = {**job.options, "pictures": str(Path(root) / PICTURES)}

@@ -17,7 +17,7 @@ import uvicorn
 from sparkperso.config import Settings
 from sparkperso.services.collect.app import make_app
 from sparkperso.services.http.header_timeout import HEADROOM, ServerConfig
-from sparkperso.services.http.logs import LOGGING
+from sparkperso.services.http.logs import service_logging
 from sparkperso.services.http.ports import require_free
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
 
 
 def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
-    """Returns how uvicorn serves the collector: bounds, logs as JSON, no headers of its own."""
+    """Returns how uvicorn serves the collector: bounds, log lines, no headers of its own."""
     limits = settings.collect.limits
     return ServerConfig(
         app,
@@ -78,7 +78,7 @@ def server_config(app: object, settings: Settings, host: str, port: int) -> uvic
         loop="uvloop",
         lifespan="on",
         access_log=False,
-        log_config=LOGGING,
+        log_config=service_logging(settings.logging),
         server_header=False,
         date_header=False,
         proxy_headers=False,

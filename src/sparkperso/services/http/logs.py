@@ -1,41 +1,26 @@
-"""Log lines as JSON: whatever a client sends stays within its line."""
+"""Where a service's log lines go: to standard error, in the form of every other log line."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-import orjson
-
-from sparkperso.core.times import iso, now
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per record; newlines and control characters are escaped."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Returns the record as one line of JSON, its time in UTC."""
-        line = {
-            "time": iso(now()),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+from sparkperso.config.platform import LoggingConfig
+from sparkperso.core.logs import JsonLines, TextLines
 
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": JsonLines}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
-    },
-    "loggers": {
-        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "sparkperso": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-    },
-}
-"""What the server's and our own loggers use."""
+def service_logging(config: LoggingConfig) -> dict[str, Any]:
+    """Returns what the server's and our own loggers use, as `logging.config` takes it.
+
+    JSON unless text is configured: whatever a client sends stays within its line.
+    """
+    lines = TextLines if config.format == "text" else JsonLines
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": {"()": lines}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "loggers": {
+            "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            "sparkperso": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        },
+    }
