@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import POSITION
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.consent import DEFAULT_PURPOSE
 from sparkperso.core.errors import JobError
@@ -39,6 +40,8 @@ class IngestRules:
     config: IngestConfig
     load_keys: Callable[[], Keys] | None = None
     """Gives the keys of pseudonyms, for records that may hold something personal."""
+    inputs: Mapping[str, DataFrame] = field(default_factory=dict)
+    """The second inputs of the source, by name (`joins.read_joins`)."""
 
 
 def classify_files(
@@ -49,8 +52,10 @@ def classify_files(
     Columns: is_refused, is_rejected, reasons, recoverable; payload, record_id, source_file,
     received_at; those of silver/events; `collected` (what the collector noted) and `effective_at`
     (when decisions are compared with it: on arrival there, else the event's time); record_number,
-    unique. Each record is read, serialised and hashed once. The source of what a collector took is
-    its site: an event that comes by the spool and by Kafka is one.
+    unique. Of a source with `explode` there is a row per element, with its `position`; the payload
+    stands in the first of a record and in rejected ones. Each record is read, serialised and hashed
+    once. The source of what a collector took is its site: an event that comes by the spool and by
+    Kafka is one.
     """
     frames = read_records(spark, files, book.source)
     parts = [classify_records(frame, book, received_at) for frame in frames]
@@ -71,7 +76,7 @@ def classify_records(
     """
     source, config = book.source, book.config
     now = instant(received_at) if isinstance(received_at, datetime) else received_at
-    mapped, own_rules = map_columns(records, source)
+    mapped, own_rules = map_columns(records, source, book.inputs)
     formats = choose_formats(mapped.select("timestamp"), source.time_formats)
     events = standardise_events(mapped, source, formats, config.country_aliases)
     events = events.withColumns(
@@ -121,6 +126,10 @@ def _result(checked: DataFrame, book: IngestRules) -> DataFrame:
         "collected": _collected(book),
         "effective_at": F.col("effective_at"),
     }
+    if book.source.explode:
+        # A record is kept once: by its first element, and by those that are rejected.
+        is_kept = F.coalesce(F.col(POSITION) == 0, F.lit(True)) | columns["is_rejected"]
+        columns |= {"payload": F.when(is_kept, columns["payload"]), POSITION: F.col(POSITION)}
     if book.source.needs_consent:
         columns = {name: F.when(~F.col("_refused"), value) for name, value in columns.items()}
     return checked.select(

@@ -28,6 +28,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
+from sparkperso.config.source_input import POSITION
 from sparkperso.core.errors import QualityGateError
 from sparkperso.core.threads import together
 from sparkperso.ingest.batch import Batch
@@ -44,6 +45,7 @@ from sparkperso.ingest.intake_counts import (
 )
 from sparkperso.ingest.items import SAID, changed_items
 from sparkperso.ingest.quarantine import count_reasons, new_rejections
+from sparkperso.ingest.sources.expand import record_of
 from sparkperso.ingest.sources.stream_sources import topic_columns
 from sparkperso.platform.frames import cached, pinned
 from sparkperso.platform.literals import instant
@@ -168,6 +170,10 @@ def append_bronze(intake: Intake, records: DataFrame) -> None:
         records = records.where(F.col("source_file").isin(fresh))
         if not fresh:
             return
+    if POSITION in records.columns:
+        # One row per record, by its first element, under the record's own id.
+        records = records.where(F.coalesce(F.col(POSITION) == 0, F.lit(True)))
+        records = records.withColumn("record_id", record_of(F.col("record_id")))
     # Of records of files it is known that they have no place in a topic: three regular expressions
     # less for each.
     place = F.lit(None).cast("string") if batch.files else F.col("source_file")
@@ -241,6 +247,12 @@ def append_consents(intake: Intake, events: DataFrame, counts: IntakeCounts) -> 
 def mark_replayed(intake: Intake, records: DataFrame) -> None:
     """Sets replayed_at of records in quarantine that are events now, or repeat one."""
     settled = records.where(~F.col("is_rejected") & ~F.col("is_refused")).select("record_id")
+    if POSITION in records.columns:
+        # A record that had no list when it was rejected is settled when all its elements are.
+        is_open = F.col("is_rejected") | F.col("is_refused")
+        by_record = records.groupBy(record_of(F.col("record_id")).alias("record_id"))
+        closed = by_record.agg(F.count_if(is_open).alias("open")).where("open = 0")
+        settled = settled.unionByName(closed.select("record_id")).distinct()
     own = intake.lake.ref(QUARANTINE).read().where(F.col("source") == intake.batch.source)
     done = own.where(F.col("replayed_at").isNull()).join(settled, on="record_id")
     # As they are now: the merge writes the table that they are read from.

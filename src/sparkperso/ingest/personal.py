@@ -25,6 +25,7 @@ from sparkperso.config.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.event import CONTEXT_FIELDS, TEXT_FIELDS
 from sparkperso.ingest.sources.column_matching import is_same_name, spellings
+from sparkperso.ingest.sources.expand import MARK
 from sparkperso.privacy import PersonalFields, Pseudonyms, mask, pseudonym_of
 from sparkperso.privacy.fields import CLEAR, JOINED, PERSONAL, UNKNOWN
 from sparkperso.privacy.keys import Keys
@@ -234,7 +235,10 @@ class _Records:
     def _keyed(self, record_id: str) -> str | None:
         if self._keeps_ids:
             return None
-        return hmac.digest(self._secret, f"record\0{record_id}".encode(), "sha256").hex()
+        # An element is still one of its record, at its place.
+        record, mark, position = record_id.partition(MARK)
+        keyed = hmac.digest(self._secret, f"record\0{record}".encode(), "sha256").hex()
+        return f"{keyed}{mark}{position}"
 
     def _protect(self, event: Node, personal: PersonalFields) -> None:
         """Values of metadata are texts; one that holds an object is looked through as one."""
@@ -298,11 +302,13 @@ def _origins(source: SourceConfig) -> dict[str, tuple[str, ...]]:
 def _columns_of(text: str, source: SourceConfig, depth: int = 20) -> tuple[str, ...]:
     words = set(WORD.findall(text))
     found: list[str] = []
-    for column in (*source.fields, *source.optional_fields):
-        if column in words or f"`{column}`" in text:
+    for column in source.all_fields:
+        is_path = "." in column and column.partition(".")[0] in words
+        if column in words or is_path or f"`{column}`" in text:
             found += spellings(source, column)
     if depth:
         inner = {**source.let, **{name: one.of for name, one in source.lookups.items()}}
+        inner |= {source.explode.name: source.explode.of} if source.explode else {}
         for name, expression in inner.items():
             if name in words:
                 found += _columns_of(expression, source, depth - 1)

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import POSITION
 from sparkperso.core.event import CONTEXT_FIELDS, SCHEMA_VERSION, TEXT_FIELDS
 from sparkperso.ingest.countries import standardise_country
 from sparkperso.ingest.sources.mapping import AT
@@ -45,13 +46,16 @@ def standardise_events(
     """
     kinds = {field.name: field.dataType for field in mapped.schema}
     time = F.col("timestamp")
-    extra = [name for name in mapped.columns if name == AT or name.startswith("_source_rule")]
+    also = (AT, POSITION)
+    extra = [name for name in mapped.columns if name in also or name.startswith("_source_rule")]
     read = mapped.withColumnRenamed("_malformed", "malformed_why")
     events = read.withColumn("is_malformed", F.col("malformed_why").isNotNull()).select(
         *CARRIED,
         *extra,
         *(_text(name, kinds[name], source).alias(name) for name in TEXT_FIELDS),
-        event_time(time, kinds["timestamp"], source.time_zone, formats).alias("timestamp"),
+        event_time(time, kinds["timestamp"], source.time_zone, formats, source.time_unit).alias(
+            "timestamp"
+        ),
         _number("value", kinds["value"]).alias("value"),
         _metadata(kinds["metadata"]).alias("metadata"),
         _context(kinds["context"]).alias("context"),

@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from sparkperso.config.source import TimeUnit
 from sparkperso.platform.timestamps import timestamp_of
 
 QUOTED = re.compile(r"'[^']*'")
@@ -17,14 +18,18 @@ ZONE_LETTERS = frozenset("VzOXxZ")
 
 
 def event_time(
-    sent: Column, kind: T.DataType, time_zone: str, formats: Sequence[str] = ()
+    sent: Column,
+    kind: T.DataType,
+    time_zone: str,
+    formats: Sequence[str] = (),
+    unit: TimeUnit | None = None,
 ) -> Column:
     """Returns a UTC timestamp, null where `sent` cannot be read; see `timestamp_of`.
 
-    `formats` are Spark patterns for texts that are not ISO 8601; what they read without an offset
-    is wall time in `time_zone`.
+    `unit` is that of numbers. `formats` are Spark patterns for texts that are not ISO 8601; what
+    they read without an offset is wall time in `time_zone`.
     """
-    read = timestamp_of(sent, kind, time_zone)
+    read = timestamp_of(sent, kind, time_zone, unit=unit)
     if not formats or not isinstance(kind, T.StringType):
         return read
     text = F.trim(sent)

@@ -27,22 +27,35 @@ WALL = rf"{FULL}$"
 DIGITS = r"^[0-9]{9,19}$"
 DECIMAL = "decimal(38,18)"
 UTC = "UTC"
+MICROS = {
+    "seconds": "1000000",
+    "milliseconds": "1000",
+    "microseconds": "1",
+    "nanoseconds": "0.001",
+}
+"""Unit → microseconds in one of it."""
 Scaled = Callable[[int], Column]
 
 
 def timestamp_of(
-    sent: Column, kind: T.DataType, time_zone: str = UTC, smallest: int = SMALLEST
+    sent: Column,
+    kind: T.DataType,
+    time_zone: str = UTC,
+    smallest: int = SMALLEST,
+    unit: str | None = None,
 ) -> Column:
     """Returns a UTC timestamp of a column of type `kind`, null where it cannot be read.
 
     A timestamp is an instant. A date, a timestamp without zone and a text without offset are wall
     time in `time_zone`. Numbers, and texts of numbers, count since 1970, in seconds to nanoseconds
-    by their size; those below `smallest` are no times.
+    by their size, where those below `smallest` are no times, or in `unit`, whatever their size.
     """
     if isinstance(kind, T.TimestampType):
         return sent
     if isinstance(kind, (T.TimestampNTZType, T.DateType)):
         return _of_iso(sent.cast("string"), time_zone)
+    if unit and isinstance(kind, T.NumericType):
+        return _in_unit(sent, unit)
     if isinstance(kind, T.IntegralType):
         return _of_whole(sent.cast("bigint"), smallest)
     if isinstance(kind, T.NumericType):
@@ -51,6 +64,8 @@ def timestamp_of(
     number = F.when(text.rlike(DIGITS), _of_whole(text.try_cast("bigint"), smallest)).when(
         text.rlike(f"^{NUMBER}$"), _of_decimal(text.try_cast(DECIMAL), smallest)
     )
+    if unit:
+        number = F.when(text.rlike(f"^{NUMBER}$"), _in_unit(text, unit))
     suffix = _suffix(time_zone)
     # Almost all are of the first two forms: the others may cost more.
     return (
@@ -97,6 +112,13 @@ def _of_decimal(number: Column, smallest: int) -> Column:
     nanos = F.floor(number / 1000).try_cast("bigint")
     scaled: Scaled = lambda factor: F.floor(number * factor).try_cast("bigint")  # noqa: E731
     return _by_size(number, smallest, scaled, nanos)
+
+
+def _in_unit(number: Column, unit: str) -> Column:
+    """A number of a unit; null where it is too large for any time."""
+    micros = number.try_cast(DECIMAL) * F.lit(MICROS[unit]).cast("decimal(10,3)")
+    is_time = F.abs(micros) < MICROS_BELOW
+    return F.when(is_time, F.timestamp_micros(F.floor(micros).try_cast("bigint")))
 
 
 def _by_size(number: Column, smallest: int, scaled: Scaled, nanos: Column) -> Column:

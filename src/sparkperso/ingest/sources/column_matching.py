@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.suggest import nearest
 
 
-def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Mapping[str, str]:
+def match_columns(source: InputConfig, found: Iterable[str], where: str) -> Mapping[str, str]:
     """Returns column of the mapping → name in the file, for every column that the file has.
 
     A name matches when it is equal to the column or one of its aliases, or is so but for
@@ -20,7 +20,7 @@ def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Map
     found = list(found)
     matched = {
         column: name
-        for column in (*source.fields, *source.optional_fields)
+        for column in source.all_fields
         if (name := _find([column, *source.aliases.get(column, ())], found)) is not None
     }
     missing = [column for column in source.fields if column not in matched]
@@ -34,7 +34,7 @@ def match_columns(source: SourceConfig, found: Iterable[str], where: str) -> Map
     return matched
 
 
-def spellings(source: SourceConfig, column: str) -> tuple[str, ...]:
+def spellings(source: InputConfig, column: str) -> tuple[str, ...]:
     """Returns a column's name and its aliases."""
     return (column, *source.aliases.get(column, ()))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import InputConfig
 from sparkperso.ingest.sources.column_matching import is_same_name, spellings
 
 FOLDER = re.compile(r"(?<=/)([^/=]+)=[^/]*(?=/)")
@@ -17,14 +17,14 @@ NULL = "__HIVE_DEFAULT_PARTITION__"
 NO_ESCAPE = "%(?![0-9A-Fa-f]{2})"
 
 
-def folder_columns(addresses: Iterable[str], source: SourceConfig) -> dict[str, Column]:
+def folder_columns(addresses: Iterable[str], source: InputConfig) -> dict[str, Column]:
     """Returns column of the source → its text in the address `_file`, null where it has none.
 
     Only names that the source knows are columns, wherever in the path they stand.
     """
     named = {unquote(name) for address in addresses for name in FOLDER.findall(address)}
     found: dict[str, list[str]] = {}
-    for column in (*source.fields, *source.optional_fields):
+    for column in source.all_fields:
         same = [n for n in sorted(named) if is_same_name(n, spellings(source, column))]
         if same:
             found[column] = same

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.sources.files import SourceFile, literal
 
@@ -17,7 +17,7 @@ UTF_8 = ("UTF-8", "UTF8")
 
 
 def require_whole_lines(
-    spark: SparkSession, files: Sequence[SourceFile], source: SourceConfig
+    spark: SparkSession, files: Sequence[SourceFile], source: InputConfig
 ) -> frozenset[str]:
     """Returns the addresses of the files that may hold bytes which are no text in their charset.
 
@@ -44,7 +44,7 @@ def require_whole_lines(
     return frozenset(path for path, row in by_path.items() if row["odd"])
 
 
-def _is_open(line: str, source: SourceConfig) -> Column:
+def _is_open(line: str, source: InputConfig) -> Column:
     """Whether a line ends within quotes. Quotes within an unquoted field mean nothing (5" pipe).
 
     Only lines with an odd number of quotes can, and only they pay for the pattern.

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import InputConfig
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.ingest.sources.files import SourceFile
@@ -25,7 +25,7 @@ def is_wide(encoding: str) -> bool:
     return encoding.upper().startswith(WIDE)
 
 
-def csv_header(spark: SparkSession, file: SourceFile, source: SourceConfig) -> tuple[str, ...]:
+def csv_header(spark: SparkSession, file: SourceFile, source: InputConfig) -> tuple[str, ...]:
     """Returns the names in the header of a CSV file, none for a file without any record.
 
     Raises JobError, naming the file, when it cannot be read, is written otherwise than the source
@@ -43,7 +43,7 @@ def csv_header(spark: SparkSession, file: SourceFile, source: SourceConfig) -> t
     return header_in(text, file, source)
 
 
-def header_in(text: str, file: SourceFile, source: SourceConfig) -> tuple[str, ...]:
+def header_in(text: str, file: SourceFile, source: InputConfig) -> tuple[str, ...]:
     """Returns the names in the header that a file's beginning holds; see `csv_header`."""
     try:
         row = _first_row(text, source.csv.delimiter, source.csv.quote)
@@ -60,7 +60,7 @@ def header_in(text: str, file: SourceFile, source: SourceConfig) -> tuple[str, .
     return names
 
 
-def require_charset(spark: SparkSession, source: SourceConfig) -> None:
+def require_charset(spark: SparkSession, source: InputConfig) -> None:
     """Raises ConfigError unless Java knows the charset that a source names."""
     jvm: Any = spark._jvm
     try:
@@ -122,7 +122,7 @@ def _first_row(text: str, delimiter: str, quote: str) -> list[str]:
     return next((row for row in rows if any(name.strip() for name in row)), [])
 
 
-def _require_delimiter(names: tuple[str, ...], file: SourceFile, source: SourceConfig) -> None:
+def _require_delimiter(names: tuple[str, ...], file: SourceFile, source: InputConfig) -> None:
     if len(names) != 1 or len((*source.fields, *source.optional_fields)) < 2:
         return
     for other in DELIMITERS:

@@ -7,7 +7,7 @@ record cannot be read, else null), and one column per name of the source's `fiel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.personal import COLUMNS
 from sparkperso.ingest.sources.column_matching import is_same_name, match_columns, spellings
@@ -38,7 +38,7 @@ Key = TypeVar("Key")
 
 
 def read_records(
-    spark: SparkSession, files: Sequence[SourceFile], source: SourceConfig
+    spark: SparkSession, files: Sequence[SourceFile], source: InputConfig
 ) -> list[DataFrame]:
     """Returns the records of all files, one frame per format and shape of file.
 
@@ -60,7 +60,7 @@ def read_records(
 
 
 def _read_json(
-    spark: SparkSession, files: list[SourceFile], source: SourceConfig
+    spark: SparkSession, files: list[SourceFile], source: InputConfig
 ) -> Iterator[DataFrame]:
     lines = spark.read.text(_places(files)).select("value", F.col(FILE).alias("_file"))
     yield json_records(lines, source, folders=folder_columns((f.path for f in files), source))
@@ -68,7 +68,7 @@ def _read_json(
 
 def json_records(
     lines: DataFrame,
-    source: SourceConfig,
+    source: InputConfig,
     keep: Sequence[str] = (),
     folders: Mapping[str, Column] | None = None,
 ) -> DataFrame:
@@ -93,7 +93,7 @@ def json_records(
         F.when(~(is_text & is_object), _why_no_object(is_text)).alias("_malformed"),
         *(
             F.coalesce(_member(source, column), folders.get(column, _absent())).alias(column)
-            for column in (*source.fields, *source.optional_fields)
+            for column in source.all_fields
         ),
         *keep,
     )
@@ -121,10 +121,12 @@ def _variant(column: str) -> Column:
     return F.try_parse_json(F.col(column))
 
 
-def _member(source: SourceConfig, column: str) -> Column:
+def _member(source: InputConfig, column: str) -> Column:
     """A member of the JSON object as text; objects and lists stay JSON, and 1e3 is 1000."""
     names = [name.replace("'", "\\'") for name in spellings(source, column)]
-    found = [_plain(f"$['{name}']") for name in names]
+    # A name with dots is a member of that name, or else leads through objects.
+    paths = [[name] for name in names] + [name.split(".") for name in names if "." in name]
+    found = [_plain("$" + "".join(f"['{part}']" for part in path)) for path in paths]
     return found[0] if len(found) == 1 else F.coalesce(*found)
 
 
@@ -140,7 +142,7 @@ def _plain(path: str) -> Column:
 
 
 def _read_csv(
-    spark: SparkSession, files: list[SourceFile], source: SourceConfig
+    spark: SparkSession, files: list[SourceFile], source: InputConfig
 ) -> Iterator[DataFrame]:
     """CSV with a header; files are read together only where their headers are the same.
 
@@ -170,7 +172,7 @@ def _read_csv(
 
 
 def _read_parquet(
-    spark: SparkSession, files: list[SourceFile], source: SourceConfig
+    spark: SparkSession, files: list[SourceFile], source: InputConfig
 ) -> Iterator[DataFrame]:
     """Parquet; parts whose types cannot be merged are read apart."""
     try:
@@ -212,14 +214,10 @@ def _by_nanoseconds(
     spark: SparkSession,
     fields: Sequence[T.StructField],
     files: list[SourceFile],
-    source: SourceConfig,
+    source: InputConfig,
 ) -> dict[Nanoseconds, list[SourceFile]]:
     """Files apart by which of their numbers are times; footers are read only where there may be."""
-    wanted = [
-        spelling
-        for column in (*source.fields, *source.optional_fields)
-        for spelling in spellings(source, column)
-    ]
+    wanted = [spelling for column in source.all_fields for spelling in spellings(source, column)]
     numbers = [
         field.name
         for field in fields
@@ -234,7 +232,7 @@ def _rows(
     frame: DataFrame,
     columns: Sequence[str],
     files: Sequence[SourceFile],
-    source: SourceConfig,
+    source: InputConfig,
     *,
     nanoseconds: Nanoseconds = (),
     checks_text: bool = False,
@@ -253,7 +251,8 @@ def _rows(
     }
     frame = frame.withColumns(own)
     columns = [*columns, *own]
-    matched = match_columns(source, columns, files[0].place)
+    paths = nested_paths(frame.schema)
+    matched = match_columns(source, [*columns, *paths], files[0].place)
     raw = _row(columns)
     frame = frame.withColumn("_hashed", raw) if nanoseconds else frame
     frame = with_times(frame, nanoseconds)
@@ -264,7 +263,7 @@ def _rows(
         F.when(corrupt.isNotNull(), "its number of fields is not that of the header").alias(
             "_malformed"
         ),
-        *_needed(source, matched),
+        *_needed(source, matched, paths),
         *(("_hashed",) if nanoseconds else ()),
     )
     if checks_text:
@@ -279,9 +278,28 @@ def _row(columns: Iterable[str]) -> Column:
     return F.to_json(F.struct(*(_quoted(name) for name in sorted(columns))))
 
 
-def _needed(source: SourceConfig, matched: Mapping[str, str]) -> list[Column]:
-    names = (*source.fields, *source.optional_fields)
-    return [(_quoted(matched[n]) if n in matched else _absent()).alias(n) for n in names]
+def _needed(
+    source: InputConfig, matched: Mapping[str, str], paths: Collection[str]
+) -> list[Column]:
+    names = source.all_fields
+    return [(_column(matched[n], paths) if n in matched else _absent()).alias(n) for n in names]
+
+
+def nested_paths(schema: T.StructType, prefix: str = "") -> list[str]:
+    """Returns the dotted paths of all that lies within structs, without those of lists."""
+    paths = []
+    for field in schema:
+        if isinstance(field.dataType, T.StructType):
+            root = f"{prefix}{field.name}."
+            paths += [root + inner.name for inner in field.dataType]
+            paths += nested_paths(field.dataType, root)
+    return list(dict.fromkeys(paths))
+
+
+def _column(name: str, paths: Collection[str]) -> Column:
+    if name not in paths:
+        return _quoted(name)
+    return F.col(".".join(f"`{part}`" for part in name.split(".")))
 
 
 def _quoted(name: str) -> Column:

@@ -49,9 +49,11 @@ def classify_stream(lines: DataFrame, book: IngestRules) -> DataFrame:
     anew for every micro-batch. Raises UsageError for a source that needs all records at once.
     """
     source = book.source
-    if source.format != "json" or source.lookups or source.time_formats:
+    needs_all = source.lookups or source.time_formats or source.joins or source.explode
+    if source.format != "json" or needs_all:
         raise UsageError(
-            "--stream takes sources with format: json, without lookups and time_formats",
+            "--stream takes sources with format: json, without lookups, time_formats, joins "
+            "and explode",
             f"conf/sources/{source.name}.yaml is another",
             "Take it in without --stream, or from --source collector",
         )

@@ -6,20 +6,28 @@ import os
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
 from sparkperso.config import load_named
 from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_input import POSITION
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.config.transactions import as_events
 from sparkperso.core.errors import UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
 from sparkperso.ingest.classify import IngestRules, classify_files
 from sparkperso.ingest.intake import Intake, figures_of, take_in
 from sparkperso.ingest.intake_counts import IntakeCounts, intake_counts, intake_measures
 from sparkperso.ingest.sources.files import SourceFile, list_files, resolve_path
+from sparkperso.ingest.sources.joins import read_joins
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.staging import staged
 from sparkperso.platform.lake import Txn
 from sparkperso.privacy import load_keys
+
+RECORDS = "records"
 
 
 def ingest_files(job: Job) -> Summary:
@@ -34,8 +42,19 @@ def ingest_files(job: Job) -> Summary:
     with ExitStack() as stack:
         with unreadable_files_named():
             classified = classify_files(job.spark, batch.files, rules, intake.received_at)
-            kept = stack.enter_context(staged(job, classified, batch.name, intake_measures()))
-        return {**take_in(intake, kept.frame, intake_counts(kept.measures)), **n_files}
+            kept = stack.enter_context(staged(job, classified, batch.name, measures(rules.source)))
+        figures = take_in(intake, kept.frame, intake_counts(kept.measures))
+        records = {"records": kept.measures[RECORDS]} if RECORDS in kept.measures else {}
+        return {**figures, **records, **n_files}
+
+
+def measures(source: SourceConfig) -> dict[str, Column]:
+    """Returns what is counted while records are classified.
+
+    Where lists are taken apart, `received` counts elements: the records are counted beside them.
+    """
+    is_first = F.coalesce(F.col(POSITION) == 0, F.lit(True))
+    return {**intake_measures(), **({RECORDS: F.count_if(is_first)} if source.explode else {})}
 
 
 def open_intake(job: Job, rules: IngestRules, batch: Batch, now: datetime) -> Intake:
@@ -60,11 +79,13 @@ def max_rejected_share(rules: IngestRules) -> float:
 def read_ingest_rules(job: Job) -> IngestRules:
     """Returns the source, the tracking plan and the rules that the job was asked for."""
     config = job.settings.ingest
+    source = as_events(load_named("sources", job.options["source"], SourceConfig, job.conf_dir))
     return IngestRules(
-        load_named("sources", job.options["source"], SourceConfig, job.conf_dir),
+        source,
         load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),
         config,
         lambda: load_keys(job.settings.privacy, job.settings.env, os.environ),
+        read_joins(job.spark, source, job.settings.lake.root),
     )
 
 
