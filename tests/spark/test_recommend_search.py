@@ -17,6 +17,7 @@ from sparkperso.config.models import (
     ContentParams,
     EaseParams,
     ExplicitParams,
+    GraphFilterParams,
     HybridParams,
     KnnParams,
     PopularityParams,
@@ -565,6 +566,7 @@ IN_BLOCKS = [
     KnnParams(similarity="cosine", n_neighbours=5),
     KnnParams(similarity="tfidf", n_neighbours=5),
     KnnParams(similarity="bm25", n_neighbours=5, prior_half_life_days=30),
+    GraphFilterParams(user_exponent=0.4, power=1.5, n_neighbours=5, rank=3),
 ]
 
 
@@ -578,7 +580,9 @@ def test_a_model_in_blocks_is_that_of_one_task(profiles, params):
     assert found[finite] == pytest.approx(expected[finite], rel=1e-4)
 
 
-@pytest.mark.parametrize("params", [EaseParams(), KnnParams(), KnnParams(similarity="cosine")])
+@pytest.mark.parametrize(
+    "params", [EaseParams(), KnnParams(), KnnParams(similarity="cosine"), GraphFilterParams()]
+)
 def test_items_by_items_in_blocks_have_a_bound(profiles, params):
     small = replace(fitter("blocks", SHOP), setting=FitSetting(max_item_pairs=N_ITEMS - 1))
     with pytest.raises(JobError, match=r"at most .* items"):

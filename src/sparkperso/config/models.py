@@ -54,6 +54,22 @@ class EaseParams(WithPrior):
     """Ridge on the Gram matrix."""
 
 
+class GraphFilterParams(WithPrior):
+    """Graph filters (Shen et al. 2021; Park et al. 2024): histories smoothed over the graph."""
+
+    model: Literal["graph_filter"] = "graph_filter"
+    user_exponent: float = Field(default=0.5, ge=0, le=1)
+    """How much a pair counts less for a long history (1) rather than for a popular item (0)."""
+    power: float = Field(default=1.0, gt=0)
+    """Power that similarities are raised to: above 1 near items count more."""
+    n_neighbours: int = Field(default=1000, ge=1)
+    """Similarities kept per item."""
+    low_pass: float = Field(default=0.3, ge=0)
+    """Weight of the ideal low-pass beside the similarities; 0: similarities alone."""
+    rank: int = Field(default=256, ge=1, le=1024)
+    """Singular vectors of the low-pass; at most a quarter of the users, or of the items."""
+
+
 class AlsParams(WithPrior):
     """ALS: the settings of Spark's pyspark.ml.recommendation.ALS."""
 
@@ -104,14 +120,22 @@ class HybridParams(Section):
     """History bucket (0, 1-4, 5-19, 20+) → a weight per part."""
 
 
-Params = PopularityParams | KnnParams | EaseParams | AlsParams | ExplicitParams | ContentParams
+Params = (
+    PopularityParams
+    | KnnParams
+    | EaseParams
+    | GraphFilterParams
+    | AlsParams
+    | ExplicitParams
+    | ContentParams
+)
 HybridParams.model_rebuild()
 
 PARAMS: dict[str, type[Section]] = {
     str(kind.model_fields["model"].default): kind
     for kind in (
-        PopularityParams, KnnParams, EaseParams, AlsParams, ExplicitParams, ContentParams,
-        HybridParams,
+        PopularityParams, KnnParams, EaseParams, GraphFilterParams, AlsParams, ExplicitParams,
+        ContentParams, HybridParams,
     )
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Models fitted where no task holds all pairs: Spark adds up, the driver holds sums by item.
 
 Each model's own module says how it is made of such sums (`popularity.model_of`, `ease.closed_form`,
-`item_knn.nearest_of`, `content.model_of`), so that both ways lead through the same code at the end.
+`item_knn.nearest_of`, `graph_filter.model_of`, `content.model_of`), so that both ways lead through
+the same code at the end.
 """
 
 from __future__ import annotations
@@ -13,15 +14,22 @@ from typing import Any
 import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from scipy.sparse import vstack
+from scipy.sparse import csr_matrix, vstack
+from scipy.sparse.linalg import aslinearoperator
 
-from sparkperso.config.models import ContentParams, EaseParams, KnnParams, PopularityParams
+from sparkperso.config.models import (
+    ContentParams,
+    EaseParams,
+    GraphFilterParams,
+    KnnParams,
+    PopularityParams,
+)
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Ints
 from sparkperso.recommend.data.item_aggregates import AGE, item_sums, token_sums
 from sparkperso.recommend.fit.distributed_als import gram_blocks, weighted_gram_blocks
-from sparkperso.recommend.models import content, ease, item_knn, popularity
+from sparkperso.recommend.models import content, ease, graph_filter, item_knn, popularity
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel
 from sparkperso.recommend.models.recency_prior import share_ratio
@@ -52,6 +60,8 @@ class DistributedFit:
             return self._content(params)
         if isinstance(params, KnnParams):
             return self._knn(params)
+        if isinstance(params, GraphFilterParams):
+            return self._graph_filter(params)
         assert isinstance(params, EaseParams), params
         return ItemItemModel(ease.closed_form(self._gram().astype(np.float32), params.reg_param))
 
@@ -96,15 +106,35 @@ class DistributedFit:
 
     def _knn(self, params: KnnParams) -> Fitted:
         similarities = self._bm25 if params.similarity == "bm25" else self._cosines
-        similar = similarities(params).astype(np.float32)
+        return item_knn.model_of(self._nearest(similarities(params), params.n_neighbours))
+
+    def _nearest(self, similar: Floats, n_neighbours: int) -> csr_matrix:
         # Copies: nearest_of changes what it is given.
         blocks = [
             item_knn.nearest_of(
-                similar[first : first + ROWS].astype(np.float32), first, params.n_neighbours
+                similar[first : first + ROWS].astype(np.float32), first, n_neighbours
             )
             for first in range(0, self._n_items, ROWS)
         ]
-        return item_knn.model_of(vstack(blocks).tocsr())
+        return vstack(blocks).tocsr()
+
+    def _graph_filter(self, params: GraphFilterParams) -> Fitted:
+        ease.require_small(self._n_items, self.setting.max_item_pairs, "graph_filter in blocks")
+
+        def weigh(lengths: Ints) -> Floats:
+            # Squared: of the two columns of a product each carries the user's weight.
+            squared: Floats = graph_filter.user_weights(lengths, params.user_exponent) ** 2
+            return squared
+
+        gram = weighted_gram_blocks(
+            self.profiles, self._n_items, weigh, self.setting.max_item_pairs
+        )
+        weights = graph_filter.item_weights(self._counts, params.user_exponent)
+        gram *= weights * weights[:, None]
+        n_signals = graph_filter.n_signals(params, self.profiles.count(), self._n_items)
+        signals = graph_filter.low_pass(aslinearoperator(gram), n_signals, self.setting.seed)
+        near = self._nearest(gram, params.n_neighbours)
+        return graph_filter.model_of(params, near, signals, self._counts)
 
     def _cosines(self, params: KnnParams) -> Floats:
         """Returns items × items; TF-IDF differs for items that everybody has only."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sparkperso.config.models import HybridParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.models import als, content, ease, item_knn, popularity
+from sparkperso.recommend.models import als, content, ease, graph_filter, item_knn, popularity
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted, Model
 from sparkperso.recommend.models.hybrid import HybridModel, arrays_of_parts, weight_table
 
@@ -20,6 +20,7 @@ MODELS: Final[dict[str, Model]] = {
     "popularity": popularity,
     "item_knn": item_knn,
     "ease": ease,
+    "graph_filter": graph_filter,
     "als_implicit": als,
     "content": content,
 }

@@ -13,16 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.config.models import AlsParams
-from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.als import fit_als, fold_in
+from sparkperso.recommend.kernels.products import rows_times
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, FitSetting, Fitted
 from sparkperso.recommend.models.recency_prior import load_prior, with_prior
-
-TILE = 64
-"""Users come to the matrix product in multiples of this, so that no row's bits depend on how many
-others there are."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +51,7 @@ class AlsModel:
 
         A score estimates a preference: about 1 for what the user has, about 0 for what is far.
         """
-        factors = self.user_factors(users)
-        padded = np.zeros((-(-max(len(users), 1) // TILE) * TILE, factors.shape[1]), np.float32)
-        padded[: len(users)] = factors
-        with one_thread():
-            scores = (padded @ self.item_factors.T)[: len(users)]
+        scores = rows_times(self.user_factors(users), self.item_factors.T)
         scores[users.lengths == 0] = -np.inf
         scores[:, self._unknown] = -np.inf
         return scores
