@@ -1,0 +1,149 @@
+"""VMIS-kNN: the next item of a session, by the recent sessions that are most like it.
+
+Kersbergen, Sprangers and Schelter (2022, "Serenade"). Beside the neighbours' items, what came right
+after the session's last item counts, with a weight of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sparkperso.config.sessions import SessionKnnParams
+from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.kernels.sessions import add_items, meet
+from sparkperso.recommend.sessions.session_index import (
+    Places,
+    SessionIndex,
+    Sessions,
+    build_index,
+)
+
+MATCH_STEP = 0.1
+"""What a neighbour loses for each event since the latest item that it shares: from the tenth on it
+counts nothing."""
+
+
+@dataclass(frozen=True)
+class NextItems:
+    """Items for one session, the best first."""
+
+    items: Ints
+    scores: Singles
+
+
+class Scratch:
+    """Arrays of a thread; every call finds and leaves similarities and scores at 0."""
+
+    def __init__(self, n_sessions: int, n_items: int) -> None:
+        self.similarity = np.zeros(n_sessions, dtype=np.int32)
+        self.matched = np.zeros(n_sessions, dtype=np.float32)
+        self.scores = np.zeros(n_items, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class SessionKnn:
+    """Scores of what comes next; may be called by several threads at the same time."""
+
+    params: SessionKnnParams
+    index: SessionIndex
+
+    def next_items(self, recent: Ints, n: int) -> NextItems:
+        """Returns up to n items, best first, that may follow these, in order, the latest last.
+
+        1. Candidates are the `n_candidates` latest sessions that share an item with this one.
+        2. A candidate's similarity is the sum over the shared items of their decay: an item's place
+           in this session, from its begin, over the session's length.
+        3. The `n_neighbours` most similar are kept, the latest of equal ones.
+        4. An item's score is the sum over the neighbours that hold it of their similarity, times
+           1 - 0.1 · (events since the latest shared item, itself counted), times the item's rarity.
+        5. Scores are divided by the largest; `transitions` × the share of the last item's followers
+           is added.
+
+        The last item itself is left out. Positions outside the catalogue, such as -1 for an unknown
+        item, take a place in the session and match nothing; of a long session the latest
+        `max_items` count. Equal scores go to the smaller position.
+        """
+        recent = np.asarray(recent, dtype=np.int64)[-self.params.max_items :]
+        last = int(recent[-1]) if len(recent) else -1
+        scores = self._scratch.scores
+        touched = self._add_neighbours(recent, scores)
+        if 0 <= last < self.index.n_items:
+            followers, shares = self.index.followers_of(last)
+            scores[followers] += self.params.transitions * shares
+            touched = np.union1d(touched, followers)
+        found = touched[(touched != last) & (scores[touched] > 0)]
+        order = np.lexsort((found, -scores[found]))[:n]
+        best = NextItems(found[order].astype(np.int64), scores[found[order]].copy())
+        scores[touched] = 0
+        return best
+
+    def _add_neighbours(self, recent: Ints, scores: Singles) -> Places:
+        """Adds what the neighbours say, at most 1; returns the items that they say it of."""
+        index, scratch = self.index, self._scratch
+        items, decay, match = _weights_of(recent, index.n_items)
+        met = meet(
+            items,
+            decay,
+            match,
+            index.postings,
+            index.postings_indptr,
+            scratch.similarity,
+            scratch.matched,
+        )
+        # The latest first, and so among equally similar ones.
+        latest = np.sort(met)[::-1][: self.params.n_candidates]
+        order = np.argsort(-scratch.similarity[latest], kind="stable")
+        nearest = latest[order[: self.params.n_neighbours]]
+        weights = scratch.similarity[nearest].astype(np.float32) * scratch.matched[nearest]
+        scratch.similarity[met] = 0
+        is_near = weights > 0
+        touched = add_items(
+            nearest[is_near],
+            weights[is_near],
+            index.items,
+            index.items_indptr,
+            index.rarity,
+            scores,
+        )
+        if touched.size:
+            scores[touched] /= scores[touched].max()
+        return touched
+
+    @property
+    def _scratch(self) -> Scratch:
+        local = self._local
+        if not hasattr(local, "scratch"):
+            local.scratch = Scratch(self.index.n_sessions, self.index.n_items)
+        scratch: Scratch = local.scratch
+        return scratch
+
+    @cached_property
+    def _local(self) -> threading.local:
+        return threading.local()
+
+
+def fit(params: SessionKnnParams, sessions: Sessions) -> SessionKnn:
+    """Returns the model of the `max_sessions` latest of these sessions."""
+    latest = sessions.latest(params.max_sessions)
+    return SessionKnn(params, build_index(latest, params.n_candidates, params.n_followers))
+
+
+def _weights_of(recent: Ints, n_items: int) -> tuple[Places, Places, Singles]:
+    """Returns a session's known items, each once and the latest first, with decay and match."""
+    backwards = recent[::-1]
+    items, first = np.unique(backwards, return_index=True)
+    is_known = (items >= 0) & (items < n_items)
+    order = np.argsort(first[is_known])
+    since = first[is_known][order]
+    # Whole numbers, in units of 1 ÷ length: sums of fractions would tell equal sessions apart.
+    decay = len(recent) - since
+    match = np.maximum(1 - MATCH_STEP * (since + 1), 0)
+    return (
+        items[is_known][order].astype(np.int32),
+        decay.astype(np.int32),
+        match.astype(np.float32),
+    )
