@@ -10,6 +10,7 @@ from sparkperso.config.criterion import METRICS, Criterion, Metric
 from sparkperso.config.lists import ListsConfig
 from sparkperso.config.models import ExplicitParams
 from sparkperso.config.promotion import PromotionConfig
+from sparkperso.config.sessions import SessionsConfig
 from sparkperso.core.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -147,3 +148,5 @@ class RecommendConfig(Section):
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)
     """Checks of a candidate before it becomes champion."""
     lists: ListsConfig = Field(default_factory=ListsConfig)
+    sessions: SessionsConfig = Field(default_factory=SessionsConfig)
+    """Models of what comes next in a session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,3 +25,45 @@ class SessionKnnParams(Section):
     """Items kept per item that came right after it."""
     transitions: float = Field(default=0.5, ge=0)
     """Weight of the share of the last item's followers, beside scores of at most 1."""
+
+
+class ItemToItemParams(Section):
+    """The items that are most often in the same sessions as the last one, by cosine."""
+
+    model: Literal["item_to_item"] = "item_to_item"
+    n_neighbours: int = Field(default=100, ge=1)
+    """Neighbours kept per item."""
+
+
+class PopularityParams(Section):
+    """The items of the most sessions."""
+
+    model: Literal["popularity"] = "popularity"
+    n_items: int = Field(default=1000, ge=1)
+    """Items that are kept."""
+
+
+SessionParams = Annotated[
+    SessionKnnParams | ItemToItemParams | PopularityParams, Field(discriminator="model")
+]
+
+
+class SessionsConfig(Section):
+    """How models of sessions are chosen: on the latest of the sessions that they learn from."""
+
+    space: tuple[SessionParams, ...] = (
+        *(
+            SessionKnnParams(n_neighbours=neighbours, transitions=transitions)
+            for neighbours in (100, 500)
+            for transitions in (0.0, 0.5, 2.0)
+        ),
+        ItemToItemParams(),
+        PopularityParams(),
+    )
+    """Candidates; of each model the best is reported."""
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the sessions, the latest, that candidates are judged by."""
+    validation_events: int = Field(default=20_000, ge=1)
+    """At most so many events are predicted in validation, those of the earliest sessions of it."""
+    max_sessions: int = Field(default=2_000_000, ge=1)
+    """Latest sessions of a part that one process holds; about 20 bytes for each of their events."""

@@ -6,6 +6,7 @@ from typing import Final
 
 USER_ID: Final = "user_id"
 ITEM_ID: Final = "item_id"
+SESSION_ID: Final = "session_id"
 TIMESTAMP: Final = "timestamp"
 EVENT_TYPE: Final = "event_type"
 VALUE: Final = "value"

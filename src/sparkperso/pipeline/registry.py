@@ -62,6 +62,9 @@ BENCHMARK = (
         type=click.IntRange(1, 1000),
         help="Length of the lists.",
     ),
+    click.option(
+        "--sessions", is_flag=True, help="Rows are events of sessions: what comes next in each."
+    ),
     click.option("--models", metavar="A,B", help="These models, not all."),
     click.option("--compare", type=click.Choice(["implicit"]), help="A library beside ours."),
     click.option("--allow-time-overlap", is_flag=True, help="Let the test begin before its time."),

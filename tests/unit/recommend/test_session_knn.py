@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sparkperso.config.sessions import SessionKnnParams
+from sparkperso.config.sessions import ItemToItemParams, PopularityParams, SessionKnnParams
+from sparkperso.recommend.sessions.next_items import fit_next_items
 from sparkperso.recommend.sessions.session_index import Sessions
 from sparkperso.recommend.sessions.vmis_knn import SessionKnn, fit
 
@@ -65,6 +66,14 @@ def test_scores_are_those_of_the_definition(seed):
         scores = dict(zip(found.items.tolist(), found.scores.tolist(), strict=True))
         assert scores == pytest.approx(expected, rel=1e-4)
         assert (np.diff(found.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("params", [SMALL, ItemToItemParams(), PopularityParams()], ids=str)
+def test_fitting_leaves_the_sessions_as_they_are(params):
+    rows = random_rows(5)
+    sessions = sessions_of(rows)
+    fit_next_items(params, sessions)
+    assert sessions.items.tolist() == [item for row in rows for item in row]
 
 
 def test_only_the_latest_sessions_are_held():

@@ -88,7 +88,7 @@ def read_rows(source: DataFrame, name: str) -> Rows:
     marked = _with_reason(_as_rows(source, columns, timed, has_firsts))
     invalid = {row["reason"]: row["count"] for row in marked.groupBy("reason").count().collect()}
     n_valid = invalid.pop(None, 0)
-    require_some(n_valid, invalid, name)
+    require_some(n_valid, invalid, name, "user_id, item_id and a rating that is a number")
     good = marked.where(F.col("reason").isNull()).drop("reason", "gives_first")
     frame = keep_cached(_with_beginnings(good))
     return _described(frame, n_valid, invalid, (timed, has_firsts))
@@ -150,13 +150,16 @@ def require_columns(source: DataFrame, names: tuple[str, ...], name: str) -> Non
         )
 
 
-def require_some(n_valid: int, invalid: dict[str, int], name: str) -> None:
-    """Raises JobError when no row counts, with the reasons that rows were dropped for."""
+def require_some(n_valid: int, invalid: dict[str, int], name: str, needs: str) -> None:
+    """Raises JobError when no row counts, with the reasons that rows were dropped for.
+
+    `needs` is what a row must have.
+    """
     if n_valid:
         return
     dropped = "; ".join(f"{why} in {n:,} rows" for why, n in sorted(invalid.items()))
     raise JobError(
-        f"{name} should hold at least one row with user_id, item_id and a rating that is a number",
+        f"{name} should hold at least one row with {needs}",
         f"There is none: {dropped}" if dropped else "It is empty",
         "Fix the file; times are ISO 8601 text, numbers since 1970, or timestamps (docs/times.md)",
     )

@@ -48,10 +48,10 @@ def weigh(params: KnnParams, likes: csr_matrix) -> csr_matrix:
     are not scaled.
     """
     if params.similarity == "cosine":
-        return _unit_columns(likes)
+        return unit_columns(likes)
     rarity = rarity_of(column_sums(likes), likes.shape[0])
     if params.similarity == "tfidf":
-        return _unit_columns(likes @ diags(rarity))
+        return unit_columns(likes @ diags(rarity))
     lengths = np.diff(likes.indptr)
     mean = float(lengths.mean()) if len(lengths) else 1.0
     return (diags(user_weights(params, lengths, mean)) @ likes @ diags(rarity)).tocsr()
@@ -108,6 +108,7 @@ def nearest_of(dense: Singles, start: int, n: int) -> csr_matrix:
     return csr_matrix((values[is_near], columns[is_near], indptr), shape=dense.shape)
 
 
-def _unit_columns(matrix: csr_matrix) -> csr_matrix:
+def unit_columns(matrix: csr_matrix) -> csr_matrix:
+    """Returns the matrix with columns at length 1; a column of zeros stays one."""
     squares: Floats = column_sums(matrix.multiply(matrix).tocsr())
     return (matrix @ diags(1 / np.sqrt(np.where(squares > 0, squares, 1)))).tocsr()

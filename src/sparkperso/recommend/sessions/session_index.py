@@ -14,6 +14,14 @@ Places = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
+class NextItems:
+    """Items for one session, the best first."""
+
+    items: Ints
+    scores: Singles
+
+
+@dataclass(frozen=True)
 class Sessions:
     """Sessions by the time of their last event, the oldest first; items as they came."""
 
@@ -28,11 +36,14 @@ class Sessions:
         """Returns the number of sessions."""
         return len(self.indptr) - 1
 
+    def part(self, first: int, last: int) -> Sessions:
+        """Returns the sessions from place `first` to before `last`."""
+        start, end = self.indptr[first], self.indptr[last]
+        return Sessions(self.items[start:end], self.indptr[first : last + 1] - start, self.n_items)
+
     def latest(self, n: int) -> Sessions:
         """Returns the n latest sessions."""
-        first = max(0, len(self) - n)
-        start = self.indptr[first]
-        return Sessions(self.items[start:], self.indptr[first:] - start, self.n_items)
+        return self.part(max(0, len(self) - n), len(self))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sparkperso.config.sessions import SessionKnnParams
 from sparkperso.recommend.arrays.histories import Ints, Singles
 from sparkperso.recommend.kernels.sessions import add_items, meet
 from sparkperso.recommend.sessions.session_index import (
+    NextItems,
     Places,
     SessionIndex,
     Sessions,
@@ -25,14 +26,6 @@ from sparkperso.recommend.sessions.session_index import (
 MATCH_STEP = 0.1
 """What a neighbour loses for each event since the latest item that it shares: from the tenth on it
 counts nothing."""
-
-
-@dataclass(frozen=True)
-class NextItems:
-    """Items for one session, the best first."""
-
-    items: Ints
-    scores: Singles
 
 
 class Scratch:

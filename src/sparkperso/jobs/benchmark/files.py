@@ -1,9 +1,8 @@
-"""benchmark: all models on a split that the user gives. It needs no lake and leaves none."""
+"""Files that a benchmark reads and writes."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,57 +10,13 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from rich.console import Console
 
-from sparkperso.config import load_settings
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
-from sparkperso.core.terminal import visible
 from sparkperso.ingest.sources.files import SourceFile, format_of, list_files, literal
-from sparkperso.pipeline.progress import Progress, spark_activity
-from sparkperso.pipeline.runner import logged_session
 from sparkperso.platform.filesystem import FileSystem
-from sparkperso.platform.session import settled
-from sparkperso.recommend.benchmark.candidates import parse_models
-from sparkperso.recommend.benchmark.holdout import Keep
-from sparkperso.recommend.benchmark.implicit_baseline import require_implicit
-from sparkperso.recommend.benchmark.prepare import Frames
-from sparkperso.recommend.benchmark.report import notes, table
-from sparkperso.recommend.benchmark.run import BenchmarkRequest, run_benchmark
 
 CSV: dict[str, Any] = {"header": True, "quote": '"', "escape": '"', "multiLine": True}
-
-
-def main(arguments: dict[str, Any]) -> None:
-    """Carries out the command line: prints a table, writes the document and the lists."""
-    request = request_of(arguments)
-    require_writable(arguments["out"])
-    settings = load_settings(*(arguments[name] for name in ("env", "conf_dir", "assignments")))
-    # There is no lake whose folder would have the log.
-    folder, debug = settings.logging.folder, arguments["debug"]
-    with logged_session(settings, "benchmark", folder, debug) as (spark, log):
-        progress = Progress(1, activity=spark_activity(spark), is_json=log.is_json)
-        with settled(spark, settings), progress.step(1, "benchmark"):
-            names = ("train", "test", "items", "users")
-            frames = Frames(*(read(spark, arguments, n) for n in names))
-            keep = keep_in(arguments["predictions_out"])
-            config, say = settings.recommend, progress.say
-            document = run_benchmark(frames, config, request, keep, say, count=progress.count)
-        write_document(document, arguments["out"])
-        show(document, request.k)
-
-
-def request_of(arguments: Mapping[str, Any]) -> BenchmarkRequest:
-    """Returns what the command line asks for.
-
-    Raises UsageError for an unknown model, and for a comparison with a library that is not
-    installed.
-    """
-    models = parse_models(arguments["models"])
-    if arguments["compare"]:
-        require_implicit()
-    overlap = arguments["allow_time_overlap"]
-    return BenchmarkRequest(arguments["k"], models, bool(arguments["compare"]), overlap)
 
 
 def require_writable(out: str | None) -> None:
@@ -139,27 +94,14 @@ def kind_of(option: str, file: SourceFile) -> str:
     return kind
 
 
-def keep_in(folder: str | None) -> Keep:
-    """Returns what writes the lists of each model to <folder>/<model>.parquet, one file.
-
-    Without a folder they are written nowhere.
-    """
-
-    def keep(name: str, lists: DataFrame) -> None:
-        if folder is not None:
-            write_one(lists, folder, name)
-
-    return keep
-
-
-def write_one(lists: DataFrame, folder: str, name: str) -> None:
-    """Writes user_id, item_id, rank, score as one Parquet file, in order of user and rank.
+def write_one(lists: DataFrame, folder: str, name: str, order: tuple[str, ...]) -> None:
+    """Writes lists as one Parquet file, <folder>/<name>.parquet, in this order.
 
     Spark writes folders: the one file of a scratch folder becomes the target, by Hadoop's file
     system, so that `folder` may be in any place that Spark can reach.
     """
     files, scratch, target = FileSystem(lists.sparkSession), f"{folder}/.{name}", f"{name}.parquet"
-    one = lists.coalesce(1).sortWithinPartitions("user_id", "rank")
+    one = lists.coalesce(1).sortWithinPartitions(*order)
     one.write.mode("overwrite").parquet(scratch)
     files.delete(f"{folder}/{target}")
     part = next(part for part in files.names(scratch) if part.startswith("part-"))
@@ -173,11 +115,3 @@ def write_document(document: Mapping[str, Any], out: str | None) -> None:
     """Writes the document as JSON."""
     if out is not None:
         Path(out).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-def show(document: Mapping[str, Any], k: int) -> None:
-    """Prints the table, and below it counts and warnings, a line each."""
-    width = max(110, shutil.get_terminal_size((110, 24)).columns)
-    Console(highlight=False, width=width).print(table(document, k))
-    for line in notes(document):
-        print(visible(line))
