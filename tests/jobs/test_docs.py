@@ -37,7 +37,7 @@ def test_the_code_of_a_document_runs(name, beside_a_lake, capsys):
         exec(compile(block, name, "exec"), names)
 
 
-LIGHT = {"config", "tables"}
+LIGHT = {"config", "runs", "tables"}
 
 
 def commands_of(path):

@@ -20,7 +20,8 @@ from sparkperso.ingest.intake_counts import (
     require_few_rejected,
     require_records,
 )
-from sparkperso.ingest.sources.files import SourceFile, format_of, resolve_path
+from sparkperso.ingest.sources.files import SourceFile, format_of
+from sparkperso.ingest.sources.places import resolve_path
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
 from sparkperso.jobs.ingest_events.batch import max_rejected_share
 

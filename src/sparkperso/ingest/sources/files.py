@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
@@ -13,19 +13,8 @@ from pyspark.sql import SparkSession
 from sparkperso.config.source_input import Format
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
-from sparkperso.core.package import DATA
+from sparkperso.ingest.sources.places import format_of_name
 
-PACKAGE = "package:"
-LAKE = "lake:"
-EXTENSIONS: dict[str, Format] = {
-    "json": "json",
-    "jsonl": "json",
-    "ndjson": "json",
-    "csv": "csv",
-    "parquet": "parquet",
-    "parq": "parquet",
-}
-COMPRESSED = (".gz", ".bz2", ".zst")
 GLOB = re.compile(r"([\\\[\]{}*?])")
 
 
@@ -41,15 +30,6 @@ class SourceFile:
     def place(self) -> str:
         """Returns the path behind the address, in which `%20` stands for a blank."""
         return unquote(self.path)
-
-
-def resolve_path(path: str, lake_root: str = "") -> str:
-    """Returns the place of `package:<file>` or `lake:<folder>`, and any other path as it is."""
-    if path.startswith(LAKE):
-        return f"{lake_root.rstrip('/')}/{path.removeprefix(LAKE)}"
-    if not path.startswith(PACKAGE):
-        return path
-    return str(DATA / path.removeprefix(PACKAGE))
 
 
 def literal(path: str) -> str:
@@ -124,19 +104,7 @@ def named_files(spark: SparkSession, paths: Iterable[str]) -> list[SourceFile]:
 
 def format_of(file: SourceFile, given: Format | None) -> Format:
     """Returns the format that a source gives, or the one that the file's name tells."""
-    if given:
-        return given
-    name = file.path.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    found = EXTENSIONS.get(name.rpartition(".")[2])
-    if found is None:
-        raise UsageError(
-            f"File names should end in one of {', '.join(EXTENSIONS)}, with or without .gz",
-            f"Found '{file.place}'",
-            f"Rename it, or set 'format' ({', '.join(get_args(Format))}) in the source's file",
-        )
-    return found
+    return format_of_name(file.place, given)
 
 
 def _walk(jvm: Any, system: Any, status: Any) -> Iterator[SourceFile]:

@@ -13,7 +13,8 @@ from sparkperso.config.source_input import JoinConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.sources.expand import type_rules, with_types
 from sparkperso.ingest.sources.expressions import checked
-from sparkperso.ingest.sources.files import list_files, resolve_path
+from sparkperso.ingest.sources.files import list_files
+from sparkperso.ingest.sources.places import resolve_path
 from sparkperso.ingest.sources.readers import read_records
 from sparkperso.platform.texts import plain_text
 

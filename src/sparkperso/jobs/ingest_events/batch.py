@@ -19,8 +19,9 @@ from sparkperso.ingest.batch import Batch, plan_batch
 from sparkperso.ingest.classify import IngestRules, classify_files
 from sparkperso.ingest.intake import Intake, figures_of, take_in
 from sparkperso.ingest.intake_counts import IntakeCounts, intake_counts, intake_measures
-from sparkperso.ingest.sources.files import SourceFile, list_files, resolve_path
+from sparkperso.ingest.sources.files import SourceFile, list_files
 from sparkperso.ingest.sources.joins import read_joins
+from sparkperso.ingest.sources.places import resolve_path
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.staging import staged
