@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SUBCOMMANDS = [
     *([name] for name in COMMANDS),
     *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
+    *(["sources", "list"], ["sources", "check"]),
 ]
 WITHOUT_LAKE = {"benchmark"}
 SUBMITTED = {

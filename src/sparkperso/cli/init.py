@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -57,7 +58,9 @@ def command(folder: Path) -> None:
         _write(folder / "base" / "platform.yaml", SETTINGS)
     except OSError as error:
         raise JobError(f"'{folder}' should be writable", error.strerror or "") from None
-    click.echo(visible(NEXT.format(conf=conf, path=folder.resolve())))
+    # As a shell takes them.
+    words = {"conf": shlex.quote(conf), "path": shlex.quote(str(folder.resolve()))}
+    click.echo(visible(NEXT.format(**words)))
 
 
 def _write(file: Path, text: str) -> None:

@@ -23,7 +23,7 @@ LIGHT_COMMANDS = {
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
     "runs": ("sparkperso.cli.runs", "Lists what ran, and why what failed failed."),
-    "init": ("sparkperso.cli.init", "Writes a conf/ of your own, with a source to begin with."),
+    "init": ("sparkperso.cli.init", "Writes a conf/ of your own, with a source."),
     "sources": ("sparkperso.cli.sources", "Lists sources, and checks one against its files."),
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),

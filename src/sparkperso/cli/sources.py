@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from sparkperso.cli.options import CONF_DIR, DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.cli.job_commands import DEBUG
+from sparkperso.cli.options import CONF_DIR, SETTINGS_OPTIONS, with_options
 from sparkperso.config import load_named, load_settings
 from sparkperso.config.layers import conf_files
 from sparkperso.config.source import SourceConfig
@@ -46,6 +47,7 @@ def check(
     name: str,
     path: str | None,
     rows: bool,
+    debug: bool,
     env: str,
     conf_dir: Path | None,
     lake: str | None,
@@ -69,7 +71,9 @@ def check(
         click.echo(visible(line))
     if rows:
         # Only now: Spark takes seconds to start.
-        import_module("sparkperso.pipeline.preview").show(settings, source, place, conf_dir)
+        module = import_module("sparkperso.pipeline.preview")
+        for line in module.preview(settings, source, plan, place, debug):
+            click.echo(visible(line))
     elif any(f.mark == "spark" for found in report.sections.values() for f in found):
         click.echo(BY_SPARK)
     if not report.is_fine:

@@ -38,6 +38,9 @@ LOOKS = [
     ["build-segments", "--help"],
     ["tables", "list"],
     ["tables", "describe", "silver/events"],
+    ["sources", "list"],
+    ["sources", "check", "online_retail"],
+    ["init"],
 ]
 
 

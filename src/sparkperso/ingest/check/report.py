@@ -32,7 +32,7 @@ from sparkperso.ingest.check.rows import (
     with_joins,
 )
 from sparkperso.ingest.check.spark_types import SparkType, misfit, parse_type, unknown_parts
-from sparkperso.ingest.sources.column_matching import match_columns
+from sparkperso.ingest.sources.column_matching import match_columns, with_nearest
 from sparkperso.privacy.mask import mask
 
 Mark = Literal["ok", "look", "wrong", "spark"]
@@ -117,8 +117,7 @@ def _columns(config: InputConfig, head: Head, prefix: str = "") -> Iterator[Find
         found = head.matched.get(column)
         if found is None:
             is_needed = column in config.fields
-            near = nearest(column, head.found, 0.5)
-            text = "is not there" + (f" (nearest: '{near}')" if near else "")
+            text = f"there is no {with_nearest(column, head.found)}"
             if not is_needed:
                 text += ": null, as it is optional"
             yield Finding("wrong" if is_needed else "look", prefix + column, text)

@@ -27,7 +27,7 @@ def match_columns(source: InputConfig, found: Iterable[str], where: str) -> Mapp
     if missing:
         raise JobError(
             f"Source '{source.name}' needs the columns {', '.join(source.fields)}",
-            f"{where} has no {' and no '.join(_with_nearest(name, found) for name in missing)}; "
+            f"{where} has no {' and no '.join(with_nearest(name, found) for name in missing)}; "
             f"its columns are {', '.join(found) or 'none'}",
             f"Name the column under 'aliases' in conf/sources/{source.name}.yaml, or fix the file",
         )
@@ -44,6 +44,13 @@ def is_same_name(name: str, wanted: Iterable[str]) -> bool:
     return any(_key(name) == _key(one) for one in wanted)
 
 
+def with_nearest(name: str, found: Iterable[str]) -> str:
+    """Returns a missing name in quotes, with the found name that comes closest, if one does."""
+    by_key = {_key(other): other for other in found}
+    near = nearest(_key(name), by_key, cutoff=0.5)
+    return f"'{name}' (nearest: '{by_key[near]}')" if near else f"'{name}'"
+
+
 def _find(wanted: list[str], found: list[str]) -> str | None:
     exact = next((name for name in wanted if name in found), None)
     if exact is not None:
@@ -54,9 +61,3 @@ def _find(wanted: list[str], found: list[str]) -> str | None:
 
 def _key(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
-
-
-def _with_nearest(name: str, found: list[str]) -> str:
-    by_key = {_key(other): other for other in found}
-    near = nearest(_key(name), by_key, cutoff=0.5)
-    return f"'{name}' (nearest: '{by_key[near]}')" if near else f"'{name}'"

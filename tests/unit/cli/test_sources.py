@@ -1,0 +1,90 @@
+"""Sources on the command line: a new conf/ fits its sample, what does not fit ends with 1."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sparkperso.cli.main import run_cli
+
+
+@pytest.fixture
+def beside_conf(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(["init", "my conf"]) == 0
+    assert "--conf-dir 'my conf'" in capsys.readouterr().out
+    return tmp_path / "my conf"
+
+
+def test_what_init_writes_is_a_configuration_whose_sources_fit(beside_conf, capsys):
+    assert run_cli(["config", "show", "--conf-dir", str(beside_conf)]) == 0
+    for name in ("shop", "products"):
+        assert run_cli(["sources", "check", name, "--conf-dir", str(beside_conf)]) == 0
+    assert "✗ an" in capsys.readouterr().out
+    assert run_cli(["sources", "list", "--conf-dir", str(beside_conf)]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "transactions" in lines["shop"]
+    assert "items" in lines["products"]
+    assert "online_retail" in lines  # the shipped ones stay
+
+
+def test_init_writes_over_nothing(beside_conf, capsys):
+    before = sorted(beside_conf.rglob("*"))
+    (beside_conf / "sources" / "shop.yaml").write_text("mine")
+    assert run_cli(["init", str(beside_conf)]) == 2
+    assert "nothing was written" in capsys.readouterr().err
+    assert (beside_conf / "sources" / "shop.yaml").read_text() == "mine"
+    assert sorted(beside_conf.rglob("*")) == before
+
+
+def test_init_takes_an_empty_folder_and_refuses_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert run_cli(["init", "empty"]) == 0
+    assert run_cli(["init", "file"]) == 2
+    assert run_cli(["init", "file/below"]) == 1
+
+
+def test_a_source_that_does_not_fit_ends_with_1_and_its_name(beside_conf, capsys):
+    file = beside_conf / "sources" / "sample" / "orders.csv"
+    file.write_text(file.read_text().replace("SKU", "Sk"))
+    assert run_cli(["sources", "check", "shop", "--conf-dir", str(beside_conf)]) == 1
+    out, err = capsys.readouterr()
+    assert "✗ SKU" in out
+    assert "nearest: 'Sk'" in out
+    assert "SKU" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["shopp"], "Did you mean 'shop'?"),
+        (["events"], "Name one by --path"),
+        (["shop", "--path", "nowhere"], "nothing to read at 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_checked_is_wrong_usage(beside_conf, capsys, words, text):
+    assert run_cli(["sources", "check", *words, "--conf-dir", str(beside_conf)]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_source_is_listed_with_what_is_wrong(beside_conf, capsys):
+    (beside_conf / "sources" / "odd.yaml").write_text("fields: [a]\ncolumns: {user: a}\n")
+    assert run_cli(["sources", "list", "--conf-dir", str(beside_conf)]) == 0
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "odd" in one)
+    assert line.startswith("✗ odd")
+
+
+def test_a_check_takes_less_than_two_seconds(beside_conf):
+    """The least of three: other tests have the processors meanwhile."""
+    line = [sys.executable, "-m", "sparkperso.cli.main", "sources", "check", "shop"]
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        subprocess.run([*line, "--conf-dir", str(beside_conf)], check=True, capture_output=True)
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 2
