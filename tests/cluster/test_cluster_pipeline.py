@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,12 +18,14 @@ from tests.pipeline import SMALL_SEARCH
 from sparkperso.config import load_settings
 from sparkperso.core.columns import RUN_COLUMNS
 from sparkperso.core.errors import QualityGateError
+from sparkperso.platform.jars import require_jars
+from sparkperso.platform.spark_submit import spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.testing.cluster import submit
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-JOBS = Path(__file__).parents[2] / "jobs"
+ROOT = Path(__file__).parents[2]
 SETTINGS = [
     *SMALL_SEARCH,
     "spark.shuffle_partitions=2",
@@ -30,6 +34,14 @@ SETTINGS = [
     "spark.conf.spark.sql.adaptive.enabled=false",
     *INTERPRETED,
 ]
+PLACES = {
+    "spark://master:7077": "master",
+    "hdfs:///shop/lake": "lake",
+    "https://mlflow.example": "tracking",
+    "events": "source",
+    "hdfs:///shop/in": "path",
+}
+"""What the README's line names → what the test puts there."""
 STATUS = 3
 SECOND = f"""
 import sys
@@ -68,19 +80,36 @@ class Submitted(NamedTuple):
     second: CompletedProcess
 
 
+def documented_line(**places):
+    """The words of the README's spark-submit line, with other places in it."""
+    block = re.search(r"^spark-submit.*?(?=^```)", (ROOT / "README.md").read_text(), re.M | re.S)
+    words = [word.rpartition("=") for word in shlex.split(block.group().replace("\\\n", " "))]
+    assert {word for _, _, word in words} >= set(PLACES)
+    return [name + equals + places.get(PLACES.get(word), word) for name, equals, word in words]
+
+
 @pytest.fixture(scope="module")
 def submitted(cluster, sample_file, small_conf, put_database, tmp_path_factory):
     folder = tmp_path_factory.mktemp("submitted")
     root = folder / "lake"
     put_database(load_settings(lake=str(root)))
-    options = ["--conf-dir", str(small_conf), "--lake", str(root)]
-    options += [word for setting in SETTINGS for word in ("--set", setting)]
-    options += ["--source", "online_retail", "--path", str(sample_file)]
-    run = submit(cluster, JOBS / "run.py", options)
+    places = {
+        "master": cluster.url,
+        "lake": str(root),
+        "tracking": f"sqlite:///{root}/_mlflow/mlflow.db",
+        "source": "online_retail",
+        "path": str(sample_file),
+    }
+    own = ["--conf-dir", str(small_conf)]
+    own += [word for setting in SETTINGS for word in ("--set", setting)]
+    run = submit([*documented_line(**places), *own], ROOT)
     assert run.returncode in {0, QualityGateError.exit_status}, run.stderr[-3000:]
     script = folder / "second.py"
     script.write_text(SECOND)
-    return Submitted(root, run, submit(cluster, script, ["--env", "cluster", *options]))
+    options = ["--env", "cluster", *own, "--lake", places["lake"]]
+    options += ["--source", places["source"], "--path", places["path"]]
+    line = spark_submit_line(script, options, master=cluster.url, jars=require_jars())
+    return Submitted(root, run, submit(line, ROOT))
 
 
 def rows_of(root, name):

@@ -11,10 +11,11 @@ from starlette.testclient import TestClient
 
 from sparkperso.cli.main import COMMANDS, cli
 from sparkperso.config import load_settings
+from sparkperso.platform.jars import coordinates
+from sparkperso.platform.spark_submit import spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
 from sparkperso.services.collect.app import make_app
-from sparkperso.testing.cluster import spark_submit_line
 
 ROOT = Path(__file__).parents[2]
 SUBCOMMANDS = [
@@ -49,14 +50,14 @@ def test_schemas(golden):
 
 
 def test_spark_submit_lines(golden):
-    jars = [Path("/jars/delta-spark.jar"), Path("/jars/delta-storage.jar")]
+    place = {"master": "spark://master:7077", "packages": coordinates()[:1]}
     lines = []
     for name, arguments in SUBMITTED.items():
         script = Path("jobs") / f"{name.replace('-', '_')}.py"
         assert (ROOT / script).is_file()
         lake = [] if name in WITHOUT_LAKE else ["--lake", "hdfs:///lake"]
         line = [*lake, *arguments]
-        lines.append(" ".join(spark_submit_line(script, "spark://master:7077", jars, line)))
+        lines.append(" ".join(spark_submit_line(script, line, **place)))
     golden("spark_submit.txt", "\n".join(lines) + "\n")
 
 

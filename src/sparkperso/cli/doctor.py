@@ -19,7 +19,7 @@ from sparkperso.cli.options import with_settings
 from sparkperso.config import Settings
 from sparkperso.core.errors import JobError, SparkpersoError
 from sparkperso.core.places import local_path
-from sparkperso.platform.jars import require_jars
+from sparkperso.platform.jars import cache_dir, cached_jars, coordinates
 from sparkperso.platform.java import require_java
 
 PACKAGES = ("pyspark", "delta-spark", "mlflow", "deltalake", "pyarrow", "pandas", "scipy")
@@ -99,7 +99,12 @@ def _java(settings: Settings) -> tuple[str, str]:
 def _jars(settings: Settings) -> tuple[str, str]:
     if not settings.spark.manage_jars:
         return "ok", "brought by spark-submit or the platform (spark.manage_jars is off)"
-    jars = require_jars()
+    jars = cached_jars()
+    if not jars:
+        return "note", (
+            f"not in {cache_dir()} yet: the first command that starts Spark fetches "
+            f"{', '.join(coordinates())}; so does 'python -m sparkperso.platform.jars', once"
+        )
     return "ok", f"{len(jars)} in {jars[0].parent}"
 
 

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
-from sparkperso.platform.jars import coordinates, require_jars
+from sparkperso.cli.options import DEBUG
+from sparkperso.core.package import shipped
+from sparkperso.pipeline.registry import JOBS
+from sparkperso.platform.jars import coordinates, resolve
+from sparkperso.platform.spark_submit import spark_submit_line
 
 
 @click.command("jars", help="Prints the jars that spark-submit needs, for --packages or --jars.")
 @click.option("--paths", is_flag=True, help="Cached files, for --jars; the default is --packages'.")
-def command(paths: bool) -> None:
-    """Prints Maven coordinates, or with `paths` the files that `make setup` fetched, by commas.
+@click.option(
+    "--submit",
+    type=click.Choice(list(JOBS)),
+    metavar="COMMAND",
+    help="The whole spark-submit line of a command, whose own options follow it.",
+)
+@click.option("--master", metavar="URL", help="With --submit: Spark's master.")
+@DEBUG
+def command(paths: bool, submit: str | None, master: str | None) -> None:
+    """Prints Maven coordinates, or with `paths` the cached files, by commas; or a job's line.
 
-    Both are those of the installed pyspark and delta-spark.
+    They fit the installed pyspark and delta-spark, else the Spark of SPARK_HOME. Files that are not
+    in the cache yet are fetched.
     """
-    found = map(str, require_jars()) if paths else coordinates()
-    click.echo(",".join(found))
+    needed, files = coordinates(), resolve() if paths else []
+    if submit is None:
+        click.echo(",".join(map(str, files) if paths else needed))
+        return
+    job = JOBS[submit]
+    # Kafka's source is for streams alone.
+    packages = [] if paths else needed if job.follows else needed[:1]
+    script = shipped("jobs") / job.script
+    line = spark_submit_line(script, master=master, packages=packages, jars=files)
+    click.echo(shlex.join(line))

@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from sparkperso.core.errors import ConfigError
+from sparkperso.core.package import shipped
 
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
 ENVIRONMENT_CONF_DIR = "SPARKPERSO_CONF_DIR"
@@ -47,9 +48,7 @@ def default_conf_dir() -> Path:
 
     It may not exist, when the package was installed without either.
     """
-    package = Path(__file__).resolve().parent.parent
-    shipped = package / "_conf"
-    return shipped if shipped.is_dir() else package.parent.parent / "conf"
+    return shipped("conf")
 
 
 def conf_dirs(conf_dir: Path | None = None) -> tuple[Path, ...]:
@@ -58,15 +57,15 @@ def conf_dirs(conf_dir: Path | None = None) -> tuple[Path, ...]:
     The shipped one, and `conf_dir`, else what SPARKPERSO_CONF_DIR names. Raises ConfigError where
     that is no folder.
     """
-    shipped = default_conf_dir()
+    default = default_conf_dir()
     named = os.environ.get(ENVIRONMENT_CONF_DIR)
     own = conf_dir or (Path(named) if named else None)
-    if own is None or own.resolve() == shipped.resolve():
-        return (shipped,)
+    if own is None or own.resolve() == default.resolve():
+        return (default,)
     if not own.is_dir():
         option = "--conf-dir" if conf_dir else ENVIRONMENT_CONF_DIR
         raise ConfigError(f"{option} names a folder", f"There is none at '{own}'", "Fix the path")
-    return (shipped, own)
+    return (default, own)
 
 
 def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:

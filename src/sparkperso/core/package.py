@@ -1,13 +1,41 @@
-"""What comes with the package: its files (bundled data, the built browser SDK), its exports."""
+"""What comes with the package: its files (data, browser SDK, conf, job scripts), its exports."""
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+PACKAGE = Path(__file__).resolve().parents[1]
+DATA = PACKAGE / "data"
+
+
+def shipped(name: str) -> Path:
+    """Returns the wheel's own copy of a top folder (conf, jobs), or the checkout's.
+
+    It may not exist, when the package was installed without either.
+    """
+    own = PACKAGE / f"_{name}"
+    return own if own.is_dir() else PACKAGE.parents[1] / name
+
+
+def command_as_called() -> str:
+    """Returns how a shell calls `sparkperso` again: as it was called, else the console script.
+
+    Under spark-submit or in a notebook it was not: then it is the script of this environment.
+    """
+    called = Path(sys.argv[0])
+    script = called if called.name == "sparkperso" else Path(sys.executable).with_name("sparkperso")
+    on_path = shutil.which("sparkperso")
+    if not script.is_file() or (on_path and Path(on_path).samefile(script)):
+        return "sparkperso"
+    here = Path.cwd()
+    near = script.absolute()
+    return shlex.quote(str(near.relative_to(here) if near.is_relative_to(here) else near))
 
 
 def exporter(package: str, exports: Mapping[str, str]) -> Callable[[str], Any]:

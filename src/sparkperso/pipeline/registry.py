@@ -101,6 +101,8 @@ class JobEntry:
     """Whether schedulers carry it out though the step before it failed its quality gate."""
     is_scheduled: bool = False
     """Whether it is carried out anew on a schedule, between two runs of everything."""
+    follows: bool = False
+    """Whether it can follow a stream, of Kafka's for one."""
 
     @property
     def script(self) -> str:
@@ -132,6 +134,7 @@ _ENTRIES = (
         "Takes events of files (JSON lines, CSV, Parquet) into bronze and silver; with --stream, "
         "those that a collector hands over, by files or Kafka, as they come.",
         options=(SOURCE, PATH, *STREAM),
+        follows=True,
         in_run=True,
         run_options=("source", "path"),
         is_indispensable=True,
@@ -199,6 +202,7 @@ _ENTRIES = (
         "Follows silver/events: keeps counters for the rules of segments.segmentations, and tells "
         "within seconds who enters and leaves a segment. Goes on until it is stopped.",
         options=_follow(),
+        follows=True,
     ),
     JobEntry(
         "train-recommender",

@@ -1,6 +1,6 @@
 """The jars that Spark needs beside its own: resolved once into a cache, offline ever after.
 
-`python -m sparkperso.platform.jars` fills the cache (part of `make setup`).
+`python -m sparkperso.platform.jars` fills the cache (part of `make setup`), else the first session.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sparkperso.core.errors import JobError, UsageError
 from sparkperso.platform.java import require_java
 
 SCALA = "2.13"
+TESTED_SPARK, TESTED_DELTA = "4.2.0", "4.4.0"
+"""The pair of the extra `spark`, whose jar is on Maven Central."""
 COMPLETE = "COMPLETE"
 DELTA_JAR = (
     "Give spark-submit the jar of its Spark (for Spark 4.2 "
@@ -30,24 +32,59 @@ DELTA_JAR = (
 
 
 def coordinates() -> list[str]:
-    """Returns the Maven coordinates that match the installed pyspark and delta-spark.
+    """Returns the Maven coordinates that match Spark and Delta: Delta's, then Kafka's source.
 
     Delta's jar is built for a minor version of Spark, Kafka's source comes with Spark itself.
-    Raises UsageError when one of the two packages is not installed.
+    Raises what `_versions` does.
     """
-    try:
-        spark, delta = version("pyspark"), version("delta-spark")
-    except PackageNotFoundError as missing:
-        raise UsageError(
-            "Spark jobs need the packages pyspark and delta-spark",
-            f"'{missing.name}' is not installed",
-            "Install them with 'make setup', or 'pip install sparkperso[spark]'",
-        ) from None
-    minor = ".".join(spark.split(".")[:2])
+    spark, delta = _versions()
     return [
-        f"io.delta:delta-spark_{minor}_{SCALA}:{delta}",
+        f"io.delta:delta-spark_{minor_of(spark)}_{SCALA}:{delta}",
         f"org.apache.spark:spark-sql-kafka-0-10_{SCALA}:{spark}",
     ]
+
+
+def minor_of(number: str) -> str:
+    """Returns the minor version that Delta's jars name, such as 4.2 of 4.2.0."""
+    return ".".join(number.split(".")[:2])
+
+
+def _versions() -> tuple[str, str]:
+    """Returns the versions of Spark and Delta: of the installed packages, else of SPARK_HOME.
+
+    A cluster's own Spark has no package, nor has its Delta: then Delta is the tested one. Raises
+    UsageError where there is no Spark, or one of which the fitting Delta is not known.
+    """
+    spark = _package("pyspark") or _spark_of(os.environ.get("SPARK_HOME"))
+    if spark is None:
+        raise UsageError(
+            "Spark jobs need the packages pyspark and delta-spark, or a cluster's SPARK_HOME",
+            "'pyspark' is not installed, and SPARK_HOME names no Spark",
+            "Install them with 'make setup', or 'pip install sparkperso[spark]'; or set SPARK_HOME",
+        )
+    delta = _package("delta-spark")
+    if delta is None and minor_of(spark) != minor_of(TESTED_SPARK):
+        raise UsageError(
+            f"The Delta that fits Spark {minor_of(spark)} should be known",
+            f"'delta-spark' is not installed, and {TESTED_DELTA} is for Spark "
+            f"{minor_of(TESTED_SPARK)}",
+            "Install the delta-spark of that Spark, or give its jar to spark-submit yourself",
+        )
+    return spark, delta or TESTED_DELTA
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _spark_of(home: str | None) -> str | None:
+    """Returns the version of a Spark that is no package, by the name of its core's jar."""
+    names = [jar.name for jar in Path(home).glob("jars/spark-core_*.jar")] if home else []
+    found = [re.fullmatch(r"spark-core_[\d.]+-(.+)\.jar", name) for name in names]
+    return next((match[1] for match in found if match), None)
 
 
 def cache_dir() -> Path:
@@ -59,9 +96,8 @@ def cache_dir() -> Path:
     if root:
         return Path(root)
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (
-        base / "sparkperso" / "jars" / f"spark-{version('pyspark')}-delta-{version('delta-spark')}"
-    )
+    spark, delta = _versions()
+    return base / "sparkperso" / "jars" / f"spark-{spark}-delta-{delta}"
 
 
 def cached_jars() -> list[Path]:
@@ -83,11 +119,12 @@ def require_jars() -> list[Path]:
 
 
 def resolve() -> list[Path]:
-    """Fills the cache by Spark's own Ivy when it is not complete, and returns the jars.
+    """Returns the jars; fills the cache by Spark's own Ivy first, and says so, if it is not full.
 
     Raises JobError when a jar cannot be had.
     """
     if not cached_jars():
+        print(f"Fetching Spark's jars into {cache_dir()}, once", file=sys.stderr, flush=True)
         shipped = {_artifact(jar.name) for jar in spark_home().glob("jars/*.jar")}
         download(coordinates(), cache_dir(), shipped)
     return cached_jars()
@@ -114,9 +151,14 @@ def download(artifacts: Sequence[str], folder: Path, without: Collection[str] = 
 def spark_home() -> Path:
     """Returns the folder of the installed Spark; raises UsageError when there is none."""
     package = find_spec("pyspark")  # not imported: looking for jars must stay quick
-    if package is None or package.origin is None:
-        raise UsageError("Spark's folder should be that of the package pyspark", "It has none")
-    return Path(package.origin).parent
+    if package is not None and package.origin is not None:
+        return Path(package.origin).parent
+    home = os.environ.get("SPARK_HOME")
+    if home is None:
+        raise UsageError(
+            "Spark's folder should be that of the package pyspark, or SPARK_HOME", "There is none"
+        )
+    return Path(home)
 
 
 def _artifact(jar_name: str) -> str:

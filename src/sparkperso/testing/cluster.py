@@ -1,4 +1,4 @@
-"""A real Spark standalone cluster on loopback, and the spark-submit line that runs a job on it."""
+"""A real Spark standalone cluster on loopback, to which jobs are submitted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sparkperso.core.errors import JobError
 from sparkperso.platform.class_archive import java_options
-from sparkperso.platform.jars import require_jars, spark_home
+from sparkperso.platform.jars import cache_dir, spark_home
 from sparkperso.platform.java import require_java
 
 HOST = "127.0.0.1"
@@ -67,36 +67,33 @@ def standalone_cluster(
         yield cluster
 
 
-def spark_submit_line(
-    job: Path, master: str, jars: Sequence[Path], arguments: Sequence[str]
-) -> list[str]:
-    """Returns the documented command line of a job on a cluster."""
-    return [
-        "spark-submit",
-        *("--master", master),
-        *("--jars", ",".join(str(jar) for jar in jars)),
-        *("--conf", "spark.log.level=WARN"),
-        str(job),
-        *("--env", "cluster"),
-        *arguments,
-    ]
-
-
 def submit(
-    cluster: Cluster, job: Path, arguments: Sequence[str], timeout: float = 900
+    line: Sequence[str], folder: Path, timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a job on the cluster by spark-submit and returns its exit status and output.
+    """Runs a spark-submit line in a folder and returns its exit status and output.
 
-    Raises subprocess.TimeoutExpired after `timeout` seconds; a job that fails is no error here.
+    What its --packages name is kept beside the cache of jars. Raises subprocess.TimeoutExpired
+    after `timeout` seconds; a job that fails is no error here.
     """
-    line = spark_submit_line(job, cluster.url, require_jars(), arguments)
     small = ["--driver-memory", "1g", "--executor-memory", "1g"]
     small += ["--driver-java-options", _options_of_java()]
     small += ["--conf", f"spark.executor.extraJavaOptions={_options_of_java()}"]
+    small += ["--conf", "spark.log.level=WARN"]
+    small += ["--conf", f"spark.jars.ivy={_ivy()}"]
     command = [str(spark_home() / "bin" / line[0]), *small, *line[1:]]
     return subprocess.run(
-        command, env=_environment(), capture_output=True, text=True, timeout=timeout, check=False
+        command,
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
+
+
+def _ivy() -> Path:
+    return cache_dir().with_name(f"{cache_dir().name}-ivy")
 
 
 def free_port() -> int:

@@ -43,11 +43,11 @@ def test_missing_java(found, monkeypatch):
     assert "openjdk-17-jre-headless" in finding.text
 
 
-def test_missing_jars(found, monkeypatch, tmp_path):
+def test_jars_that_the_first_session_will_fetch(found, monkeypatch, tmp_path):
     monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path))
     finding = found("Spark's jars")
-    assert finding.status == "missing"
-    assert "make setup" in finding.text
+    assert finding.status == "note"
+    assert "io.delta:delta-spark_4.2_2.13:4.4.0" in finding.text
 
 
 def test_jars_are_not_looked_for_where_spark_submit_brings_them(found, monkeypatch, tmp_path):

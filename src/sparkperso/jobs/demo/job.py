@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from sparkperso.core.package import command_as_called
 from sparkperso.core.places import local_path
 from sparkperso.core.terminal import literal, visible
 from sparkperso.jobs.demo.page import write_page
@@ -24,10 +25,10 @@ EXAMPLES = 3
 """Users whose lists stand on the page; the terminal shows those of the first."""
 
 NEXT = """What to look at next:
-{page}  .venv/bin/sparkperso tables list{lake}
-  .venv/bin/sparkperso tables show gold/recommendations{lake} --where {where}
-  .venv/bin/sparkperso tables show silver/quarantine{lake} --limit 5
-  .venv/bin/sparkperso ui{lake}        (MLflow: every candidate, the segment pictures)
+{page}  {command} tables list{lake}
+  {command} tables show gold/recommendations{lake} --where {where}
+  {command} tables show silver/quarantine{lake} --limit 5
+  {command} ui{lake}        (MLflow: every candidate, the segment pictures)
   README.md, "Your own data"
 """
 
@@ -55,6 +56,7 @@ def run_demo(job: Job, lake: str | None) -> None:
     user = next(iter(summary.lists), "")
     where = shlex.quote("user_id = '{}'".format(user.replace("'", "''")))
     hint = NEXT.format(
+        command=command_as_called(),
         lake=f" --lake {shlex.quote(lake)}" if lake else "",
         where=where,
         page=f"  {page}        (this summary with its pictures, for a browser)\n" if page else "",

@@ -18,8 +18,8 @@ class Problem(Exception):
     `status` is the HTTP status; `headers` go with the answer, `more` into its body: extension
     members of RFC 9457, section 3.2.
 
-    >>> Problem(413, "too_large", "The body should have 1000 bytes at most.").body()["title"]
-    'Request Entity Too Large'
+    >>> Problem(404, "no_route", "There is no such page.").body()["title"]
+    'Not Found'
     """
 
     def __init__(
