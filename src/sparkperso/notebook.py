@@ -16,6 +16,7 @@ from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.step import Step, carry_out
 from sparkperso.platform.lake import Lake
+from sparkperso.platform.session import require_delta
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Suite:
     """Root folder of the tables, over what the environment says."""
     assignments: Sequence[str] = field(default_factory=tuple)
     """Settings as `--set` takes them: 'section.key=value'."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a session without Delta Lake, or with one that does not fit."""
+        require_delta(self.spark)
 
     @property
     def settings(self) -> Settings:

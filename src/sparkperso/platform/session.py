@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from py4j.java_gateway import JavaPackage
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -19,7 +22,7 @@ from sparkperso.config import Settings
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.logs import CONTEXT_LOGGERS, ToRoot
 from sparkperso.platform.class_archive import java_options
-from sparkperso.platform.jars import DELTA_JAR, require_jars
+from sparkperso.platform.jars import DELTA_JAR, minor_of, resolve
 from sparkperso.platform.java import require_java
 
 DELTA = {
@@ -29,6 +32,10 @@ DELTA = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
 }
 
+PLUGINS = ("spark.sql.extensions", "spark.sql.catalog.spark_catalog")
+"""Properties that a session has from its start, or never."""
+DELTA_NAME = re.compile(r"(delta-spark_(?:(\d+\.\d+)_)?(\d+\.\d+)-\d[^/,]*\.jar)")
+"""A jar of Delta's: its name, the minor versions of Spark (since Delta 4.1) and Scala."""
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 TIME_ZONE = "spark.sql.session.timeZone"
 RESULTS = ("spark.sql.ansi.enabled", "spark.sql.legacy.parquet.nanosAsLong")
@@ -78,15 +85,60 @@ def _collect_lines() -> None:
 
 
 def require_delta(session: SparkSession) -> None:
-    """Raises UsageError when a session has no Delta Lake; Spark itself only warns of that."""
+    """Raises UsageError when a session has no Delta Lake, or one that does not fit its Spark.
+
+    Spark itself only warns of a missing jar, and of a wrong one says what no user can read.
+    Databricks has a Delta of its own.
+    """
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        return
+    context = session.sparkContext
+    jvm: Any = context._jvm
+    jars = context.getConf().get("spark.jars", "") or ""
+    if found := misfit(jars, session.version, jvm.scala.util.Properties.versionNumberString()):
+        raise UsageError(*found, DELTA_JAR)
+    try:
+        table = jvm.io.delta.tables.DeltaTable
+    except Py4JError as error:  # found, but it needs other classes than this Spark has
+        raise UsageError(
+            f"Spark {session.version} needs the jar of Delta Lake that is built for it",
+            f"One is on its class path, but cannot be loaded: {error}",
+            DELTA_JAR,
+        ) from None
     # py4j takes a name that it cannot load for a package, without an error.
-    table = session.sparkContext._jvm.io.delta.tables.DeltaTable  # type: ignore[union-attr]
     if isinstance(table, JavaPackage):
         raise UsageError(
             "Spark needs the jar of Delta Lake",
             "The session cannot load io.delta.tables.DeltaTable: no such jar is on its class path",
             DELTA_JAR,
         )
+    absent = [name for name in PLUGINS if DELTA[name] not in (session.conf.get(name, "") or "")]
+    if absent:
+        raise UsageError(
+            "A session has to be started with Delta's extension and catalog",
+            f"In this one {' and '.join(absent)} lack them",
+            "Start it with " + ", ".join(f"{name}={DELTA[name]}" for name in PLUGINS),
+        )
+
+
+def misfit(jars: str, spark: str, scala: str) -> tuple[str, str] | None:
+    """Returns what was expected and found, where one of `jars` is a Delta for another Spark.
+
+    Its name says for which Spark and Scala a jar is built; one of Delta 4.0 or older, which knew
+    one Spark only, says Scala alone.
+
+    >>> misfit("file:/j/io.delta_delta-spark_4.1_2.13-4.1.0.jar", "4.2.0", "2.13.18")[1]
+    'Found delta-spark_4.1_2.13-4.1.0.jar, built for Spark 4.1 and Scala 2.13'
+    """
+    wanted = (minor_of(spark), minor_of(scala))
+    for name, for_spark, for_scala in DELTA_NAME.findall(jars):
+        if (for_spark, for_scala) != wanted:
+            built_for = f"Spark {for_spark}" if for_spark else "an older Spark"
+            return (
+                f"Delta's jar should be built for Spark {wanted[0]} and Scala {wanted[1]}",
+                f"Found {name}, built for {built_for} and Scala {for_scala}",
+            )
+    return None
 
 
 @contextmanager
@@ -128,8 +180,8 @@ def _set_zone(zone: str | None) -> None:
 def properties(settings: Settings) -> dict[str, str]:
     """Returns the Spark properties that the settings amount to.
 
-    Those of `spark.conf` go before Delta's, the named settings before both. Raises UsageError when
-    jars are to be managed and there are none.
+    Those of `spark.conf` go before Delta's, the named settings before both. Jars that are to be
+    managed and are not there yet are fetched; raises JobError when they cannot be.
     """
     spark = settings.spark
     conf = {**DELTA, **{key: _text(value) for key, value in spark.conf.items()}}
@@ -140,7 +192,7 @@ def properties(settings: Settings) -> dict[str, str]:
     if spark.shuffle_partitions:
         conf["spark.sql.shuffle.partitions"] = str(spark.shuffle_partitions)
     if spark.manage_jars:
-        conf["spark.jars"] = ",".join(str(jar) for jar in require_jars())
+        conf["spark.jars"] = ",".join(str(jar) for jar in resolve())
         conf[JAVA_OPTIONS] = " ".join([conf.get(JAVA_OPTIONS, ""), *java_options()]).strip()
     return conf
 
