@@ -18,8 +18,7 @@ from tests.pipeline import SMALL_SEARCH
 from sparkperso.config import load_settings
 from sparkperso.core.columns import RUN_COLUMNS
 from sparkperso.core.errors import QualityGateError
-from sparkperso.platform.jars import require_jars
-from sparkperso.platform.spark_submit import spark_submit_line
+from sparkperso.platform.jars import require_jars, spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.testing.cluster import submit
 

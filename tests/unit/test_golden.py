@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 
 from sparkperso.cli.main import COMMANDS, cli
 from sparkperso.config import load_settings
-from sparkperso.platform.jars import coordinates
-from sparkperso.platform.spark_submit import spark_submit_line
+from sparkperso.platform.jars import coordinates, spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
 from sparkperso.services.collect.app import make_app

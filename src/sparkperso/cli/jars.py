@@ -9,8 +9,7 @@ import click
 from sparkperso.cli.options import DEBUG
 from sparkperso.core.package import shipped
 from sparkperso.pipeline.registry import JOBS
-from sparkperso.platform.jars import coordinates, resolve
-from sparkperso.platform.spark_submit import spark_submit_line
+from sparkperso.platform.jars import coordinates, resolve, spark_submit_line
 
 
 @click.command("jars", help="Prints the jars that spark-submit needs, for --packages or --jars.")

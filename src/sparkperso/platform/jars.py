@@ -161,6 +161,28 @@ def spark_home() -> Path:
     return Path(home)
 
 
+def spark_submit_line(
+    script: str | Path,
+    arguments: Sequence[str] = (),
+    *,
+    master: str | None = None,
+    packages: Sequence[str] = (),
+    jars: Sequence[Path] = (),
+) -> list[str]:
+    """Returns the words of a job's line; what it needs comes as Maven `packages` or as `jars`.
+
+    Without `master` it is that of the cluster's own spark-defaults.conf.
+    """
+    line = ["spark-submit"]
+    if master:
+        line += ["--master", master]
+    if packages:
+        line += ["--packages", ",".join(packages)]
+    if jars:
+        line += ["--jars", ",".join(map(str, jars))]
+    return [*line, str(script), "--env", "cluster", *arguments]
+
+
 def _artifact(jar_name: str) -> str:
     """Returns the name without its version: delta-storage of delta-storage-4.4.0.jar."""
     return re.sub(r"-\d[^_]*$", "", jar_name.removesuffix(".jar"))
