@@ -56,7 +56,8 @@ def test_a_table_without_a_row_is_as_none(spark):
     assert changed_items(events, empty).collect() == changed_items(events, None).collect() != []
 
 
-LOADED = ("i", "Loaded", "books", ["new"], 3.0, {"in_stock": "3"}, day(1), (None, None, None))
+FACTS = ("Loaded", None, ["new"], 3.0, {"in_stock": "3"})
+LOADED = ("i", *FACTS, day(1), (None, None, None), day(1))
 
 
 @pytest.fixture
@@ -66,11 +67,13 @@ def catalogue(spark):
     return spark.createDataFrame(rows, TABLES["silver/items"].struct())
 
 
-def test_events_change_what_they_tell_and_nothing_else(spark, catalogue):
-    events = spark.createDataFrame([("i", day(2), {"title": "Seen"})], SCHEMA)
+def test_events_tell_what_the_catalogue_does_not_and_nothing_else(spark, catalogue):
+    said = {"title": "Seen", "category": "books", "unit_price": "4"}
+    events = spark.createDataFrame([("i", day(2), said)], SCHEMA)
     rows = {row.item_id: row for row in after(events, catalogue).collect()}
     i, k = rows["i"], rows["k"]
-    assert (i.title, i.category, i.price, i.first_seen_at) == ("Seen", "books", 3.0, day(1))
+    assert (i.title, i.category, i.price, i.first_seen_at) == ("Loaded", "books", 3.0, day(1))
+    assert (i.seen_at.title, i.seen_at.category, i.updated_at) == (None, day(2), day(1))
     for row in (i, k):
         assert (row.tags, row.attributes) == (["new"], {"in_stock": "3"})
     assert (k.title, k.seen_at.title) == ("Loaded", None)

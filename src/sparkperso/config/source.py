@@ -12,6 +12,8 @@ from sparkperso.config.ingest import RuleConfig
 from sparkperso.config.source_fields import (
     COLLECTED,
     CONSENT,
+    FIELDS,
+    FREE,
     MAPPED,
     Kind,
     is_field,
@@ -93,6 +95,13 @@ class SourceConfig(MappedInput):
             raise ValueError(
                 f"columns of a source of {self.kind} should map {' and '.join(lacking)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_are_no_fields(self) -> SourceConfig:
+        for name in FIELDS[self.kind] if FREE[self.kind] == "attributes" else ():
+            if f"attributes.{name}" in self.columns:
+                raise ValueError(f"'attributes.{name}' should be mapped as '{name}'")
         return self
 
     @model_validator(mode="after")

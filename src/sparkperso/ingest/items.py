@@ -8,16 +8,20 @@ from pyspark.sql import functions as F
 DESCRIBED = {"title": "string", "category": "string", "price": "double"}
 SAID = (*DESCRIBED, "first_seen_at", "seen_at")
 """Columns that events tell of; tags and attributes are of whoever loads a catalogue."""
-OTHERS = {"tags": "array<string>", "attributes": "map<string,string>"}
+OTHERS = {
+    "tags": "array<string>",
+    "attributes": "map<string,string>",
+    "updated_at": "timestamp",
+}
 
 
 def changed_items(events: DataFrame, known: DataFrame | None) -> DataFrame:
     """Returns those items that `events` name and of which they say something new.
 
-    One row per item_id, in the columns of silver/items. Title, category and price are each the
-    latest that any event gave, and what `known` has of them where none gave any; the result does
-    not depend on the order of batches. Tags and attributes are those of `known`, which is None
-    before its first row.
+    One row per item_id, in the columns of silver/items. Title, category and price are each what a
+    catalogue says, else the latest that any event gave; the result does not depend on the order of
+    batches. Tags, attributes and updated_at are those of `known`, which is None before its first
+    row.
     """
     seen = _seen(events)
     if known is None:
@@ -28,10 +32,10 @@ def changed_items(events: DataFrame, known: DataFrame | None) -> DataFrame:
         "item_id",
         *(_known_fact(name).alias(f"_{name}") for name in DESCRIBED),
         F.col("first_seen_at").alias("_first_seen_at"),
-        *OTHERS,
+        *(_other(name, known).alias(name) for name in OTHERS),
         facts.alias("_before"),
     )
-    latest = {name: F.greatest(name, f"_{name}") for name in DESCRIBED}
+    latest = {name: _outweighing(name) for name in DESCRIBED}
     earliest = {"first_seen_at": F.least("first_seen_at", "_first_seen_at")}
     both = seen.join(before, on="item_id", how="left").withColumns(latest | earliest)
     after = both.select(*_item_columns(), "_before")
@@ -70,8 +74,20 @@ def _fact(name: str, at: Column) -> Column:
 
 
 def _known_fact(name: str) -> Column:
-    """A fact without a time, of a loaded catalogue, is older than any that an event gave."""
+    """What is known has the time of the event that gave it; without one it is a catalogue's."""
     return _fact(name, F.col(f"seen_at.{name}"))
+
+
+def _outweighing(name: str) -> Column:
+    """A catalogue's word outweighs any event's; of events the latest."""
+    known = F.col(f"_{name}")
+    is_catalogues = known.isNotNull() & known["at"].isNull()
+    return F.when(is_catalogues, known).otherwise(F.greatest(name, known))
+
+
+def _other(name: str, known: DataFrame) -> Column:
+    """A column that rows of an older version may lack."""
+    return F.col(name) if name in known.columns else F.lit(None).cast(OTHERS[name])
 
 
 def _item_columns() -> list[Column]:
@@ -83,4 +99,5 @@ def _item_columns() -> list[Column]:
         F.coalesce("attributes", nothing).alias("attributes"),
         F.col("first_seen_at"),
         F.struct(*(F.col(f"{name}.at").alias(name) for name in DESCRIBED)).alias("seen_at"),
+        F.col("updated_at"),
     ]

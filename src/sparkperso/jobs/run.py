@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from sparkperso.core.errors import QualityGateError
+from sparkperso.config import load_named
+from sparkperso.config.source import SourceConfig
+from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.pipeline.job import Job, latest_event
 from sparkperso.pipeline.progress import Progress, spark_activity
 from sparkperso.pipeline.registry import JOBS, JobEntry, steps_of_run
@@ -17,6 +19,7 @@ from sparkperso.pipeline.step import Outcome, Step, carry_out, is_up_to_date
 
 STEPS: tuple[Step, ...] = tuple(entry.load().STEP for entry in steps_of_run())
 
+INGEST, LOAD = "ingest-events", "load-source"
 MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 
 
@@ -33,19 +36,59 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
         if step.check:
             step.check(job.settings)
     activity = spark_activity(job.spark)
-    progress = Progress(len(steps), activity=activity, is_json=job.log.is_json)
+    tasks = with_sources(job, steps)
+    progress = Progress(len(tasks), activity=activity, is_json=job.log.is_json)
     outcomes = {}
     as_of = job.requested_as_of
-    for number, step in enumerate(steps, start=1):
+    for number, (name, step, options) in enumerate(tasks, start=1):
         # Found once, after the events of this run are in: a stream may bring later ones meanwhile.
         as_of = as_of or (latest_event(job) if step.inputs else None)
-        own = replace(_job_of(step, job, progress), requested_as_of=as_of)
-        with progress.step(number, step.name):
+        own = replace(_job_of(step, job, options, progress), requested_as_of=as_of)
+        with progress.step(number, name):
             outcome = _attempt(step, own)
         text = str(outcome.error) if outcome.error else figures(outcome.summary)
-        progress.done(MARKS[outcome.status], step.name, outcome.seconds, text or outcome.status)
-        outcomes[step.name] = outcome
+        progress.done(MARKS[outcome.status], name, outcome.seconds, text or outcome.status)
+        outcomes[name] = outcome
     return outcomes
+
+
+Task = tuple[str, Step, Mapping[str, Any]]
+"""What is carried out: its name in the run, the step, and the options that it is given."""
+
+
+def with_sources(job: Job, steps: Sequence[Step]) -> list[Task]:
+    """Returns what is carried out: the steps, of which `ingest-events` once for each source.
+
+    A source of items or users is loaded in its place. Raises UsageError for --path with several
+    sources, and ConfigError for a source that there is not, before any work.
+    """
+    given = job.options.get("source") or ()
+    sources = (given,) if isinstance(given, str) else tuple(given)
+    if len(sources) > 1 and job.options.get("path"):
+        raise UsageError(
+            "--path says where one source is to be read",
+            f"There are {len(sources)}: {', '.join(sources)}",
+            "Set 'path' in the file of each, conf/sources/NAME.yaml",
+        )
+    tasks: list[Task] = []
+    for step in steps:
+        options = {n: job.options[n] for n in _entry(step).run_options if n in job.options}
+        if step.name != INGEST or not sources:
+            tasks.append((step.name, step, options))
+            continue
+        for source in sources:
+            own = _step_of(source, job, step)
+            name = own.name if len(sources) == 1 else f"{own.name} {source}"
+            tasks.append((name, own, {**options, "source": source}))
+    return tasks
+
+
+def _step_of(source: str, job: Job, ingest: Step) -> Step:
+    config = load_named("sources", source, SourceConfig, job.conf_dir)
+    if config.kind in ("items", "users"):
+        load: Step = JOBS[LOAD].load().STEP
+        return load
+    return ingest
 
 
 def require_no_gate(outcomes: Mapping[str, Outcome]) -> None:
@@ -76,9 +119,8 @@ def _attempt(step: Step, job: Job) -> Outcome:
         return Outcome("gate", time.monotonic() - started, {}, gate)
 
 
-def _job_of(step: Step, job: Job, progress: Progress) -> Job:
+def _job_of(step: Step, job: Job, options: Mapping[str, Any], progress: Progress) -> Job:
     """Returns the job of one step: the same surroundings, a run of its own."""
-    options = {n: job.options[n] for n in _entry(step).run_options if n in job.options}
     own = replace(job, name=step.name, options=options, run_id=uuid4().hex)
     own.say, own.count = progress.say, progress.count
     return own

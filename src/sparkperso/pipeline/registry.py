@@ -18,6 +18,13 @@ Option = Callable[..., Any]
 """A decorator of click's."""
 
 SOURCE = click.option("--source", required=True, metavar="NAME", help="conf/sources/NAME.yaml.")
+SOURCES = click.option(
+    "--source",
+    required=True,
+    multiple=True,
+    metavar="NAME",
+    help="conf/sources/NAME.yaml; given several times, one after the other.",
+)
 PATH = click.option(
     "--path", metavar="FILE|DIR", help="Read this, not what the source's file says."
 )
@@ -119,7 +126,7 @@ _ENTRIES = (
         "run",
         "Every step from raw events to recommendation tables.",
         "Carries out every step from raw events to recommendation tables.",
-        options=(SOURCE, PATH),
+        options=(SOURCES, PATH),
         is_step=False,
     ),
     JobEntry(
@@ -137,6 +144,15 @@ _ENTRIES = (
         follows=True,
         in_run=True,
         run_options=("source", "path"),
+        is_indispensable=True,
+    ),
+    JobEntry(
+        "load-source",
+        "Items and users of files, by key.",
+        "Merges files of items or users (JSON lines, CSV, Parquet) into silver/items and "
+        "silver/users: the latest record of a key wins, nulls take nothing away, and what a "
+        "catalogue says no event changes.",
+        options=(SOURCE, PATH),
         is_indispensable=True,
     ),
     JobEntry(

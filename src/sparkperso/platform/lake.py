@@ -199,6 +199,7 @@ class TableWriter:
         spec = self.ref.spec
         rows = conform(rows, spec)
         self.create()
+        self._add_columns()
         # <=> takes two nulls for equal: a key may hold one, such as the source of older rows.
         condition = " AND ".join(f"old.`{key}` <=> new.`{key}`" for key in spec.key)
         # A session of its own: another thread's write must not be taken for this transaction.
@@ -258,6 +259,12 @@ class TableWriter:
         if spec.partition_by:
             builder = builder.partitionedBy(*spec.partition_by)
         builder.execute()
+
+    def _add_columns(self) -> None:
+        """Gives a table of an older version the columns that its schema has gained since."""
+        if set(self.ref.spec.column_names) - set(self.ref.delta().toDF().columns):
+            rows = self.ref.spark.createDataFrame([], self.ref.spec.struct())
+            self._save(rows, "append", None, {})
 
     def _save(
         self, rows: DataFrame, mode: str, txn: Txn | None, options: dict[str, str | None]

@@ -10,7 +10,8 @@ CONTEXT = (
 )
 
 RECORD_ID = (
-    "SHA-256 of the canonical JSON of the record, in hex; keyed where it held personal values"
+    "SHA-256 of the canonical JSON of the record, in hex; keyed where it held personal values; of "
+    "an element of a list with # and its place after it"
 )
 
 BRONZE_EVENTS = TableSpec(
@@ -75,7 +76,7 @@ SILVER_QUARANTINE = TableSpec(
     name="silver/quarantine",
     grain="one rejected record of a source",
     key=("source", "record_id"),
-    writer="ingest-events, replay-quarantine",
+    writer="ingest-events, load-source, replay-quarantine",
     columns=(
         required("record_id", "string", RECORD_ID),
         required("payload", "string", "the record as text"),
@@ -97,21 +98,50 @@ SILVER_ITEMS = TableSpec(
     name="silver/items",
     grain="one item",
     key=("item_id",),
-    writer="ingest-events, replay-quarantine",
+    writer="load-source, ingest-events, replay-quarantine",
     columns=(
         required("item_id", "string", "identifier of the item"),
-        Column("title", "string", "latest title seen"),
-        Column("category", "string", "standardised category"),
+        Column("title", "string", "title of the catalogue, else the latest that an event gave"),
+        Column("category", "string", "standardised category, likewise"),
         required("tags", "array<string>", "free labels"),
-        Column("price", "double", "latest unit price seen", "currency"),
-        required("attributes", "map<string,string>", "other facts"),
-        required("first_seen_at", "timestamp", "first event that names it", "UTC"),
+        Column("price", "double", "unit price, likewise", "currency"),
+        required("attributes", "map<string,string>", "other facts of the catalogue, such as stock"),
+        required(
+            "first_seen_at",
+            "timestamp",
+            "first event or record of a catalogue that names it",
+            "UTC",
+        ),
         required(
             "seen_at",
             "struct<title:timestamp,category:timestamp,price:timestamp>",
-            "when the title, category and price above were seen",
+            "when an event gave the title, category and price above; null for the catalogue's",
             "UTC",
         ),
+        Column(
+            "updated_at",
+            "timestamp",
+            "when its latest record of a catalogue became so; null without one",
+            "UTC",
+        ),
+    ),
+)
+
+SILVER_USERS = TableSpec(
+    name="silver/users",
+    grain="one declared profile",
+    key=("user_id",),
+    writer="load-source",
+    columns=(
+        required("user_id", "string", "identifier of the user, as events have it"),
+        Column("birth_year", "int", "year of birth", "year"),
+        Column("country", "string", "ISO 3166-1 alpha-2 code"),
+        required(
+            "attributes",
+            "map<string,string>",
+            "other facts; pseudonyms, unless they are known as harmless or listed as public",
+        ),
+        required("updated_at", "timestamp", "when its latest record became so", "UTC"),
     ),
 )
 
@@ -119,7 +149,7 @@ OPS_INGESTED_FILES = TableSpec(
     name="ops/ingested_files",
     grain="one file taken in by a source under one configuration",
     key=("source", "path", "size", "modified_at", "config_hash"),
-    writer="ingest-events",
+    writer="ingest-events, load-source",
     columns=(
         required("source", "string", "name of the source"),
         required("path", "string", "address of the file"),

@@ -13,7 +13,7 @@ from sparkperso.config.source_fields import ARRIVAL, COLLECTED, COLLECTED_FIELDS
 from sparkperso.config.source_input import POSITION, Lookup
 from sparkperso.core.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
-from sparkperso.ingest.sources.expand import MARK, exploded, type_rules, with_types
+from sparkperso.ingest.sources.expand import MARK, NESTED, exploded, type_rules, with_types
 from sparkperso.ingest.sources.expressions import checked
 from sparkperso.ingest.sources.joins import joined
 from sparkperso.platform.texts import plain_text
@@ -108,7 +108,8 @@ def _parts(records: DataFrame, source: SourceConfig, group: str) -> dict[str, Co
 
 
 def _as_text(records: DataFrame, value: Column) -> Column:
-    return plain_text(value, records.select(value.alias("_value")).schema["_value"].dataType)
+    kind = records.select(value.alias("_value")).schema["_value"].dataType
+    return F.to_json(value) if isinstance(kind, NESTED) else plain_text(value, kind)
 
 
 def _refused(records: DataFrame, source: SourceConfig) -> Column:

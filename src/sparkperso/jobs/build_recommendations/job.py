@@ -32,6 +32,7 @@ from sparkperso.jobs.train_recommender.model_tables import (
     read_registered,
 )
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.persons import persons_of
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.frames import keep_cached
@@ -48,7 +49,6 @@ from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.model_arrays import from_rows
-from sparkperso.users.persons import Persons
 
 SEGMENTS = "gold/segments"
 POPULARITY = "popularity"
@@ -107,7 +107,7 @@ def write_lists(
     index = item_index(job, version)
     config = job.settings.recommend
     catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
-    persons = Persons(events, aliases=job.settings.ingest.country_aliases)
+    persons = persons_of(job, events)
     attributes = UserAttributes(persons).at(job.as_of)
     profiles = keep_cached(everyone(job, events, index, attributes))
     some = profiles.limit(config.lists.driver_users + 1).toArrow()

@@ -28,6 +28,7 @@ from sparkperso.jobs.build_segments.tables import (
     write_segmentations,
 )
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.persons import USERS, persons_of
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.run_recorder import RunRecorder
@@ -42,7 +43,6 @@ from sparkperso.segments.rules.build import rule_matches
 from sparkperso.segments.rules.overlaps import overlaps
 from sparkperso.segments.tables.plots import draw_flows, draw_sizes
 from sparkperso.segments.tables.table_rows import Stamp
-from sparkperso.users.persons import Persons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +144,7 @@ def _unreadable(condition: Condition, tracking: TrackingPlan) -> list[str]:
 def read_population(job: Job) -> Population:
     """Returns the users to divide, and what rules look at."""
     population = latest_population(job.read(FEATURES), job.read(SCALED), job.as_of)
-    persons = Persons(job.read(EVENTS), aliases=job.settings.ingest.country_aliases)
+    persons = persons_of(job, job.read(EVENTS))
     return replace(population, persons=persons).collected(job.settings.segments.driver_users)
 
 
@@ -254,7 +254,7 @@ def summarise(result: SegmentationResult) -> dict[str, Any]:
 STEP = Step(
     name="build-segments",
     action=build_segments,
-    inputs=(FEATURES, SCALED, EVENTS),
+    inputs=(FEATURES, SCALED, EVENTS, USERS),
     outputs=(SEGMENTS, HISTORY, PROFILES, RUNS),
     conf=("segments", "tracking_plans"),
     side_options=("pictures", "force"),

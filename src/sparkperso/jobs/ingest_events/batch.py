@@ -81,6 +81,12 @@ def read_ingest_rules(job: Job) -> IngestRules:
     """Returns the source, the tracking plan and the rules that the job was asked for."""
     config = job.settings.ingest
     source = as_events(load_named("sources", job.options["source"], SourceConfig, job.conf_dir))
+    if source.kind != "events":
+        raise UsageError(
+            f"{job.name} takes sources of events and transactions",
+            f"conf/sources/{source.name}.yaml is of {source.kind}",
+            f"Take it in by 'sparkperso load-source --source {source.name}'",
+        )
     return IngestRules(
         source,
         load_named("tracking_plans", config.tracking_plan, TrackingPlan, job.conf_dir),

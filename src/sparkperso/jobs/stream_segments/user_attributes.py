@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from sparkperso.core.columns import AS_OF
 from sparkperso.jobs.build_segments.tables import EVENTS, FEATURES
 from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.persons import USERS
 from sparkperso.platform.frames import Keeper
 from sparkperso.platform.literals import aware, instant, moment
 from sparkperso.segments.live.rules import LiveRules
@@ -45,9 +46,12 @@ class LiveUserAttributes:
         version = lake.ref(FEATURES).version()
         if self._frame is not None and version == self._version:
             return
+        # As they are now, not as the stream first read them.
+        declared = lake.ref(USERS).read() if lake.ref(USERS).exists() else None
+        aliases = self.job.settings.ingest.country_aliases
         people = People(
             features_at(self.job, now),
-            Persons(lake.ref(EVENTS).read(), aliases=self.job.settings.ingest.country_aliases),
+            Persons(lake.ref(EVENTS).read(), declared, aliases),
             aware(moment(now)),
         )
         self.kept.close()

@@ -36,6 +36,7 @@ from sparkperso.jobs.train_recommender.model_tables import (
 )
 from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.persons import USERS, persons_of
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.literals import instant, micros
@@ -56,7 +57,6 @@ from sparkperso.recommend.training import (
     candidates,
     require_enough,
 )
-from sparkperso.users.persons import Persons
 
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
@@ -122,7 +122,7 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         events,
         interactions,
         job.lake.ref(ITEM_INDEX).read(),
-        UserAttributes(Persons(events, aliases=job.settings.ingest.country_aliases)),
+        UserAttributes(persons_of(job, events)),
         job.as_of,
         pairs,
         champion_settings(job),
@@ -304,7 +304,7 @@ TABLE_INDEX = {USER_INDEX: "user_index", ITEM_INDEX: "item_index"}
 STEP = Step(
     name="train-recommender",
     action=train_recommender,
-    inputs=(EVENTS, INTERACTIONS, ITEMS),
+    inputs=(EVENTS, INTERACTIONS, ITEMS, USERS),
     check=lambda settings: candidates(settings.recommend),
     outputs=(USER_INDEX, ITEM_INDEX, MODEL_ARRAYS, USER_FACTORS, ITEM_FACTORS),
 )
