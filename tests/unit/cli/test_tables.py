@@ -61,7 +61,7 @@ def test_describe_tells_every_column_with_its_unit(tables):
     for column in TABLES["silver/items"].columns:
         assert column.meaning in out
     assert "[currency]" in out
-    assert "key item_id; written by ingest-events" in out
+    assert "key item_id; written by load-source, ingest-events" in out
 
 
 @pytest.mark.parametrize(
