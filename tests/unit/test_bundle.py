@@ -47,13 +47,19 @@ def test_the_tasks_are_the_steps_of_a_run_as_the_registry_has_them(tasks):
         assert task.get("run_if") == ("ALL_DONE" if entry.despite_gate else None)
 
 
-def test_the_dag_of_airflow_has_the_scheduled_steps():
+def test_the_dags_of_airflow_are_the_registrys():
     """Its Python need not have this package: so it names them itself."""
-    tree = ast.parse((ROOT / "dags" / "sparkperso_segments.py").read_text())
-    named = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}[
-        "STEPS"
-    ]
-    assert list(ast.literal_eval(named)) == [entry.name for entry in scheduled_steps()]
+    tree = ast.parse((ROOT / "dags" / "sparkperso.py").read_text())
+    named = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and node.targets[0].id in {"STEPS", "SCHEDULED", "DESPITE_GATE"}
+    }
+    assert named["STEPS"] == {entry.name: entry.after for entry in steps_of_run()}
+    assert list(named["STEPS"]) == [entry.name for entry in steps_of_run()]
+    assert list(named["SCHEDULED"]) == [entry.name for entry in scheduled_steps()]
+    assert list(named["DESPITE_GATE"]) == [e.name for e in steps_of_run() if e.despite_gate]
 
 
 def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):

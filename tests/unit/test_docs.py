@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
+from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.schemas import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +56,27 @@ def test_documents_and_notebooks_import_from_packages_alone():
             assert module.count(".") <= 1, (path.name, module)
             for name in re.findall(r"\w+", whole or line):
                 assert getattr(import_module(module), name), (path.name, name)
+
+
+def crontab():
+    """The commands of the crontab lines of docs/cluster.md, without their times."""
+    blocks = re.findall(
+        r"^```crontab\n(.*?)^```$", (ROOT / "docs" / "cluster.md").read_text(), re.M | re.S
+    )
+    return [line.split(maxsplit=5)[5] for block in blocks for line in block.splitlines()]
+
+
+def test_crontab_lines_need_neither_a_working_folder_nor_a_path():
+    lines = crontab()
+    assert len(lines) == 3
+    for line in lines:
+        assert "%" not in line  # cron takes it for the end of the line
+        # What spark-submit's line begins with, as it would if sh had put it there.
+        submitted = re.sub(r"\$\((\S+) jars --submit (\S+) --master \S+\)", r"\1 \2", line)
+        for command in submitted.split(" && "):
+            words = shlex.split(command)
+            words = words[3:] if words[0] == "flock" else words
+            assert words[0] == "/srv/shop/venv/bin/sparkperso"
+            bare = click.Command(words[1], params=JOB_COMMANDS[words[1]].params)
+            given = bare.make_context(words[1], words[2:]).params
+            assert all(given[name].startswith("/") for name in ("lake", "path") if name in given)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 import click
 
 from sparkperso.cli.options import DEBUG
 from sparkperso.core.package import shipped
 from sparkperso.pipeline.registry import JOBS
-from sparkperso.platform.jars import coordinates, resolve, spark_submit_line
+from sparkperso.platform.jars import coordinates, resolve, spark_home, spark_submit_line
 
 
 @click.command("jars", help="Prints the jars that spark-submit needs, for --packages or --jars.")
@@ -36,5 +37,7 @@ def command(paths: bool, submit: str | None, master: str | None) -> None:
     # Kafka's source is for streams alone.
     packages = [] if paths else needed if job.follows else needed[:1]
     script = shipped("jobs") / job.script
-    line = spark_submit_line(script, master=master, packages=packages, jars=files)
-    click.echo(shlex.join(line))
+    program, *words = spark_submit_line(script, master=master, packages=packages, jars=files)
+    if shutil.which(program) is None:  # as for cron, and in an environment that is not activated
+        program = str(spark_home() / "bin" / program)
+    click.echo(shlex.join([program, *words]))

@@ -39,13 +39,20 @@ def test_paths_that_are_not_cached_yet_are_fetched(tmp_path, monkeypatch, capsys
     assert f"Fetching Spark's jars into {tmp_path}, once" in answer.err
 
 
-def test_the_line_of_a_job_is_that_of_the_readme(capsys):
+def test_the_line_of_a_job_is_that_of_the_readme(monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: name)
     assert run_cli(["jars", "--submit", "run", "--master", "spark://master:7077"]) == 0
     line = shlex.split(capsys.readouterr().out)
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
     documented = shlex.split(re.search(r"^spark-submit .*$", text, re.MULTILINE).group())
     script = line.index(str(ROOT / "jobs" / "run.py"))
     assert documented[: len(line)] == [*line[:script], "jobs/run.py", *line[script + 1 :]]
+
+
+def test_spark_submit_is_found_without_a_path(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert run_cli(["jars", "--submit", "run"]) == 0
+    assert Path(shlex.split(capsys.readouterr().out)[0]).is_file()
 
 
 def test_kafkas_source_is_for_those_that_follow_streams(capsys):
