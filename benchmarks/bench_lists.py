@@ -34,8 +34,9 @@ from sparkperso.config import load_settings
 from sparkperso.config.models import AlsParams
 from sparkperso.platform.session import build_session
 from sparkperso.recommend.kernels.als import first_factors
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.batch_scoring import list_frame
 from sparkperso.recommend.models.als import AlsModel
+from sparkperso.recommend.scoring.lister import Lister
 from sparkperso.recommend.scoring.top_n import Selection
 from sparkperso.testing.models import bare_catalogue
 

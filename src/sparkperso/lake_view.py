@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import load_settings
@@ -18,12 +19,15 @@ from sparkperso.config.platform import LakeConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.core.errors import UsageError
 from sparkperso.core.places import local_path
+from sparkperso.platform.artifacts import registered_folder, registered_name
 from sparkperso.platform.lake_reader import LakeReader, spec_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
+
+    from sparkperso.recommend.registered.recommender import Recommender
 
 GLOBAL = "global"
 """The scope of gold/popular_items that is for everybody."""
@@ -78,21 +82,21 @@ def open_lake(root: str | os.PathLike[str] | None = None, env: str = "local") ->
     ['22961', '21479']
     """
     if root is None:
-        return LakeView(LakeReader(load_settings(env).lake))
+        return LakeView(LakeReader(load_settings(env).lake), env)
     place = os.fspath(root)
     if not place:
         raise UsageError("A lake is a folder or a URI", "Found an empty text", "Name one")
     local = local_path(place)
     # Absolute, since tables are opened when they are first needed: the process may move meanwhile.
     place = place if local is None else os.path.abspath(os.path.expanduser(local))
-    return LakeView(LakeReader(LakeConfig(root=place)))
+    return LakeView(LakeReader(LakeConfig(root=place)), env)
 
 
 class LakeView:
     """Reads a lake of files; made by `open_lake`."""
 
-    def __init__(self, reader: LakeReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: LakeReader, env: str = "local") -> None:
+        self._reader, self._env = reader, env
         self._opened: dict[str, DeltaTable] = {}
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -148,6 +152,33 @@ class LakeView:
             Membership(row["segment_id"], row["segmentation"], row["label"])
             for row in self._members.of(user_id)
         ]
+
+    def champion(self) -> Recommender:
+        """Returns the model that lists are made with: lists and scores of any user, its figures.
+
+        The same that `mlflow.pyfunc.load_model` loads. Users are looked up in this lake. Raises
+        UsageError where no version is champion, and where the registry is not the lake's own.
+        """
+        from sparkperso.recommend.registered.model_files import is_complete
+        from sparkperso.recommend.registered.pyfunc import load_recommender
+
+        tracking, root = load_settings(self._env).tracking, local_path(self._reader.root)
+        name = registered_name(tracking.experiment_prefix, "recommender")
+        if tracking.uri or root is None:
+            raise UsageError(
+                "The champion is looked up in the lake's own MLflow",
+                "The registry of this environment is elsewhere (tracking.uri)",
+                f"Ask it: mlflow.pyfunc.load_model('models:/{name}@champion').get_raw_model()",
+            )
+        found = registered_folder(Path(root), name, "champion")
+        if found is None or not is_complete(found[1]):
+            raise UsageError(
+                f"A version of {name} should be champion in {root}",
+                "None is" if found is None else f"Version {found[0]} has no files to load it from",
+                "Run 'sparkperso train-recommender' and 'sparkperso promote-model'",
+            )
+        version, folder = found
+        return load_recommender(folder, version, self._reader)
 
     def title(self, item_id: str) -> str | None:
         """Returns an item's title, None where silver/items has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
@@ -276,6 +277,23 @@ def test_too_little_to_train_on_stops_at_a_gate_and_the_champion_stays(trained, 
 def lists_of(shop):
     rows = shop.read("gold/recommendations").drop("generated_at").collect()
     return sorted(tuple(row) for row in rows)
+
+
+def test_the_registered_champion_gives_the_lists_of_the_job(trained):
+    from sparkperso.recommend.registered.pyfunc import load_recommender
+
+    tracking = trained.job("look").tracking
+    version = tracking.client.get_model_version_by_alias(
+        tracking.model_name("recommender"), "champion"
+    )
+    found = load_recommender(Path(version.source.removeprefix("file://")))
+    lists = [row[:5] for row in lists_of(trained)]
+    users = sorted({row[0] for row in lists})
+    own = found.lists(found.histories(users)).select(["user_id", "rank", "item_id", "score"])
+    names = ("user_id", "rank", "item_id", "score")
+    assert sorted(zip(*(own.column(n).to_pylist() for n in names), strict=True)) == [
+        row[:4] for row in lists
+    ]
 
 
 def versions_of(shop):

@@ -13,13 +13,15 @@ from tests.unit.recommend.test_nearest_items import directions
 from sparkperso.config.lists import DiversityConfig, ListsConfig
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
-    list_selection,
+    say_unused,
     without_items,
 )
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.batch_scoring import list_frame
 from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.scoring.diversity import make_diversity
 from sparkperso.recommend.scoring.eligibility import allowed_items, user_rules
+from sparkperso.recommend.scoring.lister import Lister
+from sparkperso.recommend.scoring.selection import list_selection
 from sparkperso.recommend.scoring.top_n import Selection
 
 N_ITEMS, LIMIT = 300, 2
@@ -117,7 +119,8 @@ def test_the_job_reads_its_rules_from_the_configuration(spark, make_job):
     said = []
     job.say = said.append
     catalogue = catalogue_of([{"stock": "0"}, {"stock": "1"}])
-    select = list_selection(job, catalogue)
+    say_unused(job, catalogue)
+    select = list_selection(job.settings.recommend.lists, catalogue, job.as_of, {})
     assert list(select.allowed) == [False, True]
     assert select.rules == ()
     assert len(said) == 1

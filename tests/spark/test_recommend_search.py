@@ -58,11 +58,12 @@ from sparkperso.recommend.fit.task_runner import (
 )
 from sparkperso.recommend.fit.trial import Broadcasts, read_fold, trial_work
 from sparkperso.recommend.holdout import by_bucket, compare, judged_frame
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame, list_table
+from sparkperso.recommend.lists.batch_scoring import list_frame
 from sparkperso.recommend.lists.recommendation_rows import build_lists
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.recency_prior import recency_prior
+from sparkperso.recommend.scoring.lister import Lister, list_table
 from sparkperso.recommend.scoring.top_n import Selection, best_items
 from sparkperso.recommend.tune import search as search_module
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from tests.champion import fitted, register_champion, write_lake
 
 import sparkperso
 from sparkperso import Membership, Recommendation, SimilarItem, open_lake
+from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
 from sparkperso.lake_view import GroupedTable
+from sparkperso.platform.artifacts import follow_lake
 
 
 def write(root, name, **columns):
@@ -174,8 +178,55 @@ def test_importing_the_package_loads_nothing_and_opening_a_lake_no_spark(root):
     assert answer.stdout.split("\n")[:2] == ["[]", "[]"]
 
 
-def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def champions_lake(tmp_path_factory, put_database):
+    root = tmp_path_factory.mktemp("champion") / "lake"
+    write_lake(root)
+    put_database(load_settings(lake=str(root)))
+    register_champion(root, *fitted())
+    return root
+
+
+def test_the_champion_gives_lists_and_scores_and_says_what_it_is(champions_lake):
+    champion = open_lake(champions_lake).champion()
+    assert (champion.version, champion.strategy) == ("1", "hybrid")
+    assert champion.metrics == {"ndcg_at_10": 0.25}
+    places = champion.recommend("u001", n=3)
+    assert [place.rank for place in places] == [1, 2, 3]
+    scores = champion.score("u001", [place.item_id for place in places])
+    assert scores == pytest.approx([place.score for place in places], abs=1e-6)
+
+
+def test_the_champion_of_a_lake_that_was_moved_is_found_and_nothing_is_written(
+    champions_lake, tmp_path
+):
+    shutil.copytree(champions_lake, tmp_path / "a lake, 100% ours")
+    place = tmp_path / "a lake, 100% ours"
+    database = (place / "_mlflow" / "mlflow.db").read_bytes()
+    before, found = (open_lake(root).champion() for root in (champions_lake, place))
+    assert found.recommend("u002") == before.recommend("u002")
+    assert (place / "_mlflow" / "mlflow.db").read_bytes() == database
+    # The files are those of the copy.
+    shutil.rmtree(place / "_mlflow" / "artifacts")
+    with pytest.raises(UsageError, match="Version 1 has no files"):
+        open_lake(place).champion()
+
+
+def test_without_a_champion_it_is_said_what_makes_one(root, monkeypatch):
+    with pytest.raises(UsageError, match=r"None is.*promote-model"):
+        open_lake(root).champion()
+    monkeypatch.setenv("SPARKPERSO__TRACKING__URI", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match="sparkperso-recommender@champion"):
+        open_lake(root).champion()
+
+
+def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lake):
+    import mlflow
+
     lake = tmp_path / "lake"
+    shutil.copytree(champions_lake, lake)
+    follow_lake(lake / "_mlflow" / "mlflow.db", (lake / "_mlflow" / "artifacts").as_uri())
+    before = mlflow.get_tracking_uri()
     one = {"user_id": ["12393"], "item_id": ["22961"], "rank": [1], "score": [9.25]}
     write(lake, "gold/recommendations", **one, strategy=["hybrid"], reason=["because:22424:9"])
     write(
@@ -187,9 +238,13 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     text = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
     monkeypatch.chdir(tmp_path)
     exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), {})
-    assert capsys.readouterr().out.startswith(
+    mlflow.set_tracking_uri(before)
+    said = capsys.readouterr().out
+    assert said.startswith(
         "1 22961 JAM MAKING SET PRINTED hybrid because:22424:9\n1 22960 None 9.25\ns s1 x\n1\n"
     )
+    assert "\n1 hybrid 2026-03-01 12:00:00 {'ndcg_at_10': 0.25}\n" in said
+    assert said.endswith("['user_id', 'rank', 'item_id', 'score']\n")
 
 
 def test_the_package_has_no_other_names():

@@ -72,5 +72,8 @@ class TrackingConfig(Section):
     are `<lake.catalog>.<schema of gold>.<name>`."""
     artifact_root: str | None = None
     """Folder or URI of artifacts; None means `<lake.root>/_mlflow/artifacts`, or a server's own."""
+    model_bytes: int = Field(default=2 * 2**30, ge=0)
+    """Largest model, in bytes of its arrays, that is registered with them; of a larger one the
+    registry has all but the arrays, and who loads it needs the lake's gold/model_arrays."""
     experiment_prefix: str = "sparkperso"
     """Experiments are named `<prefix>/<job>`, models `<last part of prefix>-<name>`."""

@@ -42,6 +42,11 @@ class LakeReader:
             )
         self._root = lake.root
 
+    @property
+    def root(self) -> str:
+        """Returns the folder or URI of the lake."""
+        return self._root
+
     def open(self, table: str) -> DeltaTable | None:
         """Returns a table of the lake, None before its first write."""
         # Here: the extension takes longer to load than the other commands to run.

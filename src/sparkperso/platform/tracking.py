@@ -13,7 +13,7 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import (
     Dataset,
     DatasetInput,
@@ -31,8 +32,19 @@ from mlflow.entities import (
     RunStatus,
     RunTag,
 )
+from mlflow.entities.logged_model_output import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.types.schema import AnyType, ColSpec, Schema, TensorSpec
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import (
+    AnyType,
+    Array,
+    ColSpec,
+    DataType,
+    ParamSchema,
+    ParamSpec,
+    Schema,
+    TensorSpec,
+)
 
 import sparkperso
 from sparkperso.config import Settings
@@ -40,7 +52,7 @@ from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
 from sparkperso.core.hashing import short_hash
 from sparkperso.core.places import uri_of
-from sparkperso.platform.artifacts import follow_lake
+from sparkperso.platform.artifacts import follow_lake, registered_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +63,11 @@ for name in ("mlflow", "alembic", "huey", "sqlalchemy.engine"):
     logging.getLogger(name).handlers.clear()
     logging.getLogger(name).propagate = True
     logging.getLogger(name).setLevel(logging.WARNING)
+# Whether this machine has pip says nothing of a model.
+logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# A lock file that lies where somebody runs a job says nothing of a model.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow open an experiment on its view of model training, not on that of agents."""
@@ -70,8 +86,7 @@ COLUMN_TYPES = {
 OTHER_TYPE = AnyType()  # type: ignore[no-untyped-call]
 MOST_METRICS = 800
 """Sent in one call, beside up to 100 parameters and 100 tags: MLflow takes 1,000 entries."""
-MODEL_FILE = "model/model.json"
-SIGNED_FILE = "model/MLmodel"
+MODEL, MODEL_FILE, SIGNED_FILE = "model", "model.json", "model/MLmodel"
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
 """What a registry says of an alias that a model does not have; also of a bad name."""
@@ -113,7 +128,7 @@ class TableInput:
         source: dict[str, Any] = {"path" if self.by_path else "delta_table_name": self.place}
         source["delta_table_version"] = self.version
         specs: list[ColSpec | TensorSpec] = [
-            ColSpec(COLUMN_TYPES.get(kind, OTHER_TYPE), name) for name, kind in self.columns.items()
+            ColSpec(_type_of(kind), name) for name, kind in self.columns.items()
         ]
         profile = {} if self.n_rows is None else {"num_rows": self.n_rows}
         dataset = Dataset(
@@ -209,6 +224,42 @@ class MlflowRun:
 
 
 @dataclass(frozen=True)
+class Loadable:
+    """How `mlflow.pyfunc.load_model` loads a registered model, and what its `predict` takes."""
+
+    loader_module: str
+    """Module whose `_load_pyfunc` loads a folder that `write` has filled."""
+    write: Callable[[Path], None]
+    """Writes the model's files into a folder; its document is added as model.json."""
+    inputs: Mapping[str, str]
+    """Column → its type in Spark SQL; with `?` at its end, it may be left out."""
+    outputs: Mapping[str, str]
+    params: Mapping[str, Any]
+    """Parameter of `predict` → its default."""
+    example: Mapping[str, list[Any]]
+    """Column → values: an input that works wherever the model is loaded."""
+
+    def save(self, folder: Path, document: Mapping[str, Any], model_id: str, run_id: str) -> None:
+        """Writes an MLmodel into a folder that is not there yet: no pickle, no code."""
+        import mlflow.pyfunc
+        import pandas as pd
+
+        defaults = [ParamSpec(name, _kind_of(own), own) for name, own in self.params.items()]
+        columns = (_schema(self.inputs), _schema(self.outputs))
+        mlflow.pyfunc.save_model(
+            str(folder),
+            loader_module=self.loader_module,
+            mlflow_model=Model(run_id=run_id, model_id=model_id),
+            signature=ModelSignature(*columns, ParamSchema(defaults)),
+            input_example=pd.DataFrame(dict(self.example)),
+            pip_requirements=[f"mlflow=={mlflow.__version__}", *requirements()],
+        )
+        self.write(folder)
+        text = json.dumps(dict(document), indent=2)
+        (folder / MODEL_FILE).write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
 class ModelVersion:
     """A registered model version and the document that describes it.
 
@@ -244,23 +295,52 @@ class Tracking:
             yield run
 
     @as_tracking_error()
-    def register(self, name: str, run_id: str, document: Mapping[str, Any]) -> str:
-        """Registers a model version that is its document: tables, their versions, configuration.
+    def register(
+        self,
+        name: str,
+        run_id: str,
+        document: Mapping[str, Any],
+        loadable: Loadable | None = None,
+    ) -> str:
+        """Registers a model version: its document (tables, their versions, configuration).
 
-        Returns the version. No pickle is stored: loading a model must not run code. Raises
-        TrackingError when the server does not do it.
+        With `loadable` MLflow loads it, too. Returns the version. No pickle is stored: loading a
+        model must not run code that came with it. Raises TrackingError when the server does not do
+        it.
         """
-        self.client.log_dict(run_id, dict(document), MODEL_FILE)
-        if self.model_schema:
-            self.client.log_text(run_id, _signed(run_id), SIGNED_FILE)
+        if loadable is None:
+            model_id, source = None, self._log_document(run_id, document)
+        else:
+            model_id, source = self._log_model(run_id, document, loadable)
         full = self.model_name(name)
         try:
             self.client.create_registered_model(full)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
-        return str(self.client.create_model_version(full, source, run_id).version)
+        version = self.client.create_model_version(full, source, run_id, model_id=model_id)
+        return str(version.version)
+
+    def _log_document(self, run_id: str, document: Mapping[str, Any]) -> str:
+        """Keeps a document with its run; returns the address of its folder."""
+        self.client.log_dict(run_id, dict(document), f"{MODEL}/{MODEL_FILE}")
+        if self.model_schema:
+            self.client.log_text(run_id, _signed(run_id), SIGNED_FILE)
+        return f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL}"
+
+    def _log_model(
+        self, run_id: str, document: Mapping[str, Any], loadable: Loadable
+    ) -> tuple[str, str]:
+        """Keeps a model as one of MLflow's, made by a run; returns its id and address."""
+        experiment_id = self.client.get_run(run_id).info.experiment_id
+        model = self.client.create_logged_model(experiment_id, MODEL, run_id)
+        with TemporaryDirectory(prefix="sparkperso-model-") as place:
+            folder = Path(place) / MODEL
+            loadable.save(folder, document, model.model_id, run_id)
+            self.client.log_model_artifacts(model.model_id, str(folder))
+        self.client.finalize_logged_model(model.model_id, "READY")
+        self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        return model.model_id, model.artifact_location
 
     @as_tracking_error()
     def set_alias(self, name: str, alias: str, version: str) -> None:
@@ -297,13 +377,18 @@ class Tracking:
 
         In Unity Catalog it is `<catalog>.<schema>.<last part of prefix>_<name>`.
         """
-        plain = f"{self.prefix.rsplit('/', maxsplit=1)[-1]}-{name}"
+        plain = registered_name(self.prefix, name)
         return f"{self.model_schema}.{plain.replace('-', '_')}" if self.model_schema else plain
 
     @as_tracking_error()
     def _describe(self, name: str, version: Any) -> ModelVersion:
         with TemporaryDirectory(prefix="sparkperso-model-") as folder:
-            path = self.client.download_artifacts(version.run_id, MODEL_FILE, folder)
+            # Not the version's own download address: Unity Catalog keeps a copy that needs a token.
+            path = download_artifacts(
+                f"{version.source}/{MODEL_FILE}",
+                dst_path=folder,
+                tracking_uri=self.client.tracking_uri,
+            )
             document = json.loads(Path(path).read_text(encoding="utf-8"))
         return ModelVersion(name, str(version.version), version.run_id, document)
 
@@ -384,13 +469,35 @@ def open_tracking(settings: Settings) -> Tracking:
 
 def _signed(run_id: str) -> str:
     """MLflow's own description of a model: Unity Catalog takes none without a signature."""
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
-
     user, result = Schema([ColSpec("string", "user_id")]), Schema([ColSpec("string", "result")])
     signature = ModelSignature(inputs=user, outputs=result)
     text: str = Model(artifact_path="model", run_id=run_id, signature=signature).to_yaml()
     return text
+
+
+def requirements() -> list[str]:
+    """Returns what pip installs to load a model: this package, in this version."""
+    return [f"sparkperso=={sparkperso.__version__}"]
+
+
+def _schema(columns: Mapping[str, str]) -> Schema:
+    specs: list[ColSpec | TensorSpec] = [
+        ColSpec(_type_of(kind.rstrip("?")), name, required=not kind.endswith("?"))
+        for name, kind in columns.items()
+    ]
+    return Schema(specs)
+
+
+def _type_of(kind: str) -> DataType | Array | AnyType:
+    """Returns MLflow's type of one in Spark SQL, also of an array of strings."""
+    if kind == "array<string>":
+        return Array(DataType.string)
+    return DataType[COLUMN_TYPES[kind]] if kind in COLUMN_TYPES else OTHER_TYPE
+
+
+def _kind_of(value: Any) -> DataType:
+    """Returns MLflow's type of a parameter."""
+    return DataType.boolean if isinstance(value, bool) else DataType.long
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The test: the chosen models evaluated once on the part that no choice has seen, side by side.
 
-1. Each model makes the lists of a block of users, as it will in use (`batch_scoring.make_lists`).
+1. Each model makes the lists of a block of users, as it will in use (`scoring.lister.make_lists`).
 2. They are judged into sums (`Judge.sums`): per metric, per bucket of history, and per group of
    users for the bootstrap.
 3. Sums add up over blocks: in one go where the test is in the driver's memory, else in one pass
@@ -34,8 +34,8 @@ from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
 from sparkperso.recommend.fit.driver_folds import HASH, DriverFold
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, read_fold
-from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.scoring.lister import Lister, make_lists
 from sparkperso.recommend.scoring.ranking_blocks import user_values
 from sparkperso.recommend.scoring.top_n import Lists, Selection
 

@@ -69,6 +69,8 @@ class TrainingResult:
     model: Fitted
     als: Any
     """The best ALS (an AlsModel), for the factor tables; None when none was tried."""
+    popularity: Fitted | None
+    """The tuned popularity, which fills what a list lacks; None where it could not be fitted."""
     users: Histories | None
     """All users with interactions, where they are in memory."""
     winner: TrialResult
@@ -176,6 +178,7 @@ class Trainer:
         return TrainingResult(
             refitted["winner"],
             refitted.get("als"),
+            refitted.get(PLAIN),
             prepared_split.everybody if isinstance(prepared_split.everybody, Histories) else None,
             winner,
             search,
@@ -265,7 +268,7 @@ class Trainer:
         """
         for one in ranked:
             self.say(f"refitting {one.name} on everything up to as-of")
-            to_fit = {"winner": one.params}
+            to_fit = {"winner": one.params, PLAIN: tuned.best["popularity"].params}
             if "als_implicit" in tuned.best:
                 # Without a prior: the factors are for similar items, and for others to use.
                 als = tuned.best["als_implicit"].params

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 
 BIRTH_YEAR, COUNTRY = "birth_year", "country"
 FACTS = (BIRTH_YEAR, COUNTRY)
+DECADE = "born"
+"""Name of the attribute that holds the decade of birth."""
 SPELLINGS = {
     "birthyear": BIRTH_YEAR,
     "yearofbirth": BIRTH_YEAR,

@@ -105,7 +105,7 @@ def test_the_tables_of_a_run_are_its_datasets(tracking):
     assert [
         (column["name"], column["type"])
         for column in json.loads(first.dataset.schema)["mlflow_colspec"]
-    ] == [("user_id", "string"), ("n", "long"), ("tags", "any")]
+    ] == [("user_id", "string"), ("n", "long"), ("tags", "array")]
     assert [(tag.key, tag.value) for tag in first.tags] == [("mlflow.data.context", "training")]
     assert json.loads(second.dataset.source)["delta_table_name"] == "main.shop.items"
     assert first.dataset.digest != second.dataset.digest

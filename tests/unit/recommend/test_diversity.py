@@ -9,8 +9,8 @@ from tests.unit.recommend.test_eligibility import Fixed, people
 
 from sparkperso.config.lists import DiversityConfig
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.lists.batch_scoring import Lister, make_lists
 from sparkperso.recommend.scoring.diversity import category_codes, fill, make_diversity
+from sparkperso.recommend.scoring.lister import Lister, make_lists
 from sparkperso.recommend.scoring.top_n import Lists, Selection, best_items
 from sparkperso.testing.models import bare_catalogue
 

@@ -20,7 +20,7 @@ from sparkperso.config.models import PopularityParams, parse_params
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
-    list_selection,
+    say_unused,
     without_items,
 )
 from sparkperso.jobs.train_recommender.job import EVENTS, INTERACTIONS, ITEMS, MODEL
@@ -42,13 +42,15 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.id_index import new_index_rows
 from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
 from sparkperso.recommend.fit.task_runner import fit_here, fit_in_tasks
-from sparkperso.recommend.lists.batch_scoring import LISTS, Lister, list_frame, list_table
+from sparkperso.recommend.lists.batch_scoring import LISTS, list_frame
 from sparkperso.recommend.lists.popular_items import counted_events, popular_items, window_text
 from sparkperso.recommend.lists.recommendation_rows import ChampionModel, build_lists
 from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.model_arrays import from_rows
+from sparkperso.recommend.scoring.lister import Lister, list_table
+from sparkperso.recommend.scoring.selection import list_selection
 
 SEGMENTS = "gold/segments"
 POPULARITY = "popularity"
@@ -169,7 +171,9 @@ def make_lister(
         fallback = fit_in_tasks(profiles, to_fit, catalogue, setting)[POPULARITY]
     else:
         fallback = fit_here(profiles, to_fit, catalogue, setting)[POPULARITY]
-    select = list_selection(job, catalogue)
+    say_unused(job, catalogue)
+    aliases = job.settings.ingest.country_aliases
+    select = list_selection(job.settings.recommend.lists, catalogue, job.as_of, aliases)
     if version is None:
         plain = Lister(fallback, POPULARITY, catalogue, select, fallback, is_explained=True)
         return plain, POPULARITY

@@ -1,4 +1,4 @@
-"""What build-recommendations may list, and how lists are chosen."""
+"""What build-recommendations may list."""
 
 from __future__ import annotations
 
@@ -11,28 +11,14 @@ from sparkperso.jobs.train_recommender.job import ITEMS
 from sparkperso.pipeline.job import Job
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.user_histories import load_catalogue
-from sparkperso.recommend.scoring.diversity import make_diversity
-from sparkperso.recommend.scoring.eligibility import allowed_items, unused_attributes, user_rules
-from sparkperso.recommend.scoring.top_n import Selection
-from sparkperso.users.facts import year_of
+from sparkperso.recommend.scoring.eligibility import allowed_items, unused_attributes
 
 
-def list_selection(job: Job, catalogue: Catalogue) -> Selection:
-    """Returns which items may be listed, and how lists are chosen; ages are those of as-of.
-
-    Says which configured attributes no item has: those rules have no effect.
-    """
+def say_unused(job: Job, catalogue: Catalogue) -> None:
+    """Says which configured attributes no item has: those rules have no effect."""
     lists = job.settings.recommend.lists
     for name in unused_attributes(lists.eligibility, catalogue):
         job.say(f"No item has the attribute '{name}': that rule of eligibility has no effect")
-    return Selection(
-        lists.n_items,
-        allowed_items(lists.eligibility, catalogue),
-        rules=user_rules(
-            lists.eligibility, catalogue, year_of(job.as_of), job.settings.ingest.country_aliases
-        ),
-        reranker=make_diversity(lists.diversity, catalogue),
-    )
 
 
 def hidden_items(job: Job) -> list[str]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +48,9 @@ from sparkperso.recommend.fit.driver_folds import read_interactions, user_factor
 from sparkperso.recommend.fit.fit_strategy import Engine, choose_engine, make_fitter
 from sparkperso.recommend.lists.recommendation_rows import item_factor_frame, user_factor_frame
 from sparkperso.recommend.models.model_arrays import Row, to_rows
+from sparkperso.recommend.registered import pyfunc
+from sparkperso.recommend.registered.model_files import write_arrays, write_items
+from sparkperso.recommend.registered.recommender import arrays_of
 from sparkperso.recommend.training import (
     CHAMPION,
     PLAIN,
@@ -57,6 +61,9 @@ from sparkperso.recommend.training import (
     candidates,
     require_enough,
 )
+
+if TYPE_CHECKING:
+    from sparkperso.platform.tracking import Loadable
 
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
@@ -87,9 +94,12 @@ def train_recommender(job: Job) -> Summary:
         run.log_metrics(test_metrics(trained))
         basis["engine"] = engine.name
         document = {**trained.as_dict(), **basis}
-        document |= write_model(job, trained, basis, (inputs, catalogue))
+        arrays = list(to_rows(arrays_of(trained.model, trained.popularity)))
+        document |= write_model(job, trained, basis, (inputs, catalogue, arrays))
         document["config"] = config.model_dump(mode="json")
-        version = job.tracking.register(MODEL, run.run_id, document)
+        document["country_aliases"] = dict(job.settings.ingest.country_aliases)
+        loadable = make_loadable(job, catalogue, arrays)
+        version = job.tracking.register(MODEL, run.run_id, document, loadable)
         run.log_inputs(job.table_inputs())
     job.tracking.set_alias(MODEL, "candidate", version)
     return summarise(trained, version)
@@ -195,8 +205,42 @@ def extend_index(job: Job, table: str, ids: DataFrame | set[str], id_column: str
         writer.append(job.spark.createDataFrame(fresh))
 
 
+def make_loadable(job: Job, catalogue: Catalogue, arrays: Sequence[Row]) -> Loadable:
+    """Returns how MLflow loads the model: from its arrays and items, without Spark.
+
+    Arrays of more than tracking.model_bytes stay in gold/model_arrays alone.
+    """
+    from sparkperso.platform.tracking import Loadable
+
+    n_bytes, bound = sum(len(data) for *_, data in arrays), job.settings.tracking.model_bytes
+    is_small = n_bytes <= bound
+    if not is_small:
+        job.say(
+            f"The model's arrays are {n_bytes:,} bytes, more than {bound:,} "
+            f"(tracking.model_bytes): MLflow loads them from {MODEL_ARRAYS} of this lake"
+        )
+
+    def write(folder: Path) -> None:
+        write_items(folder, catalogue)
+        if is_small:
+            write_arrays(folder, arrays)
+
+    few = catalogue.ids[:2].tolist()
+    return Loadable(
+        pyfunc.LOADER,
+        write,
+        pyfunc.INPUTS,
+        pyfunc.OUTPUTS,
+        {"n": job.settings.recommend.lists.n_items, "exclude_seen": True},
+        {USER_ID: ["somebody"], "items": [few]},
+    )
+
+
 def write_model(
-    job: Job, trained: TrainingResult, basis: Mapping[str, Any], data: tuple[Inputs, Catalogue]
+    job: Job,
+    trained: TrainingResult,
+    basis: Mapping[str, Any],
+    data: tuple[Inputs, Catalogue, Sequence[Row]],
 ) -> dict[str, Any]:
     """Writes the model's arrays, and ALS's factors, under a new model version.
 
@@ -204,12 +248,11 @@ def write_model(
     besides the models' settings. Raises WriteConflictError when another run wrote the same version
     at the same moment.
     """
-    inputs, catalogue = data
-    arrays = list(to_rows(trained.model.arrays()))
+    inputs, catalogue, arrays = data
     settings = {name: trained.as_dict()[name] for name in ("params", "best")}
     model_version = version_of({**basis, **settings}, arrays, catalogue)
     frames = {
-        MODEL_ARRAYS: job.spark.createDataFrame(arrays, "name string, block int, data binary")
+        MODEL_ARRAYS: job.spark.createDataFrame(list(arrays), "name string, block int, data binary")
     }
     if trained.als is not None:
         frames[ITEM_FACTORS] = item_factor_frame(job.spark, trained.als, catalogue)

@@ -21,10 +21,11 @@ from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.fit_strategy import parts_of
 from sparkperso.recommend.holdout import by_bucket, judged_frame
-from sparkperso.recommend.lists.batch_scoring import Lister, list_frame
+from sparkperso.recommend.lists.batch_scoring import list_frame
 from sparkperso.recommend.models.base import Fitted, Scorer
 from sparkperso.recommend.models.hybrid import HybridModel, weight_table
 from sparkperso.recommend.models.popularity import PopularityModel
+from sparkperso.recommend.scoring.lister import Lister
 from sparkperso.recommend.scoring.top_n import Selection
 from sparkperso.recommend.tune.tuning import TuningContext
 

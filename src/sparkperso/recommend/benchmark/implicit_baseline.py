@@ -26,8 +26,9 @@ from sparkperso.recommend.benchmark.holdout import HoldoutTest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, read_fold
-from sparkperso.recommend.lists.batch_scoring import INPUT, make_lists
+from sparkperso.recommend.lists.batch_scoring import INPUT
 from sparkperso.recommend.models.base import nothing_where_zero
+from sparkperso.recommend.scoring.lister import make_lists
 from sparkperso.recommend.tune.trial_result import TrialResult, best_of
 
 ALS, BM25 = "implicit_als", "implicit_bm25"

@@ -21,11 +21,9 @@ from sparkperso.core.errors import JobError
 from sparkperso.platform.literals import empty_array, instant
 from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
 from sparkperso.recommend.data.interactions import MICROS_PER_DAY
-from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
+from sparkperso.users.facts import BIRTH_YEAR, COUNTRY, DECADE
 from sparkperso.users.persons import Persons
 
-DECADE = "born"
-"""Name of the attribute that holds the decade of birth."""
 OWN = (BIRTH_YEAR, COUNTRY, DECADE)
 
 

@@ -15,9 +15,10 @@ from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.platform.frames import keep_broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import read_histories
-from sparkperso.recommend.lists.batch_scoring import INPUT, Lister
+from sparkperso.recommend.lists.batch_scoring import INPUT
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.scoring.lister import Lister
 
 
 @dataclass(frozen=True)

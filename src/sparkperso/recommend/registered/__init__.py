@@ -1,0 +1,1 @@
+"""A registered recommender as it is used outside of Spark: from its files to lists."""
