@@ -11,7 +11,7 @@ import urllib.request
 
 import pandas as pd
 import pytest
-from tests.champion import USERS, fitted, register_champion, write_lake
+from tests.champion import fitted, register_champion, write_lake
 
 from sparkperso.config import load_settings
 from sparkperso.platform.tracking import open_tracking
