@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 import yaml
+from databricks.sdk.service.catalog import PrivilegeAssignment
+from databricks.sdk.service.jobs import JobRunAs, JobSettings
+from tests.databricks_types import misfits
 
 from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.config import load_settings
@@ -64,15 +68,18 @@ def test_the_dags_of_airflow_are_the_registrys():
 
 def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):
     job = bundle["resources"]["jobs"]["sparkperso-segments"]
-    cron = bundle["variables"]["segments_cron"]["default"].split()
-    assert len(cron) == 6
-    assert "?" in (cron[3], cron[5])  # Quartz takes a day of the month or of the week
+    times = [bundle["variables"][name]["default"] for name in ("cron", "segments_cron")]
+    for cron in map(str.split, times):
+        assert len(cron) == 6
+        assert "?" in (cron[3], cron[5])  # Quartz takes a day of the month or of the week
+    assert times[0].split()[:3] != times[1].split()[:3]  # they write the same tables
     again = tasks_of(job)
     assert list(again) == [entry.name for entry in scheduled_steps()]
     for entry in scheduled_steps():
         assert before(again[entry.name]) == [name for name in entry.after if name in again]
     for name, task in again.items():
-        assert task["spark_python_task"] == tasks[name]["spark_python_task"]
+        same = {"spark_python_task", "libraries", "max_retries", "timeout_seconds"}
+        assert {key: task[key] for key in same} == {key: tasks[name][key] for key in same}
 
 
 def test_no_task_waits_for_itself(tasks):
@@ -128,6 +135,57 @@ def test_tables_are_where_the_parameters_say():
     lake = Lake(None, load_settings("databricks", assignments=assignments).lake)
     places = [lake.ref(name).place for name in ("gold/segments", "silver/items")]
     assert places == ["dev.dev_me_gold.segments", "dev.silver.items"]
+
+
+def test_jobs_are_what_databricks_takes(bundle):
+    for job in bundle["resources"]["jobs"].values():
+        assert list(misfits(JobSettings, job, "job")) == []
+
+
+def test_a_key_or_value_that_databricks_does_not_take_is_found():
+    tasks = [{"task_key": "a", "max_retry": 1, "run_if": "SOMETIMES", "timeout_seconds": "long"}]
+    found = list(misfits(JobSettings, {"name": "x", "tasks": tasks}, "job"))
+    assert [where for where, _ in found] == [
+        "job.tasks[0].max_retry",
+        "job.tasks[0].run_if",
+        "job.tasks[0].timeout_seconds",
+    ]
+
+
+def test_jobs_are_scheduled_bounded_tried_again_and_told_of(bundle, tasks):
+    for job in bundle["resources"]["jobs"].values():
+        assert job["schedule"]["pause_status"] == "UNPAUSED"
+        assert job["max_concurrent_runs"] == 1
+        assert job["email_notifications"]["on_failure"] == "${var.notify}"
+        for task in job["tasks"]:
+            assert 0 < task["timeout_seconds"] <= job["timeout_seconds"]
+    # A gate that says no would say so again.
+    assert [name for name, task in tasks.items() if not task["max_retries"]] == ["promote-model"]
+
+
+def test_shared_targets_run_as_one_who_may_write_and_dev_as_whoever_deploys(bundle):
+    targets = bundle["targets"]
+    assert not {"run_as", "permissions", "resources"} & set(targets["dev"])
+    for name in ("staging", "prod"):
+        target = targets[name]
+        assert list(misfits(JobRunAs, target["run_as"], "run_as")) == []
+        runner = target["run_as"]["service_principal_name"]
+        assert {right["level"] for right in target["permissions"]} <= {"CAN_VIEW", "CAN_MANAGE"}
+        schemas = target["resources"]["schemas"]
+        assert set(schemas) == LAYERS
+        for schema in schemas.values():
+            for grant in schema["grants"]:
+                assert list(misfits(PrivilegeAssignment, grant, "grant")) == []
+            written = {g["principal"]: set(g["privileges"]) for g in schema["grants"]}[runner]
+            assert written >= {"USE_SCHEMA", "CREATE_TABLE", "SELECT", "MODIFY"}
+    assert targets["staging"]["presets"] == {"trigger_pause_status": "PAUSED"}
+    assert targets["prod"]["mode"] == "production"
+
+
+def test_every_variable_that_is_named_is_there_and_has_a_value(bundle):
+    text = (ROOT / "databricks.yml").read_text()
+    assert set(re.findall(r"\$\{var\.(\w+)\}", text)) == set(bundle["variables"])
+    assert all("default" in variable for variable in bundle["variables"].values())
 
 
 def test_there_are_three_targets_and_one_default(bundle):
