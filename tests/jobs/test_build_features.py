@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TEST_PROPERTIES, overridden
 
 from sparkperso.core.columns import NUMERIC_FEATURES
-from sparkperso.core.errors import JobError
+from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.testing.clickstream import ClickStream, make_click_stream
 from sparkperso.testing.compare import assert_same_rows
 from sparkperso.testing.frames import events_frame
@@ -36,7 +36,7 @@ class Built:
         return self.lake.ref(name).read()
 
 
-def run(spark, root, as_of=None, set=()):  # noqa: A002
+def run(spark, root, as_of=None, set=(), conf_dir=None):  # noqa: A002
     from sparkperso.config import load_settings
     from sparkperso.jobs.build_features import STEP
     from sparkperso.pipeline.job import Job
@@ -44,6 +44,7 @@ def run(spark, root, as_of=None, set=()):  # noqa: A002
 
     settings = load_settings(assignments=overridden(TEST_PROPERTIES, set), lake=root)
     job = Job("build-features", settings, spark, requested_as_of=as_of, say=lambda line: None)
+    job.conf_dir = conf_dir
     return carry_out(STEP, job).summary
 
 
@@ -127,3 +128,28 @@ def test_events_that_name_no_user_stop_the_job_with_a_word_on_what_to_do(spark, 
 def test_without_events_the_job_says_what_to_run_first(spark, lake):
     with pytest.raises(JobError, match="ingest-events"):
         run(spark, lake.config.root)
+
+
+def test_an_own_feature_becomes_a_column_with_a_scaler_beside_rows_of_before(spark, lake, tmp_path):
+    folder, root = tmp_path / "features", lake.config.root
+    folder.mkdir()
+    stream = make_click_stream(n_users=4)
+    lake.writer("silver/events").append(events_frame(spark, stream.events))
+    run(spark, root, as_of=stream.as_of - timedelta(days=10))
+    sql = "{sql: count(distinct item_id), description: different items, log: true}"
+    (folder / "n_items.yaml").write_text(sql)
+    run(spark, root, conf_dir=tmp_path)
+    features, scaled = (lake.ref(name).read() for name in (FEATURES, SCALED))
+    assert features.columns[-1] == scaled.columns[-1] == "n_items"
+    for table in (features, scaled):
+        known = table.groupBy("as_of").agg({"n_items": "count", "*": "count"}).orderBy("as_of")
+        (before, now) = ((row["count(n_items)"], row["count(1)"]) for row in known.collect())
+        assert before[0] == 0 < before[1]
+        assert now[0] == now[1] > 0
+    (scaler,) = lake.ref(SCALERS).read().where("feature = 'n_items'").collect()
+    assert scaler.log
+    last = lake.ref(FEATURES).version()
+    (folder / "n_items.yaml").write_text("{sql: item_id, description: none}")
+    with pytest.raises(ConfigError, match="n_items: no aggregate"):
+        run(spark, root, conf_dir=tmp_path)
+    assert lake.ref(FEATURES).version() == last

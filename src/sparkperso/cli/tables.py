@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
-from sparkperso.cli.options import with_settings
-from sparkperso.config import Settings
+from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options, with_settings
+from sparkperso.config import Settings, load_settings
+from sparkperso.config.own_features import load_own_features
 from sparkperso.core.terminal import literal, visible
 from sparkperso.platform.lake_reader import LakeReader, spec_of
 from sparkperso.schemas import TABLES
+from sparkperso.schemas.features import columns_of
 
 MAX_WIDE = 12
 """Columns; rows with more are shown one below the other, a line per column."""
@@ -39,16 +43,21 @@ def list_tables(settings: Settings) -> None:
 
 @command.command("describe")
 @click.argument("table")
-@with_settings
-def describe(settings: Settings, table: str) -> None:
+@with_options((*SETTINGS_OPTIONS, DEBUG))
+def describe(
+    env: str, conf_dir: Path | None, lake: str | None, assignments: Sequence[str], table: str
+) -> None:
     """Say what a table holds: grain, key, writer; type, meaning and unit of each column."""
     spec = spec_of(table)
+    own = columns_of(table, load_own_features(conf_dir))
+    settings = load_settings(env, conf_dir, assignments, lake)
     rows, version, size = _figures(LakeReader(settings.lake), table)
     click.echo(f"{table}: {spec.grain}")
     click.echo(f"  key {', '.join(spec.key) or 'none'}; written by {spec.writer}")
     click.echo(f"  rows {rows}, version {version}, size {size}")
-    width = max(len(name) for name in spec.column_names)
-    for column in spec.columns:
+    columns = (*spec.columns, *own)
+    width = max(len(column.name) for column in columns)
+    for column in columns:
         unit = f" [{column.unit}]" if column.unit else ""
         kind = column.type + ("" if column.nullable else " not null")
         click.echo(f"  {column.name:<{width}}  {column.meaning}{unit}; {kind}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.section import Section
@@ -17,10 +17,16 @@ def _known_zone(name: str) -> str:
     return ZoneInfo(name).key
 
 
-def _known_features(names: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = sorted(set(names) - set(NUMERIC_FEATURES))
+def own_features(info: ValidationInfo) -> tuple[str, ...]:
+    """Returns the names of conf/features, as whoever reads a file tells its validators."""
+    return tuple((info.context or {}).get("own_features", ()))
+
+
+def _known_features(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    known = (*NUMERIC_FEATURES, *own_features(info))
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise ValueError(f"unknown features {unknown}; known are {list(NUMERIC_FEATURES)}")
+        raise ValueError(f"unknown features {unknown}; known are {list(known)}")
     return names
 
 

@@ -27,7 +27,9 @@ from sparkperso.core.package import shipped
 ENVIRONMENT_PREFIX = "SPARKPERSO__"
 ENVIRONMENT_CONF_DIR = "SPARKPERSO_CONF_DIR"
 SPARK_PROPERTIES = "spark.conf."
-NOT_OVERLAYS = frozenset({"base", "sources", "segments", "rules", "experiments", "tracking_plans"})
+NOT_OVERLAYS = frozenset(
+    {"base", "features", "sources", "segments", "rules", "experiments", "tracking_plans"}
+)
 """Folders of conf/ that are no environment: what all share, and configuration that is data."""
 
 

@@ -56,8 +56,16 @@ def settings_from(flat: Flat, env: str) -> Settings:
     return validate(Settings, {**unflatten(flat), "env": env}, "the configuration", origin)
 
 
-def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None = None) -> Model:
+def load_named(
+    kind: str,
+    name: str,
+    model: type[Model],
+    conf_dir: Path | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> Model:
     """Returns conf/<kind>/<name>.yaml as `model`; its field `name` is the file's name.
+
+    `context` is what the model's validators are told of other files.
 
     Raises ConfigError when there is no such file, with the nearest name, or when it does not fit.
     """
@@ -70,18 +78,22 @@ def load_named(kind: str, name: str, model: type[Model], conf_dir: Path | None =
             did_you_mean(name, files, f"Write {folder / name}.yaml, or name one that is there"),
         )
     path = files[name]
-    return validate(model, {"name": name, **read_yaml(path)}, str(path), {})
+    return validate(model, {"name": name, **read_yaml(path)}, str(path), {}, context)
 
 
 def validate(
-    model: type[Model], tree: Mapping[str, Any], where: str, origin: Mapping[str, str]
+    model: type[Model],
+    tree: Mapping[str, Any],
+    where: str,
+    origin: Mapping[str, str],
+    context: Mapping[str, Any] | None = None,
 ) -> Model:
     """Returns `tree` as `model`; raises one ConfigError that lists all that does not fit.
 
     `where` names what was read, `origin` the layer of each dotted key, for the message.
     """
     try:
-        return model.model_validate(tree)
+        return model.model_validate(tree, context=context)
     except ValidationError as error:
         # All at once: one run names every key that is to be put right.
         problems = [_problem(detail, model, origin) for detail in error.errors()]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
+from sparkperso.config.features import own_features
 from sparkperso.config.load import load_named
+from sparkperso.config.own_features import load_own_features
 from sparkperso.config.segments import NAME, FeatureSegmentation, KMeansSegmentation, Naming
 from sparkperso.core.section import Section
 from sparkperso.rules.attributes import invalid_references
@@ -52,11 +54,11 @@ class RuleSegmentation(Section):
     """Words and units of the features."""
 
     @model_validator(mode="after")
-    def _refers_to_what_there_is(self) -> RuleSegmentation:
+    def _refers_to_what_there_is(self, info: ValidationInfo) -> RuleSegmentation:
         faults = [
             f"{k}: {fault}"
             for k, rule in self.rules.items()
-            for fault in invalid_references(rule.when)
+            for fault in invalid_references(rule.when, own=own_features(info))
         ]
         if NEW in self.segments and self.min_events:
             faults.append(f"'{NEW}' is the segment of min_events: choose another key")
@@ -134,7 +136,9 @@ class _Kind(Section):
 def load_segmentation(name: str, conf_dir: Path | None = None) -> Segmentation:
     """Returns conf/segments/<name>.yaml as the model of its kind.
 
-    Raises ConfigError when there is no such file, and for what cannot be carried out.
+    It may name the features of conf/features. Raises ConfigError when there is no such file, and
+    for what cannot be carried out.
     """
     kind = load_named("segments", name, _Kind, conf_dir).kind
-    return load_named("segments", name, KINDS[kind], conf_dir)
+    own = tuple(feature.name for feature in load_own_features(conf_dir))
+    return load_named("segments", name, KINDS[kind], conf_dir, {"own_features": own})

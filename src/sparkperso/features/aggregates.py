@@ -6,15 +6,18 @@ task's memory; here a row per key is all that is left of the events.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.own_features import OwnFeature
 from sparkperso.core.spellings import DEVICES
-from sparkperso.features.event_facts import EVENT, FEATURE
+from sparkperso.features.event_facts import DAY, EVENT, FEATURE, OWN
 from sparkperso.features.orders import NEW_LINE, NEW_ORDER
-from sparkperso.features.sessions import MICROSECONDS, SINCE, STARTS
+from sparkperso.features.own_features import own_maxima, own_sums
+from sparkperso.features.sessions import SINCE, STARTS
 
-DAY = 86_400 * MICROSECONDS
 # Sums of amounts are rounded, so that the order of adding does not show.
 DECIMALS = 6
 COUNTED_TYPES = ("page_view", "item_view", "click", "add_to_cart", "purchase", "refund")
@@ -22,8 +25,8 @@ ADDED_TYPES = ("purchase", "refund", "scroll", "dwell")
 DAY_PARTS = {"night": (0, 5), "morning": (6, 11), "afternoon": (12, 17), "evening": (18, 23)}
 
 
-def sums_by_key(facts: DataFrame, now: Column) -> DataFrame:
-    """Returns the sums of facts, one row per (user_id, kind, key).
+def sums_by_key(facts: DataFrame, now: Column, own: Sequence[OwnFeature] = ()) -> DataFrame:
+    """Returns the sums of facts, and features of `own`, one row per (user_id, kind, key).
 
     `now` is microseconds since 1970. Counts are `n_…`, amounts `…_amount` in the event's own unit
     (currency, depth, seconds); session_length and all times are in microseconds.
@@ -39,10 +42,11 @@ def sums_by_key(facts: DataFrame, now: Column) -> DataFrame:
         F.min("at").alias("first_at"),
         F.max("at").alias("last_at"),
         F.max(F.when(_is("purchase"), F.col("at"))).alias("last_purchase_at"),
+        *own_sums(own, OWN),
     )
 
 
-def sums_by_user(by_key: DataFrame) -> DataFrame:
+def sums_by_user(by_key: DataFrame, own: Sequence[OwnFeature] = ()) -> DataFrame:
     """Returns one row per user: the sums of its events, and the counts of its keys.
 
     `categories` and `feature_use` are arrays of (key, n) in the order of the keys.
@@ -57,6 +61,7 @@ def sums_by_user(by_key: DataFrame) -> DataFrame:
         F.max("last_purchase_at").alias("last_purchase_at"),
         _entries(EVENT).alias("categories"),
         _entries(FEATURE).alias("feature_use"),
+        *own_maxima(own),
     )
 
 

@@ -27,6 +27,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from sparkperso.config.features import ScalingConfig
+from sparkperso.config.own_features import OwnFeature
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import JobError
 from sparkperso.features.scaler_parameters import FeatureScaler, with_version
@@ -37,29 +38,42 @@ MEDIAN = 0.5
 DIGITS = 10
 
 
-def fit_scalers(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+def fit_scalers(
+    users: DataFrame, config: ScalingConfig, as_of: datetime, own: Sequence[OwnFeature] = ()
+) -> list[FeatureScaler]:
     """Returns the scaler of every numeric feature, fitted on users (rows of gold/user_features).
+
+    Those of `own` come last.
 
     StandardScaler gives mean and sample standard deviation, MinMaxScaler the bounds, both after
     filling, logarithm and clipping. Bounds and medians are exact quantiles of up to
     `quantile_sample` users, beyond that of those whose hash falls into the sample. So few users are
     fitted in memory, where no query is needed. Raises JobError when there are no users.
     """
-    some = users.select(*NUMERIC_FEATURES).limit(config.quantile_sample + 1).toArrow()
+    logs = (*config.log, *(feature.name for feature in own if feature.log))
+    config = config.model_copy(update={"log": logs})
+    some = users.select(*_names(own)).limit(config.quantile_sample + 1).toArrow()
     if some.num_rows <= config.quantile_sample:
         return with_version(_fit_here(some, config, as_of))
-    return with_version(_fit_by_spark(users, config, as_of))
+    return with_version(_fit_by_spark(users, config, as_of, own))
 
 
-def _fit_by_spark(users: DataFrame, config: ScalingConfig, as_of: datetime) -> list[FeatureScaler]:
+def _names(own: Sequence[OwnFeature]) -> list[str]:
+    return [*NUMERIC_FEATURES, *(feature.name for feature in own)]
+
+
+def _fit_by_spark(
+    users: DataFrame, config: ScalingConfig, as_of: datetime, own: Sequence[OwnFeature] = ()
+) -> list[FeatureScaler]:
+    names = _names(own)
     quantiles = [
         F.percentile(_transformed(name, name in config.log), _shares(config)).alias(name)
-        for name in NUMERIC_FEATURES
+        for name in names
     ]
     row = cast(Row, _sample(users, config.quantile_sample).agg(*quantiles).first())
     unfitted = _unfitted(row.asDict(), config, as_of)
     prepared = users.select(*(_prepared(s).alias(s.feature) for s in unfitted))
-    assembler = VectorAssembler(inputCols=list(NUMERIC_FEATURES), outputCol="features")
+    assembler = VectorAssembler(inputCols=names, outputCol="features")
     with cached(assembler.transform(prepared).select("features")) as vectors:
         standard = standard_scaler().fit(vectors)
         bounds = MinMaxScaler(inputCol="features", outputCol="scaled").fit(vectors)
@@ -114,7 +128,7 @@ def _fit_here(users: pa.Table, config: ScalingConfig, as_of: datetime) -> list[F
     if not len(users):
         raise no_users()
     values = {}
-    for name in NUMERIC_FEATURES:
+    for name in users.column_names:
         own = users.column(name).to_numpy().astype(np.float64)
         # Infinities too count as missing, as in `_transformed`.
         own[~np.isfinite(own)] = np.nan
@@ -167,7 +181,7 @@ def _unfitted(
     """
     low, high = config.clip_low, config.clip_high
     scalers = []
-    for name in NUMERIC_FEATURES:
+    for name in quantiles:
         # Without any value the feature is filled with 0, and scaled as one that never differs.
         bottom, fill, top = quantiles[name] or (None, 0.0, None)
         clips = config.clips(name)

@@ -10,38 +10,48 @@ Meaning and unit of each column stand in the table's schema (gold/user_features)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.features import FeaturesConfig
+from sparkperso.config.own_features import OwnFeature
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.spellings import DEVICES
-from sparkperso.features.aggregates import DAY, DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
-from sparkperso.features.event_facts import events_of_users, facts_of_users
+from sparkperso.features.aggregates import DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
+from sparkperso.features.event_facts import DAY, events_of_users, facts_of_users
+from sparkperso.features.own_features import own_columns
 from sparkperso.features.sessions import MICROSECONDS
 from sparkperso.platform.literals import instant
 
 
 def build_user_features(
-    events: DataFrame, config: FeaturesConfig, as_of: datetime, partitions: int
+    events: DataFrame,
+    config: FeaturesConfig,
+    as_of: datetime,
+    partitions: int,
+    own: Sequence[OwnFeature] = (),
 ) -> DataFrame:
     """Returns gold/user_features: one row per user whom an event at or before `as_of` names.
 
     `events` has the columns of silver/events; later ones count for nothing. `as_of` is UTC where it
     is naive; `partitions` is how many parts the users are spread over, and does not change the
     result. Times are days, amounts the shop's currency, shares 0 to 1; a rate of nothing is 0.
+    Features of `own` follow, as doubles.
     """
     now = F.unix_micros(instant(as_of))
-    facts = facts_of_users(events_of_users(events, config, as_of), config, partitions)
-    sums = sums_by_user(sums_by_key(facts, now))
+    known = events_of_users(events, config, as_of, own)
+    facts = facts_of_users(known, config, partitions, own, now)
+    sums = sums_by_user(sums_by_key(facts, now, own), own)
     features = _features(now)
     return sums.select(
         "user_id",
         instant(as_of).alias("as_of"),
         *(features[name].alias(name) for name in NUMERIC_FEATURES),
         *_maps(),
+        *own_columns(own),
     )
 
 

@@ -18,6 +18,7 @@ from sparkperso.core.places import SCHEME
 from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.jars import DELTA_JAR
 from sparkperso.schemas import TABLES, TableSpec
+from sparkperso.schemas import Column as SpecColumn
 
 try:
     from delta.exceptions import (
@@ -157,6 +158,11 @@ class TableWriter:
     """Writes one table; every frame is held against the written schema first."""
 
     ref: TableRef
+
+    def extended(self, columns: Sequence[SpecColumn]) -> TableWriter:
+        """Returns a writer whose schema has more columns, which configuration adds."""
+        spec = replace(self.ref.spec, columns=(*self.ref.spec.columns, *columns))
+        return replace(self, ref=replace(self.ref, spec=spec)) if columns else self
 
     def append(self, rows: DataFrame, txn: Txn | None = None) -> None:
         """Adds rows in one commit; with a `txn` that was already carried out, does nothing.

@@ -65,17 +65,19 @@ def filters_of(condition: c.Condition) -> Iterator[c.EventFilter]:
 
 
 def invalid_references(
-    condition: c.Condition, event_types: Collection[str] | None = None
+    condition: c.Condition,
+    event_types: Collection[str] | None = None,
+    own: Collection[str] = (),
 ) -> list[str]:
     """Returns what no person could be asked: unknown columns and types, texts as numbers.
 
     One sentence each, with the nearest known name. `event_types` are those of the tracking plan;
-    None leaves them unchecked.
+    None leaves them unchecked. `own` are the features of conf/features.
     """
     faults = []
     for part in parts_of(condition):
         if isinstance(part, c.Attribute):
-            faults += _attribute(part)
+            faults += _attribute(part, {**ATTRIBUTES, **dict.fromkeys(own, NUMBER)})
     if event_types is not None:
         named = {kind for events in filters_of(condition) for kind in events.event_type or ()}
         for kind in sorted(named - set(event_types)):
@@ -83,12 +85,12 @@ def invalid_references(
     return faults
 
 
-def _attribute(part: c.Attribute) -> list[str]:
-    name, kind = part.attribute, ATTRIBUTES.get(part.attribute)
+def _attribute(part: c.Attribute, known: Mapping[str, str]) -> list[str]:
+    name, kind = part.attribute, known.get(part.attribute)
     if trait_of(name):
         return []
     if kind is None:
-        return [f"no column '{name}' in a profile{_near(name, ATTRIBUTES)}"]
+        return [f"no column '{name}' in a profile{_near(name, known)}"]
     if kind == NUMBER and part.is_text:
         return [f"column '{name}' is {NUMBER}, and is compared with texts"]
     if kind == TEXT and part.bounds:

@@ -5,8 +5,14 @@ Shares and rates lie in 0–1 and are 0 where there is nothing to divide by.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.schemas.spec import Column, TableSpec, required
+
+if TYPE_CHECKING:
+    from sparkperso.config.own_features import OwnFeature
 
 _NUMERIC = (
     required(
@@ -102,3 +108,15 @@ FEATURE_SCALERS = TableSpec(
         required("as_of", "timestamp", "time of the features that it was fitted on", "UTC"),
     ),
 )
+
+
+def columns_of(table: str, own: Sequence[OwnFeature]) -> tuple[Column, ...]:
+    """Returns what the features add to the written schema of a table; nothing to most.
+
+    Nullable, since rows of before a feature was configured have none.
+    """
+    if table == "gold/user_features":
+        return tuple(Column(f.name, "double", f.description, f.unit) for f in own)
+    if table == "gold/user_features_scaled":
+        return tuple(Column(f.name, "double", f"{f.name}, scaled", "see method") for f in own)
+    return ()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash, load_named
+from sparkperso.config.own_features import load_own_features
 from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import ConfigError
@@ -116,6 +117,7 @@ def _check(
     job: Job, plan: RuleSegmentation, tracking: TrackingPlan
 ) -> tuple[RuleSegmentation, list[str]]:
     """Returns the rules as ingest spells their values, which is said, and what cannot occur."""
+    own = [feature.name for feature in load_own_features(job.conf_dir)]
     faults: list[str] = []
     segments = {}
     for key, rule in plan.segments.items():
@@ -125,7 +127,7 @@ def _check(
         place = f"conf/segments/{plan.name}.yaml, {key}"
         for note in (*spelling.changes, *_unreadable(when, tracking)):
             job.say(f"{place}: {note}")
-        invalid = (*spelling.faults, *invalid_references(when, tracking.event_types))
+        invalid = (*spelling.faults, *invalid_references(when, tracking.event_types, own))
         faults += [f"{place}: {fault}" for fault in invalid]
     return plan.model_copy(update={"segments": segments}), faults
 
@@ -256,7 +258,7 @@ STEP = Step(
     action=build_segments,
     inputs=(FEATURES, SCALED, EVENTS, USERS),
     outputs=(SEGMENTS, HISTORY, PROFILES, RUNS),
-    conf=("segments", "tracking_plans"),
+    conf=("segments", "features", "tracking_plans"),
     side_options=("pictures", "force"),
 )
 

@@ -138,7 +138,7 @@ STEP = Step(
     action=stream_segments,
     inputs=(EVENTS,),
     outputs=(SEGMENTS, HISTORY),
-    conf=("segments",),
+    conf=("segments", "features"),
 )
 
 

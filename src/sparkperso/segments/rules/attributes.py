@@ -8,8 +8,9 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.core.errors import JobError
 from sparkperso.core.spellings import DEVICES
-from sparkperso.rules.attributes import AGE, trait_of
+from sparkperso.rules.attributes import AGE, ATTRIBUTES, trait_of
 from sparkperso.users.facts import BIRTH_YEAR, COUNTRY
 from sparkperso.users.persons import Persons, age_at
 
@@ -23,8 +24,17 @@ def attributes(
 
     `features` are rows of gold/user_features; what is known of persons beside them is that of
     `sparkperso.users.persons`. Null where an attribute is not known; the age is in whole years.
+    Raises JobError for a feature of conf/features that is not built yet.
     """
     users = features
+    unknown = sorted(set(names) - set(features.columns) - ATTRIBUTES.keys())
+    unknown = [name for name in unknown if not trait_of(name)]
+    if unknown:
+        raise JobError(
+            f"gold/user_features should have the feature {unknown[0]}",
+            "It was built before the feature was configured",
+            "Run 'sparkperso build-features' first",
+        )
     traits = {name for name in map(trait_of, names) if name}
     if traits:
         declared = persons.traits(traits, as_of).withColumnRenamed("traits", TRAITS)
