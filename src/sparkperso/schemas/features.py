@@ -6,13 +6,10 @@ Shares and rates lie in 0–1 and are 0 where there is nothing to divide by.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.schemas.spec import Column, TableSpec, required
-
-if TYPE_CHECKING:
-    from sparkperso.config.own_features import OwnFeature
 
 _NUMERIC = (
     required(
@@ -110,7 +107,23 @@ FEATURE_SCALERS = TableSpec(
 )
 
 
-def columns_of(table: str, own: Sequence[OwnFeature]) -> tuple[Column, ...]:
+class OwnColumn(Protocol):
+    """What a feature of conf/features says of its column."""
+
+    @property
+    def name(self) -> str:
+        """Its name in both tables."""
+
+    @property
+    def description(self) -> str:
+        """Its meaning."""
+
+    @property
+    def unit(self) -> str | None:
+        """What it is counted in."""
+
+
+def columns_of(table: str, own: Sequence[OwnColumn]) -> tuple[Column, ...]:
     """Returns what the features add to the written schema of a table; nothing to most.
 
     Nullable, since rows of before a feature was configured have none.
