@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from sparkperso.config.own_models import own_model, own_models
 from sparkperso.core.section import Section
 
 Days = Annotated[float, Field(gt=0)]
@@ -110,26 +111,20 @@ class ContentParams(WithPrior):
     """Weight of the price's bucket."""
 
 
+def _part(part: Any) -> Any:
+    """A part of a blend: its settings, or what they were written as."""
+    return parse_params(part) if isinstance(part, dict) else part
+
+
 class HybridParams(Section):
     """A blend: every part's scores over their spread, times a weight by length of history."""
 
     model: Literal["hybrid"] = "hybrid"
-    parts: tuple[Annotated[Params, Field(discriminator="model")], ...]
+    parts: tuple[Annotated[Any, BeforeValidator(_part)], ...]
     """The models that are blended."""
     weights: dict[str, tuple[float, ...]]
     """History bucket (0, 1-4, 5-19, 20+) → a weight per part."""
 
-
-Params = (
-    PopularityParams
-    | KnnParams
-    | EaseParams
-    | GraphFilterParams
-    | AlsParams
-    | ExplicitParams
-    | ContentParams
-)
-HybridParams.model_rebuild()
 
 PARAMS: dict[str, type[Section]] = {
     str(kind.model_fields["model"].default): kind
@@ -143,13 +138,21 @@ PARAMS: dict[str, type[Section]] = {
 def parse_params(settings: dict[str, Any]) -> Any:
     """Returns the settings of one candidate as its model's class.
 
-    Raises ValueError (pydantic's ValidationError is one) for an unknown model and for wrong
-    settings.
+    It is one of PARAMS, or a model of another package (`own_models`). Raises ValueError (pydantic's
+    ValidationError is one) for an unknown model and for wrong settings.
 
     >>> parse_params({"model": "ease", "reg_param": 100}).reg_param
     100.0
     """
-    kind = PARAMS.get(str(settings.get("model")))
+    name = str(settings.get("model"))
+    kind = PARAMS.get(name)
+    if kind is None and name in own_models():
+        kind = own_model(name).Params
     if kind is None:
-        raise ValueError(f"model should be one of {', '.join(PARAMS)}: {settings.get('model')}")
+        raise ValueError(f"model should be one of {', '.join(known_models())}: {name}")
     return kind.model_validate(settings)
+
+
+def known_models() -> list[str]:
+    """Returns the names of all models: the suite's, then those of other packages."""
+    return [*PARAMS, *(name for name in own_models() if name not in PARAMS)]

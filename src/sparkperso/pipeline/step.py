@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings, config_hash
 from sparkperso.config.layers import conf_files
+from sparkperso.config.own_models import versions_of_own_models
 from sparkperso.config.platform import SparkConfig
 from sparkperso.core.causes import cause_of, message_of
 from sparkperso.core.errors import JobError, QualityGateError
@@ -104,13 +105,13 @@ def _carry_out(step: Step, job: Job) -> Outcome:
 def fingerprint_of(step: Step, job: Job) -> str:
     """Returns 16 hexadecimal digits, a hash of all that the step's result depends on.
 
-    That is the code, the configuration, the versions of the input tables, as-of, and the options
-    that were given. Where the lake is, how Spark is started and how the collector works is no part
-    of it.
+    That is the code, the versions of other packages' models, the configuration, the versions of the
+    input tables, as-of, and the options that were given. Where the lake is, how Spark is started
+    and how the collector works is no part of it.
     """
     versions = {table: job.lake.ref(table).version() for table in step.inputs}
     parts = [step.name, code_version(), _settings_hash(job), _options(step, job), versions]
-    parts += [str(_as_of(step, job))]
+    parts += [str(_as_of(step, job)), versions_of_own_models()]
     files = [path for kind in step.conf for path in conf_files(kind, job.conf_dir).values()]
     parts += [(path.name, path.read_text(encoding="utf-8")) for path in files]
     return short_hash(json.dumps(parts, sort_keys=True))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sparkperso.config.models import AlsParams as AlsParams
     from sparkperso.config.models import EaseParams as EaseParams
     from sparkperso.config.models import PopularityParams as PopularityParams
+    from sparkperso.config.models import WithPrior as WithPrior
+    from sparkperso.recommend.arrays.catalogue import Catalogue as Catalogue
+    from sparkperso.recommend.arrays.histories import Histories as Histories
     from sparkperso.recommend.data.folds import make_folds as make_folds
     from sparkperso.recommend.data.interactions import build_interactions as build_interactions
     from sparkperso.recommend.data.prepared_fold import prepare_fold as prepare_fold
@@ -26,19 +29,36 @@ if TYPE_CHECKING:
     from sparkperso.recommend.fit.fit_strategy import choose_engine as choose_engine
     from sparkperso.recommend.fit.fit_strategy import make_fitter as make_fitter
     from sparkperso.recommend.holdout import compare as compare
+    from sparkperso.recommend.models.base import Arrays as Arrays
+    from sparkperso.recommend.models.base import FitSetting as FitSetting
+    from sparkperso.recommend.models.base import Fitted as Fitted
+    from sparkperso.recommend.models.item_item import ItemItemModel as ItemItemModel
+    from sparkperso.recommend.models.item_item import load_items as load_items
+    from sparkperso.recommend.models.recency_prior import load_prior as load_prior
+    from sparkperso.recommend.models.recency_prior import with_prior as with_prior
 
 _EXPORTS = {
     "AlsParams": "sparkperso.config.models",
+    "Arrays": "models.base",
+    "Catalogue": "arrays.catalogue",
     "EaseParams": "sparkperso.config.models",
+    "FitSetting": "models.base",
+    "Fitted": "models.base",
+    "Histories": "arrays.histories",
+    "ItemItemModel": "models.item_item",
     "PopularityParams": "sparkperso.config.models",
     "UserAttributes": "data.user_histories",
+    "WithPrior": "sparkperso.config.models",
     "build_interactions": "data.interactions",
     "choose_engine": "fit.fit_strategy",
     "compare": "holdout",
     "load_catalogue": "data.user_histories",
+    "load_items": "models.item_item",
+    "load_prior": "models.recency_prior",
     "make_fitter": "fit.fit_strategy",
     "make_folds": "data.folds",
     "prepare_fold": "data.prepared_fold",
+    "with_prior": "models.recency_prior",
 }
 __all__ = list(_EXPORTS)
 __getattr__ = exporter(__name__, _EXPORTS)

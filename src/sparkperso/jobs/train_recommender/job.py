@@ -24,6 +24,7 @@ from pyspark.sql import functions as F
 from sparkperso.config import config_hash
 from sparkperso.config.criterion import label_of
 from sparkperso.config.models import parse_params
+from sparkperso.config.own_models import versions_of_own_models
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
 from sparkperso.jobs.train_recommender.model_tables import (
@@ -310,6 +311,7 @@ def facts(job: Job) -> dict[str, Any]:
         "as_of": job.as_of.isoformat(),
         "config_hash": config_hash(job.settings.recommend),
         "sparkperso": code_version(),
+        **{f"model {name}": v for name, v in versions_of_own_models().items()},
         **{f"input {table}": version for table, version in sorted(job.lake.inputs.items())},
     }
 

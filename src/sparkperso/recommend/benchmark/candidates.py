@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkperso.config.models import (
-    PARAMS,
     ExplicitParams,
     PopularityParams,
+    known_models,
 )
 from sparkperso.config.recommend import SearchConfig
 from sparkperso.core.errors import UsageError
@@ -19,7 +19,6 @@ from sparkperso.recommend.fit.fit_strategy import Engine
 from sparkperso.recommend.tune.search_space import draw, grid
 
 EXPLICIT, HYBRID = "als_explicit", "hybrid"
-BASE = tuple(name for name in PARAMS if name not in (EXPLICIT, HYBRID))
 RATINGS = (
     ExplicitParams(rank=8, reg_param=0.05),
     ExplicitParams(rank=8, reg_param=0.1),
@@ -44,6 +43,11 @@ class DataShape:
     engine: Engine
 
 
+def base_models() -> tuple[str, ...]:
+    """Returns the models that can be candidates of a space, those of other packages too."""
+    return tuple(name for name in known_models() if name not in (EXPLICIT, HYBRID))
+
+
 def parse_models(text: str | None) -> tuple[str, ...] | None:
     """Returns the names of `--models a,b`, each once, None for all.
 
@@ -55,13 +59,14 @@ def parse_models(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in PARAMS]
+    known = known_models()
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
         otherwise = "Fix the name, or leave --models out"
         raise UsageError(
-            f"--models takes names out of {', '.join(PARAMS)}, separated by commas",
+            f"--models takes names out of {', '.join(known)}, separated by commas",
             f"Found '{unknown[0] if unknown else text}'",
-            did_you_mean(unknown[0], PARAMS, otherwise) if unknown else otherwise,
+            did_you_mean(unknown[0], known, otherwise) if unknown else otherwise,
         )
     return names
 
@@ -84,7 +89,7 @@ def candidates(
     space does not hold is tried with its default settings. Raises ConfigError for a search space
     that cannot be read.
     """
-    models = BASE if names is None or HYBRID in names else names
+    models = base_models() if names is None or HYBRID in names else names
     drawn = draw(search, _space(search.space, names, models, shape), seed)
     plain = [PopularityParams()] if "popularity" in models else []
     distinct = dict.fromkeys(_timeless(c) if not shape.is_timed else c for c in [*plain, *drawn])
@@ -111,10 +116,11 @@ def _space(
 ) -> list[dict[str, Any]]:
     """Returns the entries of these models; each that was asked for by name has at least one."""
     entries = [dict(entry) for entry in space if entry.get("model") in models]
-    if any(entry.get("model") not in PARAMS for entry in space):
-        grid([entry for entry in space if entry.get("model") not in PARAMS])  # says what is wrong
+    known = known_models()
+    if any(entry.get("model") not in known for entry in space):
+        grid([entry for entry in space if entry.get("model") not in known])  # says what is wrong
     present = {entry["model"] for entry in entries}
-    entries += [{"model": n} for n in names or () if n in BASE and n not in present]
+    entries += [{"model": n} for n in names or () if n in base_models() and n not in present]
     if shape.is_explicit:
         both = {"values": ["binary", "strength"]}
         entries = [both | e if e["model"] == "als_implicit" else e for e in entries]

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.linalg import LinAlgError
 
-from sparkperso.config.models import EaseParams, GraphFilterParams, HybridParams, KnnParams
+from sparkperso.config.models import PARAMS, EaseParams, GraphFilterParams, HybridParams, KnnParams
 from sparkperso.core.errors import SparkpersoError
 
 FAILURES = (SparkpersoError, LinAlgError, ArithmeticError, MemoryError)
@@ -33,6 +33,8 @@ def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> 
     whether the fit is one task. A blend can be fitted where its parts can: look at them one by one.
     """
     assert not isinstance(params, HybridParams), params
+    if not is_whole and params.model not in PARAMS:
+        return "it is fitted whole, in one task: raise recommend.one_task_pairs, or engine: kernel"
     in_blocks = isinstance(params, KnnParams | GraphFilterParams) and not is_whole
     if n_items <= max_item_pairs or not (in_blocks or isinstance(params, EaseParams)):
         return None

@@ -1,7 +1,8 @@
 """All models, by the name that stands in their settings: how they are fitted and read back.
 
 A model is a module with `fit` and `load` (`base.Model`); what it fits is a `base.Fitted`. Adding
-one takes a module here, its settings in `config.models` and a line in `MODELS`.
+one takes a module here, its settings in `config.models` and a line in `MODELS`; one of another
+package is found by its entry point (`config.own_models`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sparkperso.config.models import HybridParams
+from sparkperso.config.own_models import own_model
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.models import als, content, ease, graph_filter, item_knn, popularity
@@ -39,7 +41,7 @@ def fit_model(
     if isinstance(params, HybridParams):
         parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
         return HybridModel(parts, weight_table(params))
-    return MODELS[params.model].fit(params, users, catalogue, setting)
+    return model_named(params.model).fit(params, users, catalogue, setting)
 
 
 def load_model(params: Any, arrays: Arrays) -> Fitted:
@@ -51,4 +53,10 @@ def load_model(params: Any, arrays: Arrays) -> Fitted:
         own = arrays_of_parts(params, arrays)
         parts = [load_model(part, of_part) for part, of_part in zip(params.parts, own, strict=True)]
         return HybridModel(parts, arrays["weights"])
-    return MODELS[params.model].load(params, arrays)
+    return model_named(params.model).load(params, arrays)
+
+
+def model_named(name: str) -> Model:
+    """Returns the model of a name, of this package or of another; raises KeyError for none."""
+    own: Model = MODELS[name] if name in MODELS else own_model(name)
+    return own
