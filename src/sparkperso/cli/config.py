@@ -10,9 +10,11 @@ from typing import Any
 import click
 import yaml
 
-from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.cli.config_check import Check
+from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, WITHOUT_LAKE, with_options
 from sparkperso.config.layers import Flat
 from sparkperso.config.load import read_flat, settings_from
+from sparkperso.core.errors import ConfigError
 
 MASK = "********"
 SECRET_KEY = re.compile(
@@ -25,7 +27,7 @@ LONG = 60
 LOGIN_IN_URI = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
-@click.group("config", help="Shows the effective configuration.")
+@click.group("config", help="Shows and checks the configuration.")
 def command() -> None:
     """Groups what can be asked about the configuration."""
 
@@ -37,6 +39,24 @@ def show(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequenc
     flat = read_flat(env, conf_dir, assignments, lake)
     tree = settings_from(flat, env).model_dump(mode="json")
     click.echo("\n".join(render(tree, flat)))
+
+
+@command.command("check")
+@with_options((*WITHOUT_LAKE, DEBUG))
+def check(env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
+    """Look for faults in settings, search space, segments, features, sources and plans."""
+    found = Check(env, conf_dir, assignments)
+    found.run()
+    for fault in found.faults:
+        click.echo(f"! {fault}")
+    if found.faults:
+        n = len(found.faults)
+        raise ConfigError(
+            f"The configuration of '{env}' should be sound",
+            f"It has {n} fault{'s' if n > 1 else ''}, named above",
+        )
+    counted = ", ".join(f"{n} {name}" for name, n in found.counts.items())
+    click.echo(f"The configuration of '{env}' is sound: settings, {counted}")
 
 
 def render(tree: Mapping[str, Any], flat: Flat) -> Iterator[str]:

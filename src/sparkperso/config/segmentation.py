@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -133,12 +134,15 @@ class _Kind(Section):
     kind: Literal["kmeans", "rules", "hierarchical"] = "kmeans"
 
 
-def load_segmentation(name: str, conf_dir: Path | None = None) -> Segmentation:
+def load_segmentation(
+    name: str, conf_dir: Path | None = None, own: Sequence[str] | None = None
+) -> Segmentation:
     """Returns conf/segments/<name>.yaml as the model of its kind.
 
-    It may name the features of conf/features. Raises ConfigError when there is no such file, and
-    for what cannot be carried out.
+    It may name `own` features, without them those of conf/features. Raises ConfigError when there
+    is no such file, and for what cannot be carried out.
     """
     kind = load_named("segments", name, _Kind, conf_dir).kind
-    own = tuple(feature.name for feature in load_own_features(conf_dir))
+    if own is None:
+        own = [feature.name for feature in load_own_features(conf_dir)]
     return load_named("segments", name, KINDS[kind], conf_dir, {"own_features": own})

@@ -33,6 +33,7 @@ LOOKS = [
     ["--help"],
     ["--version"],
     ["config", "show"],
+    ["config", "check"],
     ["doctor", "--help"],
     ["run", "--help"],
     ["build-segments", "--help"],

@@ -1,0 +1,108 @@
+"""`sparkperso config check`: everything of a configuration that can be held against something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparkperso.config import Settings, load_named
+from sparkperso.config.layers import conf_files
+from sparkperso.config.load import read_flat, settings_from
+from sparkperso.config.models import PopularityParams
+from sparkperso.config.own_features import KIND, OwnFeature
+from sparkperso.config.segmentation import RuleSegmentation, load_segmentation
+from sparkperso.config.source import SourceConfig
+from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.core.columns import NUMERIC_FEATURES
+from sparkperso.core.errors import ConfigError
+from sparkperso.core.suggest import did_you_mean
+from sparkperso.rules.attributes import invalid_references
+from sparkperso.rules.spelling import speller
+
+Faults = dict[str, None]
+"""What was found, each once, in the order of looking."""
+
+
+class Check:
+    """Looks at all parts of a configuration; a part with a fault does not keep it from the next."""
+
+    def __init__(self, env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
+        self.env, self.conf_dir, self.assignments = env, conf_dir, assignments
+        self.faults: Faults = {}
+        self.counts: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Fills `faults` and `counts`; opens nothing but files of conf/."""
+        flat = self._attempt(read_flat, self.env, self.conf_dir, self.assignments)
+        settings = flat and self._attempt(settings_from, flat, self.env)
+        plans = self._named("tracking_plans", TrackingPlan)
+        self._named("sources", SourceConfig)
+        own = self._named(KIND, OwnFeature)
+        segments = {
+            n: self._attempt(load_segmentation, n, self.conf_dir, list(own))
+            for n in self._files("segments")
+        }
+        if settings is None:
+            return
+        self._search(settings)
+        self._require("segments.segmentations", settings.segments.segmentations, segments)
+        self._require("ingest.tracking_plan", (settings.ingest.tracking_plan,), plans)
+        plan = plans.get(settings.ingest.tracking_plan)
+        features = [*NUMERIC_FEATURES, *own]
+        for name, segmentation in segments.items():
+            for feature in segmentation.profiled if segmentation else ():
+                if feature not in features:
+                    near = did_you_mean(feature, features, f"Choose of {', '.join(features)}")
+                    self._note(f"conf/segments/{name}.yaml: no feature '{feature}'. {near}")
+            if plan is not None and isinstance(segmentation, RuleSegmentation):
+                for fault in _rule_faults(segmentation, settings, plan, list(own)):
+                    self._note(f"conf/segments/{name}.yaml, {fault}")
+
+    def _files(self, kind: str) -> list[str]:
+        names = list(self._attempt(conf_files, kind, self.conf_dir) or ())
+        self.counts[kind.replace("_", " ")] = len(names)
+        return names
+
+    def _named(self, kind: str, model: type[Any]) -> dict[str, Any]:
+        names = self._files(kind)
+        return {name: self._attempt(load_named, kind, name, model, self.conf_dir) for name in names}
+
+    def _search(self, settings: Settings) -> None:
+        """Entry by entry: each with a fault is named."""
+        # Here: numpy, which nothing else of the command line's look at files needs.
+        from sparkperso.recommend.tune.search_space import draw
+
+        search = settings.recommend.search
+        drawn: list[Any] = []
+        for entry in search.space:
+            drawn += self._attempt(draw, search, [entry], 0) or ()
+        # Plain popularity is always tried.
+        n_grid = len({PopularityParams(), *drawn})
+        self.counts["candidates"] = n_grid if search.method == "grid" else search.n_candidates
+
+    def _require(self, key: str, names: Sequence[str], known: dict[str, Any]) -> None:
+        for name in names:
+            if name not in known:
+                self._note(f"{key} names '{name}', which is none of {', '.join(known) or 'none'}")
+
+    def _attempt(self, look: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return look(*arguments)
+        except ConfigError as error:
+            self._note(f"{error.expected}: {error.found}" if error.found else error.expected)
+            return None
+
+    def _note(self, fault: str) -> None:
+        self.faults[fault] = None
+
+
+def _rule_faults(
+    segmentation: RuleSegmentation, settings: Settings, plan: TrackingPlan, own: list[str]
+) -> Iterator[str]:
+    """Yields what no event or person can fit: event types of no plan, values that cannot occur."""
+    for key, rule in segmentation.segments.items():
+        spelling = speller(settings.ingest.country_aliases)
+        when = spelling.condition(rule.when)
+        for fault in (*spelling.faults, *invalid_references(when, plan.event_types, own)):
+            yield f"{key}: {fault}"
