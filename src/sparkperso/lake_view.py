@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import load_settings
@@ -33,6 +34,19 @@ GLOBAL = "global"
 """The scope of gold/popular_items that is for everybody."""
 POPULARITY = "popularity"
 """The strategy of what nobody in particular is recommended."""
+
+
+class LockedProperty(cached_property[Any]):
+    """A property that threads who ask at once work out once: since Python 3.12 each would."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__(function)
+        self._while_working = RLock()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Returns the value; once it is kept, the instance gives it without a lock."""
+        with self._while_working:
+            return super().__get__(instance, owner)
 
 
 @dataclass(frozen=True)
@@ -185,25 +199,25 @@ class LakeView:
         rows = self._items.of(item_id)
         return rows[0]["title"] if rows else None
 
-    @cached_property
+    @LockedProperty
     def _lists(self) -> GroupedTable:
         columns = [USER_ID, RANK, ITEM_ID, SCORE, "strategy", "reason"]
         return GroupedTable(self.table("gold/recommendations", columns), USER_ID)
 
-    @cached_property
+    @LockedProperty
     def _popular(self) -> GroupedTable:
         return GroupedTable(self.table("gold/popular_items"), "scope")
 
-    @cached_property
+    @LockedProperty
     def _similar(self) -> GroupedTable:
         return GroupedTable(self.table("gold/similar_items"), ITEM_ID)
 
-    @cached_property
+    @LockedProperty
     def _members(self) -> GroupedTable:
         columns = [USER_ID, "segment_id", "segmentation", "label"]
         return GroupedTable(self.table("gold/segments", columns), USER_ID)
 
-    @cached_property
+    @LockedProperty
     def _items(self) -> GroupedTable:
         return GroupedTable(self.table("silver/items", [ITEM_ID, "title"]), ITEM_ID)
 

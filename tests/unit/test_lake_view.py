@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pyarrow as pa
 import pytest
@@ -17,7 +19,7 @@ import sparkperso
 from sparkperso import Membership, Recommendation, SimilarItem, open_lake
 from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
-from sparkperso.lake_view import GroupedTable
+from sparkperso.lake_view import GroupedTable, LockedProperty
 from sparkperso.platform.artifacts import follow_lake
 
 
@@ -250,3 +252,18 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
 def test_the_package_has_no_other_names():
     with pytest.raises(AttributeError, match="no attribute 'recommend_me'"):
         _ = sparkperso.recommend_me
+
+
+def test_threads_that_ask_at_once_load_a_table_once():
+    loaded = []
+
+    class Slow:
+        @LockedProperty
+        def table(self):
+            loaded.append(sleep(0.05))
+            return object()
+
+    view = Slow()
+    with ThreadPoolExecutor(8) as threads:
+        tables = set(threads.map(lambda _: view.table, range(8)))
+    assert len(tables) == len(loaded) == 1

@@ -67,7 +67,24 @@ def conf_dirs(conf_dir: Path | None = None) -> tuple[Path, ...]:
     if not own.is_dir():
         option = "--conf-dir" if conf_dir else ENVIRONMENT_CONF_DIR
         raise ConfigError(f"{option} names a folder", f"There is none at '{own}'", "Fix the path")
+    _require_level(own, NOT_OVERLAYS | {*environments(default)})
     return (default, own)
+
+
+def _require_level(own: Path, known: frozenset[str]) -> None:
+    """Raises ConfigError for a folder whose files would be overlooked: it is beside a conf/."""
+    here = sorted(path for path in own.iterdir() if path.name[0] not in "._")
+    files = [path.name for path in here if path.suffix in (".yaml", ".yml") and path.is_file()]
+    near = [path for path in here if path.is_dir() and known & {p.name for p in path.glob("*/")}]
+    if not files and (not near or any(path.is_dir() and path.name in known for path in here)):
+        return
+    if files and own.resolve().name in known:
+        near = [own.resolve().parent]
+    raise ConfigError(
+        f"A conf/ folder holds folders of files, such as {', '.join(sorted(known)[:3])}",
+        f"'{own}' holds {', '.join(files) or 'none of them'}",
+        f"Name {near[0]}" if near else f"Move {files[0]} into {own / 'base'}",
+    )
 
 
 def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from sparkperso.core.places import SCHEME
 from sparkperso.core.section import Section
 
 Layer = Literal["bronze", "silver", "gold", "ops"]
@@ -28,6 +30,15 @@ class LakeConfig(Section):
     def _stages_where_there_is_a_folder(self) -> LakeConfig:
         if self.catalog and self.staging == "lake":
             raise ValueError("lake.staging: lake needs a folder, which a catalog has not")
+        return self
+
+    @model_validator(mode="after")
+    def _is_read_where_it_is_written(self) -> LakeConfig:
+        if not SCHEME.match(self.root) and (escape := re.search(r"%[0-9A-Fa-f]{2}", self.root)):
+            raise ValueError(
+                f"lake.root: the folder '{self.root}' cannot be read without Spark, since delta-rs "
+                f"takes '{escape[0]}' for another character; rename it"
+            )
         return self
 
     def schema_of(self, layer: str) -> str:

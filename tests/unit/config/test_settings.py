@@ -282,3 +282,34 @@ def test_a_file_that_would_be_overlooked_is_refused_and_hidden_ones_are_not_read
     assert load_settings("local", folder).lake.root == "from-local"
     assert ".#shop" not in conf_files("sources", folder)
     assert "Rename it" in message("local", conf("base/platform.yml", "lake: {root: x}\n"))
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "nearest"),
+    [
+        ("conf/base.yaml", "conf", "Move base.yaml into {}/conf/base"),
+        ("conf/base/lake.yaml", "conf/base", "Name {}/conf"),
+        ("conf/sources/shop.yaml", "conf/sources", "Name {}/conf"),
+        ("mine/conf/local/lake.yaml", "mine", "Name {}/mine/conf"),
+    ],
+)
+def test_a_conf_folder_whose_files_would_be_overlooked_is_refused(file, named, nearest, tmp_path):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("lake: {root: mine}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(conf_dir=tmp_path / named)
+    assert nearest.format(tmp_path) in str(refused.value)
+
+
+def test_a_conf_folder_may_hold_an_environment_of_its_own(tmp_path):
+    (tmp_path / "nightly").mkdir()
+    (tmp_path / "nightly" / "lake.yaml").write_text("lake: {root: mine}\n")
+    assert load_settings("nightly", tmp_path).lake.root == "mine"
+
+
+def test_a_lake_whose_name_delta_rs_would_read_as_another_is_refused():
+    with pytest.raises(ConfigError, match="takes '%20' for another character"):
+        load_settings(lake="/data/a%20lake")
+    assert load_settings(lake="/data/100% ours").lake.root
+    assert load_settings(lake="file:///data/a%20lake").lake.root
