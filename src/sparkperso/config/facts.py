@@ -40,8 +40,8 @@ def facts_as_events(source: SourceConfig) -> SourceConfig:
 def plan_of_facts(source: SourceConfig, plan: TrackingPlan) -> TrackingPlan:
     """Returns a tracking plan of the records of a source of items or users, and of no others."""
     kind = USER if source.kind == "users" else ITEM
-    personal = plan.event_types.get(kind, EventTypeConfig()).personal
-    own = EventTypeConfig(personal=personal)
+    given = plan.event_types.get(kind, EventTypeConfig())
+    own = EventTypeConfig(personal=given.personal, free_text=given.free_text)
     return plan.model_copy(update={"event_types": {kind: own}})
 
 

@@ -22,6 +22,14 @@ def _personal(fields: tuple[str, ...]) -> tuple[str, ...]:
     return fields
 
 
+def _free_text(fields: tuple[str, ...]) -> tuple[str, ...]:
+    groups = ("metadata", "context")
+    wrong = [f for f in fields if f.partition(".")[0] not in groups or not is_event_field(f)]
+    if wrong:
+        raise ValueError(f"no texts of metadata or context: {wrong}. Such as metadata.query")
+    return fields
+
+
 class Bounds(Section):
     """Range that a number must lie in, both ends included."""
 
@@ -42,7 +50,12 @@ class EventTypeConfig(Section):
     """Fields that become pseudonyms before anything is written, beside those of the whole plan;
     below metadata a path may go deeper."""
 
+    free_text: tuple[str, ...] = ()
+    """Fields of metadata or context, or all of them (`metadata`), in which people write: e-mail
+    addresses and card numbers are masked in files too, beside those of the whole plan."""
+
     _check_personal = field_validator("personal")(_personal)
+    _check_free_text = field_validator("free_text")(_free_text)
 
 
 class TrackingPlan(Section):
@@ -53,11 +66,15 @@ class TrackingPlan(Section):
     personal: tuple[str, ...] = ()
     """Fields that are personal in events of every type. One directly below metadata is so at any
     depth, and in any spelling; names such as `mobile` or `dateOfBirth` need not be listed."""
+    free_text: tuple[str, ...] = ()
+    """Fields that are searched for e-mail addresses and card numbers in files, in events of every
+    type. The collector searches all of an event."""
     public_traits: tuple[str, ...] = ()
     """Names of traits that stay readable, beside those that are known as harmless, such as `plan`
     and `birth_year`: other traits of a person become pseudonyms."""
 
     _check_personal = field_validator("personal")(_personal)
+    _check_free_text = field_validator("free_text")(_free_text)
 
     def purpose_of(self, event_type: str) -> Purpose:
         """Returns the purpose of a type; one that the plan does not have serves analytics."""
@@ -69,6 +86,11 @@ class TrackingPlan(Section):
         kind = self.event_types.get(event_type)
         joined = (PREVIOUS_ID,) if not PERSONS.isdisjoint(self.personal) else ()
         return (*self.personal, *joined, *(kind.personal if kind else ()))
+
+    def free_text_of(self, event_type: str) -> tuple[str, ...]:
+        """Returns the fields of a type in which people write, of the whole plan too."""
+        kind = self.event_types.get(event_type)
+        return (*self.free_text, *(kind.free_text if kind else ()))
 
     @model_validator(mode="after")
     def _persons_have_one_name(self) -> TrackingPlan:

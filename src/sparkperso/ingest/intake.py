@@ -124,10 +124,11 @@ def take_in(intake: Intake, records: DataFrame, counts: IntakeCounts) -> Mapping
 
         if intake.is_replay:
             new = find_new()
-            write_new_events(intake, new, counts)
+            without_title = write_new_events(intake, new, counts)
             mark_replayed(intake, allowed)
             rejected = Rejected(counts.rejected, reasons_of(allowed, counts))
-            return close(intake, counts, rejected, by_purpose, new.n_events)
+            figures = close(intake, counts, rejected, by_purpose, new.n_events)
+            return {**figures, **of_little_use(counts, without_title)}
         require_records(counts, intake.batch.source)
         _, rejected, new = together(
             lambda: append_bronze(intake, allowed),
@@ -140,8 +141,18 @@ def take_in(intake: Intake, records: DataFrame, counts: IntakeCounts) -> Mapping
         except QualityGateError:
             close(intake, counts, rejected, by_purpose, counts.readable, status="gate")
             raise
-        write_new_events(intake, new, counts)
-        return close(intake, counts, rejected, by_purpose, new.n_events)
+        without_title = write_new_events(intake, new, counts)
+        figures = close(intake, counts, rejected, by_purpose, new.n_events)
+        return {**figures, **of_little_use(counts, without_title)}
+
+
+def of_little_use(counts: IntakeCounts, n_without_title: int) -> Mapping[str, int]:
+    """Returns what was taken in and yet will not count, or not be shown, as far as there is any."""
+    said = {
+        "events without user_id (in no features, no lists)": counts.anonymous,
+        "items without title (lists show their ids)": n_without_title,
+    }
+    return {name: count for name, count in said.items() if count}
 
 
 @contextmanager
@@ -213,26 +224,37 @@ def reasons_of(records: DataFrame, counts: IntakeCounts) -> dict[str, ReasonCoun
     return dict(sorted(found.items()))
 
 
-def write_new_events(intake: Intake, new: Deduplication, counts: IntakeCounts) -> None:
-    """Adds the valid records that are new events, what they say about items, and on consent."""
-    if new.n_events:
-        rows = intake.in_batch(new.events).select(*TABLES["silver/events"].column_names)
-        together(
-            lambda: intake.append("silver/events", rows),
-            lambda: merge_items(intake, new.events),
-            lambda: append_consents(intake, new.events, counts),
-        )
+def write_new_events(intake: Intake, new: Deduplication, counts: IntakeCounts) -> int:
+    """Adds the valid records that are new events, what they say about items, and on consent.
+
+    Returns what `merge_items` does.
+    """
+    if not new.n_events:
+        return 0
+    rows = intake.in_batch(new.events).select(*TABLES["silver/events"].column_names)
+    _, n_without_title, _ = together(
+        lambda: intake.append("silver/events", rows),
+        lambda: merge_items(intake, new.events),
+        lambda: append_consents(intake, new.events, counts),
+    )
+    return int(n_without_title)
 
 
-def merge_items(intake: Intake, events: DataFrame) -> None:
-    """Writes the items of which new events say something new, and of those only that."""
+def merge_items(intake: Intake, events: DataFrame) -> int:
+    """Writes the items of which new events say something new, and of those only that.
+
+    Returns how many of these have no title, as far as is known.
+    """
     table = "silver/items"
     known = intake.existing(table, is_input=True)
     with cached(changed_items(events, known)) as items:
         writer = intake.lake.writer(table)
         writer.create()
-        if not items.isEmpty():
+        row = items.agg(F.count("*"), F.count_if(F.col("title").isNull())).first()
+        n_items, n_without_title = (int(row[0]), int(row[1])) if row else (0, 0)
+        if n_items:
             writer.merge(items, update=() if known is None else SAID, txn=intake.txn(table))
+    return n_without_title
 
 
 def append_consents(intake: Intake, events: DataFrame, counts: IntakeCounts) -> None:

@@ -21,6 +21,8 @@ class IntakeCounts:
     rejected: int
     decisions: int = 0
     """Events that state a decision on consent, rejected ones too."""
+    anonymous: int = 0
+    """Events that broke no rule and name no user, repeated ones too."""
 
     @property
     def readable(self) -> int:
@@ -43,10 +45,12 @@ class ReasonCount:
 
 def intake_measures() -> dict[str, Column]:
     """Returns the counts as aggregates over classified records, by the names of IntakeCounts."""
+    is_valid = ~F.col("is_refused") & ~F.col("is_rejected")
     return {
         "received": F.count("*"),
         "refused": F.count_if("is_refused"),
         "rejected": F.count_if("is_rejected"),
+        "anonymous": F.count_if(is_valid & F.col("user_id").isNull()),
         "decisions": F.count_if(F.col("event_type") == CONSENT_EVENT),
     }
 

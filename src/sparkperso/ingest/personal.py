@@ -26,7 +26,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.event import CONTEXT_FIELDS, TEXT_FIELDS
 from sparkperso.ingest.sources.column_matching import is_same_name, spellings
 from sparkperso.ingest.sources.expand import MARK
-from sparkperso.privacy import PersonalFields, Pseudonyms, mask, pseudonym_of
+from sparkperso.privacy import PersonalFields, Pseudonyms, mask, mask_tree, pseudonym_of
 from sparkperso.privacy.fields import CLEAR, JOINED, PERSONAL, UNKNOWN
 from sparkperso.privacy.keys import Keys
 from sparkperso.privacy.names import TRAIT_EVENTS
@@ -64,6 +64,9 @@ def may_be_personal(
     if source.is_collected:
         return False
     if columns is None or not {"metadata", "context"}.isdisjoint(source.columns):
+        return True
+    asked = {field for kind in ("", *plan.event_types) for field in plan.free_text_of(kind)}
+    if any(name in asked or name.partition(".")[0] in asked for name in source.columns):
         return True
     keys = [name.rpartition(".")[2] for name in source.columns if "." in name]
     harmless = (CLEAR, JOINED) if _may_be_traits(source) else (CLEAR, JOINED, UNKNOWN)
@@ -163,7 +166,18 @@ class _Records:
         oldest = task.keys.chains[task.keys.current][0]
         self._secret = task.keys.secrets[oldest]
         self._personal = personal_of(task.plan)
+        self._free_text = {name: task.plan.free_text_of(name) for name in self._personal}
         self._origins = _origins(task.source)
+        self._personal_columns = {
+            name
+            for field, names in self._origins.items()
+            if any(_is_personal(field, personal) for personal in self._personal.values())
+            for name in names
+        }
+        self._words = {
+            field: frozenset(word.lower() for word in task.source.names_in(text))
+            for field, text in task.source.columns.items()
+        }
         self._by_names: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
 
     def of_row(
@@ -177,18 +191,23 @@ class _Records:
             changed = written != payload
             return (written, self._keyed(record_id), None, None) if changed else UNCHANGED
         event = json.loads(fields)
-        personal = self._personal.get(event.get("event_type") or "", self._personal[""])
-        if self._says_nothing(event, personal, payload):
+        kind = event.get("event_type") or ""
+        personal = self._personal.get(kind, self._personal[""])
+        free_text = self._free_text.get(kind, self._free_text[""])
+        if not free_text and self._says_nothing(event, personal, payload):
             return UNCHANGED
         before = json.loads(fields)
         try:
             self._protect(event, personal)
+            _mask_parts(event, free_text)
             written = self._payload(payload, before, event, personal)
         except RecursionError:
             written = self._as_whole(payload, event)
         if event == before and written == payload:
             return UNCHANGED
-        return written, self._keyed(record_id), _json(event), _shown(messages, before, event)
+        hidden = _replaced(_tree(payload), _tree(written)) if messages is not None else []
+        shown = _shown(messages, before, event, hidden)
+        return written, self._keyed(record_id), _json(event), shown
 
     def _says_nothing(self, event: Node, personal: PersonalFields, payload: str) -> bool:
         """Says of most records, at a third of the cost, that nothing in them is personal.
@@ -228,7 +247,9 @@ class _Records:
     def _pair(self, found: re.Match[str]) -> str:
         """A name and its value in a record that cannot be read as a whole."""
         name, between, value = found.groups()
-        if self._personal[""].meaning(name)[1] != PERSONAL:
+        # Of what type the event would be is not known: what any type has as personal counts.
+        is_known = self._personal[""].meaning(name)[1] == PERSONAL
+        if not is_known and not is_same_name(name, self._personal_columns):
             return found[0]
         return f'"{name}"{between}"{pseudonym_of(name, value.strip(QUOTE), self._pseudonyms)}"'
 
@@ -257,18 +278,69 @@ class _Records:
     def _protect_payload(
         self, raw: Node, before: Node, event: Node, personal: PersonalFields
     ) -> None:
-        """First what the mapping leads to personal fields, then what has a personal name."""
-        for field, name in self._led(tuple(raw)):
+        """First what the mapping leads to personal fields, then what has a personal name.
+
+        Last the texts in which people write. Values that came to nothing in the event are no less
+        personal.
+        """
+        led = self._led(tuple(raw))
+        singles: dict[str, list[str]] = {}
+        for field, name in led:
             group, _, key = field.partition(".")
             if field in PARTS:
                 self._walk_part(raw, name, field, before, personal)
                 continue
             was, now = (_value(one, group, key) for one in (before, event))
-            if was != now and _meet(raw[name], was):
-                raw[name] = pseudonym_of(key or field, raw[name], self._pseudonyms)
+            if raw[name] is None or not (was != now or _is_personal(field, personal)):
+                continue
+            if isinstance(_tree(raw[name]), dict | list):
+                raw[name] = self._inside(raw[name], field, was)
+            else:
+                singles.setdefault(field, []).append(name)
+        for field, names in singles.items():
+            for name in self._sources_of(field, names, raw, before, personal):
+                raw[name] = pseudonym_of(_short(field), raw[name], self._pseudonyms)
+        free_text = self._free_text.get(before.get("event_type") or "", self._free_text[""])
+        _mask_raw(raw, led, free_text)
         rest = {name: value for name, value in raw.items() if name not in PARTS}
         personal.pseudonymise({"metadata": rest}, self._pseudonyms)
         raw.update(rest)
+
+    def _sources_of(
+        self, field: str, names: list[str], raw: Node, before: Node, personal: PersonalFields
+    ) -> list[str]:
+        """The columns of a record whose values a personal field is made of.
+
+        Those that its value shows; where it shows none, having been written otherwise, all. Where
+        it is null, those that lead to no other field, which would show them anyway.
+        """
+        group, _, key = field.partition(".")
+        was = _value(before, group, key)
+        if was is not None:
+            return [name for name in names if _meet(raw[name], was)] or names
+        led = self._led(tuple(raw))
+        shared = {n for other, n in led if not _is_personal(other, personal)}
+        return [name for name in names if name not in shared]
+
+    def _inside(self, value: Any, field: str, was: Any) -> Any:
+        """A list or object with pseudonyms where the mapping of `field` may have looked."""
+        tree = _tree(value)
+        words, name = self._words[field], _short(field)
+
+        def walk(node: Any, is_named: bool) -> Any:
+            if isinstance(node, dict):
+                return {key: walk(inner, key.lower() in words) for key, inner in node.items()}
+            if isinstance(node, list):
+                return [walk(inner, is_named) for inner in node]
+            if not is_named or node is None or isinstance(node, bool):
+                return node
+            return pseudonym_of(name, node, self._pseudonyms)
+
+        # A list of texts has no names inside: the mapping looked at all of it.
+        hidden = walk(tree, is_named=isinstance(tree, list))
+        if hidden == tree and was is not None and _meet(_json(tree), was):
+            return pseudonym_of(name, value, self._pseudonyms)
+        return _json(hidden) if isinstance(value, str) else hidden
 
     def _led(self, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Pairs of an event's field and the name in a record that leads to it."""
@@ -292,6 +364,57 @@ class _Records:
             of = {"event_type": before.get("event_type"), part: value}
             personal.pseudonymise(of, self._pseudonyms)
             raw[name] = _json(value) if isinstance(raw[name], str) else value
+
+
+def _is_personal(field: str, personal: PersonalFields) -> bool:
+    """Whether a field of an event is personal by the plan or its name, whatever it holds."""
+    return personal.is_identifier(field) or (
+        "." in field and personal.meaning(_short(field))[1] == PERSONAL
+    )
+
+
+def _short(field: str) -> str:
+    return field.rpartition(".")[2]
+
+
+def _mask_parts(event: Node, fields: Iterable[str]) -> None:
+    """Masks what the scanner finds in texts of metadata and context, in place."""
+    for field in fields:
+        group, _, key = field.partition(".")
+        node = event.get(group)
+        if isinstance(node, dict):
+            for name in (key,) if key else tuple(node):
+                if node.get(name) is not None:
+                    node[name] = _masked(node[name])
+
+
+def _mask_raw(raw: Node, led: Iterable[tuple[str, str]], fields: Sequence[str]) -> None:
+    """Masks in a record what leads to texts that people write."""
+    for field, name in led if fields else ():
+        if field in fields or field.partition(".")[0] in fields:
+            raw[name] = _masked(raw[name])
+        elif field in PARTS:
+            of = {field: _tree(raw[name])}
+            _mask_parts(of, fields)
+            raw[name] = _json(of[field]) if isinstance(raw[name], str) else of[field]
+
+
+def _masked(value: Any) -> Any:
+    tree = _tree(value)
+    found, count = mask_tree(tree)
+    if not count:
+        return value
+    return _json(found) if isinstance(value, str) and tree is not value else found
+
+
+def _replaced(old: Any, new: Any) -> list[str]:
+    """The values of a record that stand no longer in it, as texts."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [text for key in old for text in _replaced(old[key], new.get(key))]
+    if isinstance(old, list) and isinstance(new, list):
+        pairs = zip(old, new, strict=False)
+        return [text for one, other in pairs for text in _replaced(one, other)]
+    return [] if old == new or old in (None, "") else [_text(old)]
 
 
 def _origins(source: SourceConfig) -> dict[str, tuple[str, ...]]:
@@ -336,7 +459,7 @@ def _meet(raw: Any, mapped: Any) -> bool:
     return bool(one) and (one in other or other in one)
 
 
-def _shown(messages: Any, before: Node, event: Node) -> list[str] | None:
+def _shown(messages: Any, before: Node, event: Node, replaced: Iterable[str]) -> list[str] | None:
     """Reasons without the values that became pseudonyms, of which they show the beginning."""
     if messages is None:
         return None
@@ -344,6 +467,7 @@ def _shown(messages: Any, before: Node, event: Node) -> list[str] | None:
     old, new = before.get("metadata") or {}, event.get("metadata") or {}
     pairs += [(old[key], new.get(key)) for key in old]
     hidden = [str(was)[:80] for was, now in pairs if was and was != now]
+    hidden += [str(text)[:80] for text in replaced]
     return [_without(str(text), hidden) for text in messages]
 
 
