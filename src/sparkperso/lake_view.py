@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
+    from sparkperso.recommend.registered.explanation import ItemExplanation
     from sparkperso.recommend.registered.recommender import Recommender
+    from sparkperso.recommend.scoring.judged_lists import JudgedLists
 
 GLOBAL = "global"
 """The scope of gold/popular_items that is for everybody."""
@@ -194,10 +196,35 @@ class LakeView:
         version, folder = found
         return load_recommender(folder, version, self._reader)
 
+    def explain(self, user_id: str, item_id: str) -> ItemExplanation:
+        """Returns why the champion gives an item its score for a user, or why it is not listed.
+
+        By the model itself, on what the lake knows of the user now. Raises UsageError for an item
+        that came after the training, and as `champion` does.
+        """
+        from sparkperso.recommend.registered.explanation import titled
+
+        return titled(self._champion.explain(user_id, item_id), self.title)
+
+    def judge(self, lists: Any, truth: Any, k: int = 10, baseline: Any = None) -> JudgedLists:
+        """Returns what lists are worth by what users turned to, with bootstrap intervals.
+
+        `lists` (user_id, rank, item_id) and `truth` (user_id, item_id) are DataFrames of pandas or
+        Spark, or tables of Arrow; with `baseline`, other lists, there are paired gains over it.
+        The metrics at `k` are those of sparkperso.evaluate. Raises UsageError for other frames.
+        """
+        from sparkperso.recommend.scoring.judged_lists import judge_lists_of
+
+        return judge_lists_of(lists, truth, k, baseline)
+
     def title(self, item_id: str) -> str | None:
         """Returns an item's title, None where silver/items has none."""
         rows = self._items.of(item_id)
         return rows[0]["title"] if rows else None
+
+    @LockedProperty
+    def _champion(self) -> Recommender:
+        return self.champion()
 
     @LockedProperty
     def _lists(self) -> GroupedTable:

@@ -246,7 +246,9 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
         "1 22961 JAM MAKING SET PRINTED hybrid because:22424:9\n1 22960 None 9.25\ns s1 x\n1\n"
     )
     assert "\n1 hybrid 2026-03-01 12:00:00 {'ndcg_at_10': 0.25}\n" in said
-    assert said.endswith("['user_id', 'rank', 'item_id', 'score']\n")
+    assert "['user_id', 'rank', 'item_id', 'score']\n" in said
+    assert "\nals_implicit 1.0 " in said
+    assert said.endswith("2 0.8155 [0.6309, 1.0000] 1.0000 [1.0000, 1.0000]\n")
 
 
 def test_the_package_has_no_other_names():

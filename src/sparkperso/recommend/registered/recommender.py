@@ -21,6 +21,7 @@ from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import Arrays, Fitted
 from sparkperso.recommend.promote.model_document import Document, time_at
+from sparkperso.recommend.registered.explanation import ItemExplanation, explain_item
 from sparkperso.recommend.registered.known_users import KnownUsers
 from sparkperso.recommend.scoring.lister import Lister, make_lists
 from sparkperso.recommend.scoring.selection import list_selection
@@ -116,6 +117,29 @@ class Recommender:
         scores = self._lister.model.scores(self.histories([user_id], [items]))[0]
         places = [self._places.get(item) for item in item_ids]
         return [-np.inf if place is None else float(scores[place]) for place in places]
+
+    def explain(
+        self, user_id: str, item_id: str, items: Sequence[str] | None = None
+    ) -> ItemExplanation:
+        """Returns why an item has its score for a user, its place in the list, or why it has none.
+
+        `items` and errors as in `recommend`; raises UsageError for an item that came after the
+        training, or that there is not.
+        """
+        place = self._places.get(item_id)
+        if place is None:
+            raise UsageError(
+                "An item that is explained was known when the model was trained",
+                f"{item_id!r} was not",
+                f"It knows {len(self._places):,} items, as of {self.trained_at}",
+            )
+        user = self.histories([user_id], [items])
+        rows = self.lists(user).to_pylist()
+        own = next((row for row in rows if row[ITEM_ID] == item_id), None)
+        listed = (own["strategy"], own[RANK]) if own else (self.strategy, None)
+        params = parse_params(self.document["params"])
+        names = tuple(part.model for part in getattr(params, "parts", (params,)))
+        return explain_item(self._lister, names, user, place, listed)
 
     def lists(self, users: Histories, n: int | None = None, exclude_seen: bool = True) -> pa.Table:
         """Returns user_id, rank, item_id, score, strategy …: `scoring.lister.make_lists`."""
