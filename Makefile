@@ -11,7 +11,7 @@ LOCK_OPTIONS := --generate-hashes --no-emit-index-url --no-header --quiet $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
+.PHONY: help setup web demo wheel test test-unit test-spark test-cluster check format golden lock bench ui clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ demo: setup ## Set up, then run the whole pipeline on a real shop's year
 test: setup ## Set up, then run all tests
 	@scripts/setup_tests.sh
 	@$(PYTEST) $(PARALLEL)
+
+wheel: setup ## Try the wheel by plain pip, and the unit tests, under a second Python
+	@scripts/try_wheel.sh
 
 test-unit: setup ## Run the tests that need no JVM (under a minute)
 	@$(PYTEST) tests/unit

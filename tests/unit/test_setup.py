@@ -121,7 +121,14 @@ def test_what_make_starts_keeps_compiled_modules():
 
 
 @pytest.mark.parametrize(
-    "script", ["scripts/setup.sh", "scripts/setup_tests.sh", "scripts/build_web.sh", ".ci/run"]
+    "script",
+    [
+        "scripts/setup.sh",
+        "scripts/setup_tests.sh",
+        "scripts/build_web.sh",
+        "scripts/try_wheel.sh",
+        ".ci/run",
+    ],
 )
 def test_the_scripts_are_sound_bash(script):
     path = ROOT / script
@@ -133,4 +140,5 @@ def test_the_scripts_are_sound_bash(script):
 def test_continuous_integration_calls_check_and_test():
     text = (ROOT / ".ci" / "run").read_text()
     assert re.search(r"^make check$", text, re.MULTILINE)
+    assert re.search(r"^make wheel$", text, re.MULTILINE)
     assert re.search(r"^make test$", text, re.MULTILINE)
