@@ -117,7 +117,7 @@ def test_a_module_of_no_extra_is_an_error_like_any_other(failing, capsys):
 def test_every_package_of_an_extra_is_known_by_its_module():
     for extra, modules in EXTRAS.items():
         own = [text for text in requires("sparkperso") if f"extra == '{extra}'" in text]
-        names = [re.split(r"[\[>=;]", text)[0].strip().replace("-", "_") for text in own]
+        names = [re.split(r"[\[<>=;]", text)[0].strip().replace("-", "_") for text in own]
         assert names
         assert {name.removesuffix("_spark") for name in names} <= set(modules), extra
 
