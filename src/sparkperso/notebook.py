@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.step import Step, carry_out
 from sparkperso.platform.lake import Lake
-from sparkperso.platform.session import require_delta
+from sparkperso.platform.session import build_session, require_delta
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Suite:
     """Root folder of the tables, over what the environment says."""
     assignments: Sequence[str] = field(default_factory=tuple)
     """Settings as `--set` takes them: 'section.key=value'."""
+    conf_dir: str | Path | None = None
+    """A conf/ folder over the shipped one, as `--conf-dir` takes it."""
 
     def __post_init__(self) -> None:
         """Raises UsageError for a session without Delta Lake, or with one that does not fit."""
@@ -42,7 +45,11 @@ class Suite:
     @property
     def settings(self) -> Settings:
         """The effective settings; raises ConfigError."""
-        return load_settings(self.env, None, self.assignments, self.lake)
+        return load_settings(self.env, self._folder, self.assignments, self.lake)
+
+    @property
+    def _folder(self) -> Path | None:
+        return None if self.conf_dir is None else Path(self.conf_dir)
 
     def run(self, command: str, **options: Any) -> Summary:
         """Carries out a job and returns its figures; options are named as on the command line.
@@ -53,7 +60,7 @@ class Suite:
         """
         step: Step = JOBS[command].load().STEP
         own = options_of(JOB_COMMANDS[command], options)
-        job = Job(command, self.settings, self.spark, own)
+        job = Job(command, self.settings, self.spark, own, self._folder)
         try:
             return carry_out(step, job).summary
         except QualityGateError as gate:
@@ -65,6 +72,13 @@ class Suite:
         Raises KeyError for a table without a written schema.
         """
         return Lake(self.spark, self.settings.lake).ref(name).read()
+
+
+def local_session(env: str = "local", assignments: Sequence[str] = ()) -> SparkSession:
+    """Returns a Spark session for Jupyter on this machine; frames show as tables in its cells."""
+    spark = build_session(load_settings(env, None, assignments))
+    spark.conf.set("spark.sql.repl.eagerEval.enabled", "true")
+    return spark
 
 
 def options_of(command: click.Command, values: dict[str, Any]) -> dict[str, Any]:

@@ -61,3 +61,13 @@ def test_results_are_lists_with_titles_popular_items_segments_and_runs(show):
     assert segments
     assert {"ingest-events", "build-recommendations"} <= {row.job for row in runs}
     assert {row.direction for row in lineage} == {"input", "output"}
+
+
+def test_candidates_are_compared_and_a_list_is_explained(show):
+    figures, gains, buckets, places, parts, history = show("05_compare_and_explain")
+    assert {"popularity", "popularity_tuned"} <= set(figures.index)
+    assert set(gains.columns) == {"mean", "low", "high", "level"}
+    assert buckets["n"].sum() > 0
+    assert list(places["rank"]) == [1, 2, 3, 4, 5]
+    assert len(parts) >= 1
+    assert history.added.is_monotonic_decreasing

@@ -13,12 +13,13 @@ from sparkperso.recommend.scoring.judged_lists import judge_lists_of
 
 
 def frames(seed, n_users=30, n_items=40):
-    """Lists of 0 to 12 places, some with gaps, and what users turned to, some of it twice."""
+    """Lists of 0 to 12 places, with gaps behind the first, and what users turned to, some twice."""
     rng = np.random.default_rng(seed)
     places, truth = [], []
     for user in range(n_users):
         n = int(rng.integers(0, 13))
-        ranks = np.sort(rng.choice(np.arange(1, 16), n, replace=False))
+        # A list has a first place: Spark's columns count judged users by it.
+        ranks = np.sort([1, *rng.choice(np.arange(2, 16), max(n - 1, 0), replace=False)])[:n]
         items = rng.choice(n_items, n, replace=False)
         places += [(f"u{user}", int(r), f"i{i}") for r, i in zip(ranks, items, strict=True)]
         if user % 5:

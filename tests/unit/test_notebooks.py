@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.cli.main import cli
 from sparkperso.core.errors import UsageError
-from sparkperso.notebook import options_of
+from sparkperso.notebook import Suite, options_of
 from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
@@ -34,8 +34,8 @@ def test_a_notebook_can_be_pointed_elsewhere(path):
     assert {"ENV", "LAKE", "SETTINGS"} <= names
 
 
-def test_there_are_four():
-    assert len(NOTEBOOKS) == 4
+def test_there_are_five():
+    assert len(NOTEBOOKS) == 5
 
 
 @pytest.fixture
@@ -83,3 +83,11 @@ def test_looking_at_a_commands_options_leaves_its_help_alone():
     options_of(JOB_COMMANDS["promote-model"], {})
     answer = CliRunner().invoke(cli, ["promote-model", "--help"])
     assert "-h, --help" in answer.output
+
+
+def test_a_suite_reads_a_conf_folder_over_the_shipped_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("sparkperso.notebook.require_delta", lambda spark: None)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "own.yaml").write_text("recommend: {seed: 7}\n")
+    assert Suite(None, "local", conf_dir=str(tmp_path)).settings.recommend.seed == 7
+    assert Suite(None, "local").settings.recommend.seed == 42
