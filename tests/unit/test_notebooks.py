@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +14,14 @@ from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.cli.main import cli
 from sparkperso.core.errors import UsageError
 from sparkperso.notebook import Suite, options_of
-from sparkperso.testing.notebooks import PARAMETERS, cells_of, is_text, run_notebook
+from sparkperso.testing.notebooks import (
+    PARAMETERS,
+    cells_of,
+    is_text,
+    run_notebook,
+    sources_of,
+    to_jupyter,
+)
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 
@@ -36,6 +45,18 @@ def test_a_notebook_can_be_pointed_elsewhere(path):
 
 def test_there_are_five():
     assert len(NOTEBOOKS) == 5
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_form_for_jupyter_is_in_step_has_outputs_and_shows_no_machine(path):
+    text = path.with_suffix(".ipynb").read_text()
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    assert sources_of(notebook) == sources_of(to_jupyter(path)), "run scripts/make_notebooks.py"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert sum(bool(cell.outputs) for cell in code) >= 3
+    assert not [out for cell in code for out in cell.outputs if out.output_type == "error"]
+    assert not re.search(r"/(tmp|home|root|work|Users)/", text)
 
 
 @pytest.fixture
