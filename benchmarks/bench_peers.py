@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from peer_data import Rows, examine, journey, shop
-from sparkperso.config.criterion import Criterion
+from sparkperso.config.criterion import METRICS, Criterion
 from sparkperso.config.models import (
     AlsParams,
     ContentParams,
@@ -200,7 +200,7 @@ def blend(folds: list[FoldInMemory], parts: tuple, catalogue: Catalogue) -> Hybr
     for fold in folds:
         fitted = [fit_model(p, fold.training, catalogue) for p in parts]
         own_users, own_sums = blend_sums(fitted, fold, grid)
-        users, sums = users + own_users, sums + own_sums
+        users, sums = users + own_users, sums + own_sums[METRICS.index("ndcg")]
     return HybridParams(parts=parts, weights=choose_weights(users, sums, grid, 100))
 
 

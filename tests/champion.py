@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 from deltalake import write_deltalake
 
@@ -60,9 +62,10 @@ def write_lake(root):
     write_deltalake(str(root / "gold/profiles"), profiles)
 
 
-def register_champion(root, model, fallback):
+def register_champion(root, model, fallback, model_schema=None):
     """Registers a model in a lake's own MLflow, or another that the settings name, as champion."""
     tracking = open_tracking(load_settings(lake=str(root)))
+    tracking = replace(tracking, model_schema=model_schema)
 
     def write(folder):
         write_items(folder, CATALOGUE)

@@ -187,21 +187,36 @@ def test_every_candidate_is_a_child_run_with_its_figures_per_fold(trained):
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
     named = {run.info.run_name: run for run in children}
     assert sorted(named) == [
-        "als_explicit_1",
-        "als_implicit_3",
-        "als_implicit_4",
-        "ease_5",
-        "hybrid",
-        "popularity_1",
-        "popularity_2",
+        "als rank=2",
+        "als rank=4",
+        "als_explicit",
+        "ease",
+        next(name for name in named if name.startswith("hybrid of ")),
+        "popularity",
+        "popularity half-life=7d",
     ]
-    child = named["als_implicit_3"]
-    steps = [m.step for m in client.get_metric_history(child.info.run_id, "ndcg_at_10")]
-    assert sorted(steps) == [1, 2]
+    child = named["als rank=2"]
+    assert child.data.tags["candidate"] == "als_implicit_3"
+    by_fold = client.get_metric_history(child.info.run_id, "ndcg_at_10_by_fold")
+    assert sorted(metric.step for metric in by_fold) == [1, 2]
+    mean = sum(metric.value for metric in by_fold) / 2
+    assert child.data.metrics["ndcg_at_10"] == pytest.approx(mean, abs=1e-6)
     assert child.data.params["rank"] == "2"
-    logged = {"mean_ndcg_at_10", "map_at_10", "train_ndcg_at_10", "fit_seconds", "peak_rss_mb"}
+    logged = {"ndcg_at_10", "map_at_10", "train_ndcg_at_10", "fit_seconds", "peak_rss_mb"}
     assert logged <= set(child.data.metrics)
-    assert "input silver/events" in client.get_run(parent).data.tags
+    whole = client.get_run(parent)
+    assert "input silver/events" in whole.data.tags
+    # All candidates, the blend and what was chosen of them are told by the same metrics.
+    ranked = [run for name, run in named.items() if name != "als_explicit"]
+    for run in [whole, *ranked]:
+        assert {"ndcg_at_10", "map_at_10", "recall_at_10"} <= set(run.data.metrics)
+        assert max(map(len, run.data.params.values())) < 100
+    # Each took its own time, within that of the whole.
+    for run in children:
+        assert whole.info.start_time <= run.info.start_time < run.info.end_time
+        assert run.info.end_time <= whole.info.end_time
+    begun = sorted(run.info.start_time for run in children)
+    assert begun[0] < min(run.info.end_time for run in children) < begun[-1]
 
 
 def test_the_champion_knows_the_two_tastes(trained):
@@ -228,7 +243,7 @@ def test_the_winner_did_best_on_the_folds_and_the_test_has_no_say(trained):
     run = tracking.client.get_run(candidate.run_id)
     where = f"tags.mlflow.parentRunId = '{candidate.run_id}'"
     children = tracking.client.search_runs([run.info.experiment_id], where)
-    means = {r.info.run_name: r.data.metrics.get("mean_ndcg_at_10", 0) for r in children}
+    means = {r.data.tags["candidate"]: r.data.metrics.get("ndcg_at_10", 0) for r in children}
     assert means[run.data.params["winner"]] == max(means.values())
 
 

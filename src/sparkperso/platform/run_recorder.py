@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Span = tuple[float, float]
+"""When something began and ended, in seconds since 1970."""
+
+
 class RunRecorder(Protocol):
     """One run of an experiment; `tracking` implements it with MLflow.
 
@@ -35,8 +39,11 @@ class RunRecorder(Protocol):
     def log_dict(self, content: Mapping[str, Any], name: str) -> None:
         """Keeps a JSON document under `name`."""
 
-    def child(self, name: str) -> AbstractContextManager[RunRecorder]:
-        """Opens a nested run, ended with the block (failed when the block raises)."""
+    def child(self, name: str, span: Span | None = None) -> AbstractContextManager[RunRecorder]:
+        """Opens a nested run, ended with the block (failed when the block raises).
+
+        With `span` it is recorded as having begun and ended then.
+        """
 
 
 class NullRecorder:
@@ -59,6 +66,6 @@ class NullRecorder:
     def log_dict(self, content: Mapping[str, Any], name: str) -> None:
         """Forgets the document."""
 
-    def child(self, name: str) -> AbstractContextManager[RunRecorder]:
+    def child(self, name: str, span: Span | None = None) -> AbstractContextManager[RunRecorder]:
         """Returns itself."""
         return nullcontext(self)

@@ -52,7 +52,9 @@ from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, SparkpersoError, TrackingError
 from sparkperso.core.hashing import short_hash
 from sparkperso.core.places import uri_of
+from sparkperso.core.processes import is_gone, this_process
 from sparkperso.platform.artifacts import follow_lake, registered_name
+from sparkperso.platform.run_recorder import Span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,6 +89,8 @@ OTHER_TYPE = AnyType()  # type: ignore[no-untyped-call]
 MOST_METRICS = 800
 """Sent in one call, beside up to 100 parameters and 100 tags: MLflow takes 1,000 entries."""
 MODEL, MODEL_FILE, SIGNED_FILE = "model", "model.json", "model/MLmodel"
+PROCESS = "sparkperso.process"
+"""Tag of the process that writes a run: by it a run is known to be abandoned."""
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
 """What a registry says of an alias that a model does not have; also of a bad name."""
@@ -161,6 +165,8 @@ class MlflowRun:
     batch: Batch | None = None
     source_tags: Mapping[str, str] = field(default_factory=dict)
     """Who runs what, as MLflow's tags; nested runs carry them as well."""
+    span: Span | None = None
+    """When it began and ended, where it is recorded afterwards."""
 
     @as_tracking_error()
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -195,10 +201,13 @@ class MlflowRun:
         self.client.log_inputs(self.run_id, [table.entry() for table in tables])
 
     @contextmanager
-    def child(self, name: str) -> Iterator[MlflowRun]:
-        """Opens a nested run, ended with the block; as failed when the block raises."""
+    def child(self, name: str, span: Span | None = None) -> Iterator[MlflowRun]:
+        """Opens a nested run, ended with the block; as failed when the block raises.
+
+        With `span` it is recorded as having begun and ended then.
+        """
         tags = {"mlflow.parentRunId": self.run_id}
-        with _open_run(replace(self, batch=Batch()), name, tags) as run:
+        with _open_run(replace(self, batch=Batch(), span=span), name, tags) as run:
             yield run
 
     def _log(self, batch: Batch) -> None:
@@ -220,7 +229,8 @@ class MlflowRun:
         """Ends the run, after sending what MLflow does not know yet."""
         if self.batch is not None:
             self._send(self.batch)
-        self.client.set_terminated(self.run_id, RunStatus.to_string(status))
+        ended = None if self.span is None else round(self.span[1] * 1000)
+        self.client.set_terminated(self.run_id, RunStatus.to_string(status), ended)
 
 
 @dataclass(frozen=True)
@@ -286,10 +296,12 @@ class Tracking:
     def run(self, experiment: str, name: str, description: str = "") -> Iterator[MlflowRun]:
         """Opens a run of `<prefix>/<experiment>`, ended with the block.
 
-        It names its user, the command and the code, and shows `description` on its page.
+        It names its user, the command and the code, and shows `description` on its page. Runs of
+        the experiment whose process of this machine is gone are ended first, as killed.
         """
         experiment_id = self._experiment_id(f"{self.prefix}/{experiment}")
         tags = {"mlflow.note.content": description} if description else {}
+        self._close_abandoned(experiment_id)
         like = MlflowRun(self.client, experiment_id, "", source_tags=source_tags(experiment))
         with _open_run(like, name, tags) as run:
             yield run
@@ -393,6 +405,14 @@ class Tracking:
         return ModelVersion(name, str(version.version), version.run_id, document)
 
     @as_tracking_error()
+    def _close_abandoned(self, experiment_id: str) -> None:
+        """Ends the runs, nested ones too, that a process that is gone has left as running."""
+        running = self.client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
+        for run in running:
+            if is_gone(run.data.tags.get(PROCESS)):
+                self.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+
+    @as_tracking_error()
     def _experiment_id(self, name: str) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is not None:
@@ -408,6 +428,7 @@ def source_tags(command: str) -> dict[str, str]:
         "mlflow.source.type": "JOB",
         "mlflow.source.name": f"sparkperso {command}",
         "sparkperso.version": sparkperso.__version__,
+        PROCESS: this_process(),
     }
     commit = git_commit()
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
@@ -505,7 +526,8 @@ def _open_run(like: MlflowRun, name: str, tags: Mapping[str, str]) -> Iterator[M
     """Opens a run where `like` is, of the same source, and ends it with the block."""
     with as_tracking_error():
         all_tags = {**like.source_tags, **tags}
-        run = like.client.create_run(like.experiment_id, tags=all_tags, run_name=name)
+        began = None if like.span is None else round(like.span[0] * 1000)
+        run = like.client.create_run(like.experiment_id, began, all_tags, name)
     recorder = replace(like, run_id=run.info.run_id)
     try:
         yield recorder

@@ -6,6 +6,8 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,7 +23,14 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 import sparkperso
 from sparkperso.config import load_settings
 from sparkperso.core.errors import ConfigError, JobError, TrackingError
-from sparkperso.platform.tracking import TableInput, git_commit, open_tracking, user_name
+from sparkperso.core.processes import is_gone, this_process
+from sparkperso.platform.tracking import (
+    PROCESS,
+    TableInput,
+    git_commit,
+    open_tracking,
+    user_name,
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +80,43 @@ def test_a_run_names_its_user_command_and_code_and_so_do_nested_ones(tracking, m
         assert re.fullmatch("[0-9a-f]{40}", found["mlflow.source.git.commit"])
     assert tags["mlflow.note.content"] == "What was tried."
     assert "mlflow.note.content" not in nested
+
+
+def test_a_nested_run_that_is_recorded_afterwards_has_its_own_times(tracking):
+    with tracking.run("search", "timed") as run, run.child("als", (1_000.25, 1_002.5)) as child:
+        child.log_params({"rank": 4})
+    info = tracking.client.get_run(child.run_id).info
+    assert (info.start_time, info.end_time) == (1_000_250, 1_002_500)
+
+
+def test_what_a_killed_process_left_running_is_ended_and_nothing_else(tracking):
+    began = subprocess.run(
+        [sys.executable, "-c", "from sparkperso.core.processes import *; print(this_process())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    gone, elsewhere = began.stdout.strip(), f"another{this_process()}"
+    with tracking.run("killed", "first") as first:
+        pass
+
+    def left(process):
+        tags = {} if process is None else {PROCESS: process}
+        return tracking.client.create_run(first.experiment_id, tags=tags).info.run_id
+
+    left_behind = [left(process) for process in (gone, this_process(), elsewhere, None)]
+    with tracking.run("killed", "second"):
+        pass
+    statuses = [tracking.client.get_run(run_id).info.status for run_id in left_behind]
+    assert statuses == ["KILLED", "RUNNING", "RUNNING", "RUNNING"]
+    assert tracking.client.get_run(left_behind[0]).info.end_time
+
+
+def test_a_later_process_of_the_same_number_is_another():
+    place, _, start = this_process().rpartition(":")
+    assert not is_gone(f"{place}:{start}")
+    assert is_gone(f"{place}:1")
+    assert not is_gone("nonsense")
 
 
 def test_a_user_without_a_name_is_unknown(monkeypatch):

@@ -1,19 +1,28 @@
-"""Runs and registered models on a tracking server, as a team has one."""
+"""Registered models outside of a lake: on a tracking server, and in Unity Catalog."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from mlflow.store._unity_catalog.registry.rest_store import UcModelRegistryStore
 from tests.champion import fitted, register_champion, write_lake
 
 from sparkperso.config import load_settings
+from sparkperso.core.errors import TrackingError
 from sparkperso.platform.tracking import open_tracking
 from sparkperso.testing.cluster import free_port
 
@@ -77,3 +86,85 @@ def test_a_model_goes_to_a_server_and_comes_back_from_it(server, tmp_path, monke
     with pytest.raises(Exception, match="SPARKPERSO__LAKE__ROOT"):
         model.predict(pd.DataFrame({"user_id": ["u001"]}))
     assert open_tracking(load_settings(lake=str(lake))).by_alias("recommender", "champion")
+
+
+CATALOG_NAME = "main.gold.sparkperso_recommender"
+
+
+@pytest.fixture
+def in_catalog(tmp_path, put_database):
+    """Tracking in a lake whose models have names of three levels."""
+    root = tmp_path / "lake"
+    write_lake(root)
+    put_database(load_settings(lake=str(root)))
+    return register_champion(root, *fitted(), model_schema="main.gold")
+
+
+@pytest.fixture
+def unity_catalog(monkeypatch):
+    """A registry that answers by Unity Catalog's own protocol, and what it is asked."""
+    asked, answers = [], {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            place = urlsplit(self.path)
+            given = json.loads(body) if body else dict(parse_qsl(place.query))
+            _, within, endpoint = place.path.partition("/unity-catalog/")
+            if within:
+                asked.append((self.command, endpoint, given))
+            status, answer = answers.get((endpoint, given.get("alias")), (200, {}))
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *parts):
+            pass
+
+    found = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=found.serve_forever, args=[0.02], daemon=True).start()
+    monkeypatch.setenv("DATABRICKS_HOST", f"http://127.0.0.1:{found.server_port}")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "none")
+    yield asked, answers
+    found.shutdown()
+    found.server_close()
+
+
+def test_a_name_of_three_levels_is_loaded_by_its_alias(in_catalog):
+    import mlflow
+
+    assert in_catalog.by_alias("recommender", "champion").document["strategy"] == "hybrid"
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(in_catalog.client.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{CATALOG_NAME}@champion")
+    mlflow.set_tracking_uri(before)
+    found = model.predict(pd.DataFrame({"user_id": ["u001"]}), params={"n": N})
+    assert found["rank"].tolist() == [1, 2, 3]
+
+
+def test_unity_catalog_is_asked_by_its_own_protocol(in_catalog, unity_catalog):
+    asked, answers = unity_catalog
+    own = in_catalog.client.get_model_version_by_alias(CATALOG_NAME, "champion")
+    # What its client asks of a model before it takes it.
+    folder = Path(own.source.removeprefix("file://"))
+    UcModelRegistryStore._validate_model_signature(None, str(folder))
+    there = {"name": CATALOG_NAME, "version": "3", "source": own.source, "run_id": own.run_id}
+    endpoint = "registered-models/alias"
+    answers[endpoint, "champion"] = (200, {"model_version": there})
+    answers[endpoint, "nobody"] = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST"})
+    answers[endpoint, "secret"] = (403, {"error_code": "PERMISSION_DENIED"})
+    client = MlflowClient(in_catalog.client.tracking_uri, "databricks-uc")
+    tracking = replace(in_catalog, client=client)
+    tracking.set_alias("recommender", "champion", "3")
+    found = tracking.by_alias("recommender", "champion")
+    assert (found.version, found.document["strategy"]) == ("3", "hybrid")
+    assert tracking.by_alias("recommender", "nobody") is None
+    with pytest.raises(TrackingError):
+        tracking.by_alias("recommender", "secret")
+    pointed = {"name": CATALOG_NAME, "alias": "champion", "version": "3"}
+    assert ("POST", endpoint, pointed) in asked
+    assert ("GET", endpoint, {"name": CATALOG_NAME, "alias": "champion"}) in asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb
 
 import numpy as np
@@ -71,7 +71,7 @@ def half_right():
 def summed(parts, grid):
     """Sums over all groups of users."""
     users, sums = blend_sums(parts, EXAM, grid)
-    return users.sum(axis=0), sums.sum(axis=0)
+    return users.sum(axis=0), sums[0].sum(axis=0)
 
 
 @pytest.mark.parametrize(("parts", "steps"), [(1, 5), (2, 5), (3, 4), (5, 5)])
@@ -111,13 +111,10 @@ def test_a_weighting_is_worth_what_the_fitted_blend_will_be(weights):
     parts = [fit_model(params, USERS, catalogue) for params in candidates]
     params = HybridParams(parts=candidates, weights=dict.fromkeys(BUCKETS, weights))
     judged = EXAM.judge(HybridModel(parts, weight_table(params)))
-    for metric in METRICS:
-        by_metric = replace(EXAM, criterion=Criterion(EXAM.k, metric))
-        users, sums = (
-            part.sum(axis=0) for part in blend_sums(parts, by_metric, np.array([weights]))
-        )
-        assert judged.users.tolist() == users.tolist()
-        assert judged.sums[metric] == pytest.approx(sums[:, 0], abs=1e-6), metric
+    users, sums = blend_sums(parts, EXAM, np.array([weights]))
+    assert judged.users.tolist() == users.sum(axis=0).tolist()
+    for metric, own in zip(METRICS, sums, strict=True):
+        assert judged.sums[metric] == pytest.approx(own.sum(axis=0)[:, 0], abs=1e-6), metric
 
 
 def test_a_bucket_of_few_users_takes_what_is_best_for_all_with_a_history():
@@ -154,7 +151,7 @@ def learned_here(users, sums, grid, min_users):
 @pytest.mark.parametrize("seed", range(5))
 def test_no_weights_are_judged_by_the_users_that_they_were_learned_on(seed):
     grid = weight_grid(3, 5)
-    users, sums = blend_sums([useless(seed), useless(seed + 20), half_right()], EXAM, grid)
+    users, (sums, *_) = blend_sums([useless(seed), useless(seed + 20), half_right()], EXAM, grid)
     assert users.shape == (GROUPS, len(BUCKETS))
     assert users.sum() == (EXAM.truth.counts > 0).sum()
     # Of the weights that are best for all, each group loses by those that are best for the others.
@@ -173,7 +170,8 @@ def test_among_useless_parts_a_blend_is_not_taken_for_better():
 
 def test_a_blend_is_worth_what_its_best_part_is_where_one_is_always_right():
     grid = weight_grid(2, 2)
-    users, sums = blend_sums([useless(1), RIGHT], EXAM, grid)
+    users, (sums, *others) = blend_sums([useless(1), RIGHT], EXAM, grid)
+    assert len(others) == len(METRICS) - 1
     assert worth(users, sums, grid) == pytest.approx(1)
     assert worth(0 * users, 0 * sums, grid) == 0
 

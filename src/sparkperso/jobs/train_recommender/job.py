@@ -62,6 +62,7 @@ from sparkperso.recommend.training import (
     candidates,
     require_enough,
 )
+from sparkperso.recommend.tune.run_names import log_settings
 
 if TYPE_CHECKING:
     from sparkperso.platform.tracking import Loadable
@@ -91,8 +92,10 @@ def train_recommender(job: Job) -> Summary:
         trainer = Trainer(config, fits, slots, run, job.say, job.count)
         trained = trainer.train(inputs)
         winner = trained.winner
-        run.log_params({"winner": winner.name, **winner.params.model_dump()})
-        run.log_metrics(test_metrics(trained))
+        run.log_params({"winner": winner.name})
+        log_settings(run, winner.params.model, winner.params)
+        # Under the name that its candidates have it, so that one table shows all of them.
+        run.log_metrics(winner.mean | test_metrics(trained))
         basis["engine"] = engine.name
         document = {**trained.as_dict(), **basis}
         arrays = list(to_rows(arrays_of(trained.model, trained.popularity)))

@@ -17,6 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
+from sparkperso.config.criterion import METRICS
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, Work, read_fold
@@ -36,7 +37,7 @@ GROUPS = 5
 """Users are in one of so many groups, by a hash of their id: the same in every fold."""
 
 BlendSums: TypeAlias = tuple[Ints, Floats]
-"""Judged users (groups × buckets), and Σ criterion by weighting (groups × buckets × weightings)."""
+"""Judged users (groups × buckets), and sums by weighting (groups × buckets × weightings)."""
 
 
 def weight_grid(n_parts: int, steps: int) -> Floats:
@@ -52,7 +53,9 @@ def weight_grid(n_parts: int, steps: int) -> Floats:
 
 
 def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) -> BlendSums:
-    """Returns how many users are judged on a fold, and each weighting's sum of the criterion.
+    """Returns how many users are judged on a fold, and each weighting's sum of every metric.
+
+    The sums have one axis before those of BlendSums, in the order of METRICS.
 
     `parts` are fitted on the fold's training users, `grid` is weightings × parts. The users must
     fit into memory; their scores are held a block at a time.
@@ -60,17 +63,18 @@ def blend_sums(parts: Sequence[Fitted], prepared: FoldInMemory, grid: Floats) ->
     judged = np.flatnonzero(prepared.truth.counts > 0)
     judged_users = prepared.users.take(judged)
     n_cells = GROUPS * len(BUCKETS)
-    sums = np.zeros((n_cells, len(grid)))
+    sums = np.zeros((len(METRICS), n_cells, len(grid)))
     start = 0
     for block in blocks_of(judged_users):
         truth = prepared.truth.take(judged[start : start + len(block)])
         start += len(block)
         for place, lists in enumerate(_blends(parts, block, prepared, grid)):
-            values = user_values(lists, truth)[prepared.criterion.metric]
-            sums[:, place] += np.bincount(_cells(block), values, n_cells)
+            values = user_values(lists, truth)
+            for metric, name in enumerate(METRICS):
+                sums[metric, :, place] += np.bincount(_cells(block), values[name], n_cells)
     users = np.bincount(_cells(judged_users), minlength=n_cells)
     shape = (GROUPS, len(BUCKETS))
-    return users.reshape(shape), sums.reshape(*shape, len(grid))
+    return users.reshape(shape), sums.reshape(len(METRICS), *shape, len(grid))
 
 
 def _cells(users: Histories) -> Ints:
@@ -130,12 +134,19 @@ def choose_weights(
     return chosen
 
 
-def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int) -> list[float]:
-    """Returns each fold's mean criterion (0 to 1) over users with a history, by weights of others.
+def cross_fitted_means(
+    folds: Sequence[BlendSums],
+    grid: Floats,
+    min_users: int,
+    shown: Sequence[Floats] | None = None,
+) -> list[float]:
+    """Returns each fold's mean (0 to 1) over users with a history, by weights of others.
 
     The weights of each group are those that `choose_weights` learns on all others, in all folds, so
-    that a blend is not flattered beside its parts, which learn no weights.
+    that a blend is not flattered beside its parts, which learn no weights. `folds` have the sums
+    of the criterion, by which weights are learned; `shown` those of another metric to tell.
     """
+    shown = shown or [sums for _, sums in folds]
     places = {weights: place for place, weights in enumerate(map(tuple, grid.tolist()))}
     users, sums = (np.sum(every, axis=0) for every in zip(*folds, strict=True))
     totals = [0.0] * len(folds)
@@ -143,7 +154,7 @@ def cross_fitted_means(folds: Sequence[BlendSums], grid: Floats, min_users: int)
         others = users.sum(0) - users[group], sums.sum(0) - sums[group]
         learned = choose_weights(*others, grid, min_users)
         chosen = [places[weights] for weights in learned.values()]
-        for place, (_, own) in enumerate(folds):
+        for place, own in enumerate(shown):
             totals[place] += own[group, range(1, len(BUCKETS)), chosen[1:]].sum()
     judged = [max(own[:, 1:].sum(), 1) for own, _ in folds]
     return [float(total / n) for total, n in zip(totals, judged, strict=True)]

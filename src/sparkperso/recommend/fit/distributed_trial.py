@@ -78,7 +78,9 @@ def blend_in_frames(
     parts_of_sums = [json.loads(document) for document in sorted(row["document"] for row in rows)]
     shape = (GROUPS, len(BUCKETS))
     users = sum((np.array(p["users"]) for p in parts_of_sums), np.zeros(shape, np.int64))
-    sums = sum((np.array(p["sums"]) for p in parts_of_sums), np.zeros((*shape, len(grid))))
+    sums = sum(
+        (np.array(p["sums"]) for p in parts_of_sums), np.zeros((len(METRICS), *shape, len(grid)))
+    )
     return users, sums
 
 

@@ -7,7 +7,7 @@ implicitPrefs=False. Its figures stand in the document of a training; no list is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import numpy as np
@@ -49,10 +49,12 @@ def rating_work(candidates: Sequence[ExplicitParams], n_items: int, seed: int, c
         later = read_ratings(ordered, "later_items", "later_ratings", n_items)
 
         def attempt(params: ExplicitParams) -> dict[str, Any]:
+            began = time()
             try:
-                return dict(try_rating(params, train, later, seed))
+                figures = try_rating(params, train, later, seed)
             except FAILURES as error:
                 return {"failure": reason_of(error)}
+            return {**figures, "began": began, "ended": time()}
 
         return [
             {"candidate": n, "fold": fold, **attempt(candidates[n])}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -243,8 +243,9 @@ def trial_work(
 ) -> Work:
     """Returns the work that tries every `chunks`-th group of `fit_groups` on a fold.
 
-    A document per candidate: its place among them as `candidate`, `fold`, and what
-    `try_candidate` gives. That of one that cannot be fitted holds `failure`, why, and no figures.
+    A document per candidate: its place among them as `candidate`, `fold`, what `try_candidate`
+    gives, and when the work on its group `began` and `ended` (seconds since 1970). That of one that
+    cannot be fitted holds `failure`, why, and no figures.
     """
 
     def work(fold: int, chunk: int, table: pa.Table) -> list[Any]:
@@ -252,11 +253,13 @@ def trial_work(
         prepared = read_fold(table, fold, held)
 
         def attempt(places: list[int]) -> list[dict[str, Any]]:
-            group = [candidates[place] for place in places]
+            group, began = [candidates[place] for place in places], time()
+            arguments = (prepared, held.catalogue, held.setting, patience)
             try:
-                return try_candidates(group, prepared, held.catalogue, held.setting, patience)
+                documents = try_candidates(group, *arguments)
             except FAILURES as error:
                 return [{"failure": reason_of(error)}] * len(places)
+            return [{**document, "began": began, "ended": time()} for document in documents]
 
         return [
             {"candidate": place, "fold": fold, **document}

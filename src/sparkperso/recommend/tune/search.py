@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from pyspark import Broadcast
 
+from sparkperso.config.criterion import METRICS, metric_name
 from sparkperso.config.models import HybridParams
 from sparkperso.config.recommend import HybridConfig
 from sparkperso.core.errors import JobError
@@ -45,7 +47,14 @@ from sparkperso.recommend.fit.task_runner import (
 )
 from sparkperso.recommend.fit.trial import Broadcasts, Work, fit_groups, trial_work
 from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
-from sparkperso.recommend.tune.trial_result import TrialResult
+from sparkperso.recommend.tune.run_names import log_settings, run_names
+from sparkperso.recommend.tune.trial_result import (
+    TIMED,
+    Metrics,
+    TrialResult,
+    log_figures,
+    span_of,
+)
 
 DECIMALS = 6
 
@@ -103,8 +112,8 @@ class Search:
             self._try(candidates, alive, folds)
             alive = self._promising(candidates, alive)
         results = [self._result(place, params) for place, params in enumerate(candidates)]
-        for one in results:
-            self._record(one)
+        for one, run_name in zip(results, run_names(candidates), strict=True):
+            self._record(one, run_name)
         fitted = [one for one in results if one.failure is None]
         if fitted:
             self.recorder.log_figure(comparison_figure(fitted, self.metric), "candidates.png")
@@ -145,10 +154,12 @@ class Search:
     def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
         prepared = self.prepared_folds[fold]
         assert isinstance(prepared, PreparedFold), "the kernel fits everything whole"
+        began = time.time()
         try:
-            return dict(try_in_frames(params, prepared, self.fitter))
+            figures = try_in_frames(params, prepared, self.fitter)
         except FAILURES as error:
             return {"failure": reason_of(error)}
+        return {**figures, "began": began, "ended": time.time()}
 
     def _keep(self, place: int, fold: int, document: dict[str, Any]) -> None:
         if "failure" in document:
@@ -186,24 +197,22 @@ class Search:
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
-        not_metrics = ("candidate", "fold", "curve", "iterations")
+        not_metrics = ("candidate", "fold", "curve", "iterations", *TIMED)
         folds = tuple({k: v for k, v in d.items() if k not in not_metrics} for d in documents)
         is_dropped = len(folds) < len(self.prepared_folds)
-        return TrialResult(
-            name, params, folds, is_dropped, tuple(d.get("curve", {}) for d in documents)
-        )
+        curves = tuple(d.get("curve", {}) for d in documents)
+        return TrialResult(name, params, folds, is_dropped, curves, span=span_of(documents))
 
-    def _record(self, result: TrialResult) -> None:
-        with self.recorder.child(result.name) as run:
-            run.log_params({"strategy": result.params.model, **result.params.model_dump()})
-            run.set_tags({"dropped": result.is_dropped, "left_out": result.failure or "no"})
-            for number, metrics in enumerate(result.folds, 1):
-                run.log_metrics(metrics, step=number)
+    def _record(self, result: TrialResult, run_name: str) -> None:
+        with self.recorder.child(run_name, result.span) as run:
+            log_settings(run, result.params.model, result.params)
+            run.set_tags({"candidate": result.name, "dropped": result.is_dropped})
+            run.set_tags({"left_out": result.failure or "no"})
+            log_figures(run, result)
             for number, curve in enumerate(result.curves, 1):
                 for iteration, value in curve.items():
                     name = f"fold_{number}_{self.metric}_by_iteration"
                     run.log_metrics({name: value}, step=int(iteration))
-            run.log_metrics({f"mean_{key}": value for key, value in result.mean.items()})
         if result.is_dropped:
             mean, n_folds = result.mean[self.metric], len(result.folds)
             self.say(f"{result.name}: {self.metric} {mean:.4f}, given up after {n_folds} folds")
@@ -280,8 +289,8 @@ def learn_blend(
     parts: Sequence[Any],
     fitter: Fitter,
     config: HybridConfig,
-) -> tuple[HybridParams, list[float]]:
-    """Returns the blend whose weights ranked best on the folds, and its mean criterion on each.
+) -> tuple[HybridParams, list[Metrics]]:
+    """Returns the blend whose weights ranked best on the folds, and the mean metrics on each.
 
     The means are those of `blend_weights.cross_fitted_means`, and may be held against a part's
     figures: the mean over folds of the mean over users. A bucket of histories with fewer than
@@ -290,14 +299,20 @@ def learn_blend(
     """
     grid = weight_grid(len(parts), config.steps)
     # Rounded, so that the order in which users were added up does not choose between equals.
-    folds = [
+    every = [
         (users, np.round(sums, 9))
         for users, sums in _blend_sums(prepared_folds, shared, parts, fitter, grid)
     ]
-    users, sums = (np.sum(every, axis=(0, 1)) for every in zip(*folds, strict=True))
-    min_users = config.min_bucket_users
+    criterion, min_users = prepared_folds[0].criterion, config.min_bucket_users
+    folds = [(users, sums[METRICS.index(criterion.metric)]) for users, sums in every]
+    users, sums = (np.sum(own, axis=(0, 1)) for own in zip(*folds, strict=True))
     weights = choose_weights(users, sums, grid, min_users)
-    means = [round(mean, DECIMALS) for mean in cross_fitted_means(folds, grid, min_users)]
+    means: list[Metrics] = [{} for _ in folds]
+    for place, metric in enumerate(METRICS):
+        shown = [sums[place] for _, sums in every]
+        by_fold = cross_fitted_means(folds, grid, min_users, shown)
+        for own, mean in zip(means, by_fold, strict=True):
+            own[metric_name(metric, criterion.k)] = round(mean, DECIMALS)
     return HybridParams(parts=tuple(parts), weights=weights), means
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sparkperso.platform.run_recorder import RunRecorder, Span
+
 Metrics = dict[str, float]
+TIMED = ("began", "ended")
+"""Keys of a trial's document: seconds since 1970."""
 DECIMALS = 6
 
 
@@ -24,6 +28,8 @@ class TrialResult:
     """Per fold: iteration → validation metric, where iterations were watched."""
     failure: str | None = None
     """Why it could not be fitted, on all folds or one of them; it has no figures then."""
+    span: Span | None = field(default=None, compare=False)
+    """When its first trial began and its last one ended."""
 
     @property
     def mean(self) -> Metrics:
@@ -40,3 +46,21 @@ def best_of(results: Sequence[TrialResult], metric: str) -> TrialResult:
     """
     complete = [one for one in results if not one.is_dropped] or list(results)
     return max(complete, key=lambda one: one.mean[metric])
+
+
+def span_of(documents: Sequence[Mapping[str, Any]]) -> Span | None:
+    """Returns when the first of these trials began and the last one ended; None without any."""
+    if not documents:
+        return None
+    return min(d["began"] for d in documents), max(d["ended"] for d in documents)
+
+
+def log_figures(run: RunRecorder, result: TrialResult) -> None:
+    """Keeps each figure under its own name, the mean over folds, and the folds as steps.
+
+    `<name>_by_fold` has a step per fold, from 1; so a table of runs compares means, and a curve of
+    one run shows how steady it is.
+    """
+    run.log_metrics(result.mean)
+    for number, metrics in enumerate(result.folds, 1):
+        run.log_metrics({f"{name}_by_fold": own for name, own in metrics.items()}, step=number)

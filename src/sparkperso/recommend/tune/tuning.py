@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,15 @@ from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import chunks_for, in_tasks, in_threads
 from sparkperso.recommend.fit.trial import Broadcasts
+from sparkperso.recommend.tune.run_names import log_settings, run_names
 from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
-from sparkperso.recommend.tune.trial_result import TrialResult, best_of
+from sparkperso.recommend.tune.trial_result import (
+    TIMED,
+    TrialResult,
+    best_of,
+    log_figures,
+    span_of,
+)
 
 AnyFold = PreparedFold | DriverFold
 SPACE = "Change the bounds that are named, or recommend.search.space"
@@ -143,6 +151,7 @@ def blend_of(
     if not config.enabled or len(ranked) < 2:
         return None
     parts = [one.params for one in ranked]
+    began = time.time()
     try:
         params, means = learn_blend(prepared_folds, shared, parts, context.fitter, config)
     except FAILURES as error:
@@ -150,14 +159,14 @@ def blend_of(
         return TrialResult(
             "hybrid", HybridParams(parts=tuple(parts), weights={}), (), failure=reason_of(error)
         )
-    blend = TrialResult("hybrid", params, tuple({context.metric: mean} for mean in means))
+    blend = TrialResult("hybrid", params, tuple(means), span=(began, time.time()))
     worth = blend.mean[context.metric]
     context.say(f"hybrid of {', '.join(p.model for p in parts)}: {context.metric} {worth:.4f}")
-    with context.recorder.child("hybrid") as run:
-        run.log_params({"strategy": "hybrid", **params.model_dump()})
-        for number, metrics in enumerate(blend.folds, 1):
-            run.log_metrics(metrics, step=number)
-        run.log_metrics({f"mean_{context.metric}": worth})
+    (run_name,) = run_names([params])
+    with context.recorder.child(run_name, blend.span) as run:
+        log_settings(run, "hybrid", params)
+        run.set_tags({"candidate": blend.name, "dropped": False, "left_out": "no"})
+        log_figures(run, blend)
     return blend
 
 
@@ -183,11 +192,13 @@ def tune_ratings(
     fitted = [one for one in every if one.failure is None]
     if not fitted:
         return every[0]
+    names = dict(zip((one.name for one in every), run_names(candidates), strict=True))
     for one in fitted:
         context.say(f"{one.name}: rmse {one.mean['rmse']:.4f}")
-        with context.recorder.child(one.name) as run:
-            run.log_params({"strategy": "als_explicit", **one.params.model_dump()})
-            run.log_metrics({f"mean_{key}": value for key, value in one.mean.items()})
+        with context.recorder.child(names[one.name], one.span) as run:
+            log_settings(run, "als_explicit", one.params)
+            run.set_tags({"candidate": one.name})
+            log_figures(run, one)
     # NaN is not equal to itself, and would be the smallest by chance.
     return min(fitted, key=lambda one: (one.mean["rmse"] != one.mean["rmse"], one.mean["rmse"]))
 
@@ -196,7 +207,9 @@ def _rated(place: int, params: ExplicitParams, documents: Sequence[dict[str, Any
     name, failed = f"als_explicit_{place + 1}", [d["failure"] for d in documents if "failure" in d]
     if failed:
         return TrialResult(name, params, (), failure=failed[0])
-    return TrialResult(name, params, tuple(documents))
+    not_metrics = ("candidate", "fold", *TIMED)
+    folds = [{k: v for k, v in d.items() if k not in not_metrics} for d in documents]
+    return TrialResult(name, params, tuple(folds), span=span_of(documents))
 
 
 def evaluate_ratings(
