@@ -1,8 +1,9 @@
-"""Photographs MLflow's comparison page of the latest search into docs/pictures/mlflow.png.
+"""Photographs MLflow's pages of the latest training into docs/pictures/.
 
     .venv/bin/python scripts/photograph_mlflow.py [LAKE]
 
-Needs Chromium (on Debian: apt-get install chromium).
+mlflow.png compares its candidates, mlflow_run.png is its run, mlflow_model.png the version that it
+registered. Needs Chromium (on Debian: apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mlflow import MlflowClient
 
 from sparkperso.testing.cluster import free_port
 
-PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "mlflow.png"
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 EXPERIMENT = "sparkperso/train-recommender"
 QUIET = [
     "--headless",
@@ -36,21 +37,22 @@ QUIET = [
 
 
 def main() -> None:
-    """Starts the pages, takes the picture, stops the pages."""
+    """Starts the pages, takes the pictures, stops the pages."""
     lake = Path(sys.argv[1] if len(sys.argv) > 1 else "lake").resolve()
     port = free_port()
     command = [str(Path(sys.executable).parent / "sparkperso"), "ui", "--lake", str(lake)]
     pages = subprocess.Popen([*command, "--port", str(port)])
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
-        photograph(f"http://127.0.0.1:{port}/#/compare-runs?{query(lake)}")
+        for name, page in pages_of(lake).items():
+            photograph(f"http://127.0.0.1:{port}/#/{page}", PICTURES / name)
     finally:
         pages.terminate()
         pages.wait(timeout=30)
 
 
-def query(lake: Path) -> str:
-    """Returns the part of the page's address that names the candidates of the latest search."""
+def pages_of(lake: Path) -> dict[str, str]:
+    """Returns picture → the part of a page's address behind the #, of the latest training."""
     client = MlflowClient(f"sqlite:///{lake}/_mlflow/mlflow.db")
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None, f"{lake} has no runs of {EXPERIMENT}"
@@ -60,10 +62,20 @@ def query(lake: Path) -> str:
         run.info.run_id
         for run in runs
         if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
-        and run.info.run_name.startswith("als")
+        and run.info.run_name.startswith(("als ", "hybrid"))
     ]
     named = {"runs": json.dumps(children), "experiments": json.dumps([experiment.experiment_id])}
-    return urllib.parse.urlencode(named, quote_via=urllib.parse.quote)
+    query = urllib.parse.urlencode(named, quote_via=urllib.parse.quote)
+    version = next(
+        one
+        for one in client.search_model_versions(f"run_id = '{parent.info.run_id}'")
+        if one.name.endswith("-recommender")
+    )
+    return {
+        "mlflow.png": f"compare-runs?{query}",
+        "mlflow_run.png": f"experiments/{experiment.experiment_id}/runs/{parent.info.run_id}",
+        "mlflow_model.png": f"models/{version.name}/versions/{version.version}",
+    }
 
 
 def wait_for(address: str) -> None:
@@ -77,12 +89,12 @@ def wait_for(address: str) -> None:
     raise TimeoutError(address)
 
 
-def photograph(address: str) -> None:
-    """Writes the page as PICTURE."""
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+def photograph(address: str, picture: Path) -> None:
+    """Writes the page as a picture."""
+    picture.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as profile:
         size = ["--window-size=1500,1250", "--virtual-time-budget=25000", "--timeout=40000"]
-        where = [f"--user-data-dir={profile}", f"--screenshot={PICTURE}", address]
+        where = [f"--user-data-dir={profile}", f"--screenshot={picture}", address]
         subprocess.run(["chromium", *QUIET, *size, *where], check=True, timeout=120)
 
 
