@@ -18,6 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from mlflow import MlflowClient
+from PIL import Image
 
 from sparkperso.testing.cluster import free_port
 
@@ -96,6 +97,10 @@ def photograph(address: str, picture: Path) -> None:
         size = ["--window-size=1500,1250", "--virtual-time-budget=25000", "--timeout=40000"]
         where = [f"--user-data-dir={profile}", f"--screenshot={picture}", address]
         subprocess.run(["chromium", *QUIET, *size, *where], check=True, timeout=120)
+    with Image.open(picture) as whole:
+        # Without the assistant that MLflow opens beside every page.
+        page = whole.crop((0, 0, 1115, whole.height)).quantize(128)
+    page.save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -206,6 +207,9 @@ def test_every_candidate_is_a_child_run_with_its_figures_per_fold(trained):
     assert logged <= set(child.data.metrics)
     whole = client.get_run(parent)
     assert "input silver/events" in whole.data.tags
+    registered = client.get_model_version_by_alias(tracking.model_name("recommender"), "candidate")
+    about = rf"({'|'.join(map(re.escape, named))}): nDCG@10 0\.\d+ .* on the test\. Models tried"
+    assert re.match(about, registered.description)
     # All candidates, the blend and what was chosen of them are told by the same metrics.
     ranked = [run for name, run in named.items() if name != "als_explicit"]
     for run in [whole, *ranked]:

@@ -313,12 +313,13 @@ class Tracking:
         run_id: str,
         document: Mapping[str, Any],
         loadable: Loadable | None = None,
+        description: str | None = None,
     ) -> str:
         """Registers a model version: its document (tables, their versions, configuration).
 
-        With `loadable` MLflow loads it, too. Returns the version. No pickle is stored: loading a
-        model must not run code that came with it. Raises TrackingError when the server does not do
-        it.
+        With `loadable` MLflow loads it, too; its page shows `description`. Returns the version. No
+        pickle is stored: loading a model must not run code that came with it. Raises TrackingError
+        when the server does not do it.
         """
         if loadable is None:
             model_id, source = None, self._log_document(run_id, document)
@@ -330,7 +331,9 @@ class Tracking:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        version = self.client.create_model_version(full, source, run_id, model_id=model_id)
+        version = self.client.create_model_version(
+            full, source, run_id, description=description, model_id=model_id
+        )
         return str(version.version)
 
     def _log_document(self, run_id: str, document: Mapping[str, Any]) -> str:

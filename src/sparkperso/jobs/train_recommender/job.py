@@ -62,7 +62,7 @@ from sparkperso.recommend.training import (
     candidates,
     require_enough,
 )
-from sparkperso.recommend.tune.run_names import log_settings
+from sparkperso.recommend.tune.run_names import log_settings, run_names
 
 if TYPE_CHECKING:
     from sparkperso.platform.tracking import Loadable
@@ -103,7 +103,8 @@ def train_recommender(job: Job) -> Summary:
         document["config"] = config.model_dump(mode="json")
         document["country_aliases"] = dict(job.settings.ingest.country_aliases)
         loadable = make_loadable(job, catalogue, arrays)
-        version = job.tracking.register(MODEL, run.run_id, document, loadable)
+        about = f"{described(trained)}. {about}"
+        version = job.tracking.register(MODEL, run.run_id, document, loadable, about)
         run.log_inputs(job.table_inputs())
     job.tracking.set_alias(MODEL, "candidate", version)
     return summarise(trained, version)
@@ -207,6 +208,13 @@ def extend_index(job: Job, table: str, ids: DataFrame | set[str], id_column: str
     fresh = new_index_table(known.select(id_column, number).toArrow(), ids, id_column, number)
     if fresh.num_rows:
         writer.append(job.spark.createDataFrame(fresh))
+
+
+def described(trained: TrainingResult) -> str:
+    """Returns what was chosen, and what it is worth on the test, in one line."""
+    winner, test = trained.winner.params, trained.test
+    name, *_ = run_names([winner, *(one.params for one in trained.search.tuned.trials)])
+    return f"{name}: {label_of(test.metric)} {test.intervals[test.challenger]} on the test"
 
 
 def make_loadable(job: Job, catalogue: Catalogue, arrays: Sequence[Row]) -> Loadable:
