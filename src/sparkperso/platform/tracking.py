@@ -13,7 +13,7 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import (
@@ -248,21 +249,23 @@ class Loadable:
     """Parameter of `predict` → its default."""
     example: Mapping[str, list[Any]]
     """Column → values: an input that works wherever the model is loaded."""
+    packages: Sequence[str] = ()
+    """What pip installs besides this package (`name==version`)."""
 
     def save(self, folder: Path, document: Mapping[str, Any], model_id: str, run_id: str) -> None:
         """Writes an MLmodel into a folder that is not there yet: no pickle, no code."""
-        import mlflow.pyfunc
         import pandas as pd
+        from mlflow.pyfunc import save_model
 
         defaults = [ParamSpec(name, _kind_of(own), own) for name, own in self.params.items()]
         columns = (_schema(self.inputs), _schema(self.outputs))
-        mlflow.pyfunc.save_model(
+        save_model(
             str(folder),
             loader_module=self.loader_module,
             mlflow_model=Model(run_id=run_id, model_id=model_id),
             signature=ModelSignature(*columns, ParamSchema(defaults)),
             input_example=pd.DataFrame(dict(self.example)),
-            pip_requirements=[f"mlflow=={mlflow.__version__}", *requirements()],
+            pip_requirements=[*requirements(), *self.packages],
         )
         self.write(folder)
         text = json.dumps(dict(document), indent=2)
@@ -500,8 +503,8 @@ def _signed(run_id: str) -> str:
 
 
 def requirements() -> list[str]:
-    """Returns what pip installs to load a model: this package, in this version."""
-    return [f"sparkperso=={sparkperso.__version__}"]
+    """Returns what pip installs to load a model: MLflow and this package, in their versions."""
+    return [f"mlflow=={mlflow.__version__}", f"sparkperso=={sparkperso.__version__}"]
 
 
 def _schema(columns: Mapping[str, str]) -> Schema:

@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 from sparkperso.config import config_hash
 from sparkperso.config.criterion import label_of
 from sparkperso.config.models import parse_params
-from sparkperso.config.own_models import versions_of_own_models
+from sparkperso.config.own_models import own_models, versions_of_own_models
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
 from sparkperso.jobs.train_recommender.model_tables import (
@@ -46,7 +46,7 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.id_index import new_index_rows, new_index_table
 from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
 from sparkperso.recommend.fit.driver_folds import read_interactions, user_factor_table
-from sparkperso.recommend.fit.fit_strategy import Engine, choose_engine, make_fitter
+from sparkperso.recommend.fit.fit_strategy import Engine, choose_engine, make_fitter, parts_of
 from sparkperso.recommend.lists.recommendation_rows import item_factor_frame, user_factor_frame
 from sparkperso.recommend.models.model_arrays import Row, to_rows
 from sparkperso.recommend.registered import pyfunc
@@ -102,7 +102,8 @@ def train_recommender(job: Job) -> Summary:
         document |= write_model(job, trained, basis, (inputs, catalogue, arrays))
         document["config"] = config.model_dump(mode="json")
         document["country_aliases"] = dict(job.settings.ingest.country_aliases)
-        loadable = make_loadable(job, catalogue, arrays)
+        packages = packages_of(winner.params)
+        loadable = make_loadable(job, catalogue, arrays, packages)
         about = f"{described(trained)}. {about}"
         version = job.tracking.register(MODEL, run.run_id, document, loadable, about)
         run.log_inputs(job.table_inputs())
@@ -217,7 +218,16 @@ def described(trained: TrainingResult) -> str:
     return f"{name}: {label_of(test.metric)} {test.intervals[test.challenger]} on the test"
 
 
-def make_loadable(job: Job, catalogue: Catalogue, arrays: Sequence[Row]) -> Loadable:
+def packages_of(params: Any) -> list[str]:
+    """Returns the other packages that a model, or a part of a blend, is of: `name==version`."""
+    own, parts = own_models(), parts_of(params)
+    points = [own[part.model] for part in parts if part.model in own]
+    return sorted({f"{one.dist.name}=={one.dist.version}" for one in points if one.dist})
+
+
+def make_loadable(
+    job: Job, catalogue: Catalogue, arrays: Sequence[Row], packages: Sequence[str]
+) -> Loadable:
     """Returns how MLflow loads the model: from its arrays and items, without Spark.
 
     Arrays of more than tracking.model_bytes stay in gold/model_arrays alone.
@@ -245,6 +255,7 @@ def make_loadable(job: Job, catalogue: Catalogue, arrays: Sequence[Row]) -> Load
         pyfunc.OUTPUTS,
         {"n": job.settings.recommend.lists.n_items, "exclude_seen": True},
         {USER_ID: ["somebody"], "items": [few]},
+        packages,
     )
 
 
