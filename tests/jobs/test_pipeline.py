@@ -11,7 +11,7 @@ from sparkperso.pipeline.step import RUN_TABLES
 from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
 
-NEED_MORE = {"ops/stream_progress", "silver/consents"}
+NEED_MORE = {"ops/stream_progress", "silver/consents", "silver/users"}
 """Tables that no file of order lines fills: a stream's, and people's decisions."""
 
 
