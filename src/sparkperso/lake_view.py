@@ -136,15 +136,25 @@ class LakeView:
         frame: pd.DataFrame = self.table(name, columns).to_pandas(maps_as_pydicts="lossy")
         return frame
 
-    def recommend(self, user_id: str, n: int = 10) -> list[Recommendation]:
+    def recommend(self, user_id: str, n: int = 10, kind: str = "new") -> list[Recommendation]:
         """Returns the first `n` places of a user's list, the popular items where there is none.
 
-        A list is as long as `recommend.lists` made it: there may be fewer than `n`. Raises
-        UsageError before the first build-recommendations.
+        `kind` is one of `recommend.lists.kinds`: `new`, `again` (empty for who has bought nothing)
+        or `mixed`. A list is as long as `recommend.lists` made it: there may be fewer than `n`.
+        Raises UsageError before the first build-recommendations, and for lists that it did not
+        make.
         """
         require_place(n)
-        rows = self._lists.of(user_id, n)
-        if not rows:
+        lists = self._lists
+        # Where there are no lists at all, nobody had one to get.
+        if kind not in lists and lists:
+            raise UsageError(
+                f"There are lists of the kinds {', '.join(sorted(lists))}",
+                f"Found kind = {kind!r}",
+                "Name it in recommend.lists.kinds and run build-recommendations",
+            )
+        rows = lists[kind].of(user_id, n) if lists else []
+        if not rows and kind != "again":
             rows = [
                 {**row, "strategy": POPULARITY, "reason": row["window"]}
                 for row in self._popular.of(GLOBAL, n)
@@ -227,9 +237,16 @@ class LakeView:
         return self.champion()
 
     @LockedProperty
-    def _lists(self) -> GroupedTable:
-        columns = [USER_ID, RANK, ITEM_ID, SCORE, "strategy", "reason"]
-        return GroupedTable(self.table("gold/recommendations", columns), USER_ID)
+    def _lists(self) -> dict[str, GroupedTable]:
+        """Kind → its lists."""
+        import pyarrow.compute as pc
+
+        columns = [USER_ID, "kind", RANK, ITEM_ID, SCORE, "strategy", "reason"]
+        rows = self.table("gold/recommendations", columns)
+        kinds = rows.column("kind").unique().to_pylist()
+        return {
+            kind: GroupedTable(rows.filter(pc.field("kind") == kind), USER_ID) for kind in kinds
+        }
 
     @LockedProperty
     def _popular(self) -> GroupedTable:

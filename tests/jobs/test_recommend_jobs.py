@@ -386,6 +386,34 @@ def test_lists_of_many_users_come_from_tasks_and_are_the_same(trained, jobs):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("driver_users", [10_000, 0])
+def test_a_list_of_each_kind_holds_what_its_name_says(trained, jobs, driver_users):
+    new = lists_of(trained)
+    kinds = ["recommend.lists.kinds=[new, again, mixed]", "recommend.lists.repeats.n_items=4"]
+    blocked = "recommend.lists.eligibility.blocked_items=[i00]"
+    job = trained.job(
+        "build-recommendations", *kinds, blocked, f"recommend.lists.driver_users={driver_users}"
+    )
+    summary = jobs[2].STEP.action(job)
+    assert summary["users with again"] == N_USERS
+    lists = trained.read("gold/recommendations")
+    bought = trained.read("gold/interactions").where("strength > 0").select("user_id", "item_id")
+    again = lists.where("kind = 'again'")
+    assert again.join(bought, ["user_id", "item_id"], "left_anti").isEmpty()
+    assert again.select("strategy", "reason", "model_version").distinct().collect() == [
+        ("again", "again", "again")
+    ]
+    assert again.groupBy("user_id").count().agg({"count": "max"}).collect() == [(4,)]
+    mixed = lists.where("kind = 'mixed'")
+    others = lists.where("kind <> 'mixed'").select("user_id", "item_id")
+    assert mixed.join(others, ["user_id", "item_id"], "left_anti").isEmpty()
+    assert {row["count"] for row in mixed.groupBy("user_id").count().collect()} == {5}
+    assert lists.where("item_id = 'i00'").isEmpty()
+    assert lists.groupBy("user_id", "kind", "rank").count().where("count > 1").isEmpty()
+    jobs[2].STEP.action(trained.job("build-recommendations"))
+    assert lists_of(trained) == new
+
+
 def test_a_registry_that_is_silent_ends_the_job_before_any_list_is_touched(
     trained, jobs, monkeypatch
 ):

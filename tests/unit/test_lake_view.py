@@ -34,6 +34,7 @@ def root(tmp_path):
         tmp_path,
         "gold/recommendations",
         user_id=["u2", "u1", "u1", "u1"],
+        kind=["new"] * 4,
         rank=pa.array([1, 3, 1, 2], pa.int32()),
         item_id=["b", "c", "a", "b"],
         score=[0.5, 1.0, 3.0, 2.0],
@@ -222,6 +223,28 @@ def test_without_a_champion_it_is_said_what_makes_one(root, monkeypatch):
         open_lake(root).champion()
 
 
+def test_lists_are_of_the_kind_that_is_asked_for(root):
+    kinds, items = ["new", "new", "again", "new"], ["a", "b", "c", "d"]
+    write(
+        root,
+        "gold/recommendations",
+        user_id=["u1", "u1", "u1", "u2"],
+        kind=kinds,
+        rank=pa.array([1, 2, 1, 1], pa.int32()),
+        item_id=items,
+        score=[2.0, 1.0, 0.2, 3.0],
+        strategy=["ease", "ease", "again", "ease"],
+        reason=["model"] * 4,
+        model_version=["1"] * 4,
+    )
+    lake = open_lake(root)
+    found = {kind: [p.item_id for p in lake.recommend("u1", kind=kind)] for kind in set(kinds)}
+    assert found == {"new": ["a", "b"], "again": ["c"]}
+    assert lake.recommend("u2", kind="again") == []
+    with pytest.raises(UsageError, match=r"kinds again, new.*'mixed'.*recommend\.lists\.kinds"):
+        lake.recommend("u1", kind="mixed")
+
+
 def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lake):
     import mlflow
 
@@ -230,7 +253,8 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
     follow_lake(lake / "_mlflow" / "mlflow.db", (lake / "_mlflow" / "artifacts").as_uri())
     before = mlflow.get_tracking_uri()
     one = {"user_id": ["12393"], "item_id": ["22961"], "rank": [1], "score": [9.25]}
-    write(lake, "gold/recommendations", **one, strategy=["hybrid"], reason=["because:22424:9"])
+    why = {"strategy": ["hybrid"], "reason": ["because:22424:9"]}
+    write(lake, "gold/recommendations", **one, **why, kind=["new"])
     write(
         lake, "gold/segments", user_id=["12393"], segment_id=["s1"], segmentation=["s"], label=["x"]
     )

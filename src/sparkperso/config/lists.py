@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from sparkperso.core.section import Section
 
 Name = Annotated[str, Field(min_length=1)]
+Kind = Literal["new", "again", "mixed"]
 
 
 class EligibilityConfig(Section):
@@ -62,11 +63,35 @@ class GraphConfig(Section):
     """Candidates looked at when the neighbours of an item are searched."""
 
 
+class RepeatsConfig(Section):
+    """How often people are expected to buy again what they have bought (kind `again`).
+
+    A rate of few orders leans on the rate above it; each number says how many orders that one
+    weighs. Chosen on a grocer's year, cut at 50 to 80 % of it (benchmarks/bench_repeats.py).
+    """
+
+    n_items: int = Field(default=20, ge=1, le=1000)
+    """Length of a user's list."""
+    category_orders: float = Field(default=300.0, gt=0)
+    """Orders that the shop's rate weighs in a category's."""
+    item_orders: float = Field(default=1000.0, gt=0)
+    """Orders that the category's rate weighs in an item's."""
+    pair_orders: float = Field(default=300.0, gt=0)
+    """Orders that the item's rate weighs in a person's."""
+    half_life_days: float | None = Field(default=None, gt=0)
+    """Time since the last purchase after which a rate counts half; None: time does not matter."""
+
+
 class ListsConfig(Section):
     """What build-recommendations writes."""
 
     n_items: int = Field(default=20, ge=1, le=1000)
-    """Length of a user's list."""
+    """Length of a user's list of new items, and of a mixed one."""
+    kinds: tuple[Kind, ...] = ("new",)
+    """Lists that every user gets: of `new` items; of what is to be bought `again`; `mixed`, of both
+    in the share that the shop sells them in. New ones are always made."""
+    repeats: RepeatsConfig = Field(default_factory=RepeatsConfig)
+    """How lists of the kind `again` are made."""
     n_similar: int = Field(default=10, ge=1, le=1000)
     """Similar items per item."""
     n_popular: int = Field(default=50, ge=1, le=10_000)
@@ -92,3 +117,10 @@ class ListsConfig(Section):
     """Which items may be shown to whom."""
     diversity: DiversityConfig = Field(default_factory=DiversityConfig)
     """How lists are kept from being more of the same."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _has_new(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        if "new" not in kinds or len(set(kinds)) < len(kinds):
+            raise ValueError("kinds should hold 'new', and each kind once")
+        return kinds

@@ -85,29 +85,37 @@ MODEL_ARRAYS = TableSpec(
 
 RECOMMENDATIONS = TableSpec(
     name="gold/recommendations",
-    grain="one place in one user's list",
-    key=("user_id", "rank"),
+    grain="one place in one of a user's lists",
+    key=("user_id", "kind", "rank"),
     writer="build-recommendations",
     columns=(
         required("user_id", "string", "identified user"),
+        required(
+            "kind",
+            "string",
+            "list: new (never an item that the user has), again (what the user is likely to buy "
+            "again), mixed (both)",
+        ),
         required("rank", "int", "place in the list, from 1"),
-        required("item_id", "string", "item recommended; never one the user has"),
+        required("item_id", "string", "item recommended"),
         required("score", "double", "the model's score, comparable within one list only"),
         required(
             "strategy",
             "string",
-            "name of the model: hybrid, ease, als_implicit, …, or popularity where it had no say",
+            "name of the model: hybrid, ease, als_implicit, …, popularity where it had no say, or "
+            "again for what the user has bought",
         ),
         required(
             "reason",
             "string",
             "because:<item the user has>:<percent of the score it adds>; where none adds to it, "
-            "popular:<scope>, profile (users with the same attributes) or model",
+            "popular:<scope>, profile (users with the same attributes), again or model",
         ),
         required(
             "model_version",
             "string",
-            "model that gave the score; 'popularity' where a list was filled up",
+            "model that gave the score; 'popularity' where a list was filled up, 'again' where the "
+            "user has bought the item",
         ),
         required("generated_at", "timestamp", "when the lists were made", "UTC"),
     ),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +47,13 @@ from sparkperso.recommend.fit.task_runner import fit_here, fit_in_tasks
 from sparkperso.recommend.lists.batch_scoring import LISTS, list_frame
 from sparkperso.recommend.lists.popular_items import counted_events, popular_items, window_text
 from sparkperso.recommend.lists.recommendation_rows import ChampionModel, build_lists
+from sparkperso.recommend.lists.repeats import (
+    AGAIN,
+    OwnItems,
+    mixed_lists,
+    repeat_rates,
+    repeat_share,
+)
 from sparkperso.recommend.lists.similar_items import similar_items
 from sparkperso.recommend.models import load_model
 from sparkperso.recommend.models.base import FitSetting
@@ -101,7 +110,7 @@ def has_lists_to_keep(job: Job) -> bool:
 def write_lists(
     job: Job, events: DataFrame, version: ModelVersion | None, params: PopularityParams
 ) -> Summary | None:
-    """Writes a list for every user: the champion's, or popularity's without one.
+    """Writes the lists of every user: new items are the champion's, or popularity's without one.
 
     Returns what `count_lists` does, where it is known without a query. Raises JobError where the
     champion's tables are not those that were registered.
@@ -111,22 +120,64 @@ def write_lists(
     catalogue = load_catalogue(index, job.read(ITEMS), config.max_driver_items)
     persons = persons_of(job, events)
     attributes = UserAttributes(persons).at(job.as_of)
-    profiles = keep_cached(everyone(job, events, index, attributes))
-    some = profiles.limit(config.lists.driver_users + 1).toArrow()
-    is_few = some.num_rows <= config.lists.driver_users
-    lister, named = make_lister(job, some if is_few else profiles, catalogue, (version, params))
-    table = list_table(some, lister) if is_few else None
-    lists = (
-        list_frame(profiles, lister) if table is None else job.spark.createDataFrame(table, LISTS)
+    known = everybody(events, attributes)
+    profiles = keep_cached(profile_frame(job.read(INTERACTIONS), index, known, job.as_of))
+    some = few_of(job, profiles)
+    lister, named = make_lister(
+        job, profiles if some is None else some, catalogue, (version, params)
     )
+    lists, table = make_rows(job, profiles, some, lister)
+    by_kind = {"new": build_lists(lists, lister, named)}
+    if config.lists.kinds != ("new",):
+        by_kind |= other_lists(job, events, (index, known, lister), by_kind["new"])
     now = instant(datetime.now(timezone.utc))
-    rows = build_lists(lists, lister, named).withColumn("generated_at", now)
-    job.writer(RECOMMENDATIONS).overwrite(rows)
-    if table is None:
+    rows = [rows.withColumn("kind", F.lit(kind)) for kind, rows in by_kind.items()]
+    together = reduce(DataFrame.unionByName, rows).withColumn("generated_at", now)
+    job.writer(RECOMMENDATIONS).overwrite(together)
+    if table is None or len(by_kind) > 1:
         return None
     places = (table.column(name).to_pylist() for name in ("strategy", USER_ID))
     users = Counter(strategy for strategy, _ in set(zip(*places, strict=True)))
     return list_figures(users.items(), len(table))
+
+
+def few_of(job: Job, profiles: DataFrame) -> pa.Table | None:
+    """Returns the profiles where they are few enough for this process, else None."""
+    bound = job.settings.recommend.lists.driver_users
+    some = profiles.limit(bound + 1).toArrow()
+    return some if some.num_rows <= bound else None
+
+
+def make_rows(
+    job: Job, profiles: DataFrame, some: pa.Table | None, lister: Lister
+) -> tuple[DataFrame, pa.Table | None]:
+    """Returns the listed items, and the same as a table where this process has made them."""
+    if some is None:
+        return list_frame(profiles, lister), None
+    table = list_table(some, lister)
+    return job.spark.createDataFrame(table, LISTS), table
+
+
+def other_lists(
+    job: Job, events: DataFrame, shop: tuple[DataFrame, DataFrame, Lister], new: DataFrame
+) -> dict[str, DataFrame]:
+    """Returns the lists of kind `again`, and `mixed` of these and the `new` ones, as configured.
+
+    `shop` is the index of the items, everybody's attributes, and what made the new lists.
+    """
+    index, known, by = shop
+    config = job.settings.recommend.lists
+    rates = keep_cached(repeat_rates(events, job.read(ITEMS), config.repeats, job.as_of))
+    profiles = keep_cached(profile_frame(rates, index, known, job.as_of))
+    # What may be shown to whom holds here, too; diversity does not: nobody wonders at their own.
+    select = replace(by.select, n=config.repeats.n_items, with_seen=True, reranker=None)
+    lister = Lister(OwnItems(), AGAIN, by.catalogue, select, is_explained=True)
+    lists, _ = make_rows(job, profiles, few_of(job, profiles), lister)
+    again = keep_cached(build_lists(lists, lister, AGAIN))
+    found = {"again": again} if "again" in config.kinds else {}
+    if "mixed" in config.kinds:
+        found["mixed"] = mixed_lists(new, again, repeat_share(rates), config.n_items)
+    return found
 
 
 def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
@@ -144,13 +195,12 @@ def item_index(job: Job, version: ModelVersion | None) -> DataFrame:
     return job.spark.createDataFrame(rows)
 
 
-def everyone(job: Job, events: DataFrame, index: DataFrame, attributes: DataFrame) -> DataFrame:
-    """Returns the profiles of all users with an event, those without history too: one row each."""
+def everybody(events: DataFrame, attributes: DataFrame) -> DataFrame:
+    """Returns user_id, attributes of all users with an event or attributes: one row each."""
     users = events.where(F.col(USER_ID).isNotNull()).select(USER_ID).distinct()
     nothing = empty_array("string")
     known = users.join(attributes, USER_ID, how="full")
-    known = known.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
-    return profile_frame(job.read(INTERACTIONS), index, known, job.as_of)
+    return known.select(USER_ID, F.coalesce("attributes", nothing).alias("attributes"))
 
 
 def make_lister(

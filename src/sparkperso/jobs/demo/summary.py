@@ -100,7 +100,8 @@ def _lists(job: Job, n_users: int) -> dict[str, list[ListItem]]:
     middle = counts.agg(F.percentile_approx("count", 0.5).alias("middle"))
     near = counts.crossJoin(middle).where(F.col("count") >= F.col("middle"))
     users = near.orderBy("count", "user_id").limit(n_users).select("user_id", "count")
-    lists = job.lake.ref("gold/recommendations").read().where(F.col("rank") <= LIST_LENGTH)
+    is_shown = (F.col("kind") == "new") & (F.col("rank") <= LIST_LENGTH)
+    lists = job.lake.ref("gold/recommendations").read().where(is_shown)
     titles = job.lake.ref("silver/items").read().select("item_id", "title")
     rows = lists.join(F.broadcast(users), on="user_id").join(titles, on="item_id", how="left")
     lists_of_users: dict[str, list[ListItem]] = {}
