@@ -14,6 +14,7 @@ from sparkperso.config import load_settings
 from sparkperso.platform.jars import coordinates, spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
+from sparkperso.schemas.source_reference import with_generated
 from sparkperso.services.collect.app import make_app
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,13 @@ def test_openapi_of_the_collector(golden, tmp_path):
     document = TestClient(app).get("/openapi.json").json()
     document["info"].pop("version")
     golden("collector_openapi.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def test_the_reference_of_sources(golden):
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    golden(
+        "sources.md", with_generated(page, ROOT / "docs" / "examples" / "sources"), ROOT / "docs"
+    )
 
 
 def test_data_dictionary(golden):

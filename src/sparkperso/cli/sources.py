@@ -97,8 +97,10 @@ def lines_of(report: Report, source: SourceConfig) -> Iterator[str]:
         width = min(max(len(finding.name) for finding in findings), 32)
         for finding in findings:
             yield f"  {MARKS[finding.mark]} {finding.name:<{width}}  {finding.text}"
-    if not source.consent.startswith("assumed") and source.kind != "items":
-        yield f"consent: {source.basis}"
+    if source.needs_consent:
+        yield "consent: a record is kept where its condition 'consent' is true"
+    elif source.asks_decisions:
+        yield "consent: a record is kept where silver/consents holds a decision that covers it"
     yield LEGEND
 
 

@@ -156,6 +156,13 @@ def test_what_fits_is_fine_and_says_what_it_found(check):
             "spark",
             "time_formats",
         ),
+        (
+            {"columns": {"context.country": "article"}},
+            LINES.replace("a1", "Deutschland").replace("a2", "Germany"),
+            "fields: context.country",
+            "look",
+            "'Deutschland' becomes null",
+        ),
         ({}, LINES + "c3,too few\n", "columns: records", "look", "number of fields"),
         ({}, LINES.replace("c1", "anna@example.com"), "columns: card", "ok", "[email]"),
     ],
@@ -167,6 +174,20 @@ def test_what_does_not_fit_is_named_with_what_may_be_meant(
     assert part in found, found
     assert found[part][0] == mark
     assert words in found[part][1]
+
+
+@pytest.mark.parametrize("expression", ["card", "lower(trim(card))"])
+def test_addresses_in_the_place_of_persons_are_told_unless_the_plan_has_them(
+    check, tmp_path, expression
+):
+    lines = LINES.replace("c1", "anna@example.com")
+    source = over(SALES, columns={"user_id": expression})
+    mark, words = check(source, lines)["fields: user_id"]
+    assert (mark, "personal" in words) == ("look", True)
+    plan = PLAN.model_copy(update={"personal": ("user_id",)})
+    model = SourceConfig.model_validate(source)
+    report = check_source(model, plan, load_settings().ingest, str(tmp_path / "in.csv"), "")
+    assert not [f for f in report.sections["fields"] if "addresses" in f.text]
 
 
 def test_statuses_that_come_are_held_against_those_that_are_known(check):

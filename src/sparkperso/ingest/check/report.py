@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
@@ -13,11 +13,12 @@ from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.source_fields import FREE, METADATA_KEYS
 from sparkperso.config.source_input import InputConfig
-from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.config.tracking_plan import PERSONS, TrackingPlan
 from sparkperso.core.errors import JobError, SparkpersoError
+from sparkperso.core.spellings import country_codes
 from sparkperso.core.suggest import did_you_mean, nearest
 from sparkperso.core.times import EPOCH, now, read_time
-from sparkperso.ingest.check.expressions import reference, unknown_names
+from sparkperso.ingest.check.expressions import names_in, reference, unknown_names
 from sparkperso.ingest.check.head import Head, Record, look_up, read_head
 from sparkperso.ingest.check.rows import (
     JOINED_RECORDS,
@@ -34,6 +35,7 @@ from sparkperso.ingest.check.rows import (
 from sparkperso.ingest.check.spark_types import SparkType, misfit, parse_type, unknown_parts
 from sparkperso.ingest.sources.column_matching import match_columns, with_nearest
 from sparkperso.privacy.mask import mask
+from sparkperso.privacy.scan import scan
 
 Mark = Literal["ok", "look", "wrong", "spark"]
 RECORDS = 200
@@ -42,6 +44,7 @@ FILES = 20
 """Files whose header is compared with what the source needs."""
 MICROS = {"seconds": 10**6, "milliseconds": 10**3, "microseconds": 1, "nanoseconds": 10**-3}
 TIMES = ("timestamp", "received_at", "updated_at")
+COUNTRIES = ("context.country", "country")
 NUMBERS = ("value", "quantity", "unit_price", "price", "birth_year")
 CHOSEN = re.compile(r"\b(?:THEN|ELSE)\s+'([^']*)'", re.IGNORECASE)
 """The texts that a CASE may come to."""
@@ -270,18 +273,17 @@ class _Check:
                 yield from unknown
                 continue
             values = values_of(expression, self.rows, self.source)
-            if name == "event_type":
+            if self._is_address(name, expression):
+                words = (
+                    "holds e-mail addresses: list it under 'personal' of the tracking plan, and "
+                )
+                yield Finding("look", name, words + "pseudonyms take their place")
+            elif name == "event_type":
                 yield self._event_type(expression, values)
             elif values is None:
-                yield Finding("spark", name, f"{expression}")
-            elif name == "status":
-                yield self._status(expression, values)
-            elif name in TIMES:
-                yield self._time(name, expression, values)
-            elif name in NUMBERS:
-                yield _number(name, expression, values)
+                yield Finding("spark", name, expression)
             else:
-                yield self._text(name, expression, values)
+                yield self._field_finding(name)(name, expression, values)
 
     def whole(self) -> Iterator[Finding]:
         """What will not count later, and why every record would be rejected."""
@@ -304,13 +306,35 @@ class _Check:
             words = "no title is mapped: lists show ids, unless a source of kind items has titles"
             yield Finding("look", "items", words)
 
+    def _field_finding(self, name: str) -> Callable[[str, str, Sequence[Any]], Finding]:
+        """What looks at the values of a field."""
+        return {
+            "status": self._status,
+            **dict.fromkeys(COUNTRIES, self._country),
+            **dict.fromkeys(TIMES, self._time),
+            **dict.fromkeys(NUMBERS, _number),
+        }.get(name, self._text)
+
+    def _is_address(self, name: str, expression: str) -> bool:
+        """Whether persons are known by addresses that nothing hides."""
+        if name not in PERSONS or name in self.plan.personal:
+            return False
+        used = [n for n in names_in(expression).columns if n in self.head.matched]
+        return any(
+            found.kind == "email"
+            for record in self.head.records
+            for column in used
+            for found in scan(text_of(record.get(column)))
+        )
+
     def _computed(self, expression: str, name: str, known: Sequence[str]) -> Iterator[Finding]:
         unknown = list(_unknown(name, expression, known))
         yield from unknown or [Finding("spark", name, expression)]
 
     def _event_type(self, expression: str, values: list[Any] | None) -> Finding:
         """Whether the plan has the types that come."""
-        given = values if values is not None else CHOSEN.findall(expression)
+        chosen = CHOSEN.findall(self.source.let.get(expression.strip(), expression))
+        given = values if values is not None else chosen
         types = list(dict.fromkeys(text_of(one).lower() for one in given if one is not None))
         known = self.plan.event_types
         unknown = [one for one in types if one not in known]
@@ -327,14 +351,25 @@ class _Check:
             return Finding("spark", "event_type", expression)
         return Finding("ok", "event_type", ", ".join(types))
 
-    def _status(self, expression: str, values: Sequence[Any]) -> Finding:
+    def _status(self, name: str, expression: str, values: Sequence[Any]) -> Finding:
         known = {text.strip().lower() for text in self.source.statuses}
         texts = dict.fromkeys(text_of(value) for value in values if value is not None)
         others = [text for text in texts if text.lower() not in known]
         if others:
             words = f"lines of '{others[0]}' wait in quarantine: it is none of statuses"
-            return Finding("look", "status", words)
-        return Finding("ok", "status", f"{expression}: {shown(values)}")
+            return Finding("look", name, words)
+        return Finding("ok", name, f"{expression}: {shown(values)}")
+
+    def _country(self, name: str, expression: str, values: Sequence[Any]) -> Finding:
+        codes = country_codes(self.config.country_aliases)
+        texts = dict.fromkeys(text_of(value) for value in values if value is not None)
+        others = [text for text in texts if text.upper() not in codes]
+        if others:
+            words = (
+                f"'{others[0]}' becomes null: it is no code or English name of ISO 3166, nor in "
+            )
+            return Finding("look", name, words + "ingest.country_aliases")
+        return Finding("ok", name, f"{expression}: {shown(values)}")
 
     def _maps(self, field: str) -> bool:
         return field in self.source.columns or field.partition(".")[0] in self.source.columns
