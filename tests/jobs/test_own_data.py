@@ -1,4 +1,4 @@
-"""A shop's own files to lists: products, orders and a web site's events, by the examples' sources."""
+"""A shop's own files to lists: products, orders and a site's events, by the examples' sources."""
 
 from __future__ import annotations
 
