@@ -394,6 +394,8 @@ def test_what_is_no_type_is_told(text, words):
         ({"a": "x"}, "struct<a:double>", False),
         ("1e3", "double", True),
         (True, "int", False),
+        ([{"n": 1}], "array<struct<n:int>>", True),
+        ([{"n": "1"}], "array<struct<n:int>>", False),
         ("yes", "boolean", True),
         ("perhaps", "boolean", False),
         ({"a": 1}, "map<string,int>", True),

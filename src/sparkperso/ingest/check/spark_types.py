@@ -46,8 +46,12 @@ def parse_type(text: str) -> SparkType:
     return kind
 
 
-def misfit(value: Any, kind: SparkType) -> str:
-    """Returns why Spark could not read a value as a type, empty where it can; None always can."""
+def misfit(value: Any, kind: SparkType, is_inner: bool = False) -> str:
+    """Returns why Spark could not read a value as a type, empty where it can; None always can.
+
+    `is_inner`: the value stands in a list or an object. There Spark makes null of a number that is
+    written as a text, which it casts where it stands alone.
+    """
     if value is None:
         return ""
     if kind.name in ("array", "struct", "map") and isinstance(value, str):
@@ -58,10 +62,11 @@ def misfit(value: Any, kind: SparkType) -> str:
     if kind.name == "array":
         if not isinstance(value, list):
             return f"no list: {_short(value)}"
-        return next((why for one in value if (why := misfit(one, kind.inner[0]))), "")
+        found = (misfit(one, kind.inner[0], True) for one in value)
+        return next((why for why in found if why), "")
     if kind.name in ("struct", "map"):
         return _object_misfit(value, kind)
-    return _simple_misfit(value, kind.name)
+    return _simple_misfit(value, kind.name, is_inner)
 
 
 def unknown_parts(value: Any, kind: SparkType) -> dict[str, str]:
@@ -123,21 +128,25 @@ def _object_misfit(value: Any, kind: SparkType) -> str:
     if not isinstance(value, dict):
         return f"no object: {_short(value)}"
     if kind.name == "map":
-        return next((why for one in value.values() if (why := misfit(one, kind.inner[1]))), "")
-    found = ((name, misfit(value.get(name), inner)) for name, inner in kind.fields.items())
-    return next((f"{name}: {why}" for name, why in found if why), "")
+        found = (misfit(one, kind.inner[1], True) for one in value.values())
+        return next((why for why in found if why), "")
+    found_in = ((name, misfit(value.get(name), one, True)) for name, one in kind.fields.items())
+    return next((f"{name}: {why}" for name, why in found_in if why), "")
 
 
-def _simple_misfit(value: Any, name: str) -> str:
+def _simple_misfit(value: Any, name: str, is_inner: bool) -> str:
+    if is_inner and isinstance(value, str) and name in (*WHOLE, *DECIMALS):
+        return f"the text '{_short(value)}' is no {name} within JSON: type it string, and cast it"
+    if is_inner and name == "boolean":
+        return "" if isinstance(value, bool) else f"no boolean: {_short(value)}"
     text = value.strip() if isinstance(value, str) else value
     if name == "boolean":
         words = ("true", "false", "t", "f", "yes", "no", "y", "n", "0", "1")
         fits = isinstance(value, bool) or str(text).lower() in words
-    elif name in (*WHOLE, *DECIMALS):
-        is_number = isinstance(value, int | float) or hasattr(value, "as_integer_ratio")
-        fits = not isinstance(value, bool) and (
-            is_number or (isinstance(text, str) and NUMBER.fullmatch(text) is not None)
-        )
+    elif name in WHOLE:
+        fits = not isinstance(text, bool) and re.fullmatch(r"[+-]?\d+", str(text)) is not None
+    elif name in DECIMALS:
+        fits = not isinstance(text, bool) and NUMBER.fullmatch(str(text)) is not None
     else:
         fits = True
     return "" if fits else f"no {name}: {_short(value)}"
