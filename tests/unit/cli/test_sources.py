@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from sparkperso.cli.main import run_cli
+from sparkperso.config.source_fields import METADATA_KEYS
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted(path.stem for path in (ROOT / "docs" / "examples" / "sources").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -77,6 +83,28 @@ def test_a_file_that_is_no_source_is_listed_with_what_is_wrong(beside_conf, caps
     assert run_cli(["sources", "list", "--conf-dir", str(beside_conf)]) == 0
     (line,) = (one for one in capsys.readouterr().out.splitlines() if "odd" in one)
     assert line.startswith("✗ odd")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_fit_their_files(name, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    plan = ["--set", "ingest.tracking_plan=shopify"] if name == "shopify" else []
+    assert run_cli(["sources", "check", name, "--conf-dir", "docs/examples", *plan]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert not [line for line in lines if line.startswith("✗")]
+
+
+def test_the_page_has_every_example_and_every_key_of_metadata_that_code_reads():
+    page = (ROOT / "docs" / "sources.md").read_text()
+    assert [name for name in EXAMPLES if f"<!-- example {name} -->" not in page] == []
+    package = ROOT / "src" / "sparkperso"
+    code = "".join(
+        path.read_text()
+        for room in ("features", "ingest", "users")
+        for path in (package / room).rglob("*.py")
+    )
+    read = set(re.findall(r"""metadata(?:"\)\.getItem\(|\[)["'](\w+)""", code))
+    assert {"title", "category", "order_id", "purposes"} <= read <= set(METADATA_KEYS)
 
 
 def test_a_check_takes_less_than_two_seconds(beside_conf):
