@@ -125,7 +125,7 @@ def test_what_fits_is_fine_and_says_what_it_found(check):
             {"columns": {"event_type": "CASE WHEN price > 1 THEN 'buy' ELSE 'refund' END"}},
             LINES,
             "fields: event_type",
-            "wrong",
+            "look",
             "'buy'",
         ),
         (

@@ -339,9 +339,10 @@ class _Check:
         known = self.plan.event_types
         unknown = [one for one in types if one not in known]
         if unknown:
-            words = f"'{unknown[0]}' is no event type of the plan '{self.plan.name}'. "
+            words = f"'{unknown[0]}' is no event type of the plan '{self.plan.name}': such records "
+            words += "wait in quarantine. "
             words += did_you_mean(unknown[0], known, f"It has {', '.join(known)}")
-            return Finding("wrong", "event_type", words)
+            return Finding("wrong" if unknown == types else "look", "event_type", words)
         for one in types:
             lacking = [n for n in known[one].required if not self._maps(n)]
             if lacking:
