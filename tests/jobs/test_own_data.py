@@ -17,7 +17,7 @@ from sparkperso.jobs.run import STEPS, run_steps
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "sources"
 SKIPPED = ("build-segments", "build-profiles")
 """Steps that lists do not need."""
-N_GROUPS, N_ITEMS, N_USERS, N_VISITORS = 3, 8, 45, 30
+N_GROUPS, N_ITEMS, N_USERS, N_VISITORS = 3, 20, 45, 30
 FIRST = datetime(2026, 1, 1)
 
 
