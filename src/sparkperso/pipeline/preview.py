@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
+from sparkperso.config.facts import facts_as_events, plan_of_facts, rules_of_facts
 from sparkperso.config.source import SourceConfig
+from sparkperso.config.source_fields import Kind
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.config.transactions import as_events
 from sparkperso.core.event import EVENT_FIELDS
-from sparkperso.ingest.classify import IngestRules, classify_files
-from sparkperso.ingest.sources.expressions import checked
+from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
+from sparkperso.ingest.declared import declared_items, declared_users
 from sparkperso.ingest.sources.files import list_files
 from sparkperso.ingest.sources.joins import read_joins
-from sparkperso.ingest.sources.mapping import work_out
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
-from sparkperso.ingest.sources.readers import read_records
 from sparkperso.pipeline.runner import logged_session
 from sparkperso.platform.session import settled
 from sparkperso.privacy import load_keys
 
 SHOWN = 5
+LOOKED_AT = 1000
+"""Records of items and users that are put together by key."""
 
 
 def preview(
@@ -43,29 +44,36 @@ def preview(
         settled(spark, settings),
         unreadable_files_named(),
     ):
-        if source.kind in ("items", "users"):
-            yield f"the first {source.kind}:"
-            yield from _facts(spark, settings, source, place)
-        else:
-            yield from _events(spark, settings, as_events(source), plan, place)
+        yield from preview_lines(spark, rules_of(spark, settings, source, plan), source.kind, place)
 
 
-def _events(
-    spark: SparkSession, settings: Settings, source: SourceConfig, plan: TrackingPlan, place: str
-) -> Iterator[str]:
-    rules = IngestRules(
-        source,
-        plan,
-        settings.ingest,
+def rules_of(
+    spark: SparkSession, settings: Settings, source: SourceConfig, plan: TrackingPlan
+) -> IngestRules:
+    """Returns what decides on the records of a source, of whatever kind."""
+    are_facts = source.kind in ("items", "users")
+    return IngestRules(
+        facts_as_events(source) if are_facts else as_events(source),
+        plan_of_facts(source, plan) if are_facts else plan,
+        rules_of_facts(source, settings.ingest) if are_facts else settings.ingest,
         lambda: load_keys(settings.privacy, settings.env, os.environ),
         read_joins(spark, source, settings.lake.root),
     )
-    now = datetime.now(timezone.utc)
-    records = classify_files(spark, list_files(spark, place), rules, now)
-    is_valid = ~F.col("is_refused") & ~F.col("is_rejected")
-    event = F.to_json(F.struct(*EVENT_FIELDS[1:])).alias("event")
-    yield "the first events:"
-    yield from (f"  {row['event']}" for row in records.where(is_valid).select(event).take(SHOWN))
+
+
+def preview_lines(spark: SparkSession, rules: IngestRules, kind: Kind, place: str) -> Iterator[str]:
+    """Yields the first records at a place as rules of a source make them, in a session."""
+    files = list_files(spark, place)
+    records = classify_files(spark, files, rules, datetime.now(timezone.utc))
+    valid = valid_events(records)
+    if kind in ("items", "users"):
+        declared = declared_items if kind == "items" else declared_users
+        rows = declared(valid.limit(LOOKED_AT), files)
+    else:
+        kind, rows = "events", valid.select(*EVENT_FIELDS[1:])
+    yield f"the first {kind}:"
+    shown = rows.select(F.to_json(F.struct(*rows.columns)).alias("row")).take(SHOWN)
+    yield from (f"  {row['row']}" for row in shown)
     why = F.array_join("reasons.message", "; ").alias("why")
     rejected = records.where("is_rejected").select(why, "payload").take(SHOWN)
     if rejected:
@@ -73,24 +81,3 @@ def _events(
     for row in rejected:
         yield f"  {row['why']}"
         yield f"    {row['payload']}"
-
-
-def _facts(
-    spark: SparkSession, settings: Settings, source: SourceConfig, place: str
-) -> Iterator[str]:
-    """Items and users, as their columns come to."""
-    inputs = read_joins(spark, source, settings.lake.root)
-    frames = read_records(spark, list_files(spark, place), source)
-    rows = reduce(DataFrame.unionByName, [_mapped(frame, source, inputs) for frame in frames])
-    yield from (f"  {row['fact']}" for row in rows.take(SHOWN))
-
-
-def _mapped(records: DataFrame, source: SourceConfig, inputs: dict[str, DataFrame]) -> DataFrame:
-    worked_out, _ = work_out(records, source, inputs)
-    columns = [
-        checked(worked_out, name, expression, source).cast("string").alias(name)
-        for name, expression in source.columns.items()
-    ]
-    return worked_out.where("_malformed IS NULL").select(
-        F.to_json(F.struct(*columns)).alias("fact")
-    )
