@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,10 @@ from sparkperso.cli.config_check import Check
 from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, WITHOUT_LAKE, with_options
 from sparkperso.config.layers import Flat
 from sparkperso.config.load import read_flat, settings_from
+from sparkperso.config.secret import masked
 from sparkperso.core.errors import ConfigError
 
-MASK = "********"
-SECRET_KEY = re.compile(
-    r"(secret|password|passwd|token|credential|(private|access|account).?key|jaas|\.sas\.|pgpass"
-    r"|write.?key$|(^|\.)key$)",
-    re.I,
-)
-SECRET_IN_TEXT = re.compile(r"((?:password|secret|token)[^\s=]{0,64}=)[^\s;,]+", re.I)
 LONG = 60
-LOGIN_IN_URI = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 @click.group("config", help="Shows and checks the configuration.")
@@ -66,21 +58,6 @@ def render(tree: Mapping[str, Any], flat: Flat) -> Iterator[str]:
     width = min(max(len(text) for text, layer in lines if layer), LONG)
     for text, layer in lines:
         yield f"{text:<{width}}  # {layer}" if layer else text
-
-
-def masked(keys: Sequence[str], value: Any) -> Any:
-    """Returns the value, hidden when its name says that it is secret; logins in URIs as well.
-
-    >>> masked(("collect", "sites", "shop", "write_key"), "abc")
-    '********'
-    >>> masked(("tracking", "uri"), "https://anna:secret@mlflow.example")
-    'https://********@mlflow.example'
-    """
-    if value is not None and SECRET_KEY.search(".".join(keys)):
-        return MASK
-    if not isinstance(value, str):
-        return value
-    return SECRET_IN_TEXT.sub(rf"\1{MASK}", LOGIN_IN_URI.sub(MASK, value))
 
 
 def _lines(

@@ -19,6 +19,7 @@ from sparkperso.config.layers import (
     read_yaml,
     unflatten,
 )
+from sparkperso.config.secret import MASK, masked
 from sparkperso.config.settings import Settings
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.hashing import short_hash
@@ -117,14 +118,23 @@ def config_hash(*parts: BaseModel) -> str:
 
 def _problem(detail: Any, model: type[BaseModel], origin: Mapping[str, str]) -> str:
     key = ".".join(str(part) for part in detail["loc"])
-    layer = f" (from {origin[key]})" if key in origin else ""
     if detail["type"] == "extra_forbidden":
+        # Of an unknown section, what stands in it says where it came from.
+        known = (of for name, of in origin.items() if f"{name}.".startswith(f"{key}."))
+        layer = next((f" (from {of})" for of in known), "")
         return f"unknown key '{key}'{layer}{_suggestion(detail['loc'], model)}"
+    layer = f" (from {origin[key]})" if key in origin else ""
     says = detail["msg"].removeprefix("Value error, ")
     if isinstance(detail["input"], Mapping):
         # What keys say to each other: all of them would be a page, and the message names them.
         return f"'{key}'{layer}: {says}" if key else says
-    return f"'{key}'{layer}: {says}, found {detail['input']!r}"
+    found = masked(key.split("."), detail["input"])
+    if found == MASK:
+        # Whoever reads logs reads messages: what may be a secret stands in none.
+        kind = type(detail["input"]).__name__
+        quoted = "" if kind == "str" else """; as text it stands in quotes of its own, '"…"'"""
+        return f"'{key}'{layer}: {says}, found a value (not shown) of type {kind}{quoted}"
+    return f"'{key}'{layer}: {says}, found {found!r}"
 
 
 def _suggestion(loc: tuple[Any, ...], model: type[BaseModel]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from sparkperso.cli.config import MASK, render
+from sparkperso.cli.config import render
 from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
 from sparkperso.config.criterion import METRICS, Criterion
 from sparkperso.config.layers import (
@@ -17,6 +17,7 @@ from sparkperso.config.layers import (
     read_layers,
     unflatten,
 )
+from sparkperso.config.secret import MASK
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.section import Section
 
@@ -83,8 +84,30 @@ def test_an_unknown_key_is_refused_with_its_layer_and_the_nearest_name(conf):
     assert "did you mean 'driver_memory'?" in text
 
 
-def test_an_unknown_section_is_refused(conf):
-    assert "unknown key 'lakes" in message("local", conf("base/x.yaml", "lakes: {root: a}\n"))
+def test_an_unknown_section_is_refused_with_its_layer(conf, monkeypatch):
+    folder = conf("base/x.yaml", "lakes: {root: a}\n")
+    assert f"unknown key 'lakes' (from {folder / 'base'}/x.yaml)" in message("local", folder)
+    monkeypatch.setenv("SPARKPERSO__LAK__ROOT", "a")
+    assert "unknown key 'lak' (from environment SPARKPERSO__LAK__ROOT)" in message()
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "links.key=98765432101",
+        "links.key=[98765432101]",
+        "privacy.keys.k1.secret=98765432101",
+        "privacy.keys.k1=98765432101",
+        "privacy.keys=[98765432101]",
+        "collect.sites.local.server_key=98765432101",
+        "collect.sites=[{write_key: 98765432101}]",
+        "tracking.experiment_prefix=[https://anna:98765432101@mlflow.example]",
+    ],
+)
+def test_a_secret_that_does_not_fit_stands_in_no_message(assignment):
+    text = message(assignments=[assignment])
+    assert f"'{assignment.split('=')[0]}' (from --set)" in text
+    assert "98765432101" not in text
 
 
 @pytest.mark.parametrize(
