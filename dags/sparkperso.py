@@ -18,7 +18,7 @@ import pendulum
 import yaml
 from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, get_current_context, task
 
 COMMAND = shlex.split(os.environ.get("SPARKPERSO_COMMAND", "sparkperso"))
 OPTIONS = shlex.split(os.environ.get("SPARKPERSO_OPTIONS", ""))
@@ -47,7 +47,11 @@ def carry_out(name: str) -> None:
     require_lasting_places()
     options = [*OPTIONS, *(INGEST if name == "ingest-events" else [])]
     line = [*(submit_line(name) if SUBMIT else [*COMMAND, name]), *options]
-    require_done(name, SubprocessHook().run_command(line).exit_code)
+    hook = SubprocessHook()
+    # What Airflow calls when a step takes too long or is stopped: the command would else go on, and
+    # the next try begin beside it.
+    get_current_context()["task"].on_kill = hook.send_sigterm
+    require_done(name, hook.run_command(line).exit_code)
 
 
 def submit_line(name: str) -> list[str]:

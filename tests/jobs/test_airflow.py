@@ -49,6 +49,20 @@ else:
     sys.exit(3 if "promote-model" in words and "--refused" in words else 0)
 """
 """A command that writes down how it is called, and whose gate at promote-model may fail."""
+ENDLESS = """
+import pathlib, signal, sys, time
+
+def end(number, frame):
+    pathlib.Path(sys.argv[1]).write_text("ended")
+    sys.exit(1)
+
+if sys.argv[2] == "config":
+    print("{lake: {root: 's3a://shop/lake', catalog: null}, tracking: {uri: null}}")
+else:
+    signal.signal(signal.SIGTERM, end)
+    time.sleep(120)
+"""
+"""A command that takes too long, and writes down that it was told to end."""
 CALLED = {
     "whole": {
         "SPARKPERSO_OPTIONS": "--set a.b=c",
@@ -72,6 +86,7 @@ def fake(tmp_path_factory):
     """A folder with the fake command, and what it wrote down: a file for each of CALLED."""
     folder = tmp_path_factory.mktemp("fake")
     (folder / "fake.py").write_text(FAKE)
+    (folder / "endless.py").write_text(ENDLESS)
     return folder
 
 
@@ -94,6 +109,10 @@ def answers(place, fake, put_database, tmp_path_factory):
     for name, environment in CALLED.items():
         command = shlex.join([sys.executable, f"{fake}/fake.py", f"{fake}/{name}"])
         calls[name] = (WHOLE, {"SPARKPERSO_COMMAND": command, **environment})
+    endless = shlex.join([sys.executable, f"{fake}/endless.py", f"{fake}/endless"])
+    late = {"SPARKPERSO_COMMAND": endless, "SPARKPERSO_HOURS": "0.002"}
+    # `tasks test` tries once: that of a whole DAG would wait ten minutes for the next try.
+    calls["late"] = (("tasks", "test", "sparkperso_segments", "build_features"), late)
     for refused in REFUSED:
         environment = {"SPARKPERSO_COMMAND": COMMAND, "SPARKPERSO_OPTIONS": refused}
         calls[refused] = (TEST, environment)
@@ -173,6 +192,13 @@ def test_what_a_gate_refuses_is_not_tried_again(answers):
     _, output = answers["gate"]
     assert "a quality gate failed" in output
     assert "up_for_retry" not in output.lower()
+
+
+def test_a_step_that_takes_too_long_is_ended(answers, fake):
+    """Its next try would begin beside it."""
+    _, output = answers["late"]
+    assert "AirflowTaskTimeout" in output
+    assert (fake / "endless").read_text() == "ended"
 
 
 @pytest.mark.parametrize(("options", "named"), REFUSED.items())

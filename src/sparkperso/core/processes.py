@@ -1,11 +1,15 @@
-"""Which process of which machine wrote something, and whether it is surely gone."""
+"""Processes: how one is told to end, which one wrote something, and whether it is surely gone."""
 
 from __future__ import annotations
 
 import os
 import platform
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 PROC = Path("/proc")
 
@@ -54,3 +58,29 @@ def _start(pid: int) -> str:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the block as Ctrl-C does, by KeyboardInterrupt, so that it can say so.
+
+    Schedulers, containers and `timeout` stop a process by it, of which nothing would be recorded.
+    Outside of the main thread, which alone may have handlers, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        # None: a handler that Python did not set, and cannot set again.
+        signal.signal(signal.SIGTERM, former if former is not None else signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    if callable(on_interrupt):  # Spark's own cancels its jobs first
+        on_interrupt(number, frame)
+    # In the background of a shell Ctrl-C is ignored; to be ended is not.
+    raise KeyboardInterrupt

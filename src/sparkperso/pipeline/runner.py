@@ -18,6 +18,7 @@ from sparkperso.config import Settings, load_settings
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.logs import LOG, RunLog, open_log
 from sparkperso.core.places import local_path
+from sparkperso.core.processes import interrupted_by_sigterm
 from sparkperso.core.times import now, read_time
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.progress import Progress, say_in, spark_activity
@@ -54,6 +55,7 @@ def open_job(name: str, arguments: dict[str, Any]) -> Iterator[Job]:
     """Gives the job that the command line asks for, with a running Spark and an open log.
 
     The options that all commands share are taken out of `arguments`; the others are the job's own.
+    SIGTERM ends it as Ctrl-C does, so that ops/runs and the log say what became of it.
     Raises UsageError, ConfigError, and JobError for a lake or a log that cannot be written.
     """
     env, conf_dir = arguments.pop("env"), arguments.pop("conf_dir")
@@ -61,7 +63,10 @@ def open_job(name: str, arguments: dict[str, Any]) -> Iterator[Job]:
     as_of, debug = parse_as_of(arguments.pop("as_of")), arguments.pop("debug")
     settings = load_settings(env, conf_dir, assignments, lake)
     require_writable(settings)
-    with logged_session(settings, name, settings.log_folder, debug) as (spark, log):
+    with (
+        interrupted_by_sigterm(),
+        logged_session(settings, name, settings.log_folder, debug) as (spark, log),
+    ):
         job = Job(name, settings, spark, arguments, conf_dir, as_of, run_id=log.run_id, log=log)
         job.say = say_in(log)
         yield job
