@@ -19,7 +19,7 @@ other_python() {
     mine=$(version_of .venv/bin/python)
     for wanted in 3.13 3.12 3.11 3.10; do
         [[ $wanted != "$mine" ]] || continue
-        for candidate in "python$wanted" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$wanted".*/bin/python; do
+        for candidate in "python$wanted" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$wanted".*/bin/python; do
             if [[ $(version_of "$candidate") == "$wanted" ]]; then
                 echo "$candidate"
                 return

@@ -163,6 +163,21 @@ def test_jobs_are_scheduled_bounded_tried_again_and_told_of(bundle, tasks):
     assert [name for name, task in tasks.items() if not task["max_retries"]] == ["promote-model"]
 
 
+def test_a_failure_that_the_run_gets_over_is_told_by_its_own_task(tasks):
+    """Databricks judges a run by its last tasks alone; one of them may go on after a failure."""
+
+    def spoilt(name):
+        after = [n for n, task in tasks.items() if name in before(task) and "run_if" not in task]
+        return {name}.union(*(spoilt(n) for n in after))
+
+    last = set(tasks) - {name for task in tasks.values() for name in before(task)}
+    silent = [name for name in tasks if not spoilt(name) & last]
+    assert silent == ["train-recommender", "promote-model"]
+    for name in silent:
+        assert tasks[name]["email_notifications"] == {"on_failure": "${var.notify}"}
+        assert tasks[name]["notification_settings"] == {"alert_on_last_attempt": True}
+
+
 def test_shared_targets_run_as_one_who_may_write_and_dev_as_whoever_deploys(bundle):
     targets = bundle["targets"]
     assert not {"run_as", "permissions", "resources"} & set(targets["dev"])

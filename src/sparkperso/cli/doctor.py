@@ -101,6 +101,13 @@ def _jars(settings: Settings) -> tuple[str, str]:
         return "ok", "brought by spark-submit or the platform (spark.manage_jars is off)"
     jars = cached_jars()
     if not jars:
+        there = _existing(str(cache_dir()))
+        if not os.access(there, os.W_OK):
+            raise JobError(
+                "The folder of Spark's jars should be writable, or hold them already",
+                f"{there} is not, for {cache_dir()}",
+                "Set SPARKPERSO_JARS to another",
+            )
         return "note", (
             f"not in {cache_dir()} yet: the first command that starts Spark fetches "
             f"{', '.join(coordinates())}; so does 'python -m sparkperso.platform.jars', once"
@@ -115,6 +122,7 @@ def _lake(settings: Settings) -> tuple[str, str]:
     folder = local_path(lake.root)
     if folder is None:
         return "ok", f"{lake.root} (not looked into)"
+    settings.require_shared_lake()
     root, there = Path(folder).resolve(), _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=there):

@@ -168,7 +168,8 @@ def yaml_files(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ConfigError(f"{folder} should be a folder of YAML files", str(error)) from None
-    files = [path for path in entries if path.name[0] != "." and path.is_file()]
+    # A link that leads nowhere is no folder either: it is to be read, and told.
+    files = [path for path in entries if path.name[0] != "." and not path.is_dir()]
     for path in files:
         if path.suffix == ".yml":
             raise ConfigError("Configuration ends in .yaml", f"Found {path}", "Rename it")

@@ -48,7 +48,8 @@ def read_flat(
 ) -> Flat:
     """Returns every configured key with its layer, not validated yet."""
     flat = read_layers(conf_dir, env, assignments)
-    return over(flat, {("lake", "root"): Value(lake, "--lake")}) if lake else flat
+    # One that is empty, as of a variable that is not set, is refused like any other.
+    return flat if lake is None else over(flat, {("lake", "root"): Value(lake, "--lake")})
 
 
 def settings_from(flat: Flat, env: str) -> Settings:

@@ -16,7 +16,7 @@ Layer = Literal["bronze", "silver", "gold", "ops"]
 class LakeConfig(Section):
     """Maps logical table names (`silver/events`) to places."""
 
-    root: str = "lake"
+    root: str = Field(default="lake", min_length=1)
     """Folder or URI that holds `<layer>/<table>`; relative to the working folder."""
     catalog: str | None = None
     """When set, tables are `<catalog>.<schema>.<table>` instead (Unity Catalog, Hive)."""

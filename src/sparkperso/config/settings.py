@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import Field
 
 from sparkperso.config.collect import CollectConfig
@@ -14,7 +16,7 @@ from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.stream import StreamConfig
-from sparkperso.core.errors import ConfigError
+from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.places import local_path
 from sparkperso.core.section import Section
 
@@ -57,6 +59,21 @@ class Settings(Section):
         if self.tracking.artifact_root or not self.tracking_uri.startswith("sqlite:///"):
             return self.tracking.artifact_root
         return f"{self._own_folder}/_mlflow/artifacts"
+
+    def require_shared_lake(self) -> None:
+        """Raises UsageError for a relative lake where the master is a cluster's.
+
+        Its machines and schedulers have working folders of their own.
+        """
+        root = None if self.lake.catalog else local_path(self.lake.root)
+        if root is None or self.spark.master is not None or os.path.isabs(root):
+            return
+        raise UsageError(
+            "On a cluster the lake is an absolute folder that every machine sees, or a URI",
+            f"Found '{root}', relative to the working folder {os.getcwd()}",
+            "Name it, such as --lake hdfs:///shop/lake or --lake /mnt/shop/lake; a session of this "
+            "machine alone is --env local",
+        )
 
     @property
     def log_folder(self) -> str | None:

@@ -48,6 +48,8 @@ def message_of(error: BaseException) -> str:
     >>> message_of(ValueError("odd")), message_of(SparkpersoError("Expected this", "found that"))
     ('odd (ValueError)', 'Expected this. found that.')
     """
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted, by Ctrl-C or SIGTERM"
     cause = cause_of(error)
     if not isinstance(error, SparkpersoError):
         return cause

@@ -157,10 +157,8 @@ def log_of(error: BaseException) -> RunLog | None:
 
 def _note(log: RunLog, handlers: list[logging.Handler], error: BaseException) -> None:
     """Writes an error down where lines are kept; a person is shown it by the command line."""
-    words = "Interrupted" if isinstance(error, KeyboardInterrupt) else message_of(error)
-    record = LOG.makeRecord(
-        LOG.name, logging.ERROR, "", 0, words, (), (type(error), error, error.__traceback__)
-    )
+    info = (type(error), error, error.__traceback__)
+    record = LOG.makeRecord(LOG.name, logging.ERROR, "", 0, message_of(error), (), info)
     for handler in handlers:
         if log.is_json or not isinstance(handler, Stderr):
             handler.handle(record)

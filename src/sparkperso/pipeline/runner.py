@@ -112,19 +112,12 @@ def parse_as_of(text: str | None) -> datetime | None:
 def require_writable(settings: Settings) -> None:
     """Raises JobError when the lake is a local folder that cannot be written.
 
-    Raises UsageError when it is a relative one and the master is a cluster's, whose machines and
-    schedulers have working folders of their own.
+    Raises UsageError when a cluster's machines would each look for it in a folder of their own.
     """
     root = local_path(settings.lake.root)
     if settings.lake.catalog or root is None:
         return
-    if settings.spark.master is None and not os.path.isabs(root):
-        raise UsageError(
-            "On a cluster the lake is an absolute folder that every machine sees, or a URI",
-            f"Found '{root}', relative to the working folder {os.getcwd()}",
-            "Name it, such as --lake hdfs:///shop/lake or --lake /mnt/shop/lake; a session of this "
-            "machine alone is --env local",
-        )
+    settings.require_shared_lake()
     _require_writable(root, "The lake's folder", "--lake")
 
 

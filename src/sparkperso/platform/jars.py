@@ -23,6 +23,8 @@ SCALA = "2.13"
 TESTED_SPARK, TESTED_DELTA = "4.2.0", "4.4.0"
 """The pair of the extra `spark`, whose jar is on Maven Central."""
 COMPLETE = "COMPLETE"
+COMPLAINT = re.compile(r"Server access error|Host \S+ not found|Exception in thread")
+"""How lines of Ivy's begin that say why a jar cannot be had."""
 DELTA_JAR = (
     "Give spark-submit the jar of its Spark (for Spark 4.2 "
     f"--packages io.delta:delta-spark_4.2_{SCALA}:4.4.0), or let the package bring its own "
@@ -90,14 +92,26 @@ def _spark_of(home: str | None) -> str | None:
 def cache_dir() -> Path:
     """Returns the folder that holds the jars of the installed versions of pyspark and delta-spark.
 
-    `SPARKPERSO_JARS` names another; by default it lies in the user's cache.
+    `SPARKPERSO_JARS` names another; by default it lies in the user's cache. Raises UsageError for a
+    user without a home, as in a container.
     """
     root = os.environ.get("SPARKPERSO_JARS")
     if root:
         return Path(root)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     spark, delta = _versions()
-    return base / "sparkperso" / "jars" / f"spark-{spark}-delta-{delta}"
+    return _user_cache() / "sparkperso" / "jars" / f"spark-{spark}-delta-{delta}"
+
+
+def _user_cache() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(named) if named else Path.home() / ".cache"
+    except RuntimeError:
+        raise UsageError(
+            "Spark's jars lie in the user's cache",
+            f"HOME is not set, and the user {os.getuid()} has no home",
+            "Set HOME, or SPARKPERSO_JARS to a folder for them",
+        ) from None
 
 
 def cached_jars() -> list[Path]:
@@ -134,12 +148,21 @@ def download(artifacts: Sequence[str], folder: Path, without: Collection[str] = 
     """Fills `folder` with the jars of Maven coordinates and of all that they depend on.
 
     Artifacts named in `without` are left out, and Scala's own, which Spark brings.
-    Raises JobError when a jar cannot be had.
+    Raises JobError when a jar cannot be had, or the folder not be made.
     """
     require_java()
+    try:  # before what takes long
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise JobError(
+            "The folder of jars should be writable",
+            f"{folder}: {error.strerror}",
+            "Set SPARKPERSO_JARS to another, or to one that holds them already",
+        ) from None
     with tempfile.TemporaryDirectory(prefix="sparkperso-ivy-") as ivy:
         _run_ivy(Path(ivy), artifacts)
-        folder.mkdir(parents=True, exist_ok=True)
         for jar in (Path(ivy) / "jars").glob("*.jar"):
             plain_name = jar.name.split("_", 1)[1]  # Ivy writes organisation_artifact-version.jar
             if _artifact(plain_name) not in without:
@@ -200,10 +223,19 @@ def _run_ivy(ivy: Path, artifacts: Sequence[str]) -> None:
     if process.returncode != 0:
         raise JobError(
             f"Ivy should resolve {', '.join(artifacts)}",
-            "It ended with: " + " ".join(process.stderr.strip().splitlines()[-3:]),
-            "Run 'make setup' again when that is put right; Ivy asks the repositories of its "
-            "settings (spark.jars.ivySettings, HTTP_PROXY), by default Maven Central",
+            f"It ended with: {_complaint(process.stderr)}",
+            "Start again when that is put right. Ivy asks Maven Central, or the repositories of "
+            "spark.jars.ivySettings, through the proxy of JAVA_TOOL_OPTIONS (-Dhttps.proxyHost=… "
+            "-Dhttps.proxyPort=…). Without a network, copy the folder of jars from another "
+            "machine; SPARKPERSO_JARS names it",
         )
+
+
+def _complaint(output: str) -> str:
+    """Returns what Ivy says of a repository, and the error that it ended with, without frames."""
+    lines = [line.strip() for line in output.splitlines() if not line.startswith("\tat ")]
+    told = [line for line in lines if COMPLAINT.match(line)]
+    return " ".join(dict.fromkeys([*told[:1], *told[-1:]] or filter(None, lines[-3:])))
 
 
 def main() -> int:

@@ -46,16 +46,25 @@ def require_java() -> Java:
     """
     java = find_java()
     if java is None:
-        homes = ", ".join(str(home) for home in _candidates()) or "no Java at all"
         raise UsageError(
             f"Spark needs Java {' or '.join(map(str, SUPPORTED))} in JAVA_HOME, on the PATH or "
             "under /usr/lib/jvm",
-            f"Found {homes}",
+            _found(),
             "Install one, on Debian with 'apt-get install openjdk-17-jre-headless', or set "
             "JAVA_HOME to it",
         )
     os.environ["JAVA_HOME"] = str(java.home)
     return java
+
+
+def _found() -> str:
+    """Returns what there is in the place of a supported Java, each with its version."""
+    homes = {home: _major_version(home) for home in _candidates()}
+    texts = [f"{home} ({f'Java {major}' if major else 'no Java'})" for home, major in homes.items()]
+    named = os.environ.get("JAVA_HOME")
+    if named and Path(named) not in homes:
+        texts.insert(0, f"JAVA_HOME={named} without bin/java")
+    return f"Found {', '.join(texts) or 'no Java at all'}"
 
 
 def _candidates() -> list[Path]:
@@ -75,7 +84,7 @@ def _major_version(home: Path) -> int | None:
         process = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    version = re.search(r'version "(\d+)', process.stderr)
+    version = re.search(r'version "(?:1\.)?(\d+)', process.stderr)  # Java 8 calls itself 1.8
     return int(version.group(1)) if version else None
 
 

@@ -25,10 +25,13 @@ try:
         ConcurrentAppendException,
         ConcurrentDeleteDeleteException,
         ConcurrentDeleteReadException,
+        ConcurrentTransactionException,
         ConcurrentWriteException,
         DeltaConcurrentModificationException,
+        MetadataChangedException,
+        ProtocolChangedException,
     )
-    from delta.tables import DeltaTable
+    from delta.tables import DeltaTable, DeltaTableBuilder
 except ModuleNotFoundError as missing:
     raise UsageError(
         "Jobs need Delta Lake: its jar, which holds its Python package too",
@@ -41,8 +44,11 @@ CONFLICTS = (
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
     ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
     ConcurrentWriteException,
     DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
 )
 STATS_COLUMNS = "delta.dataSkippingStatsColumns"
 CODEC = "spark.sql.parquet.compression.codec"
@@ -247,6 +253,14 @@ class TableWriter:
         """
         if self.ref.exists():
             return
+        try:
+            self._builder().execute()
+        except CONFLICTS:
+            # Two first runs of a lake at the same time: the other one has created it.
+            if not self.ref.exists():
+                raise
+
+    def _builder(self) -> DeltaTableBuilder:
         spec, spark = self.ref.spec, self.ref.spark
         builder = DeltaTable.createIfNotExists(spark).comment(spec.grain)
         if self.ref.by_path:
@@ -264,7 +278,7 @@ class TableWriter:
             builder = builder.property("delta.enableChangeDataFeed", "true")
         if spec.partition_by:
             builder = builder.partitionedBy(*spec.partition_by)
-        builder.execute()
+        return builder
 
     def _add_columns(self) -> None:
         """Gives a table of an older version the columns that its schema has gained since."""

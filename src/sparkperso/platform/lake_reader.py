@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config.platform import LakeConfig
-from sparkperso.core.errors import UsageError
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.places import local_path
 from sparkperso.core.suggest import nearest_few
 from sparkperso.schemas import TABLES, TableSpec
 
@@ -48,12 +50,18 @@ class LakeReader:
         return self._root
 
     def open(self, table: str) -> DeltaTable | None:
-        """Returns a table of the lake, None before its first write."""
+        """Returns a table of the lake, None before its first write.
+
+        Raises JobError for one in a folder of this machine that this user may not read.
+        """
         # Here: the extension takes longer to load than the other commands to run.
         from deltalake import DeltaTable
 
         place = f"{self._root}/{table}"
-        return DeltaTable(place) if DeltaTable.is_deltatable(place) else None
+        if DeltaTable.is_deltatable(place):
+            return DeltaTable(place)
+        _require_readable(table, place)
+        return None
 
     def require(self, table: str) -> DeltaTable:
         """Returns a table of the lake; raises UsageError before its first write."""
@@ -102,6 +110,23 @@ class LakeReader:
         except Exception as error:
             words = " ".join(str(error).split())
             raise UsageError(f"{table} should answer {sql}", words) from None
+
+
+def _require_readable(table: str, place: str) -> None:
+    """Raises JobError for a folder that delta-rs takes for none, since it may not look into it."""
+    folder = local_path(place)
+    if folder is None:
+        return
+    try:
+        os.scandir(f"{folder}/_delta_log").close()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise JobError(
+            f"{table} should be readable",
+            f"{os.path.abspath(folder)}: {error.strerror}",
+            "Look as the user that writes the lake, or let this one read its folders",
+        ) from None
 
 
 def _writer_of(spec: TableSpec) -> str:

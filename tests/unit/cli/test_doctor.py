@@ -50,6 +50,27 @@ def test_jars_that_the_first_session_will_fetch(found, monkeypatch, tmp_path):
     assert "io.delta:delta-spark_4.2_2.13:4.4.0" in finding.text
 
 
+def test_jars_that_there_is_no_place_for(found, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path / "jars"))
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: path != tmp_path)
+    finding = found("Spark's jars")
+    assert finding.status == "missing"
+    assert "Set SPARKPERSO_JARS to another" in finding.text
+
+
+def test_a_user_without_a_home_is_told(found, monkeypatch):
+    for name in ("SPARKPERSO_JARS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", _no_home)
+    finding = found("Spark's jars")
+    assert finding.status == "missing"
+    assert "Set HOME, or SPARKPERSO_JARS" in finding.text
+
+
+def _no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_jars_are_not_looked_for_where_spark_submit_brings_them(found, monkeypatch, tmp_path):
     monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path))
     assert found("Spark's jars", load_settings("cluster")).status == "ok"
@@ -75,6 +96,12 @@ def test_a_lake_below_a_file(found, tmp_path, capsys):
     assert "--lake" in finding.text
     assert run_cli(["doctor", "--lake", lake]) == 1
     assert "Missing: lake" in capsys.readouterr().err
+
+
+def test_a_lake_that_a_cluster_would_refuse(found):
+    finding = found("lake", load_settings("cluster", lake="lake"))
+    assert finding.status == "missing"
+    assert "relative to the working folder" in finding.text
 
 
 def test_a_taken_port_is_only_a_note(found, monkeypatch):

@@ -125,6 +125,22 @@ def test_before_the_first_run_there_is_nothing_to_list(tmp_path, capsys):
     assert "It has not been written yet" in capsys.readouterr().err
 
 
+def test_a_lake_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(
+    tmp_path, monkeypatch, capsys
+):
+    look = os.scandir
+
+    def refuse(folder="."):
+        if str(folder).startswith(str(tmp_path)):
+            raise PermissionError(13, "Permission denied", folder)
+        return look(folder)
+
+    # By root everything may be read.
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert run_cli(["runs", "--lake", str(tmp_path)]) == 1
+    assert f"{tmp_path}/ops/runs: Permission denied" in capsys.readouterr().err
+
+
 def test_a_terminal_whose_charset_lacks_the_marks_gets_the_rest(runs, tmp_path):
     answer = subprocess.run(
         [sys.executable, "-m", "sparkperso.cli.main", "runs", "--lake", str(tmp_path)],

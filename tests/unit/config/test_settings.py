@@ -307,6 +307,17 @@ def test_a_file_that_would_be_overlooked_is_refused_and_hidden_ones_are_not_read
     assert "Rename it" in message("local", conf("base/platform.yml", "lake: {root: x}\n"))
 
 
+def test_a_link_that_leads_nowhere_is_told(conf):
+    folder = conf("base/x.yaml", "")
+    (folder / "base" / "gone.yaml").symlink_to(folder / "nowhere.yaml")
+    assert "base/gone.yaml should be readable YAML. " in message("local", folder)
+
+
+def test_a_lake_without_a_name_is_refused():
+    """`--lake "$LAKE"` of a variable that is not set must not write into the working folder."""
+    assert "'lake.root' (from --lake): String should have at least 1" in message(lake="")
+
+
 @pytest.mark.parametrize(
     ("file", "named", "nearest"),
     [

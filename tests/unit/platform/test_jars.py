@@ -71,3 +71,33 @@ def test_a_failed_resolution_is_told_and_leaves_no_marker(cache, monkeypatch, ca
     assert jars.main() == 1
     assert "no network" in capsys.readouterr().err
     assert jars.cached_jars() == []
+
+
+def test_what_ivy_complains_of_is_told_and_not_where_in_spark_it_ended(
+    cache, monkeypatch, tmp_path
+):
+    submit = tmp_path / "bin" / "spark-submit"
+    submit.parent.mkdir()
+    lines = [
+        "\t\tmodule not found: io.delta#delta-spark_4.2_2.13;4.4.0",
+        ":::: ERRORS",
+        "\tServer access error at url https://repo/x.pom (java.net.UnknownHostException: repo)",
+        "\tServer access error at url https://repo/x.jar (java.net.UnknownHostException: repo)",
+        'Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: x]',
+        *["\tat org.apache.spark.deploy.SparkSubmit.main(SparkSubmit.scala)"] * 4,
+    ]
+    submit.write_text("#!/bin/sh\ncat >&2 << 'END'\n" + "\n".join(lines) + "\nEND\nexit 1\n")
+    submit.chmod(0o755)
+    monkeypatch.setattr(jars, "spark_home", lambda: tmp_path)
+    with pytest.raises(JobError) as error:
+        jars.resolve()
+    assert f"It ended with: {lines[2].strip()} {lines[4]}." in str(error.value)
+    assert "SparkSubmit" not in str(error.value)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SPARKPERSO_JARS", str(tmp_path / "file" / "jars"))
+    monkeypatch.setattr(jars, "_run_ivy", lambda *_: pytest.fail("fetched"))
+    with pytest.raises(JobError, match="Set SPARKPERSO_JARS to another"):
+        jars.resolve()

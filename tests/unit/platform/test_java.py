@@ -34,12 +34,21 @@ def test_a_supported_java_is_found(install, monkeypatch, version, major):
     assert java.find_java() == java.Java(home, major)
 
 
-@pytest.mark.parametrize("version", ["1.8.0_392", "11.0.2", "25"])
-def test_another_java_is_told_and_not_taken(install, monkeypatch, version):
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("1.8.0_392", "Java 8"), ("11.0.2", "Java 11"), ("25", "Java 25"), ("odd", "no Java")],
+)
+def test_another_java_is_told_and_not_taken(install, monkeypatch, version, told):
     monkeypatch.setenv("JAVA_HOME", str(install("jdk", version)))
     with pytest.raises(UsageError) as error:
         java.require_java()
-    assert str(os.environ["JAVA_HOME"]) in str(error.value)
+    assert f"Found {os.environ['JAVA_HOME']} ({told})." in str(error.value)
+
+
+def test_a_java_home_that_holds_none_is_told(install, monkeypatch, tmp_path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match=f"Found JAVA_HOME={tmp_path} without bin/java"):
+        java.require_java()
 
 
 def test_a_good_java_elsewhere_wins_over_a_bad_java_home(install, monkeypatch):
