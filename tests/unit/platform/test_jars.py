@@ -73,9 +73,7 @@ def test_a_failed_resolution_is_told_and_leaves_no_marker(cache, monkeypatch, ca
     assert jars.cached_jars() == []
 
 
-def test_what_ivy_complains_of_is_told_and_not_where_in_spark_it_ended(
-    cache, monkeypatch, tmp_path
-):
+def test_what_ivy_complains_of_is_told_without_frames(cache, monkeypatch, tmp_path):
     submit = tmp_path / "bin" / "spark-submit"
     submit.parent.mkdir()
     lines = [
