@@ -94,20 +94,6 @@ def test_tables_that_the_tests_create_at_once_are_each_their_own(spark, tmp_path
         assert columns == writer.ref.spec.column_names
 
 
-def test_runs_that_create_a_table_at_the_same_moment_all_have_it(spark, tmp_path):
-    ready = Barrier(4)
-
-    def create(writer):
-        ready.wait(timeout=60)
-        TableWriter.create.__wrapped__(writer)
-
-    for name in ("ops/data_quality", "silver/items", "silver/consents", "ops/runs"):
-        config = LakeConfig(root=str(tmp_path))
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(create, [Lake(spark, config).writer(name) for _ in range(4)]))
-        assert DeltaTable(f"{tmp_path}/{name}").version() == 0
-
-
 def test_a_lake_may_be_a_relative_folder(spark, rows, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lake = Lake(spark, LakeConfig(root="here"))
