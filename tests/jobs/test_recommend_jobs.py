@@ -448,7 +448,7 @@ def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(trai
 def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularitys(open_shop, jobs):
     _, promote, build = jobs
     fresh = open_shop(shop()[:300])
-    with pytest.raises(JobError, match="train-recommender"):
+    with pytest.raises(QualityGateError, match="train-recommender"):
         fresh.carry_out(promote)
     fresh.carry_out(build)
     strategies = fresh.read("gold/recommendations").select("strategy").distinct().collect()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash
 from sparkperso.config.criterion import label_of
-from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.jobs.train_recommender.job import MODEL
 from sparkperso.jobs.train_recommender.model_aliases import (
     CANDIDATE,
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 def promote_model(job: Job) -> Summary:
     """Points the alias `champion` at the candidate, or with `rollback` at the champion before.
 
-    With `dry_run` it only shows the checks. Raises QualityGateError when the candidate is refused,
-    JobError when there is no version to turn to, UsageError when both options are given.
+    With `dry_run` it only shows the checks. Raises QualityGateError when there is no candidate or
+    it is refused, JobError when a rollback has no version to turn to, UsageError when both options
+    are given.
     """
     require_one_wish(job.options)
     return roll_back(job) if job.options.get("rollback") else promote(job)
@@ -42,7 +43,7 @@ def promote(job: Job) -> Summary:
     """Decides about the candidate, records that, and moves the aliases if it is accepted.
 
     With `dry_run` nothing is recorded and no alias moves. Raises QualityGateError when the
-    candidate is refused, JobError when there is none.
+    candidate is refused, or there is none.
     """
     candidate, champion = require_candidate(job), job.tracking.by_alias(MODEL, CHAMPION)
     if champion is not None and champion.version == candidate.version:
@@ -58,10 +59,14 @@ def promote(job: Job) -> Summary:
 
 
 def require_candidate(job: Job) -> ModelVersion:
-    """Returns the candidate; raises JobError when none is registered."""
+    """Returns the candidate; raises QualityGateError when none is registered.
+
+    Training makes none of a shop that is still too small for it: a run then goes on to the lists,
+    which are popularity's.
+    """
     candidate = job.tracking.by_alias(MODEL, CANDIDATE)
     if candidate is None:
-        raise JobError(
+        raise QualityGateError(
             "There should be a candidate to promote",
             "None is registered",
             "Run 'sparkperso train-recommender' first",
