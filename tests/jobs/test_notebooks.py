@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import TEST_PROPERTIES, overridden
 from tests.pipeline import SMALL_SEARCH
 
+from sparkperso.notebook import Suite
+from sparkperso.platform.tracking import open_tracking
 from sparkperso.testing.notebooks import run_notebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -21,16 +23,28 @@ SHORT = [
 
 
 @pytest.fixture(scope="module")
-def show(spark, pipeline, tmp_path_factory):
-    """Returns run(name, **parameters), which executes a notebook on a copy of the lake."""
+def common(pipeline, tmp_path_factory):
+    """The parameters of all notebooks: a copy of the lake."""
     root = tmp_path_factory.mktemp("notebooks") / "lake"
     shutil.copytree(pipeline.root, root)
-    common = {
-        "ENV": "local",
-        "LAKE": str(root),
-        "SETTINGS": overridden(TEST_PROPERTIES, SMALL_SEARCH, SHORT),
-    }
+    settings = overridden(TEST_PROPERTIES, SMALL_SEARCH, SHORT)
+    return {"ENV": "local", "LAKE": str(root), "SETTINGS": settings}
+
+
+@pytest.fixture(scope="module")
+def show(spark, common):
+    """Returns run(name, **parameters), which executes a notebook on a copy of the lake."""
     return lambda name, **more: run_notebook(NOTEBOOKS / f"{name}.py", spark, {**common, **more})
+
+
+@pytest.fixture(scope="module")
+def with_champion(spark, common):
+    """Makes the candidate champion: on the small sample the gate refuses it."""
+    suite = Suite(spark, *common.values())
+    tracking = open_tracking(suite.settings)
+    candidate = tracking.by_alias("recommender", "candidate")
+    tracking.set_alias("recommender", "champion", candidate.version)
+    suite.run("build-recommendations")
 
 
 def test_ingest_shows_the_books_the_events_and_the_quarantine(show, pipeline):
@@ -63,6 +77,7 @@ def test_results_are_lists_with_titles_popular_items_segments_and_runs(show):
     assert {row.direction for row in lineage} == {"input", "output"}
 
 
+@pytest.mark.usefixtures("with_champion")
 def test_candidates_are_compared_and_a_list_is_explained(show):
     figures, gains, buckets, places, parts, history = show("05_compare_and_explain")
     assert {"popularity", "popularity_tuned"} <= set(figures.index)
