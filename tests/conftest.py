@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,24 @@ def spark(templates):
     session = build_session(load_settings(assignments=TEST_PROPERTIES))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session_as_before():
+    """Gives the shared session its properties back after each file.
+
+    What a document's example or a notebook builds is this session, with the properties of its own
+    environment: adaptive execution makes twice as many jobs of a small plan.
+    """
+    yield
+    sql = sys.modules.get("pyspark.sql")
+    session = sql and sql.SparkSession.getActiveSession()
+    if session:
+        for line in TEST_PROPERTIES:
+            name, _, value = line.removeprefix("spark.conf.").partition("=")
+            name = name.replace("spark.shuffle_partitions", "spark.sql.shuffle.partitions")
+            if session.conf.isModifiable(name):
+                session.conf.set(name, value)
 
 
 @pytest.fixture

@@ -223,7 +223,8 @@ def small_sources(tmp_path):
 
 def test_lakes_and_folders_may_have_any_name(spark, settings, tmp_path):
     """Through the command, with a lake, a configuration and files of that name."""
-    place = tmp_path / "events in" / "100%25 [a-z]{1,2}*?" / "#ü+'\"\\;,&=$"
+    name = "#ü+'\"\\;,&=$"
+    place = tmp_path / "events in" / "100% [a-z]{1,2}*?" / name
     write_json_lines([event(n, item_id=None if n == 3 else "i") for n in range(4)], place / "in")
     conf = place / "conf"
     shutil.copytree(default_conf_dir(), conf)
