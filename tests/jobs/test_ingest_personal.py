@@ -56,7 +56,7 @@ LINES = [
 ]
 ORDER = {"who": "Anna Wolters", "at": "2026-01-01T10:00:00Z", "dial": "+49 (171) 555-0199"}
 RAW = (
-    *("Wolters", "(171) 555", "49171555", "Zweig", "Ehrlich", "carla.raw", "4111"),
+    *("Wolters", "(171) 555", "49171555", "Zweig", "Ehrlich", "carla.raw", "4111 1111", "41111111"),
     *("Anton Kaput", "89 123 45"),
 )
 BROKEN = '{"who": "Anton Kaput", "dial": "+49 89 123 45", "at": '
