@@ -21,7 +21,7 @@ from sparkperso.pipeline.step import Step, carry_out, is_up_to_date
 from sparkperso.platform.frames import keep_cached, keep_pinned
 from sparkperso.platform.lake import TableWriter
 from sparkperso.schemas import TABLES
-from sparkperso.testing.frames import events_frame
+from sparkperso.testing.frames import events_frame, table_frame
 from sparkperso.testing.plans import kept_frames
 
 TABLE = "ops/data_quality"
@@ -34,8 +34,9 @@ def quality_rows(job, count):
 
 def write_items(job):
     day = datetime(2026, 1, 1)
-    rows = [(f"i{n}", None, None, [], 1.0, {}, day, (day, day, day)) for n in range(2)]
-    frame = job.spark.createDataFrame(rows, TABLES["silver/items"].struct())
+    known = {"tags": [], "price": 1.0, "attributes": {}, "first_seen_at": day}
+    rows = [{"item_id": f"i{n}", "seen_at": (day, day, day), **known} for n in range(2)]
+    frame = table_frame(job.spark, "silver/items", rows)
     job.read(TABLE)
     job.writer("silver/items").overwrite(frame)
     return {"items": 2}
