@@ -64,7 +64,12 @@ def test_a_gain_is_paired():
         (lambda f: f.drop(columns="rank"), "lacks rank"),
         (lambda f: f.assign(rank=1), "one item"),
         (lambda f: f.assign(rank=f["rank"] - 5), "begin at 1"),
-        (lambda f: f.assign(item_id=None), "a item_id"),
+        (lambda f: f.assign(rank=f["rank"] + 10**9), "at most"),
+        (lambda f: f.assign(rank=f["rank"] + 0.5), "rank of lists should be whole numbers"),
+        (lambda f: f.assign(item_id=None), "item_id of lists should be filled"),
+        (lambda f: f.assign(item_id="i1"), "an item once"),
+        (lambda f: f.assign(user_id=["u1", *[1] * (len(f) - 1)]), "user_id"),
+        (lambda f: f.to_dict(), "Found a dict"),
     ],
 )
 def test_other_frames_are_refused(change, says):

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
@@ -27,6 +28,8 @@ from sparkperso.recommend.scoring.top_n import Lists
 
 DECIMALS = 9
 """Of sums, as in recommend.holdout: the order of adding does not show."""
+MAX_PLACES = 200_000_000
+"""Users × longest list: what is held in memory at once, at 12 bytes each and some copies."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ def judge_lists_of(
     `lists` and `baseline` have user_id, rank (from 1) and item_id, one row per place; `truth` has
     user_id and item_id, what users turned to. Each is a DataFrame of pandas or Spark, or a table of
     Arrow; all of it comes into memory. Users are resampled in groups by a hash of their id. Raises
-    UsageError for frames without these columns, with nulls in them, or with two items in a place.
+    UsageError for other frames, and for lists with two items in a place or an item in two.
     """
-    if not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise UsageError("Lists are judged at one place or more", f"Found k = {k!r}")
+    k = int(k)
     config = config or BootstrapConfig()
     relevant = _table(truth, "truth", (USER_ID, ITEM_ID))
     users = relevant.column(USER_ID).unique().sort()
@@ -88,25 +92,46 @@ def judge_lists_of(
 
 def _table(frame: Any, name: str, columns: Sequence[str]) -> pa.Table:
     """Returns the columns of a frame in memory, ids as text; raises UsageError."""
-    if hasattr(frame, "toArrow"):
-        found = list(frame.columns)
-    else:
-        frame = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame)
+    table = _in_memory(frame, name, columns)
+    for place, column in enumerate(columns):
+        if table.column(column).null_count:
+            raise UsageError(f"The column {column} of {name} should be filled", "Some rows lack it")
+        kind, what = (pa.int64(), "whole numbers") if column == RANK else (pa.string(), "texts")
+        try:
+            values = table.column(column).cast(kind)
+        except pa.ArrowException as error:
+            raise UsageError(
+                f"The column {column} of {name} should be {what}", f"{error}"
+            ) from None
+        table = table.set_column(place, column, values)
+    return table
+
+
+def _in_memory(frame: Any, name: str, columns: Sequence[str]) -> pa.Table:
+    """Returns the columns of a frame as Arrow, in this order; raises UsageError."""
+    if isinstance(frame, pd.DataFrame):
+        # A level of the index may be a column, as Arrow has it.
+        found = [*frame.columns, *frame.index.names]
+    elif isinstance(frame, pa.Table):
         found = frame.column_names
+    elif hasattr(frame, "toArrow"):
+        found = frame.columns
+    else:
+        kinds = f"{name} should be a DataFrame of pandas or Spark, or a table of Arrow"
+        raise UsageError(kinds, f"Found a {type(frame).__name__}")
     lacking = [column for column in columns if column not in found]
     if lacking:
         raise UsageError(
             f"{name} should have the columns {', '.join(columns)}", f"It lacks {', '.join(lacking)}"
         )
-    table: pa.Table = frame.select(*columns).toArrow() if hasattr(frame, "toArrow") else frame
-    table = table.select(list(columns))
-    for column in columns:
-        if table.column(column).null_count:
-            raise UsageError(f"Each row of {name} should have a {column}", "Some have none")
-        kind = pa.int64() if column == RANK else pa.string()
-        place = table.column_names.index(column)
-        table = table.set_column(place, column, table.column(column).cast(kind))
-    return table
+    if isinstance(frame, pd.DataFrame):
+        try:
+            return pa.Table.from_pandas(frame, columns=list(columns)).select(list(columns))
+        except (pa.ArrowException, ValueError) as error:
+            why = ", ".join(str(part) for part in error.args)
+            raise UsageError(f"Each column of {name} should be of one type", why) from error
+    table: pa.Table = frame if isinstance(frame, pa.Table) else frame.select(*columns).toArrow()
+    return table.select(list(columns))
 
 
 def _values(places: pa.Table, relevant: pa.Table, users: pa.Array, k: int) -> dict[str, Floats]:
@@ -119,10 +144,19 @@ def _values(places: pa.Table, relevant: pa.Table, users: pa.Array, k: int) -> di
     if len(ranks) and ranks.min() < 1:
         raise UsageError("Ranks begin at 1", f"Found {ranks.min()}")
     width = max(k, int(ranks.max(initial=0)))
+    if len(users) * width > MAX_PLACES:
+        raise UsageError(
+            f"Users times the longest list should be at most {MAX_PLACES:,}",
+            f"Found {len(users):,} users of truth, and k or a rank of {width:,}: judge fewer at a "
+            "time, or leave out the places beyond k",
+        )
     if len(np.unique(rows * (width + 1) + ranks)) < len(ranks):
         raise UsageError("A place of a user's list holds one item", "Some user_id and rank repeat")
     listed = np.full((len(users), width), -1, dtype=np.int64)
-    listed[rows, ranks - 1] = _places(own.column(ITEM_ID), items)
+    listed_items = _places(own.column(ITEM_ID), items)
+    if len(np.unique(rows * max(len(items), 1) + listed_items)) < len(rows):
+        raise UsageError("A user's list holds an item once", "Some user_id and item_id repeat")
+    listed[rows, ranks - 1] = listed_items
     at = (_places(relevant.column(USER_ID), users), _places(relevant.column(ITEM_ID), items))
     shape = (len(users), max(len(items), 1))
     # What is relevant twice is relevant.
