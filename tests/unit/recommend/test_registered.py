@@ -153,6 +153,22 @@ def test_bad_requests_are_refused_in_a_paragraph(in_registry):
     raw = in_registry.get_raw_model()
     with pytest.raises(UsageError, match="at least one place"):
         raw.recommend("u001", n=0)
+    for user in (1, None, float("nan"), ["u001"]):
+        with pytest.raises(UsageError, match="user_id is text"):
+            raw.recommend(user)
+    for nobody in (None, float("nan")):
+        with pytest.raises(UsageError, match="user_id is text"):
+            in_registry.predict(pd.DataFrame({"user_id": ["u001", nobody]}))
+    # The letters of a text are no items.
+    with pytest.raises(UsageError, match=r"Give \['i1'\]"):
+        raw.recommend("new", items="i1")
+    with pytest.raises(UsageError, match="item_ids is a list"):
+        raw.score("u001", "i1")
+
+
+def test_no_list_is_longer_than_the_catalogue(in_registry):
+    listed = in_registry.get_raw_model().recommend("u001", n=10**15, exclude_seen=False)
+    assert len(listed) == len({place.item_id for place in listed}) <= len(CATALOGUE)
 
 
 WITHOUT_SPARK = """

@@ -114,6 +114,7 @@ class Recommender:
         Before anything is left out or filled. -inf where the model knows nothing, and for an item
         that came after the training. `items` and errors as in `recommend`.
         """
+        _require_list("item_ids", item_ids)
         scores = self._lister.model.scores(self.histories([user_id], [items]))[0]
         places = [self._places.get(item) for item in item_ids]
         return [-np.inf if place is None else float(scores[place]) for place in places]
@@ -143,11 +144,13 @@ class Recommender:
 
     def lists(self, users: Histories, n: int | None = None, exclude_seen: bool = True) -> pa.Table:
         """Returns user_id, rank, item_id, score, strategy …: `scoring.lister.make_lists`."""
-        if n is not None and n < 1:
+        if n is not None and not n >= 1:
             raise UsageError("A list has at least one place", f"Found n = {n}", "Ask for 1 or more")
         select = self._lister.select
         if n is not None or not exclude_seen:
-            select = replace(select, n=n or select.n, with_seen=not exclude_seen)
+            # No list is longer than the catalogue, whatever memory is asked for.
+            n = min(n or select.n, max(len(self._catalogue), 1))
+            select = replace(select, n=n, with_seen=not exclude_seen)
         return make_lists(replace(self._lister, select=select), users)
 
     def histories(
@@ -155,9 +158,11 @@ class Recommender:
     ) -> Histories:
         """Returns the users as models take them, in their order, each by `items` where it has any.
 
-        Of the others the lake is asked. Raises UsageError where there is no lake to ask.
+        Of the others the lake is asked. Raises UsageError where there is no lake to ask, and for
+        ids that are no text.
         """
         given = list(items) if items is not None else [None] * len(user_ids)
+        _require_ids(user_ids, given)
         asked = [user for user, own in zip(user_ids, given, strict=True) if own is None]
         if asked and self._users is None:
             raise UsageError(
@@ -209,3 +214,22 @@ class Recommender:
         aliases = self.document.get("country_aliases", {})
         select = list_selection(self._lists, self._catalogue, self.trained_at, aliases)
         return Lister(model, self.strategy, self._catalogue, select, fallback)
+
+
+def _require_ids(user_ids: Sequence[Any], given: Sequence[Any]) -> None:
+    """Raises UsageError for users without an id of text, and a history that is a single text."""
+    for user in user_ids:
+        # What pandas reads may hold NaN, None and whole numbers in the place of ids.
+        if not isinstance(user, str):
+            raise UsageError(
+                "A user_id is text", f"Found {user!r}", "Fill it, as text: astype(str)"
+            )
+    for items in given:
+        if items is not None:
+            _require_list("items", items)
+
+
+def _require_list(name: str, items: Any) -> None:
+    """Raises UsageError for a text, whose letters would be taken for items."""
+    if isinstance(items, str):
+        raise UsageError(f"{name} is a list of item_ids", f"Found {items!r}", f"Give [{items!r}]")
