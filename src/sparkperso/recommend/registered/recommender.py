@@ -222,7 +222,9 @@ def _require_ids(user_ids: Sequence[Any], given: Sequence[Any]) -> None:
         # What pandas reads may hold NaN, None and whole numbers in the place of ids.
         if not isinstance(user, str):
             raise UsageError(
-                "A user_id is text", f"Found {user!r}", "Fill it, as text: astype(str)"
+                "A user_id is text",
+                f"Found {user!r}",
+                "Leave out rows without one, and give the others as text",
             )
     for items in given:
         if items is not None:
