@@ -144,13 +144,17 @@ def parse_params(settings: dict[str, Any]) -> Any:
     >>> parse_params({"model": "ease", "reg_param": 100}).reg_param
     100.0
     """
-    name = str(settings.get("model"))
+    return settings_class(str(settings.get("model"))).model_validate(settings)
+
+
+def settings_class(name: str) -> Any:
+    """Returns the class of a model's settings; raises ValueError for an unknown model."""
     kind = PARAMS.get(name)
     if kind is None and name in own_models():
         kind = own_model(name).Params
     if kind is None:
         raise ValueError(f"model should be one of {', '.join(known_models())}: {name}")
-    return kind.model_validate(settings)
+    return kind
 
 
 def known_models() -> list[str]:

@@ -76,7 +76,10 @@ def test_an_empty_space_gives_nothing():
 WRONG = [
     ({"model": "svd"}, "model should be one of popularity, item_knn"),
     ({"rank": 3}, "model should be one of"),
-    ({"model": "ease", "rank": 3}, "rank: Extra inputs"),
+    (
+        {"model": "ease", "rank": 3},
+        "unknown setting 'rank', known are prior_half_life_days, reg_param",
+    ),
     ({"model": "ease", "reg_param": [1, -1]}, "reg_param: Input should be greater than 0"),
     ({"model": "ease", "reg_param": []}, "One is empty"),
     ({"model": "hybrid"}, r"recommend\.search\.hybrid"),

@@ -274,6 +274,10 @@ def write_similar(job: Job, version: ModelVersion | None, hidden: list[str]) -> 
         job.writer(SIMILAR).create()
         return
     if ITEM_FACTORS not in version.document["tables"]:
+        job.say(
+            "No similar items: they are found by the factors of als_implicit, which the champion's "
+            "training did not fit (recommend.search.space)"
+        )
         job.writer(SIMILAR).overwrite(job.lake.ref(SIMILAR).read().limit(0))
         return
     config = job.settings.recommend

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from sparkperso.config.models import parse_params
+from sparkperso.config.models import parse_params, settings_class
 from sparkperso.config.recommend import SearchConfig
 from sparkperso.core.errors import ConfigError
 
@@ -114,9 +114,17 @@ def _parse(settings: dict[str, Any]) -> Any:
     except (ValidationError, ValueError) as error:
         reason = str(error)
         if isinstance(error, ValidationError):
-            wrong = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-            reason = "; ".join(f"{where}: {message}" for where, message in wrong)
+            reason = "; ".join(_problem(detail, settings) for detail in error.errors())
         raise ConfigError(
             "Every entry of recommend.search.space is a model and its settings",
             f"{settings}: {reason}",
         ) from None
+
+
+def _problem(detail: Any, settings: Mapping[str, Any]) -> str:
+    """Returns what is wrong with a setting; of an unknown one, which there are."""
+    where = ".".join(map(str, detail["loc"]))
+    if detail["type"] != "extra_forbidden":
+        return f"{where}: {detail['msg']}"
+    known = sorted(set(settings_class(str(settings["model"])).model_fields) - {"model"})
+    return f"unknown setting '{where}', known are {', '.join(known)}"
