@@ -20,7 +20,7 @@ from sparkperso.ingest.check.report import Report, check_source
 from sparkperso.ingest.sources.places import resolve_path
 
 MARKS = {"ok": "✓", "look": "!", "wrong": "✗", "spark": "·"}
-LEGEND = "! look whether that is meant   ✗ an ingest would stop, or reject records"
+LEGEND = "! look whether that is meant   ✗ an ingest would stop, or reject all records"
 BY_SPARK = "· worked out by Spark: --rows shows it"
 
 

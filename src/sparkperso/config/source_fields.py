@@ -32,7 +32,10 @@ _RECORD = {
     "received_at": "when it was taken in; the time of the run where none is given",
     "event_id": "identifier; derived from the record where none is given",
 }
-_WHEN = "when this record became so; the latest record of a key wins. Else the file's time"
+_WHEN = (
+    "when this record became so; the latest record of a key wins. Else the file's time; "
+    "within a file the order says nothing"
+)
 
 FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "events": {

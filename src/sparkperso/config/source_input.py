@@ -12,6 +12,7 @@ from sparkperso.core.suggest import did_you_mean
 
 Format = Literal["json", "csv", "parquet"]
 NAME = re.compile("^[A-Za-z][A-Za-z0-9_]*$")
+WIDE = ("UTF-16", "UTF-32")
 POSITION = "position"
 """The name of an element's place in its list, from 0; null where a record has no element."""
 
@@ -28,6 +29,11 @@ class CsvConfig(Section):
     multi_line: bool = False
     """Whether quoted fields may contain line breaks; such files are not split between tasks. So
     are files in UTF-16 or UTF-32, whatever is set here."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Says whether the charset has no line ends of one byte, so that files cannot be split."""
+        return self.encoding.upper().startswith(WIDE)
 
 
 class InputConfig(Section):
@@ -51,7 +57,8 @@ class InputConfig(Section):
     """Other spellings of a column; capitals, blanks and underscores never matter in headers."""
     types: dict[str, str] = Field(default_factory=dict)
     """Column → Spark type, such as `array<struct<sku:string,price:double>>`: what is text, as all
-    of JSON and CSV is, is read so. A text that cannot be rejects its record as wrong_type."""
+    of JSON and CSV is, is read so. A text that cannot be rejects its record as wrong_type; within
+    a list or an object, the part that cannot be is null."""
     null_values: tuple[str, ...] = ("",)
     """Texts that stand for null, after trimming."""
 

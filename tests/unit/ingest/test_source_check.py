@@ -82,10 +82,12 @@ def over(source, **changes):
 def test_what_fits_is_fine_and_says_what_it_found(check):
     found = check(SALES, LINES)
     assert {mark for mark, _ in found.values()} == {"ok", "look"}
-    assert found["fields: user_id"] == ("ok", "card: 1 of 2 empty; such as c1")
+    empty = "card: 1 of 2 empty; such as c1; where it is empty the record is rejected"
+    assert found["fields: user_id"] == ("look", empty)
     assert found["fields: timestamp"][1] == "at: 2026-03-01T10:00:00Z to 2026-03-02T10:00:00Z"
     assert found["fields: event_type"] == ("ok", "purchase")
     assert found["in all: items"][0] == "look"  # no title
+    assert found["in all: categories"][0] == "look"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,37 @@ def test_addresses_in_the_place_of_persons_are_told_unless_the_plan_has_them(
     model = SourceConfig.model_validate(source)
     report = check_source(model, plan, load_settings().ingest, str(tmp_path / "in.csv"), "")
     assert not [f for f in report.sections["fields"] if "addresses" in f.text]
+
+
+def test_addresses_in_texts_are_told_unless_something_hides_them(check, tmp_path):
+    lines = LINES.replace("a1", "write to anna@example.com")
+    told = over(SALES, columns={"item_id": None, "metadata.query": "article"})
+    mark, words = check(told, lines)["fields: metadata.query"]
+    assert (mark, "free_text" in words) == ("look", True)
+    hidden = over(SALES, columns={"item_id": None, "metadata.e_mail": "article"})
+    assert check(hidden, lines)["fields: metadata.e_mail"][0] == "ok"
+    plan = PLAN.model_copy(update={"free_text": ("metadata",)})
+    model = SourceConfig.model_validate(told)
+    report = check_source(model, plan, load_settings().ingest, str(tmp_path / "in.csv"), "")
+    assert not [f for f in report.sections["fields"] if "addresses" in f.text]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "mark", "says"),
+    [
+        ("email", "anna@example.com", "ok", True),
+        ("vip", "x", "look", True),
+        ("vip", "true", "ok", False),
+        ("plan", "gold", "ok", False),
+    ],
+)
+def test_of_users_what_becomes_a_pseudonym_is_told(*, check, key, value, mark, says):
+    columns = {"user_id": "id", f"attributes.{key}": "v"}
+    users = {"kind": "users", "name": "people", "fields": ["id", "v"], "columns": columns}
+    records = [{"id": "u1", "v": value}]
+    found = check({**users, "consent": "assumed: contract"}, records, "in.json")
+    assert found[f"fields: attributes.{key}"][0] == mark
+    assert ("pseudonym" in found[f"fields: attributes.{key}"][1]) == says
 
 
 def test_statuses_that_come_are_held_against_those_that_are_known(check):
@@ -298,14 +331,44 @@ def test_every_form_of_file_is_read(tmp_path):
         ("in.gz.csv.gz", "no gzip", "should be readable as csv"),
         ("in.parquet", "no parquet", "should be readable as parquet"),
         ("in.txt", LINES, "File names should end in"),
+        ("in.csv", LINES.replace("price\n", "price,Card\n"), "'card' and 'Card'"),
+        ("in.csv", LINES.replace("a1", '"a\n1"'), "csv.multi_line: true"),
+        ("in.csv", LINES.replace("a1", "\udce41"), "Set csv.encoding"),
     ],
 )
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path, name, content, words):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, encoding="utf-8", errors="surrogateescape")
     source = SourceConfig.model_validate(SALES)
     with pytest.raises((JobError, UsageError), match="in") as raised:
         check_source(source, PLAN, load_settings().ingest, str(tmp_path / name), "")
     assert words in str(raised.value)
+
+
+def test_a_line_ends_where_spark_ends_it(check):
+    found = check(SALES, LINES.replace("a1", "a\u20281\x85"))
+    assert "columns: records" not in found
+
+
+@pytest.mark.parametrize("text", ['[\n{"card":\n1}\n]\n', '[{"card": "c1"}]\n', '{\n"card": 1\n}'])
+def test_json_that_is_not_lines_is_told_before_its_columns(check, text):
+    found = check(SALES, text, "in.json")
+    assert [name for name in found if name.startswith("columns")] == ["columns: records"]
+    assert found["columns: records"][0] == "wrong"
+    assert "jq -c" in found["columns: records"][1]
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"), [(["a", "b"], "ok"), (["a", None], "look"), ([None, None], "wrong")]
+)
+def test_an_empty_key_is_told(check, values, mark):
+    """Without its key no record of items or users is valid."""
+    items = {"name": "goods", "kind": "items", "fields": ["sku"], "columns": {"item_id": "sku"}}
+    records = [{"sku": value, "x": 1} for value in values]
+    if mark == "wrong":
+        records = [{"sku": ""}, {"sku": ""}]
+    found = check(items, records, "in.json")
+    assert found["fields: item_id"][0] == mark
+    assert ("is rejected" in found["fields: item_id"][1]) == (mark != "ok")
 
 
 @pytest.mark.parametrize("place", ["nowhere.csv", "s3a://bucket/in.csv"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bz2
-import codecs
 import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,13 @@ from urllib.parse import unquote
 from sparkperso.config.source_input import CsvConfig, Format, InputConfig
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.places import local_path
-from sparkperso.ingest.sources.column_matching import is_same_name, spellings
+from sparkperso.ingest.sources.column_matching import is_same_name, require_distinct, spellings
 from sparkperso.ingest.sources.places import format_of_name
+from sparkperso.privacy.mask import mask
 
 Record = dict[str, Any]
 OPENERS: Mapping[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
+JQ = "jq -c '.[]' takes a list apart, jq -c . joins an object's lines"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ def read_head(config: InputConfig, place: str, limit: int) -> Head:
         found, rows, malformed = readers[kind](first, config, limit)
     except JobError:
         raise
+    except UnicodeError as error:
+        raise JobError(
+            f"{first} should be text in {config.csv.encoding}",
+            str(error),
+            f"Set csv.encoding in conf/sources/{config.name}.yaml (windows-1252 is common), or "
+            "fix the file",
+        ) from error
     except Exception as error:  # of compressed files, charsets and Parquet, each its own
         raise JobError(
             f"{first} should be readable as {kind}", str(error), "Fix the file, or 'format'"
@@ -157,13 +166,17 @@ def _read_csv(
     file: Path, config: InputConfig, limit: int
 ) -> tuple[tuple[str, ...], list[Record], list[str]]:
     with _open(file) as stream:
-        rows = _rows_of(codecs.getreader(config.csv.encoding)(stream), config.csv)
+        # As Spark does, lines end at \n and \r alone, not at what Unicode takes for a line's end.
+        lines = io.TextIOWrapper(stream, encoding=config.csv.encoding, newline="")
+        rows = _rows_of(lines, config.csv)
         header = next((row for row in rows if any(name.strip() for name in row)), [])
         sample = list(islice((row for row in rows if row), limit))
     names = [name or f"_c{place}" for place, name in enumerate(header)]
     if names:
         names[0] = names[0].removeprefix("\ufeff")
     _require_delimiter(names, file, config)
+    require_distinct(names, str(file))
+    _require_whole_lines(sample, file, config)
     whole = [dict(zip(names, row, strict=True)) for row in sample if len(row) == len(names)]
     n_cut = len(sample) - len(whole)
     why = [f"its number of fields is not that of the header ({len(names)})"] * n_cut
@@ -192,6 +205,20 @@ def _require_delimiter(names: Sequence[str], file: Path, config: InputConfig) ->
         )
 
 
+def _require_whole_lines(rows: Sequence[Sequence[str]], file: Path, config: InputConfig) -> None:
+    """What `sources.lines` asks of files that are read line by line."""
+    if config.csv.multi_line or config.csv.is_wide:
+        return
+    cut = next((row for row in rows if any("\n" in text or "\r" in text for text in row)), None)
+    if cut is not None:
+        line = config.csv.delimiter.join(cut).splitlines()[0]
+        raise JobError(
+            f"Every record of '{config.name}' should be on one line",
+            f"A quoted field does not end on its line in {file}: {mask(line)[0][:80]}",
+            f"Set csv.multi_line: true in conf/sources/{config.name}.yaml, or fix the file",
+        )
+
+
 def _read_json(
     file: Path, config: InputConfig, limit: int
 ) -> tuple[tuple[str, ...], list[Record], list[str]]:
@@ -202,14 +229,15 @@ def _read_json(
             try:
                 value = json.loads(line)
             except ValueError as error:
-                malformed.append(f"a line should hold one JSON object: {error}")
+                is_part = line.strip() in (b"[", b"{", b"[{")
+                hint = f" ({JQ})" if is_part else ""
+                malformed.append(f"a line should hold one JSON object: {error}{hint}")
                 continue
             if isinstance(value, dict):
                 records.append(value)
             else:
                 malformed.append(
-                    f"a line should hold one JSON object, not {type(value).__name__} "
-                    "(jq -c '.[]' takes a list apart)"
+                    f"a line should hold one JSON object, not {type(value).__name__} ({JQ})"
                 )
     names = dict.fromkeys(name for record in records for name in record)
     return tuple(names), records, malformed

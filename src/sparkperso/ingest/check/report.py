@@ -9,11 +9,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from sparkperso.config.facts import ATTRIBUTE
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.source import SourceConfig
 from sparkperso.config.source_fields import FREE, METADATA_KEYS
 from sparkperso.config.source_input import InputConfig
 from sparkperso.config.tracking_plan import PERSONS, TrackingPlan
+from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.core.errors import JobError, SparkpersoError
 from sparkperso.core.spellings import country_codes
 from sparkperso.core.suggest import did_you_mean, nearest
@@ -34,6 +36,7 @@ from sparkperso.ingest.check.rows import (
 )
 from sparkperso.ingest.check.spark_types import SparkType, misfit, parse_type, unknown_parts
 from sparkperso.ingest.sources.column_matching import match_columns, with_nearest
+from sparkperso.privacy.fields import PERSONAL, UNKNOWN, PersonalFields
 from sparkperso.privacy.mask import mask
 from sparkperso.privacy.scan import scan
 
@@ -46,8 +49,12 @@ MICROS = {"seconds": 10**6, "milliseconds": 10**3, "microseconds": 1, "nanosecon
 TIMES = ("timestamp", "received_at", "updated_at")
 COUNTRIES = ("context.country", "country")
 NUMBERS = ("value", "quantity", "unit_price", "price", "birth_year")
+PSEUDONYMS = {False: (PERSONAL,), True: (PERSONAL, UNKNOWN)}
+"""Whether a record is a user → what a name may say for a pseudonym to take its value's place."""
 CHOSEN = re.compile(r"\b(?:THEN|ELSE)\s+'([^']*)'", re.IGNORECASE)
 """The texts that a CASE may come to."""
+KEYS = {"items": ITEM_ID, "users": USER_ID}
+"""Kind → the field by which its records are merged."""
 EARLIEST = datetime(1990, 1, 1, tzinfo=timezone.utc)
 
 
@@ -115,7 +122,9 @@ def _columns(config: InputConfig, head: Head, prefix: str = "") -> Iterator[Find
     """A finding for each column of the file: found as what, or missing and what is near it."""
     if head.n_malformed:
         text = f"{head.n_malformed} cannot be read: {head.malformed}"
-        yield Finding("look", f"{prefix}records", text)
+        yield Finding("look" if head.records else "wrong", f"{prefix}records", text)
+        if not head.records and head.format == "json":  # its columns are in its records alone
+            return
     for column in config.all_fields:
         found = head.matched.get(column)
         if found is None:
@@ -273,17 +282,31 @@ class _Check:
                 yield from unknown
                 continue
             values = values_of(expression, self.rows, self.source)
-            if self._is_address(name, expression):
-                words = (
-                    "holds e-mail addresses: list it under 'personal' of the tracking plan, and "
-                )
-                yield Finding("look", name, words + "pseudonyms take their place")
+            shown_address = self._address(name, expression)
+            if shown_address:
+                yield Finding("look", name, shown_address)
             elif name == "event_type":
                 yield self._event_type(expression, values)
             elif values is None:
                 yield Finding("spark", name, expression)
             else:
-                yield self._field_finding(name)(name, expression, values)
+                found = self._field_finding(name)(name, expression, values)
+                yield self._with_empty(found, name, values)
+
+    def _with_empty(self, found: Finding, name: str, values: Sequence[Any]) -> Finding:
+        """What is told of a field, where it is well; records that lack it may be rejected."""
+        n = sum(value is None for value in values)
+        if not n or found.mark != "ok" or name not in self._needed():
+            return found
+        words = f"{found.text}; where it is empty the record is rejected"
+        return Finding("wrong" if n == len(values) else "look", name, words)
+
+    def _needed(self) -> tuple[str, ...]:
+        """The mapped fields without which no record is valid."""
+        if self.source.kind in KEYS:
+            return (KEYS[self.source.kind],)
+        persons = [name for name in PERSONS if name in self.source.columns]
+        return ("timestamp", *(persons if len(persons) == 1 else ()))
 
     def whole(self) -> Iterator[Finding]:
         """What will not count later, and why every record would be rejected."""
@@ -300,11 +323,18 @@ class _Check:
         elif "user_id" not in mapped:
             words = "no user_id is mapped: nobody gets lists of their own"
             yield Finding("look", "persons", words)
+        yield from self._of_items(mapped)
+
+    def _of_items(self, mapped: set[str]) -> Iterator[Finding]:
         if "item_id" not in mapped:
             yield Finding("look", "items", "no item_id is mapped: no recommendation comes of this")
         elif not mapped & {"metadata.title", "title", "metadata"}:
             words = "no title is mapped: lists show ids, unless a source of kind items has titles"
             yield Finding("look", "items", words)
+        if "item_id" in mapped and not mapped & {"metadata.category", "category", "metadata"}:
+            words = "no category is mapped: features and segments know an event's own category "
+            words += "alone, not that of silver/items; a join with the catalogue's file gives it"
+            yield Finding("look", "categories", words)
 
     def _field_finding(self, name: str) -> Callable[[str, str, Sequence[Any]], Finding]:
         """What looks at the values of a field."""
@@ -313,19 +343,51 @@ class _Check:
             **dict.fromkeys(COUNTRIES, self._country),
             **dict.fromkeys(TIMES, self._time),
             **dict.fromkeys(NUMBERS, _number),
-        }.get(name, self._text)
+        }.get(name, self._attribute if self._is_trait(name) else self._text)
 
-    def _is_address(self, name: str, expression: str) -> bool:
-        """Whether persons are known by addresses that nothing hides."""
-        if name not in PERSONS or name in self.plan.personal:
-            return False
+    def _is_trait(self, name: str) -> bool:
+        return self.source.kind == "users" and name.startswith(ATTRIBUTE)
+
+    def _address(self, name: str, expression: str) -> str:
+        """What is told of a field with e-mail addresses that nothing hides; else nothing."""
+        if name == "consent" or self._is_hidden(name):
+            return ""
         used = [n for n in names_in(expression).columns if n in self.head.matched]
-        return any(
+        holds_some = any(
             found.kind == "email"
             for record in self.head.records
             for column in used
             for found in scan(text_of(record.get(column)))
         )
+        if not holds_some:
+            return ""
+        words = "holds e-mail addresses: list it under 'personal' of the tracking plan, and "
+        words += "pseudonyms take their place"
+        if name.partition(".")[0] == "metadata":
+            words += "; under 'free_text', and they are masked in its texts"
+        return words
+
+    def _is_hidden(self, name: str) -> bool:
+        """Whether the tracking plan, or a field's name, says that it is personal or free text."""
+        group, _, key = name.rpartition(".")
+        asked = {f for kind in ("", *self.plan.event_types) for f in self.plan.free_text_of(kind)}
+        is_asked = name in self.plan.personal or not asked.isdisjoint({name, group})
+        return is_asked or self._meaning(key) in PSEUDONYMS[self.source.kind == "users"]
+
+    def _meaning(self, key: str) -> str:
+        return PersonalFields(self.plan.personal, self.plan.public_traits).meaning(key)[1]
+
+    def _attribute(self, name: str, expression: str, values: Sequence[Any]) -> Finding:
+        """Of users: whether a pseudonym takes the place of what was declared."""
+        found = self._text(name, expression, values)
+        given = [text_of(value).lower() for value in values if value is not None]
+        means = self._meaning(name.partition(".")[2])
+        if means == PERSONAL:
+            return Finding("ok", name, f"{found.text}; a pseudonym takes its place")
+        if means == UNKNOWN and not {"true", "false"}.issuperset(given):
+            words = "a pseudonym takes its place, unless public_traits of the tracking plan has it"
+            return Finding("look", name, f"{found.text}; {words}")
+        return found
 
     def _computed(self, expression: str, name: str, known: Sequence[str]) -> Iterator[Finding]:
         unknown = list(_unknown(name, expression, known))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparkperso.config.source_input import InputConfig
 from sparkperso.core.errors import JobError
@@ -49,6 +49,20 @@ def with_nearest(name: str, found: Iterable[str]) -> str:
     by_key = {_key(other): other for other in found}
     near = nearest(_key(name), by_key, cutoff=0.5)
     return f"'{name}' (nearest: '{by_key[near]}')" if near else f"'{name}'"
+
+
+def require_distinct(names: Sequence[str], place: str) -> None:
+    """Raises JobError when a name stands twice, in whatever capitals."""
+    by_name: dict[str, list[str]] = {}
+    for name in names:
+        by_name.setdefault(name.lower(), []).append(name)
+    twice = [" and ".join(f"'{name}'" for name in same) for same in by_name.values() if same[1:]]
+    if twice:
+        raise JobError(
+            "Every column of a file should have a name of its own; capitals make no difference",
+            f"{place} has {'; '.join(twice)}",
+            "Rename or remove one of them",
+        )
 
 
 def _find(wanted: list[str], found: list[str]) -> str | None:

@@ -11,18 +11,13 @@ from pyspark.sql import SparkSession
 from sparkperso.config.source_input import InputConfig
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.ingest.sources.column_matching import require_distinct
 from sparkperso.ingest.sources.files import SourceFile
 
 MOST_BYTES = 1 << 20
 """A header is not longer."""
-WIDE = ("UTF-16", "UTF-32")
 WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = (";", "\t", "|", ",")
-
-
-def is_wide(encoding: str) -> bool:
-    """Says whether a charset has no line ends of one byte, so that files cannot be split."""
-    return encoding.upper().startswith(WIDE)
 
 
 def csv_header(spark: SparkSession, file: SourceFile, source: InputConfig) -> tuple[str, ...]:
@@ -32,7 +27,7 @@ def csv_header(spark: SparkSession, file: SourceFile, source: InputConfig) -> tu
     says, or names a column twice (capitals do not tell columns apart).
     """
     start = _start_of(spark, file)
-    if start.startswith(WIDE_MARKS) and not is_wide(source.csv.encoding):
+    if start.startswith(WIDE_MARKS) and not source.csv.is_wide:
         raise JobError(
             f"Files of source '{source.name}' should be text in {source.csv.encoding}",
             f"{file.place} begins with the mark of UTF-16",
@@ -72,20 +67,6 @@ def require_charset(spark: SparkSession, source: InputConfig) -> None:
             f"csv.encoding in conf/sources/{source.name}.yaml should be a charset that Java knows, "
             "such as UTF-8, windows-1252 or UTF-16",
             f"Found '{source.csv.encoding}'",
-        )
-
-
-def require_distinct(names: tuple[str, ...], place: str) -> None:
-    """Raises JobError when a name stands twice, in whatever capitals."""
-    by_name: dict[str, list[str]] = {}
-    for name in names:
-        by_name.setdefault(name.lower(), []).append(name)
-    twice = [" and ".join(f"'{name}'" for name in same) for same in by_name.values() if same[1:]]
-    if twice:
-        raise JobError(
-            "Every column of a file should have a name of its own; capitals make no difference",
-            f"{place} has {'; '.join(twice)}",
-            "Rename or remove one of them",
         )
 
 

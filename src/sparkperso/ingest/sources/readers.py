@@ -19,12 +19,17 @@ from pyspark.sql import types as T
 from sparkperso.config.source_input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.personal import COLUMNS
-from sparkperso.ingest.sources.column_matching import is_same_name, match_columns, spellings
+from sparkperso.ingest.sources.column_matching import (
+    is_same_name,
+    match_columns,
+    require_distinct,
+    spellings,
+)
 from sparkperso.ingest.sources.files import SourceFile, format_of, literal
 from sparkperso.ingest.sources.folders import folder_columns
 from sparkperso.ingest.sources.lines import require_whole_lines
 from sparkperso.ingest.sources.nanoseconds import Nanoseconds, nanoseconds_of, with_times
-from sparkperso.ingest.sources.peek import csv_header, is_wide, require_charset, require_distinct
+from sparkperso.ingest.sources.peek import csv_header, require_charset
 from sparkperso.platform.texts import WHOLE
 
 FILE = "_metadata.file_path"
@@ -149,7 +154,7 @@ def _read_csv(
     A file without any line, as an empty table's export, has no record.
     """
     require_charset(spark, source)
-    has_lines = not (source.csv.multi_line or is_wide(source.csv.encoding))
+    has_lines = not (source.csv.multi_line or source.csv.is_wide)
     options: dict[str, Any] = {
         "header": True,
         "sep": source.csv.delimiter,
