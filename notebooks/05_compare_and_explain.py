@@ -61,7 +61,9 @@ display(buckets)
 # COMMAND ----------
 
 lists = lake.pandas("gold/recommendations", ["user_id", "reason"])
-user = USER or lists[lists.reason.str.startswith("because")].user_id.iloc[0]
+# A model of popularity alone leads nobody by their own items.
+is_led = lists.reason.str.startswith("because")
+user = USER or lists[is_led if is_led.any() else ~is_led].user_id.iloc[0]
 places = lake.recommend(user, n=5)
 display(pd.DataFrame(places))
 
@@ -72,8 +74,8 @@ display(pd.DataFrame(places))
 
 # COMMAND ----------
 
-because = [place for place in places if str(place.reason).startswith("because")]
-why = lake.explain(user, because[0].item_id)
+led = [place for place in places if str(place.reason).startswith("because")]
+why = lake.explain(user, (led or places)[0].item_id)
 display(pd.DataFrame(why.parts))
 
 # COMMAND ----------
@@ -87,4 +89,4 @@ display(pd.DataFrame(why.history).head(8))
 
 # COMMAND ----------
 
-print(lake.explain(user, why.history[0].item_id))
+print(*(lake.explain(user, known.item_id) for known in why.history[:1]))

@@ -85,4 +85,5 @@ def test_candidates_are_compared_and_a_list_is_explained(show):
     assert buckets["n"].sum() > 0
     assert list(places["rank"]) == [1, 2, 3, 4, 5]
     assert len(parts) >= 1
-    assert history.added.is_monotonic_decreasing
+    # The small sample's candidate is popularity: nothing of a history adds to its scores.
+    assert history.empty or history.added.is_monotonic_decreasing
