@@ -7,8 +7,7 @@ after the session's last item counts, with a weight of its own.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,6 +42,7 @@ class SessionKnn:
 
     params: SessionKnnParams
     index: SessionIndex
+    _local: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def next_items(self, recent: Ints, n: int) -> NextItems:
         """Returns up to n items, best first, that may follow these, in order, the latest last.
@@ -113,10 +113,6 @@ class SessionKnn:
             local.scratch = Scratch(self.index.n_sessions, self.index.n_items)
         scratch: Scratch = local.scratch
         return scratch
-
-    @cached_property
-    def _local(self) -> threading.local:
-        return threading.local()
 
 
 def fit(params: SessionKnnParams, sessions: Sessions) -> SessionKnn:
