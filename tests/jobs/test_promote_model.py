@@ -221,7 +221,7 @@ def test_a_rollback_without_a_champion_before_says_so(registry, count):
 
 
 def test_promotion_without_a_candidate_says_what_to_do(registry):
-    with pytest.raises(JobError, match="train-recommender"):
+    with pytest.raises(QualityGateError, match="train-recommender"):
         registry.promote()
 
 
