@@ -7,6 +7,7 @@ the same code at the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -120,17 +121,10 @@ class DistributedFit:
 
     def _graph_filter(self, params: GraphFilterParams) -> Fitted:
         ease.require_small(self._n_items, self.setting.max_item_pairs, "graph_filter in blocks")
-
-        def weigh(lengths: Ints) -> Floats:
-            # Squared: of the two columns of a product each carries the user's weight.
-            squared: Floats = graph_filter.user_weights(lengths, params.user_exponent) ** 2
-            return squared
-
-        gram = weighted_gram_blocks(
-            self.profiles, self._n_items, weigh, self.setting.max_item_pairs
+        gram = self._weighted_gram(
+            lambda lengths: graph_filter.user_weights(lengths, params.user_exponent),
+            graph_filter.item_weights(self._counts, params.user_exponent),
         )
-        weights = graph_filter.item_weights(self._counts, params.user_exponent)
-        gram *= weights * weights[:, None]
         n_signals = graph_filter.n_signals(params, self.profiles.count(), self._n_items)
         signals = graph_filter.low_pass(aslinearoperator(gram), n_signals, self.setting.seed)
         near = self._nearest(gram, params.n_neighbours)
@@ -149,17 +143,28 @@ class DistributedFit:
         ease.require_small(self._n_items, self.setting.max_item_pairs, "item_knn in blocks")
         n_users = self.profiles.count()
         mean = self._counts.sum() / max(n_users, 1)
+        return self._weighted_gram(
+            lambda lengths: item_knn.user_weights(params, lengths, mean),
+            item_knn.rarity_of(self._counts, n_users),
+        )
+
+    def _weighted_gram(self, of_users: Callable[[Ints], Floats], of_items: Floats) -> Floats:
+        """Returns items × items: products of columns whose pairs are weighted by user and by item.
+
+        `of_users` gives the weights of users with so many pairs each.
+        """
 
         def weigh(lengths: Ints) -> Floats:
             # Squared: of the two columns of a product each carries the user's weight.
-            squared: Floats = item_knn.user_weights(params, lengths, mean) ** 2
+            squared: Floats = of_users(lengths) ** 2
             return squared
 
         gram = weighted_gram_blocks(
             self.profiles, self._n_items, weigh, self.setting.max_item_pairs
         )
-        rarity = item_knn.rarity_of(self._counts, n_users)
-        return gram * rarity * rarity[:, None]
+        gram *= of_items
+        gram *= of_items[:, None]
+        return gram
 
 
 def _halved(half_life_days: float) -> Column:
