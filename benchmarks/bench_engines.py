@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.platform.session import build_session
 from sparkperso.recommend.arrays.histories import read_histories
 from sparkperso.recommend.fit.fit_strategy import Engine, Fitter

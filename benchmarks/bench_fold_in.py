@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench_peers import bare, examine, shop
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.scoring.ranking_blocks import judge_lists
 from sparkperso.recommend.scoring.top_n import Selection, best_items

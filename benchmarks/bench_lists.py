@@ -31,7 +31,7 @@ from scipy.sparse import csr_matrix
 
 from bench_als import ALPHA, RANK, SIZES, interactions, lists
 from sparkperso.config import load_settings
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.platform.session import build_session
 from sparkperso.recommend.kernels.als import first_factors
 from sparkperso.recommend.lists.batch_scoring import list_frame

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from peer_data import Rows, examine, journey, shop
-from sparkperso.config.criterion import METRICS, Criterion
-from sparkperso.config.models import (
+from sparkperso.config.recommend.criterion import METRICS, Criterion
+from sparkperso.config.recommend.models import (
     AlsParams,
     ContentParams,
     EaseParams,

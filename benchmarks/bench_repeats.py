@@ -22,7 +22,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from sparkperso.config import load_settings
-from sparkperso.config.lists import RepeatsConfig
+from sparkperso.config.recommend.lists import RepeatsConfig
 from sparkperso.evaluate.bootstrap import bootstrap_interval
 from sparkperso.platform.session import build_session
 from sparkperso.recommend.lists.repeats import repeat_rates

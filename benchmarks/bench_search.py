@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from sparkperso.config import load_settings
-from sparkperso.config.criterion import Criterion
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.jobs import build_features, ingest_events
 from sparkperso.jobs.train_recommender.job import read_inputs
 from sparkperso.pipeline.job import Job

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sparkperso.config.lists import GraphConfig
+from sparkperso.config.recommend.lists import GraphConfig
 from sparkperso.recommend.scoring.nearest_items import (
     TILE,
     Directions,

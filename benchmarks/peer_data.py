@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import Criterion
+from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.fit.trial import FoldInMemory

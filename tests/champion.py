@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from sparkperso.config import load_settings
-from sparkperso.config.models import AlsParams, HybridParams, PopularityParams
+from sparkperso.config.recommend.models import AlsParams, HybridParams, PopularityParams
 from sparkperso.platform.tracking import Loadable, open_tracking
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.model_arrays import to_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkperso.config import load_named, load_settings
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.pipeline.preview import preview_lines, rules_of
 

@@ -12,7 +12,7 @@ import pyspark
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.models import AlsParams, ExplicitParams
+from sparkperso.config.recommend.models import AlsParams, ExplicitParams
 from sparkperso.core.errors import JobError
 
 SAMPLE = Path(pyspark.__file__).parent / "data/mllib/als/sample_movielens_ratings.txt"

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.ingest.check.spark_types import misfit, parse_type
 from sparkperso.ingest.sources.expand import with_types
 

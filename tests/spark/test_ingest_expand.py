@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
+from sparkperso.config.sources.transactions import as_events
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.config.transactions import as_events
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.sources.files import list_files

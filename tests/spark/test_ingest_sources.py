@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import CsvConfig
+from sparkperso.config.sources.input import CsvConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import ConfigError, JobError, UsageError
 from sparkperso.ingest.classify import IngestRules, classify_files, valid_events

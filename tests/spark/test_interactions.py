@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.config.recommend.section import InteractionsConfig
 from sparkperso.recommend.data import interactions
 from sparkperso.recommend.data.id_index import new_index_rows
 from sparkperso.recommend.data.interactions import build_interactions

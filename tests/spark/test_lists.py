@@ -10,7 +10,7 @@ import pytest
 from tests.unit.recommend.test_eligibility import ALL, YEAR, Fixed, catalogue_of, may_see, wild
 from tests.unit.recommend.test_nearest_items import directions
 
-from sparkperso.config.lists import DiversityConfig, ListsConfig
+from sparkperso.config.recommend.lists import DiversityConfig, ListsConfig
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
     say_unused,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sparkperso.config.lists import ListsConfig
-from sparkperso.config.models import PopularityParams
+from sparkperso.config.recommend.lists import ListsConfig
+from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.recommend.lists.popular_items import counted_events, popular_items
 from sparkperso.testing.frames import events_frame
 

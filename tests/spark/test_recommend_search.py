@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from sparkperso.config.criterion import Criterion
-from sparkperso.config.models import (
+from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.models import (
     AlsParams,
     ContentParams,
     EaseParams,
@@ -22,7 +22,7 @@ from sparkperso.config.models import (
     KnnParams,
     PopularityParams,
 )
-from sparkperso.config.recommend import (
+from sparkperso.config.recommend.section import (
     BootstrapConfig,
     HybridConfig,
     InteractionsConfig,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from sparkperso.config.lists import RepeatsConfig
+from sparkperso.config.recommend.lists import RepeatsConfig
 from sparkperso.recommend.lists.repeats import OwnItems, mixed_lists, repeat_rates, repeat_share
 from sparkperso.testing.models import random_users
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sparkperso.config.recommend import InteractionsConfig, SplitConfig
+from sparkperso.config.recommend.section import InteractionsConfig, SplitConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.frames import Keeper
 from sparkperso.recommend.data.folds import cut_times, latest_ratings, make_folds

@@ -9,10 +9,10 @@ from typing import Any
 from sparkperso.config import Settings, load_named
 from sparkperso.config.layers import conf_files
 from sparkperso.config.load import read_flat, settings_from
-from sparkperso.config.models import PopularityParams
 from sparkperso.config.own_features import KIND, OwnFeature
+from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.config.segmentation import RuleSegmentation, load_segmentation
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import ConfigError

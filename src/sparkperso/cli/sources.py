@@ -12,7 +12,7 @@ from sparkperso.cli.job_commands import DEBUG
 from sparkperso.cli.options import CONF_DIR, SETTINGS_OPTIONS, with_options
 from sparkperso.config import load_named, load_settings
 from sparkperso.config.layers import conf_files
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import ConfigError, JobError, UsageError
 from sparkperso.core.terminal import visible

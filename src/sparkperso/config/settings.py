@@ -13,7 +13,7 @@ from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.stream import StreamConfig
 from sparkperso.core.errors import ConfigError, UsageError

@@ -11,8 +11,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config.ingest import IngestConfig
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import POSITION
+from sparkperso.config.sources.input import POSITION
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.consent import DEFAULT_PURPOSE
 from sparkperso.core.errors import JobError

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.facts import ATTRIBUTE, BIRTH_YEAR
+from sparkperso.config.sources.facts import ATTRIBUTE, BIRTH_YEAR
 from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.ingest.sources.files import SourceFile
 

@@ -28,7 +28,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
-from sparkperso.config.source_input import POSITION
+from sparkperso.config.sources.input import POSITION
 from sparkperso.core.errors import QualityGateError
 from sparkperso.core.threads import together
 from sparkperso.ingest.batch import Batch

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
 
-from sparkperso.config.source_fields import Kind
+from sparkperso.config.sources.fields import Kind
 from sparkperso.core.errors import QualityGateError
 from sparkperso.ingest import declared
 from sparkperso.ingest.classify import valid_events

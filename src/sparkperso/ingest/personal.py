@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.event import CONTEXT_FIELDS, TEXT_FIELDS
 from sparkperso.ingest.sources.column_matching import is_same_name, spellings

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import POSITION
+from sparkperso.config.sources.input import POSITION
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.event import CONTEXT_FIELDS, SCHEMA_VERSION, TEXT_FIELDS
 from sparkperso.ingest.countries import standardise_country
 from sparkperso.ingest.sources.mapping import AT

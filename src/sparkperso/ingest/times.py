@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source import TimeUnit
+from sparkperso.config.sources.source import TimeUnit
 from sparkperso.platform.timestamps import timestamp_of
 
 QUOTED = re.compile(r"'[^']*'")

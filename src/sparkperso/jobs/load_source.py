@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sparkperso.config import load_named
-from sparkperso.config.facts import facts_as_events, plan_of_facts, rules_of_facts
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.facts import facts_as_events, plan_of_facts, rules_of_facts
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import UsageError
 from sparkperso.ingest.batch import plan_batch

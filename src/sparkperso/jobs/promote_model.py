@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import config_hash
-from sparkperso.config.criterion import label_of
+from sparkperso.config.recommend.criterion import label_of
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.jobs.train_recommender.job import MODEL
 from sparkperso.jobs.train_recommender.model_aliases import (

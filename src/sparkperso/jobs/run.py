@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.pipeline.job import Job, latest_event
 from sparkperso.pipeline.progress import Progress, spark_activity

@@ -10,11 +10,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
-from sparkperso.config.facts import facts_as_events, plan_of_facts, rules_of_facts
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_fields import Kind
+from sparkperso.config.sources.facts import facts_as_events, plan_of_facts, rules_of_facts
+from sparkperso.config.sources.fields import Kind
+from sparkperso.config.sources.source import SourceConfig
+from sparkperso.config.sources.transactions import as_events
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.config.transactions import as_events
 from sparkperso.core.event import EVENT_FIELDS
 from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.declared import declared_items, declared_users

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.config import Settings, config_hash
 from sparkperso.config.layers import conf_files
-from sparkperso.config.own_models import versions_of_own_models
 from sparkperso.config.platform import SparkConfig
+from sparkperso.config.recommend.own_models import versions_of_own_models
 from sparkperso.core.causes import cause_of, message_of
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.core.hashing import short_hash

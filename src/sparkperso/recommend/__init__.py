@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from sparkperso.core.package import exporter
 
 if TYPE_CHECKING:
-    from sparkperso.config.models import AlsParams as AlsParams
-    from sparkperso.config.models import EaseParams as EaseParams
-    from sparkperso.config.models import PopularityParams as PopularityParams
-    from sparkperso.config.models import WithPrior as WithPrior
+    from sparkperso.config.recommend.models import AlsParams as AlsParams
+    from sparkperso.config.recommend.models import EaseParams as EaseParams
+    from sparkperso.config.recommend.models import PopularityParams as PopularityParams
+    from sparkperso.config.recommend.models import WithPrior as WithPrior
     from sparkperso.recommend.arrays.catalogue import Catalogue as Catalogue
     from sparkperso.recommend.arrays.histories import Histories as Histories
     from sparkperso.recommend.data.folds import make_folds as make_folds
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from sparkperso.recommend.models.recency_prior import with_prior as with_prior
 
 _EXPORTS = {
-    "AlsParams": "sparkperso.config.models",
+    "AlsParams": "sparkperso.config.recommend.models",
     "Arrays": "models.base",
     "Catalogue": "arrays.catalogue",
-    "EaseParams": "sparkperso.config.models",
+    "EaseParams": "sparkperso.config.recommend.models",
     "FitSetting": "models.base",
     "Fitted": "models.base",
     "Histories": "arrays.histories",
     "ItemItemModel": "models.item_item",
-    "PopularityParams": "sparkperso.config.models",
+    "PopularityParams": "sparkperso.config.recommend.models",
     "UserAttributes": "data.user_histories",
-    "WithPrior": "sparkperso.config.models",
+    "WithPrior": "sparkperso.config.recommend.models",
     "build_interactions": "data.interactions",
     "choose_engine": "fit.fit_strategy",
     "compare": "holdout",

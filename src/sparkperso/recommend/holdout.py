@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.criterion import METRICS, Criterion, metric_name
-from sparkperso.config.recommend import BootstrapConfig
+from sparkperso.config.recommend.criterion import METRICS, Criterion, metric_name
+from sparkperso.config.recommend.section import BootstrapConfig
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
 from sparkperso.evaluate.ranking import judge, ranking_metrics

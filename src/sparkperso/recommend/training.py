@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from sparkperso.config.models import PopularityParams
-from sparkperso.config.recommend import MinimumConfig, RecommendConfig
+from sparkperso.config.recommend.models import PopularityParams
+from sparkperso.config.recommend.section import MinimumConfig, RecommendConfig
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.frames import Keeper

@@ -17,9 +17,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkperso.config.ingest import RuleConfig
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_fields import FIELDS, FREE, METADATA_KEYS, Kind
-from sparkperso.config.source_input import CsvConfig, ExplodeConfig, JoinConfig, Lookup
+from sparkperso.config.sources.fields import FIELDS, FREE, METADATA_KEYS, Kind
+from sparkperso.config.sources.input import CsvConfig, ExplodeConfig, JoinConfig, Lookup
+from sparkperso.config.sources.source import SourceConfig
 
 BLOCK = re.compile(r"<!-- (?P<name>[\w ]+) -->\n.*?<!-- end -->", re.DOTALL)
 MODELS: Mapping[str, type[BaseModel]] = {

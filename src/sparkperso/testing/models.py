@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.models import parse_params
+from sparkperso.config.recommend.models import parse_params
 from sparkperso.core.errors import ConfigError
 from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
 from sparkperso.recommend.arrays.histories import Histories, Singles

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sparkperso.cli.main import run_cli
-from sparkperso.config.source_fields import METADATA_KEYS
+from sparkperso.config.sources.fields import METADATA_KEYS
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(path.stem for path in (ROOT / "docs" / "examples" / "sources").glob("*.yaml"))

@@ -7,7 +7,6 @@ import yaml
 
 from sparkperso.cli.config import render
 from sparkperso.config import config_hash, default_conf_dir, load_named, load_settings
-from sparkperso.config.criterion import METRICS, Criterion
 from sparkperso.config.layers import (
     Value,
     conf_files,
@@ -17,6 +16,7 @@ from sparkperso.config.layers import (
     read_layers,
     unflatten,
 )
+from sparkperso.config.recommend.criterion import METRICS, Criterion
 from sparkperso.config.secret import MASK
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.section import Section

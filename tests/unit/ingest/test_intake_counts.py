@@ -8,7 +8,7 @@ import pytest
 
 from sparkperso.config import load_named
 from sparkperso.config.ingest import IngestConfig
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import JobError, QualityGateError, UsageError
 from sparkperso.core.spellings import country_codes

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.ingest.personal import UNCHANGED, PersonalTask, _Records
 from sparkperso.privacy.keys import Keys

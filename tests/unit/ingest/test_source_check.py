@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from sparkperso.config import load_named, load_settings
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.ingest.check.expressions import names_in, reference, unknown_names

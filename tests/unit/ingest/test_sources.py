@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sparkperso.config import default_conf_dir, load_named
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_fields import FIELDS, MAPPED, is_field
+from sparkperso.config.sources.fields import FIELDS, MAPPED, is_field
+from sparkperso.config.sources.source import SourceConfig
+from sparkperso.config.sources.transactions import as_events
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.config.transactions import as_events
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.core.event import EVENT_FIELDS, is_event_field
 from sparkperso.ingest.sources.column_matching import match_columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from sparkperso.config.models import EaseParams, HybridParams, PopularityParams
+from sparkperso.config.recommend.models import EaseParams, HybridParams, PopularityParams
 from sparkperso.jobs.train_recommender import job as train_recommender
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sparkperso.config.models import EaseParams, PopularityParams
-from sparkperso.config.recommend import SearchConfig
+from sparkperso.config.recommend.models import EaseParams, PopularityParams
+from sparkperso.config.recommend.section import SearchConfig
 from sparkperso.core.errors import UsageError
 from sparkperso.recommend.benchmark import implicit_baseline, memory, report
 from sparkperso.recommend.benchmark.candidates import (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import METRICS, Criterion
-from sparkperso.config.models import EaseParams, HybridParams, PopularityParams
+from sparkperso.config.recommend.criterion import METRICS, Criterion
+from sparkperso.config.recommend.models import EaseParams, HybridParams, PopularityParams
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.fit.blend_weights import (
     GROUPS,

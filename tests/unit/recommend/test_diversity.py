@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from tests.unit.recommend.test_eligibility import Fixed, people
 
-from sparkperso.config.lists import DiversityConfig
+from sparkperso.config.recommend.lists import DiversityConfig
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.scoring.diversity import category_codes, fill, make_diversity
 from sparkperso.recommend.scoring.lister import Lister, make_lists

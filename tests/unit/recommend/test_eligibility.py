@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.lists import DiversityConfig, EligibilityConfig
+from sparkperso.config.recommend.lists import DiversityConfig, EligibilityConfig
 from sparkperso.core.spellings import country_codes
 from sparkperso.recommend.arrays.attributes import age_limit, age_of, countries_in, is_no
 from sparkperso.recommend.arrays.catalogue import Catalogue

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.champion import CATALOGUE, DOCUMENT, USERS, fitted
 
-from sparkperso.config.models import EaseParams
+from sparkperso.config.recommend.models import EaseParams
 from sparkperso.core.errors import UsageError
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.models import fit_model

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import METRICS, Criterion, metric_name
-from sparkperso.config.models import EaseParams, PopularityParams
-from sparkperso.config.recommend import BootstrapConfig
+from sparkperso.config.recommend.criterion import METRICS, Criterion, metric_name
+from sparkperso.config.recommend.models import EaseParams, PopularityParams
+from sparkperso.config.recommend.section import BootstrapConfig
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.trial import FoldInMemory

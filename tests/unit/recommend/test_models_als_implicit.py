@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.testing.models import ModelTests, coloured_catalogue, random_users, same_bits

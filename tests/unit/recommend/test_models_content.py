@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import ContentParams
+from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.content import item_vectors, price_buckets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import EaseParams
+from sparkperso.config.recommend.models import EaseParams
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import aslinearoperator
 
-from sparkperso.config.models import GraphFilterParams
+from sparkperso.config.recommend.models import GraphFilterParams
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.graph_filter import low_pass, n_signals, normalised
 from sparkperso.testing.models import ModelTests, coloured_catalogue, random_users

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import (
+from sparkperso.config.recommend.models import (
     AlsParams,
     ContentParams,
     EaseParams,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import KnnParams
+from sparkperso.config.recommend.models import KnnParams
 from sparkperso.recommend.models.item_knn import nearest, weigh
 from sparkperso.testing.models import ModelTests, random_users, users_of
 

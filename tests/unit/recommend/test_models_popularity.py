@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.models import PopularityParams
+from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.recommend.models.base import FitSetting
 from sparkperso.recommend.models.popularity import SMOOTHING, fit
 from sparkperso.testing.models import ModelTests, bare_catalogue, users_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparkperso.config.lists import GraphConfig, ListsConfig
+from sparkperso.config.recommend.lists import GraphConfig, ListsConfig
 from sparkperso.recommend.lists.similar_items import as_table, exact_table
 from sparkperso.recommend.scoring.nearest_items import (
     DECIMALS,

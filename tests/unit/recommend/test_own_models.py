@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparkperso.config.models import HybridParams, known_models, parse_params
-from sparkperso.config.own_models import own_model, versions_of_own_models
+from sparkperso.config.recommend.models import HybridParams, known_models, parse_params
+from sparkperso.config.recommend.own_models import own_model, versions_of_own_models
 from sparkperso.core.errors import ConfigError
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.benchmark.candidates import DataShape, candidates, parse_models
@@ -77,7 +77,7 @@ def test_it_is_a_candidate_by_name_a_part_of_blends_and_comes_back_from_its_docu
 
 
 def test_benchmarks_know_it_and_its_version_is_told(installed):
-    from sparkperso.config.recommend import SearchConfig
+    from sparkperso.config.recommend.section import SearchConfig
 
     installed()
     assert parse_models("together") == ("together",)

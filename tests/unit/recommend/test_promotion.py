@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 
 from sparkperso.config import load_settings
-from sparkperso.config.promotion import PromotionConfig
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.promotion import PromotionConfig
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import ConfigError, QualityGateError
 from sparkperso.evaluate.bootstrap import Interval
 from sparkperso.recommend.promote.decision import decide, require_accepted

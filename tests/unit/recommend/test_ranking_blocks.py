@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import METRICS, Criterion, metric_name
+from sparkperso.config.recommend.criterion import METRICS, Criterion, metric_name
 from sparkperso.recommend.arrays.histories import BUCKETS
 from sparkperso.recommend.scoring.ranking_blocks import (
     GroundTruth,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkperso.config.models import AlsParams, EaseParams, HybridParams, PopularityParams
+from sparkperso.config.recommend.models import AlsParams, EaseParams, HybridParams, PopularityParams
 from sparkperso.platform.run_recorder import NullRecorder
 from sparkperso.recommend.tune.run_names import log_settings, run_names
 from sparkperso.recommend.tune.search_space import grid

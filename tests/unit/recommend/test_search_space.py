@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparkperso.config import load_settings
-from sparkperso.config.models import AlsParams, EaseParams, KnnParams, PopularityParams
+from sparkperso.config.recommend.models import AlsParams, EaseParams, KnnParams, PopularityParams
 from sparkperso.core.errors import ConfigError
 from sparkperso.recommend.tune.search_space import grid, sample
 

@@ -8,7 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sparkperso.config.sessions import ItemToItemParams, PopularityParams, SessionKnnParams
+from sparkperso.config.recommend.sessions import (
+    ItemToItemParams,
+    PopularityParams,
+    SessionKnnParams,
+)
 from sparkperso.recommend.sessions.next_items import fit_next_items
 from sparkperso.recommend.sessions.session_index import Sessions
 from sparkperso.recommend.sessions.vmis_knn import SessionKnn, fit

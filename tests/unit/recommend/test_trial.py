@@ -10,8 +10,13 @@ import pyspark
 import pytest
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import Criterion
-from sparkperso.config.models import AlsParams, EaseParams, ExplicitParams, PopularityParams
+from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.models import (
+    AlsParams,
+    EaseParams,
+    ExplicitParams,
+    PopularityParams,
+)
 from sparkperso.recommend.fit import trial as trial_module
 from sparkperso.recommend.fit.explicit_als import try_rating
 from sparkperso.recommend.fit.trial import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkperso.config.models import EaseParams, PopularityParams
+from sparkperso.config.recommend.models import EaseParams, PopularityParams
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import TuningResult, best_by_model
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote
 
-from sparkperso.config.source_input import CsvConfig, Format, InputConfig
+from sparkperso.config.sources.input import CsvConfig, Format, InputConfig
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.places import local_path
 from sparkperso.ingest.sources.column_matching import is_same_name, require_distinct, spellings

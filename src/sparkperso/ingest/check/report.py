@@ -9,11 +9,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sparkperso.config.facts import ATTRIBUTE
 from sparkperso.config.ingest import IngestConfig
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_fields import FREE, METADATA_KEYS
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.facts import ATTRIBUTE
+from sparkperso.config.sources.fields import FREE, METADATA_KEYS
+from sparkperso.config.sources.input import InputConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import PERSONS, TrackingPlan
 from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.core.errors import JobError, SparkpersoError

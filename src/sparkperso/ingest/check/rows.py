@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import POSITION, JoinConfig
+from sparkperso.config.sources.input import POSITION, JoinConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.ingest.check.expressions import constant, reference
 from sparkperso.ingest.check.head import Head, Record, look_up
 from sparkperso.ingest.sources.places import resolve_path

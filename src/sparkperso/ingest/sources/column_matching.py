@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.suggest import nearest
 

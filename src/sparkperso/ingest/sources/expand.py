@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkperso.config.ingest import RuleConfig
-from sparkperso.config.source_input import POSITION, InputConfig, MappedInput
+from sparkperso.config.sources.input import POSITION, InputConfig, MappedInput
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError
 from sparkperso.ingest.sources.expressions import checked

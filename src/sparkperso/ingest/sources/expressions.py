@@ -6,7 +6,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.source_input import InputConfig, MappedInput
+from sparkperso.config.sources.input import InputConfig, MappedInput
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError
 

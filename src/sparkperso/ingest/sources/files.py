@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
 
-from sparkperso.config.source_input import Format
+from sparkperso.config.sources.input import Format
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.ingest.sources.places import format_of_name

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.ingest.sources.column_matching import is_same_name, spellings
 
 FOLDER = re.compile(r"(?<=/)([^/=]+)=[^/]*(?=/)")

@@ -8,8 +8,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import JoinConfig
+from sparkperso.config.sources.input import JoinConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.sources.expand import type_rules, with_types
 from sparkperso.ingest.sources.expressions import checked

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.sources.files import SourceFile, literal
 

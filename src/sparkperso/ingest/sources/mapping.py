@@ -8,9 +8,9 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_fields import ARRIVAL, COLLECTED, COLLECTED_FIELDS, CONSENT
-from sparkperso.config.source_input import POSITION, Lookup
+from sparkperso.config.sources.fields import ARRIVAL, COLLECTED, COLLECTED_FIELDS, CONSENT
+from sparkperso.config.sources.input import POSITION, Lookup
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.event import CONTEXT_FIELDS, EVENT_FIELDS
 from sparkperso.ingest.rules import Rule, bind_rules
 from sparkperso.ingest.sources.expand import MARK, NESTED, exploded, type_rules, with_types

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.ingest.sources.column_matching import require_distinct

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sparkperso.config.source_input import Format
+from sparkperso.config.sources.input import Format
 from sparkperso.core.errors import UsageError
 from sparkperso.core.package import DATA
 

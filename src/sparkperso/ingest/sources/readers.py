@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from sparkperso.config.source_input import InputConfig
+from sparkperso.config.sources.input import InputConfig
 from sparkperso.core.errors import JobError
 from sparkperso.ingest.personal import COLUMNS
 from sparkperso.ingest.sources.column_matching import (

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.models import PopularityParams, parse_params
+from sparkperso.config.recommend.models import PopularityParams, parse_params
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,

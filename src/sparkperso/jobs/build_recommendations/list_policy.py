@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.lists import EligibilityConfig
+from sparkperso.config.recommend.lists import EligibilityConfig
 from sparkperso.core.columns import ITEM_ID
 from sparkperso.jobs.train_recommender.job import ITEMS
 from sparkperso.pipeline.job import Job

@@ -10,10 +10,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_named
-from sparkperso.config.source import SourceConfig
-from sparkperso.config.source_input import POSITION
+from sparkperso.config.sources.input import POSITION
+from sparkperso.config.sources.source import SourceConfig
+from sparkperso.config.sources.transactions import as_events
 from sparkperso.config.tracking_plan import TrackingPlan
-from sparkperso.config.transactions import as_events
 from sparkperso.core.errors import UsageError
 from sparkperso.ingest.batch import Batch, plan_batch
 from sparkperso.ingest.classify import IngestRules, classify_files

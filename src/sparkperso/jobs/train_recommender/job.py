@@ -22,9 +22,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import config_hash
-from sparkperso.config.criterion import label_of
-from sparkperso.config.models import parse_params
-from sparkperso.config.own_models import own_models, versions_of_own_models
+from sparkperso.config.recommend.criterion import label_of
+from sparkperso.config.recommend.models import parse_params
+from sparkperso.config.recommend.own_models import own_models, versions_of_own_models
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError
 from sparkperso.jobs.train_recommender.model_tables import (

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sparkperso.config.models import (
+from sparkperso.config.recommend.models import (
     ExplicitParams,
     PopularityParams,
     known_models,
 )
-from sparkperso.config.recommend import SearchConfig
+from sparkperso.config.recommend.section import SearchConfig
 from sparkperso.core.errors import UsageError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.recommend.fit import fit_failures

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.config.models import HybridParams
+from sparkperso.config.recommend.models import HybridParams
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.evaluate.ranking import mean_metrics
 from sparkperso.platform.frames import Keeper, cached

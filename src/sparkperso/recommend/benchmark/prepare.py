@@ -17,7 +17,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.reporting import Say

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sparkperso.config.criterion import label_of
+from sparkperso.config.recommend.criterion import label_of
 from sparkperso.core.terminal import literal
 from sparkperso.recommend.benchmark.candidates import EXPLICIT
 from sparkperso.recommend.benchmark.holdout import Result

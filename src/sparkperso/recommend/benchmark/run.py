@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.frames import Keeper, keep_cached

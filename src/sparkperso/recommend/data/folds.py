@@ -17,7 +17,7 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.recommend import InteractionsConfig, SplitConfig
+from sparkperso.config.recommend.section import InteractionsConfig, SplitConfig
 from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.core.errors import QualityGateError
 from sparkperso.platform.frames import keep_cached

@@ -11,7 +11,7 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.config.recommend.section import InteractionsConfig
 from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, STRENGTH, TIMESTAMP, USER_ID
 from sparkperso.platform.literals import instant
 

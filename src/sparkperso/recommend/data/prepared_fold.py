@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.criterion import Criterion
+from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import empty_array

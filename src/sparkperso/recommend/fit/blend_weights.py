@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from sparkperso.config.criterion import METRICS
+from sparkperso.config.recommend.criterion import METRICS
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, Work, read_fold

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.linalg import aslinearoperator
 
-from sparkperso.config.models import (
+from sparkperso.config.recommend.models import (
     ContentParams,
     EaseParams,
     GraphFilterParams,

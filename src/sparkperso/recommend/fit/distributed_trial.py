@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from sparkperso.config.criterion import METRICS
+from sparkperso.config.recommend.criterion import METRICS
 from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold

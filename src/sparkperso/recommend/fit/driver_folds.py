@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import Criterion
+from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.platform.literals import micros
 from sparkperso.recommend.arrays.catalogue import Catalogue

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.models import ExplicitParams
+from sparkperso.config.recommend.models import ExplicitParams
 from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.evaluate.rating import rating_metrics
 from sparkperso.recommend.arrays.histories import flat

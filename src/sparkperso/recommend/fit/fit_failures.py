@@ -6,7 +6,13 @@ from typing import Any
 
 from numpy.linalg import LinAlgError
 
-from sparkperso.config.models import PARAMS, EaseParams, GraphFilterParams, HybridParams, KnnParams
+from sparkperso.config.recommend.models import (
+    PARAMS,
+    EaseParams,
+    GraphFilterParams,
+    HybridParams,
+    KnnParams,
+)
 from sparkperso.core.errors import SparkpersoError
 
 FAILURES = (SparkpersoError, LinAlgError, ArithmeticError, MemoryError)

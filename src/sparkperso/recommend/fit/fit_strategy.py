@@ -10,8 +10,8 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.config.models import AlsParams, HybridParams
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.models import AlsParams, HybridParams
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, Singles

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import Criterion
+from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of

@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.config.lists import ListsConfig
-from sparkperso.config.models import PopularityParams
-from sparkperso.config.recommend import InteractionsConfig
+from sparkperso.config.recommend.lists import ListsConfig
+from sparkperso.config.recommend.models import PopularityParams
+from sparkperso.config.recommend.section import InteractionsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, TIMESTAMP, USER_ID
 from sparkperso.platform.literals import empty_array, instant
 from sparkperso.recommend.data.interactions import DECIMALS, weighted_events

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.config.lists import RepeatsConfig
+from sparkperso.config.recommend.lists import RepeatsConfig
 from sparkperso.core.columns import (
     CATEGORY,
     EVENT_TYPE,

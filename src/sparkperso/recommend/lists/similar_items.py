@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkperso.config.lists import ListsConfig
+from sparkperso.config.recommend.lists import ListsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE
 from sparkperso.core.errors import JobError
 from sparkperso.platform.frames import keep_broadcast

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sparkperso.config.models import HybridParams
-from sparkperso.config.own_models import own_model
+from sparkperso.config.recommend.models import HybridParams
+from sparkperso.config.recommend.own_models import own_model
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
 from sparkperso.recommend.models import als, content, ease, graph_filter, item_knn, popularity

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.config.models import AlsParams
+from sparkperso.config.recommend.models import AlsParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.als import fit_als, fold_in

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from sparkperso.config.models import ContentParams
+from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack
 
-from sparkperso.config.models import EaseParams
+from sparkperso.config.recommend.models import EaseParams
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue

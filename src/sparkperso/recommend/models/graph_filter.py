@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
-from sparkperso.config.models import GraphFilterParams
+from sparkperso.config.recommend.models import GraphFilterParams
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles

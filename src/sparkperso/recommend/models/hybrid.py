@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparkperso.config.models import HybridParams
+from sparkperso.config.recommend.models import HybridParams
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Fitted
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix, diags, vstack
 
-from sparkperso.config.models import KnnParams
+from sparkperso.config.recommend.models import KnnParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.top_n import top_n

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparkperso.config.models import PopularityParams
+from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sparkperso.config.promotion import PromotionConfig
+from sparkperso.config.recommend.promotion import PromotionConfig
 from sparkperso.evaluate.bootstrap import Interval
 from sparkperso.recommend.promote.model_document import Document, time_at, value_at
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import QualityGateError
 from sparkperso.recommend.promote.checks import (
     CHAMPION,

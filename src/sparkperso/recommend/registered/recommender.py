@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_matrix, vstack
 
-from sparkperso.config.lists import ListsConfig
-from sparkperso.config.models import parse_params
+from sparkperso.config.recommend.lists import ListsConfig
+from sparkperso.config.recommend.models import parse_params
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE
 from sparkperso.core.errors import UsageError
 from sparkperso.recommend.arrays.catalogue import Catalogue

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.lists import DiversityConfig
-from sparkperso.config.models import ContentParams
+from sparkperso.config.recommend.lists import DiversityConfig
+from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Ints, Singles
 from sparkperso.recommend.models.content import item_vectors

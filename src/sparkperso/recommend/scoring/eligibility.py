@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.config.lists import EligibilityConfig
+from sparkperso.config.recommend.lists import EligibilityConfig
 from sparkperso.core.spellings import country_codes, snake_case
 from sparkperso.recommend.arrays.attributes import (
     age_limit,

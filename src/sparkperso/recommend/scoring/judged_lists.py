@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import METRICS, metric_name
-from sparkperso.config.recommend import BootstrapConfig
+from sparkperso.config.recommend.criterion import METRICS, metric_name
+from sparkperso.config.recommend.section import BootstrapConfig
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.core.errors import UsageError
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from usearch.index import Index
 
-from sparkperso.config.lists import GraphConfig
+from sparkperso.config.recommend.lists import GraphConfig
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.histories import Floats, Ints, Singles, Texts
 from sparkperso.recommend.scoring.top_n import Lists, select_from

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.criterion import METRICS, Criterion, metric_name
+from sparkperso.config.recommend.criterion import METRICS, Criterion, metric_name
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
 from sparkperso.recommend.scoring.top_n import Lists
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sparkperso.config.lists import ListsConfig
+from sparkperso.config.recommend.lists import ListsConfig
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.scoring.diversity import make_diversity
 from sparkperso.recommend.scoring.eligibility import allowed_items, user_rules

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from sparkperso.config.sessions import SessionsConfig
+from sparkperso.config.recommend.sessions import SessionsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, SESSION_ID
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.reporting import Count, Say, no_count

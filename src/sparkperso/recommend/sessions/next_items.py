@@ -8,7 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.config.sessions import ItemToItemParams, PopularityParams, SessionKnnParams
+from sparkperso.config.recommend.sessions import (
+    ItemToItemParams,
+    PopularityParams,
+    SessionKnnParams,
+)
 from sparkperso.recommend.arrays.histories import Ints, Singles
 from sparkperso.recommend.kernels.top_n import top_n
 from sparkperso.recommend.models.item_knn import nearest, unit_columns

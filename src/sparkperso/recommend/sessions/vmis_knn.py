@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sparkperso.config.sessions import SessionKnnParams
+from sparkperso.config.recommend.sessions import SessionKnnParams
 from sparkperso.recommend.arrays.histories import Ints, Singles
 from sparkperso.recommend.kernels.sessions import add_items, meet
 from sparkperso.recommend.sessions.session_index import (

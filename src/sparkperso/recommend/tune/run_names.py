@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sparkperso.config.models import HybridParams
+from sparkperso.config.recommend.models import HybridParams
 from sparkperso.platform.run_recorder import RunRecorder
 
 SHORT = {

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from pyspark import Broadcast
 
-from sparkperso.config.criterion import METRICS, metric_name
-from sparkperso.config.models import HybridParams
-from sparkperso.config.recommend import HybridConfig
+from sparkperso.config.recommend.criterion import METRICS, metric_name
+from sparkperso.config.recommend.models import HybridParams
+from sparkperso.config.recommend.section import HybridConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.run_recorder import RunRecorder

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from sparkperso.config.models import parse_params, settings_class
-from sparkperso.config.recommend import SearchConfig
+from sparkperso.config.recommend.models import parse_params, settings_class
+from sparkperso.config.recommend.section import SearchConfig
 from sparkperso.core.errors import ConfigError
 
 ELSEWHERE = {

@@ -9,9 +9,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from sparkperso.config.criterion import Criterion
-from sparkperso.config.models import ExplicitParams, HybridParams
-from sparkperso.config.recommend import RecommendConfig
+from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.models import ExplicitParams, HybridParams
+from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.frames import broadcast

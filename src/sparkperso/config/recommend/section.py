@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sparkperso.config.criterion import METRICS, Criterion, Metric
-from sparkperso.config.lists import ListsConfig
-from sparkperso.config.models import ExplicitParams
-from sparkperso.config.promotion import PromotionConfig
-from sparkperso.config.sessions import SessionsConfig
+from sparkperso.config.recommend.criterion import METRICS, Criterion, Metric
+from sparkperso.config.recommend.lists import ListsConfig
+from sparkperso.config.recommend.models import ExplicitParams
+from sparkperso.config.recommend.promotion import PromotionConfig
+from sparkperso.config.recommend.sessions import SessionsConfig
 from sparkperso.core.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]

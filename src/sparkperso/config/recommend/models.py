@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sparkperso.config.own_models import own_model, own_models
+from sparkperso.config.recommend.own_models import own_model, own_models
 from sparkperso.core.section import Section
 
 Days = Annotated[float, Field(gt=0)]

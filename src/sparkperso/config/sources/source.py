@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.ingest import RuleConfig
-from sparkperso.config.source_fields import (
+from sparkperso.config.sources.fields import (
     COLLECTED,
     CONSENT,
     FIELDS,
@@ -19,7 +19,7 @@ from sparkperso.config.source_fields import (
     is_field,
     unknown_field,
 )
-from sparkperso.config.source_input import MappedInput
+from sparkperso.config.sources.input import MappedInput
 from sparkperso.core.consent import REQUIRED
 from sparkperso.core.event import Channel
 from sparkperso.core.suggest import did_you_mean

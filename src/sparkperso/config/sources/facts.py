@@ -7,7 +7,7 @@ as an event does; what it says becomes a row of silver/items or silver/users.
 from __future__ import annotations
 
 from sparkperso.config.ingest import IngestConfig, RuleConfig
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import EventTypeConfig, TrackingPlan
 
 ITEM, USER = "item", "identify"

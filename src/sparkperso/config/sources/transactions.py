@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparkperso.config.ingest import RuleConfig
-from sparkperso.config.source import SourceConfig
+from sparkperso.config.sources.source import SourceConfig
 
 OF_ORDERS = ("order_id", "quantity", "unit_price", "title", "category")
 """Fields of a transaction that are keys of the event's metadata."""

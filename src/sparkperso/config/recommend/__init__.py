@@ -1,0 +1,1 @@
+"""The section `recommend`: models, how they are chosen, and their lists."""

@@ -1,0 +1,1 @@
+"""Sources of events, items, users and transactions: conf/sources/<name>.yaml."""
