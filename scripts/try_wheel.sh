@@ -37,7 +37,7 @@ say "building it, and installing it by pip under $("$python" -V)"
 .tools/bin/python -m pip wheel --quiet --no-deps --wheel-dir "$place" .
 "$python" -m venv "$place/venv"
 "$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
-    "$(echo "$place"/sparkperso-*.whl)[spark,collect]"
+    "$(echo "$place"/sparkperso-*.whl)[spark,collect,serve]"
 
 (
     export -n PYTHONPATH
