@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
-from sparkperso.jobs.build_recommendations.job import SIMILAR, write_similar
+from sparkperso.jobs.build_recommendations.shop_lists import SIMILAR, write_similar
 
 
 def test_a_champion_without_factors_empties_similar_items_and_the_job_says_why():
