@@ -27,6 +27,9 @@ install_browser() {
     install chromedriver chromium-driver
 }
 
+# The server alone: the tests start it themselves, on a port of theirs.
+install_redis() { install redis-server redis-server; }
+
 # What `make setup` could not build without node is built now.
 install_web() {
     install node nodejs
@@ -56,6 +59,7 @@ install_airflow() {
 
 install_browser
 install_web
+install_redis
 install_kafka
 install_kotlin
 install_airflow

@@ -13,8 +13,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Families of tests that ship with the package: their assertions say what was found, too.
 pytest.register_assert_rewrite("sparkperso.testing.models")
 # Fixtures of what lakes begin with, of the whole pipeline on a sample, of the collector's spool, of
-# a broker.
-pytest_plugins = ["tests.templates", "tests.pipeline", "tests.spool", "tests.kafka"]
+# a broker, of a Redis server.
+pytest_plugins = [
+    *("tests.templates", "tests.pipeline", "tests.spool", "tests.kafka", "tests.redis_server"),
+]
 
 INTERPRETED = [
     "spark.conf.spark.sql.codegen.wholeStage=false",

@@ -15,6 +15,7 @@ from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, T
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
+from sparkperso.config.serving import StoreConfig
 from sparkperso.config.stream import StreamConfig
 from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.places import local_path
@@ -41,6 +42,7 @@ class Settings(Section):
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)
     segments: SegmentsConfig = Field(default_factory=SegmentsConfig)
     recommend: RecommendConfig = Field(default_factory=RecommendConfig)
+    store: StoreConfig = Field(default_factory=StoreConfig)
 
     @property
     def tracking_uri(self) -> str:

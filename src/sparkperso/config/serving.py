@@ -1,0 +1,35 @@
+"""The section `store`: where services read what was published."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sparkperso.core.section import Section
+
+
+class RedisConfig(Section):
+    """A Redis server."""
+
+    url: str = Field(default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://[^@]*$")
+    """Address without a login; `rediss://` with TLS."""
+    username: str | None = None
+    """Name to log in with; None: Redis's default user."""
+    password_env: str = "SPARKPERSO_REDIS_PASSWORD"
+    """Environment variable that holds the password; with `_FILE` after it, one that names a file.
+    Unset: no password."""
+    prefix: str = Field(default="sparkperso", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """Before each key, so that several shops share a server."""
+    timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long to wait for an answer."""
+
+
+class StoreConfig(Section):
+    """The serving store: what was published, as services read it."""
+
+    kind: Literal["lmdb", "redis"] = "lmdb"
+    """`lmdb`: files for the processes of one machine; `redis`: a server for several machines."""
+    folder: str | None = None
+    """Folder of LMDB's files; None means `<lake.root>/_serving`."""
+    redis: RedisConfig = Field(default_factory=RedisConfig)

@@ -1,0 +1,1 @@
+"""What services read while they answer: versions of lists and people, in LMDB or Redis."""

@@ -1,0 +1,277 @@
+"""Versions as memory-mapped files of LMDB, in a folder of this machine.
+
+    <folder>/CURRENT                         the chain of versions, one name per line
+    <folder>/publishing.lock                 held by who writes
+    <folder>/versions/<name>/records.mdb     all records, one LMDB database per namespace
+    <folder>/versions/<name>/manifest.json   counts, size and checksum; readers hold a lock on it
+
+A reader that maps a file which is cut off meanwhile is killed by SIGBUS, which nothing can catch.
+So files never change, and size and checksum are looked at before a file is mapped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from sparkperso.core.times import now
+from sparkperso.services.stores.base import (
+    Address,
+    Draft,
+    Record,
+    Store,
+    StoreError,
+    VersionReader,
+)
+from sparkperso.services.stores.file_checks import note_checked, require_whole, sha256_of
+from sparkperso.services.stores.lmdb_files import close_file, open_file
+from sparkperso.services.stores.manifest import (
+    BrokenVersionError,
+    Facts,
+    FileCheck,
+    Manifest,
+    read_manifest,
+)
+from sparkperso.services.stores.records import NAMESPACES, record_key
+
+RECORDS, MANIFEST = "records.mdb", "manifest.json"
+FIRST_MAP = 1 << 30
+"""Bytes of address space to begin with; a file is as long as what is in it."""
+BATCH = 5_000
+"""Records per transaction."""
+MAX_NAMESPACES = len(NAMESPACES) + 8
+
+
+class LmdbStore(Store):
+    """A folder of versions, for the processes of one machine."""
+
+    is_shared = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def chain(self) -> list[str]:
+        """Returns the released versions by name, the current one first."""
+        try:
+            text = (self.folder / "CURRENT").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{self.folder / 'CURRENT'} should name the versions of the serving store",
+                str(error),
+                "Publish anew",
+            ) from None
+        return text.split()
+
+    def open(self, name: str) -> VersionReader:
+        """Returns a version of which every file has the size and checksum of the manifest."""
+        return LmdbVersion(self._place(name), name)
+
+    def names(self) -> list[str]:
+        """Returns the names of all folders of versions."""
+        with suppress(FileNotFoundError):
+            return sorted(os.listdir(self.folder / "versions"))
+        return []
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Keeps other writers out, also those of other processes; the system ends it if we die."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "publishing.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(
+                    "Only one process publishes at a time",
+                    f"Another one is writing to {self.folder}",
+                    "Wait until it has ended",
+                ) from None
+            yield
+
+    def close(self) -> None:
+        """Does nothing: there are no connections."""
+
+    def _place(self, name: str) -> Path:
+        return self.folder / "versions" / name
+
+    def _write_chain(self, names: Sequence[str]) -> None:
+        draft = self.folder / ".CURRENT.draft"
+        _write_lasting(draft, "".join(f"{name}\n" for name in names))
+        draft.replace(self.folder / "CURRENT")
+        _sync_folder(self.folder)
+
+    def _remove(self, name: str) -> bool:
+        place = self._place(name)
+        with suppress(FileNotFoundError), (place / MANIFEST).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            # Held until it is gone: a reader that comes meanwhile waits, and finds no file then.
+            shutil.rmtree(place)
+            return True
+        shutil.rmtree(place, ignore_errors=True)
+        return True
+
+    def _begin(self, name: str) -> Draft:
+        place = self._place(name)
+        place.mkdir(parents=True)
+        return LmdbDraft(place, name)
+
+
+class LmdbDraft(Draft):
+    """A file of LMDB in the making, by one process, in transactions of `BATCH` records."""
+
+    def __init__(self, place: Path, name: str) -> None:
+        self.name = name
+        self._place = place
+        # The file is synchronised once, at its end: what is cut off before has no manifest.
+        self._env = lmdb.open(
+            str(place / RECORDS),
+            map_size=FIRST_MAP,
+            subdir=False,
+            lock=False,
+            sync=False,
+            max_dbs=MAX_NAMESPACES,
+        )
+        self._counts: dict[str, int] = {}
+
+    def write(self, namespace: str, records: Iterable[Record]) -> int:
+        """Appends records, whose keys grow, also from call to call.
+
+        Raises StoreError for a key that is not larger than the one before.
+        """
+        remaining, written = iter(records), 0
+        database = self._env.open_db(namespace.encode())
+        while batch := list(islice(remaining, BATCH)):
+            self._append(database, namespace, batch)
+            written += len(batch)
+        self._counts[namespace] = self._counts.get(namespace, 0) + written
+        return written
+
+    def _append(self, database: Any, namespace: str, batch: list[Record]) -> None:
+        while True:
+            try:
+                with self._env.begin(write=True, db=database) as transaction:
+                    _, added = transaction.cursor().putmulti(batch, append=True, overwrite=False)
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+                continue
+            except lmdb.KeyExistsError:
+                added = 0
+            if added != len(batch):
+                raise StoreError(
+                    f"Keys of '{namespace}' should grow, each one being there once",
+                    f"One of {len(batch):,} does not, after {batch[0][0][:64]!r}",
+                )
+            return
+
+    def seal(self, facts: Facts) -> Manifest:
+        """Writes the file to disk, then the manifest with its size and checksum."""
+        for namespace in NAMESPACES:
+            self._env.open_db(namespace.encode())
+        self._env.sync(True)
+        self._env.close()
+        path = self._place / RECORDS
+        files = {RECORDS: FileCheck(n_bytes=path.stat().st_size, sha256=sha256_of(path))}
+        manifest = Manifest(
+            **facts.model_dump(),
+            name=self.name,
+            created=now(),
+            counts={namespace: self._counts.get(namespace, 0) for namespace in NAMESPACES},
+            files=files,
+        )
+        note_checked(self._place, path)
+        _write_lasting(self._place / MANIFEST, manifest.model_dump_json(indent=1))
+        _sync_folder(self._place)
+        _sync_folder(self._place.parent)
+        return manifest
+
+
+class LmdbVersion(VersionReader):
+    """A version that is mapped into memory; processes share its pages.
+
+    For one thread at a time. It is not to be taken across a fork.
+    """
+
+    def __init__(self, place: Path, name: str) -> None:
+        self._held = ExitStack()
+        try:
+            self._open(place, name)
+        except lmdb.Error as error:
+            self.close()
+            raise BrokenVersionError(
+                f"Version {name} of the serving store should be a file of LMDB's",
+                str(error),
+                "Publish anew",
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, place: Path, name: str) -> None:
+        text = None
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file = self._held.enter_context((place / MANIFEST).open("rb"))
+            # Against removal; the system lets go of it where this process dies.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            text = file.read()
+        self.manifest = read_manifest(text, name)
+        require_whole(place, place / RECORDS, self.manifest.files.get(RECORDS))
+        environment = open_file(
+            place / RECORDS, readonly=True, lock=False, readahead=False, max_dbs=MAX_NAMESPACES
+        )
+        self._held.callback(close_file, environment)
+        # One for good: nothing changes, and to begin one costs as much as to read.
+        self._transaction = self._held.enter_context(environment.begin())
+        self._databases = {
+            namespace: environment.open_db(namespace.encode(), self._transaction, create=False)
+            for namespace in self.manifest.counts
+        }
+        self.require_counts()
+
+    def get_many(self, addresses: Sequence[Address]) -> list[bytes | None]:
+        """Returns the records at the addresses, None where there is none."""
+        get, databases = self._transaction.get, self._databases
+        return [
+            get(record_key(record_id), None, databases[namespace])
+            if namespace in databases
+            else None
+            for namespace, record_id in addresses
+        ]
+
+    def count(self, namespace: str) -> int:
+        """Returns how many records the namespace has."""
+        database = self._databases.get(namespace)
+        return int(self._transaction.stat(database)["entries"]) if database else 0
+
+    def renew(self) -> None:
+        """Does nothing: the lock on the manifest lasts as long as this process."""
+
+    def close(self) -> None:
+        """Unmaps the file."""
+        self._held.close()
+
+
+def _write_lasting(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

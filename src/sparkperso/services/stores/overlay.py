@@ -1,0 +1,182 @@
+"""What changed since the current version was published: segments, decisions, recent events.
+
+An overlay is one for all versions, small, and written record by record; readers look there first
+(`live.LiveStore`). Every record tells when it began to hold, and until when it may be needed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sparkperso.core.times import EPOCH, now
+from sparkperso.services.stores.base import Address
+from sparkperso.services.stores.lmdb_files import close_file, open_file
+from sparkperso.services.stores.records import NAMESPACES, record_key
+from sparkperso.services.stores.redis_place import RedisPlace, answering
+
+RECENT = "recent"
+"""user_id or anonymous_id → JSON array of what was seen, carted or bought last."""
+LIVE_NAMESPACES = (*NAMESPACES, RECENT)
+DIGITS = 16
+"""Of a time in microseconds since 1970, up to the year 2286."""
+MAP_BYTES = 1 << 34
+"""Most that an overlay in a file may hold."""
+SET_IF_NEWER = """
+local old = redis.call('GETRANGE', KEYS[1], 0, 15)
+if old ~= '' and tonumber(old) > tonumber(string.sub(ARGV[1], 1, 16)) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+return 1
+"""
+
+
+@dataclass(frozen=True)
+class LiveRecord:
+    """A record, when it began to hold, and until when it is kept at least; both in UTC."""
+
+    value: bytes
+    at: datetime
+    until: datetime
+
+    def packed(self) -> bytes:
+        """Returns both times in microseconds since 1970, `DIGITS` digits each, and the value."""
+        return b"%0*d%0*d%b" % (DIGITS, _micros(self.at), DIGITS, _micros(self.until), self.value)
+
+
+def unpacked(data: bytes, value_only_after: datetime) -> LiveRecord | None:
+    """Returns a packed record, None for one that was kept until before a time."""
+    until = _moment(data[DIGITS : 2 * DIGITS])
+    if until < value_only_after:
+        return None
+    return LiveRecord(data[2 * DIGITS :], _moment(data[:DIGITS]), until)
+
+
+class Overlay(ABC):
+    """Records over those of the current version."""
+
+    @abstractmethod
+    def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
+        """Sets records; one that began to hold before the one that is there is left out.
+
+        Raises StoreError where the overlay does not answer.
+        """
+
+    @abstractmethod
+    def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
+        """Returns the records at the addresses, None where there is none any more."""
+
+    @abstractmethod
+    def prune(self) -> int:
+        """Removes what need not be kept any more, where that does not happen by itself.
+
+        Returns how many records were removed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of files and connections."""
+
+
+class LmdbOverlay(Overlay):
+    """A file that the processes of one machine read and write."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._env = open_file(
+            folder / "overlay.mdb",
+            map_size=MAP_BYTES,
+            max_readers=512,
+            max_dbs=len(LIVE_NAMESPACES),
+        )
+        self._env.reader_check()
+        self._databases = {name: self._env.open_db(name.encode()) for name in LIVE_NAMESPACES}
+
+    def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
+        """Sets records in one transaction, which is on disk when this returns."""
+        with self._env.begin(write=True) as transaction:
+            for (namespace, record_id), record in records:
+                key, database = record_key(record_id), self._databases[namespace]
+                data, old = record.packed(), transaction.get(key, db=database)
+                if old is None or old[:DIGITS] <= data[:DIGITS]:
+                    transaction.put(key, data, db=database)
+
+    def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
+        """Returns the records at the addresses, all as of one moment."""
+        moment = now()
+        with self._env.begin() as transaction:
+            found = [
+                transaction.get(record_key(record_id), db=self._databases[namespace])
+                for namespace, record_id in addresses
+            ]
+        return [unpacked(data, moment) if data else None for data in found]
+
+    def prune(self) -> int:
+        """Removes records whose time is over."""
+        moment, removed = now(), 0
+        with self._env.begin(write=True) as transaction:
+            for database in self._databases.values():
+                cursor = transaction.cursor(database)
+                more = cursor.first()
+                while more:
+                    if unpacked(cursor.value(), moment) is None:
+                        # The cursor is at the next record then.
+                        cursor.delete()
+                        removed += 1
+                        more = bool(cursor.key())
+                    else:
+                        more = cursor.next()
+        return removed
+
+    def close(self) -> None:
+        """Closes the file."""
+        close_file(self._env)
+
+
+class RedisOverlay(Overlay):
+    """Keys that Redis itself removes in time: `<prefix>:live:<namespace>:<key>`."""
+
+    def __init__(self, place: RedisPlace) -> None:
+        self._place = place
+        self._client = place.connect()
+        self._set: Any = self._client.register_script(SET_IF_NEWER)
+
+    def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
+        """Sets records in one round trip."""
+        with answering(self._place):
+            pipe = self._client.pipeline(transaction=False)
+            for address, record in records:
+                until = _micros(record.until) // 1000
+                self._set(keys=[self._key(address)], args=[record.packed(), until], client=pipe)
+            pipe.execute()
+
+    def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
+        """Returns the records at the addresses."""
+        with answering(self._place):
+            found = self._client.mget([self._key(address) for address in addresses])
+        moment = now()
+        return [unpacked(data, moment) if data else None for data in found]
+
+    def prune(self) -> int:
+        """Does nothing: the server removes them."""
+        return 0
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _key(self, address: Address) -> bytes:
+        namespace, record_id = address
+        return self._place.key("live", namespace, "").encode() + record_key(record_id)
+
+
+def _micros(moment: datetime) -> int:
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _moment(digits: bytes) -> datetime:
+    return datetime.fromtimestamp(int(digits) / 1e6, EPOCH.tzinfo)
