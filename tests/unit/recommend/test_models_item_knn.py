@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from sparkperso.config.recommend.models import KnnParams
+from sparkperso.recommend.models import item_knn
 from sparkperso.recommend.models.item_knn import nearest, weigh
 from sparkperso.testing.models import ModelTests, random_users, users_of
 
@@ -81,3 +83,19 @@ def test_only_the_nearest_are_kept_and_equal_ones_by_position():
     users = users_of([[(n, 1, 1) for n in range(4)]] * 2 + [[(0, 1, 1), (3, 1, 1)]], 4)
     kept = nearest(weigh(KnnParams(similarity="cosine"), users.likes), 1)
     assert kept.indices.tolist() == [3, 2, 1, 0]
+
+
+def test_the_nearest_are_the_largest_and_of_equal_ones_the_first(monkeypatch):
+    rng = np.random.default_rng(3)
+    likes = csr_matrix((rng.random((30, 20)) < 0.3).astype(np.float32))
+    similar = (likes.T @ likes).toarray()
+    np.fill_diagonal(similar, 0)
+    order = np.lexsort((np.tile(np.arange(20), (20, 1)), -similar), axis=1)
+    expected = np.zeros_like(similar)
+    for item in range(20):
+        kept = order[item][:4]
+        expected[item, kept] = similar[item, kept]
+    assert len(np.unique(similar)) < 10
+    assert np.array_equal(nearest(likes, 4).toarray(), expected)
+    monkeypatch.setattr(item_knn, "CELLS", 60)
+    assert np.array_equal(nearest(likes, 4).toarray(), expected)

@@ -16,7 +16,6 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix, vstack
-from scipy.sparse.linalg import aslinearoperator
 
 from sparkperso.config.recommend.models import (
     ContentParams,
@@ -110,10 +109,9 @@ class DistributedFit:
         return item_knn.model_of(self._nearest(similarities(params), params.n_neighbours))
 
     def _nearest(self, similar: Floats, n_neighbours: int) -> csr_matrix:
-        # Copies: nearest_of changes what it is given.
         blocks = [
             item_knn.nearest_of(
-                similar[first : first + ROWS].astype(np.float32), first, n_neighbours
+                csr_matrix(similar[first : first + ROWS], dtype=np.float32), first, n_neighbours
             )
             for first in range(0, self._n_items, ROWS)
         ]
@@ -126,7 +124,7 @@ class DistributedFit:
             graph_filter.item_weights(self._counts, params.user_exponent),
         )
         n_signals = graph_filter.n_signals(params, self.profiles.count(), self._n_items)
-        signals = graph_filter.low_pass(aslinearoperator(gram), n_signals, self.setting.seed)
+        signals = graph_filter.low_pass(gram, n_signals, self.setting.seed)
         near = self._nearest(gram, params.n_neighbours)
         return graph_filter.model_of(params, near, signals, self._counts)
 

@@ -90,8 +90,10 @@ class FitSetting:
 
 
 def nothing_where_zero(scores: Singles) -> Singles:
-    """Returns the scores, -inf at or below 0: for models whose 0 means that nothing is known.
+    """Returns the scores, -inf where they are not above 0; changes them in place.
 
-    Else a list would be filled up with items in order of their position.
+    For models whose 0 means that nothing is known: else a list would be filled up with items in
+    order of their position.
     """
-    return np.where(scores > 0, scores, np.float32(-np.inf))
+    np.copyto(scores, np.float32(-np.inf), where=~(scores > 0))
+    return scores

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
+from sparkperso.recommend.kernels.sparse_rows import sums_of_rows
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, nothing_where_zero
 
 
@@ -28,7 +29,9 @@ class ItemItemModel:
 
         Each row is summed in order of the user's items, hence the same in any block.
         """
-        return nothing_where_zero(dense(users.likes @ self.weights).astype(np.float32, copy=False))
+        if isinstance(self.weights, csr_matrix):
+            return nothing_where_zero(sums_of_rows(users.likes, self.weights))
+        return nothing_where_zero((users.likes @ self.weights).astype(np.float32, copy=False))
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the rows of the user's items: the score is their sum."""

@@ -12,14 +12,13 @@ from scipy.sparse import csr_matrix, diags, vstack
 
 from sparkperso.config.recommend.models import KnnParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
-from sparkperso.recommend.kernels.top_n import top_n
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel, load_items
 from sparkperso.recommend.models.recency_prior import column_sums, load_prior, with_prior
 
 CELLS = 20_000_000
-"""Similarities held at a time: 80 MB of float32."""
+"""Similarities held at a time: at most 160 MB, where each item has met each."""
 
 
 def fit(params: KnnParams, users: Histories, catalogue: Catalogue, setting: FitSetting) -> Fitted:
@@ -88,24 +87,33 @@ def nearest(weighted: csr_matrix, n: int) -> csr_matrix:
     other, n_items = weighted.astype(np.float32).tocsr(), weighted.shape[1]
     size = max(1, CELLS // max(n_items, 1))
     blocks = [
-        nearest_of((columns[start : start + size] @ other).toarray(), start, n)
+        nearest_of(columns[start : start + size] @ other, start, n)
         for start in range(0, n_items, size)
     ]
     return vstack(blocks).tocsr() if blocks else csr_matrix((n_items, n_items), dtype=np.float32)
 
 
-def nearest_of(dense: Singles, start: int, n: int) -> csr_matrix:
+def nearest_of(similar: csr_matrix, start: int, n: int) -> csr_matrix:
     """Returns the n largest of each row above 0, itself left out; row 0 is item `start`.
 
-    Changes `dense` (rows × items).
+    `similar` is rows × items; columns of the result grow.
     """
-    rows = np.arange(len(dense))
-    dense[rows, start + rows] = 0
-    dense[dense <= 0] = -np.inf
-    columns, values = top_n(dense, min(n, dense.shape[1]))
-    is_near = columns >= 0
-    indptr = np.concatenate([[0], np.cumsum(is_near.sum(axis=1))])
-    return csr_matrix((values[is_near], columns[is_near], indptr), shape=dense.shape)
+    rows = np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
+    is_near = (similar.data > 0) & (similar.indices != start + rows)
+    counts = np.bincount(rows[is_near], minlength=similar.shape[0])
+    near = csr_matrix(
+        (similar.data[is_near], similar.indices[is_near], np.append(0, np.cumsum(counts))),
+        shape=similar.shape,
+    )
+    near.sort_indices()
+    for row in np.flatnonzero(counts > n):
+        values = near.data[near.indptr[row] : near.indptr[row + 1]]
+        bar = np.partition(values, -n)[-n]
+        at_bar = np.flatnonzero(values == bar)
+        values[at_bar[n - np.count_nonzero(values > bar) :]] = 0
+        values[values < bar] = 0
+    near.eliminate_zeros()
+    return near
 
 
 def unit_columns(matrix: csr_matrix) -> csr_matrix:
