@@ -71,12 +71,13 @@ class Check:
     def _search(self, settings: Settings) -> None:
         """Entry by entry: each with a fault is named."""
         # Here: numpy, which nothing else of the command line's look at files needs.
-        from sparkperso.recommend.tune.search_space import draw
+        from sparkperso.recommend.tune.search_space import draw, entries_for
 
         search = settings.recommend.search
         drawn: list[Any] = []
         for entry in search.space:
-            drawn += self._attempt(draw, search, [entry], 0) or ()
+            plain = self._attempt(entries_for, [entry]) or ()
+            drawn += self._attempt(draw, search, plain, 0) or ()
         # Plain popularity is always tried.
         n_grid = len({PopularityParams(), *drawn})
         self.counts["candidates"] = n_grid if search.method == "grid" else search.n_candidates

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.config.recommend.section import MinimumConfig, RecommendConfig
 from sparkperso.core.errors import JobError, QualityGateError
@@ -39,7 +40,7 @@ from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.models.recency_prior import without_prior
-from sparkperso.recommend.tune.search_space import draw
+from sparkperso.recommend.tune.search_space import candidates
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import (
     SPACE,
@@ -112,6 +113,10 @@ class Inputs:
     item_index: DataFrame
     attributes: Attributes
     as_of: datetime
+    n_users: int
+    """Users of the interactions."""
+    n_pairs: int
+    """Interactions."""
     pairs: pa.Table | None = None
     """The interactions in memory (driver_folds.read_interactions), where the driver trains."""
     champion: tuple[str, Any] | None = None
@@ -156,7 +161,8 @@ class Trainer:
     def _train(self, prepared_split: PreparedSplit, inputs: Inputs) -> TrainingResult:
         context, test = self._context(inputs), prepared_split.test
         require_test_users(test, self.config.minimum)
-        search = self._search(context, prepared_split)
+        size = DataSize(inputs.n_users, len(self.fitter.catalogue), inputs.n_pairs)
+        search = self._search(context, prepared_split, size)
         # Nothing reads them again, and the test's fits need the memory.
         prepared_split.of_search.close()
         self.say("testing the best of each model on the held-out part")
@@ -238,8 +244,10 @@ class Trainer:
             self.count,
         )
 
-    def _search(self, context: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:
-        tuned = tune(context, prepared_split.folds, candidates(self.config), blend=True)
+    def _search(
+        self, context: TuningContext, prepared_split: PreparedSplit, size: DataSize
+    ) -> SearchOutcome:
+        tuned = tune(context, prepared_split.folds, candidates(self.config, size), blend=True)
         if "popularity" not in tuned.best:
             why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
             raise JobError("Popularity, the baseline, should be fitted", why, SPACE)
@@ -290,15 +298,6 @@ class Trainer:
     def _name(self, trial: TrialResult) -> str:
         """Returns the name that a contender has in the test, where popularity stands twice."""
         return TUNED if trial.params.model == "popularity" else str(trial.params.model)
-
-
-def candidates(config: RecommendConfig) -> list[Any]:
-    """Returns the settings to try, plain popularity first, each once.
-
-    Raises ConfigError for a search space that cannot be read.
-    """
-    drawn = draw(config.search, config.search.space, config.seed)
-    return list(dict.fromkeys([PopularityParams(), *drawn]))
 
 
 def require_enough(counts: Mapping[str, int], minimum: MinimumConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import EaseParams, PopularityParams
 from sparkperso.config.recommend.section import SearchConfig
 from sparkperso.core.errors import UsageError
@@ -31,10 +32,12 @@ DEFAULT = {
     "has_items": False,
     "is_timed": True,
     "is_explicit": False,
-    "n_items": 100,
+    "size": DataSize(n_users=50, n_items=100, n_pairs=900),
     "max_item_pairs": 1000,
     "engine": Engine("kernel", "a test"),
 }
+
+LARGE = DataSize(n_users=50, n_items=2000, n_pairs=900)
 
 
 def tried(names=None, **given):
@@ -80,7 +83,7 @@ def test_the_hybrid_needs_its_parts():
 
 
 def test_a_model_too_large_is_left_out_by_name():
-    found, left_out = tried(n_items=2000)
+    found, left_out = tried(size=LARGE)
     assert "ease" not in models(found)
     assert "2,000 items" in left_out["ease"]
 
@@ -88,8 +91,8 @@ def test_a_model_too_large_is_left_out_by_name():
 def test_neighbours_in_blocks_need_a_small_catalogue():
     asked, blocks = ("item_knn", "popularity"), Engine("blocks", "a test")
     assert tried(asked, engine=blocks) == tried(asked)
-    assert tried(asked, n_items=2000) == tried(asked)
-    found, left_out = tried(asked, engine=blocks, n_items=2000)
+    assert tried(asked, size=LARGE) == tried(asked)
+    found, left_out = tried(asked, engine=blocks, size=LARGE)
     assert set(models(found)) == {"popularity"}
     assert "in blocks on up to 1,000 (recommend.max_item_pairs)" in left_out["item_knn"]
 

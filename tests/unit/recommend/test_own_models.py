@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import HybridParams, known_models, parse_params
 from sparkperso.config.recommend.own_models import own_model, versions_of_own_models
 from sparkperso.core.errors import ConfigError
@@ -81,11 +82,11 @@ def test_benchmarks_know_it_and_its_version_is_told(installed):
 
     installed()
     assert parse_models("together") == ("together",)
-    shape = DataShape(False, True, False, 20, 100, Engine("kernel", ""))
+    shape = DataShape(False, True, False, DataSize(50, 20, 500), 100, Engine("kernel", ""))
     drawn, left_out = candidates(SearchConfig(space=({"model": "together"},)), 1, None, shape)
     assert [params.model for params in drawn] == ["popularity", "together"]
     assert left_out == {}
-    across = DataShape(False, True, False, 20, 100, Engine("blocks", ""))
+    across = DataShape(False, True, False, DataSize(50, 20, 500), 100, Engine("blocks", ""))
     _, left_out = candidates(SearchConfig(space=({"model": "together"},)), 1, None, across)
     assert "one task" in left_out["together"]
     assert versions_of_own_models() == {"together": "shop-models 1.2"}

@@ -59,10 +59,10 @@ from sparkperso.recommend.training import (
     Inputs,
     Trainer,
     TrainingResult,
-    candidates,
     require_enough,
 )
 from sparkperso.recommend.tune.run_names import log_settings, run_names
+from sparkperso.recommend.tune.search_space import candidates
 
 if TYPE_CHECKING:
     from sparkperso.platform.tracking import Loadable
@@ -140,6 +140,8 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         job.lake.ref(ITEM_INDEX).read(),
         UserAttributes(persons_of(job, events)),
         job.as_of,
+        counts["users"],
+        counts["interactions"],
         pairs,
         champion_settings(job),
     )

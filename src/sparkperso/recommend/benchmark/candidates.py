@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import (
     ExplicitParams,
     PopularityParams,
@@ -16,7 +17,7 @@ from sparkperso.core.errors import UsageError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.recommend.fit import fit_failures
 from sparkperso.recommend.fit.fit_strategy import Engine
-from sparkperso.recommend.tune.search_space import draw, grid
+from sparkperso.recommend.tune.search_space import draw, entries_for, grid
 
 EXPLICIT, HYBRID = "als_explicit", "hybrid"
 RATINGS = (
@@ -37,7 +38,7 @@ class DataShape:
     """Whether the folds are cut in time, so that recency can be judged."""
     is_explicit: bool
     """Whether the ratings are opinions, not counts."""
-    n_items: int
+    size: DataSize
     max_item_pairs: int
     """Largest catalogue for models of items × items."""
     engine: Engine
@@ -105,7 +106,7 @@ def obstacle(params: Any, shape: DataShape) -> str | None:
     if params.model == "content" and not shape.has_items:
         return "nothing is known of the items: give --items"
     is_whole = shape.engine.is_whole(params)
-    return fit_failures.obstacle(params, shape.n_items, shape.max_item_pairs, is_whole)
+    return fit_failures.obstacle(params, shape.size.n_items, shape.max_item_pairs, is_whole)
 
 
 def _space(
@@ -115,8 +116,8 @@ def _space(
     shape: DataShape,
 ) -> list[dict[str, Any]]:
     """Returns the entries of these models; each that was asked for by name has at least one."""
-    entries = [dict(entry) for entry in space if entry.get("model") in models]
-    known = known_models()
+    space, known = entries_for(space, shape.size), known_models()
+    entries = [entry for entry in space if entry.get("model") in models]
     if any(entry.get("model") not in known for entry in space):
         grid([entry for entry in space if entry.get("model") not in known])  # says what is wrong
     present = {entry["model"] for entry in entries}

@@ -17,6 +17,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.columns import ITEM_ID, TIMESTAMP, USER_ID
 from sparkperso.core.errors import JobError, UsageError
@@ -97,7 +98,7 @@ def prepare_split(
         frames.items is not None,
         cuts.is_rolling,
         looks_explicit(train.rating_kinds, *train.rating_range),
-        len(context.fitter.catalogue),
+        DataSize(train.counts["n_users"], len(context.fitter.catalogue), train.counts["n_pairs"]),
         config.max_item_pairs,
         context.fitter.engine,
     )

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from sparkperso.config.recommend.models import parse_params, settings_class
-from sparkperso.config.recommend.section import SearchConfig
+from sparkperso.config.recommend.data_size import DataSize, When
+from sparkperso.config.recommend.models import PopularityParams, parse_params, settings_class
+from sparkperso.config.recommend.section import RecommendConfig, SearchConfig
 from sparkperso.core.errors import ConfigError
 
 ELSEWHERE = {
@@ -20,10 +21,42 @@ ELSEWHERE = {
 """Models that are not tried as candidates of the space."""
 
 
+WHEN = "when"
+"""Key of an entry that says on which data it is tried."""
+
+
+def candidates(config: RecommendConfig, size: DataSize | None = None) -> list[Any]:
+    """Returns the settings to try on data of a size, plain popularity first, each once.
+
+    Without a size those of any. Raises ConfigError for a search space that cannot be read.
+    """
+    space = entries_for(config.search.space, size)
+    return list(dict.fromkeys([PopularityParams(), *draw(config.search, space, config.seed)]))
+
+
+def entries_for(
+    space: Sequence[Mapping[str, Any]], size: DataSize | None = None
+) -> list[dict[str, Any]]:
+    """Returns the entries that are tried on data of a size, without `when`; without a size, all.
+
+    Raises ConfigError for a `when` that cannot be read, also of an entry that is not tried.
+
+    >>> space = [{"model": "ease", "when": {"items": {"at_most": 1000}}}, {"model": "popularity"}]
+    >>> entries_for(space, DataSize(n_users=50, n_items=2000, n_pairs=900))
+    [{'model': 'popularity'}]
+    """
+    conditions = [_when(entry) for entry in space]
+    return [
+        {name: value for name, value in entry.items() if name != WHEN}
+        for entry, when in zip(space, conditions, strict=True)
+        if size is None or when.holds(size)
+    ]
+
+
 def draw(search: SearchConfig, space: Sequence[Mapping[str, Any]], seed: int) -> list[Any]:
     """Returns the candidates of these entries by the method of the configuration, each once.
 
-    `grid` or `sample`; raises ConfigError as they do.
+    `grid` or `sample`; raises ConfigError as they do. Entries have no `when` (`entries_for`).
     """
     if search.method == "grid":
         return grid(space)
@@ -106,6 +139,18 @@ def _range(value: Mapping[str, Any]) -> tuple[float, float, bool]:
     return low, high, is_log
 
 
+def _when(entry: Mapping[str, Any]) -> When:
+    try:
+        return When.model_validate(entry.get(WHEN, {}))
+    except ValidationError as error:
+        found = "; ".join(f"{_where(one)}: {one['msg']}" for one in error.errors())
+        raise ConfigError(
+            "`when` in recommend.search.space is {items: {at_least: …, at_most: …}}, and the same "
+            "for users, pairs and pairs_per_user",
+            f"{dict(entry)}: {found}",
+        ) from None
+
+
 def _parse(settings: dict[str, Any]) -> Any:
     try:
         if settings.get("model") in ELSEWHERE:
@@ -123,8 +168,12 @@ def _parse(settings: dict[str, Any]) -> Any:
 
 def _problem(detail: Any, settings: Mapping[str, Any]) -> str:
     """Returns what is wrong with a setting; of an unknown one, which there are."""
-    where = ".".join(map(str, detail["loc"]))
+    where = _where(detail)
     if detail["type"] != "extra_forbidden":
         return f"{where}: {detail['msg']}"
     known = sorted(set(settings_class(str(settings["model"])).model_fields) - {"model"})
     return f"unknown setting '{where}', known are {', '.join(known)}"
+
+
+def _where(detail: Any) -> str:
+    return ".".join(map(str, detail["loc"])) or WHEN
