@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import (
     AlsParams,
     ContentParams,
@@ -27,6 +28,7 @@ from sparkperso.config.recommend.section import (
     HybridConfig,
     InteractionsConfig,
     RecommendConfig,
+    RungConfig,
     SearchConfig,
     SplitConfig,
 )
@@ -42,6 +44,7 @@ from sparkperso.recommend.data.prepared_fold import prepare_fold
 from sparkperso.recommend.data.user_histories import (
     UserAttributes,
     attributes_at_times,
+    latest_items,
     profile_frame,
 )
 from sparkperso.recommend.fit import trial as trial_module
@@ -66,7 +69,8 @@ from sparkperso.recommend.models.recency_prior import recency_prior
 from sparkperso.recommend.scoring.lister import Lister, list_table
 from sparkperso.recommend.scoring.top_n import Selection, best_items
 from sparkperso.recommend.tune import search as search_module
-from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
+from sparkperso.recommend.tune.blend import learn_blend
+from sparkperso.recommend.tune.search import Search, SearchPlan
 from sparkperso.recommend.tune.trial_result import best_of
 from sparkperso.recommend.tune.tuning import TuningContext, best_by_model, tune
 from sparkperso.testing.frames import events_frame, table_frame
@@ -92,6 +96,7 @@ CONFIG = InteractionsConfig(weights={"purchase": 1.0, "refund": -1.0})
 TIMES = ("fit_seconds", "score_seconds", "peak_rss_mb")
 CATALOGUE = coloured_catalogue(ITEMS)
 SETTING = FitSetting()
+SIZE = DataSize(n_users=24, n_items=ITEMS, n_pairs=400)
 BLEND = HybridConfig(steps=4, min_bucket_users=1)
 CANDIDATES = (
     PopularityParams(),
@@ -320,6 +325,30 @@ def test_models_fitted_in_the_driver_are_those_of_tasks(prepared_folds, in_drive
         same_bits(*scores)
 
 
+def test_the_latest_items_of_users_in_frames_are_those_in_memory(prepared_folds, in_memory):
+    for prepared, memory in zip(prepared_folds, in_memory, strict=True):
+        known = prepared.profiles.where(F.size("items") > 0)
+        short = read_histories(latest_items(known, 3).toArrow(), ITEMS)
+        expected = memory.training.latest(3)
+        assert short.ids.tolist() == expected.ids.tolist()
+        same_bits(short.pairs.toarray(), expected.pairs.toarray())
+        assert short.ages == pytest.approx(expected.ages)
+        assert len(short.ages) < len(memory.training.ages)
+
+
+@pytest.mark.parametrize(
+    "params", [EaseParams(reg_param=2.0, prior_half_life_days=20), *CANDIDATES[3:]]
+)
+def test_models_of_frames_learn_from_the_latest_items_alone(prepared_folds, in_memory, params):
+    setting = FitSetting(max_user_items=3)
+    frames = fitter("blocks", setting=setting).fit_frame(prepared_folds[0].profiles, params)
+    training = in_memory[0].training
+    alone = fit_model(params, training, CATALOGUE, setting).scores(training)
+    found = frames.scores(training)
+    assert np.array_equal(np.isfinite(found), np.isfinite(alone))
+    assert found[np.isfinite(found)] == pytest.approx(alone[np.isfinite(alone)], abs=1e-4)
+
+
 def test_judging_nobody_in_frames_gives_zeros(prepared_folds):
     nobody = replace(prepared_folds[0], profiles=prepared_folds[0].profiles.limit(0))
     found = judge_in_frames(None, nobody, fitter()).means(CRITERION, 20)
@@ -356,22 +385,77 @@ def test_the_order_and_the_partitions_of_rows_do_not_show(run, prepared_folds, s
     assert figures(run(own=shuffled)) == figures(searched)
 
 
-def test_what_is_hopeless_is_dropped_and_the_best_never(run, searched):
+HALF = RungConfig(users=0.5, iterations=0.4, keep=0.5)
+
+
+def test_what_is_hopeless_is_given_up_and_the_best_of_each_model_never(run, searched):
     hopeless = PopularityParams(window_days=1e-6)
-    found = run([hopeless, *CANDIDATES[:2]], drop_below=0.9)
+    found = run([hopeless, *CANDIDATES[:2]], rungs=(HALF,))
     assert [one.is_dropped for one in found] == [True, False, False]
-    assert [len(one.folds) for one in found] == [1, 2, 2]
+    assert [len(one.folds) for one in found] == [0, 2, 2]
+    assert [len(one.rungs) for one in found] == [1, 1, 1]
+    # What goes on is tried in full, as if there were no rungs.
     assert figures(found[1:]) == figures(searched[:2])
-    assert best_of(found, f"ndcg_at_{K}") is max(
-        found[1:], key=lambda one: one.mean[f"ndcg_at_{K}"]
-    )
+    assert best_of(found[:2], f"ndcg_at_{K}") is found[1]
 
 
-def test_a_dropped_candidate_cannot_win_by_an_easy_fold(searched):
+def test_a_rung_is_a_part_of_the_users_with_a_part_of_the_iterations(
+    run, in_driver, prepared_folds
+):
+    (one,) = run(CANDIDATES[3:], rungs=(HALF,))
+    values = []
+    for prepared, memory in zip(prepared_folds, in_driver, strict=True):
+        few, here = prepared.sampled(0.5), memory.sampled(0.5)
+        ids = sorted(row.user_id for row in few.profiles.select("user_id").collect())
+        assert ids == list(here.in_memory.users.ids) == sorted(set(ids))
+        assert 0 < len(ids) < len(memory.in_memory.users)
+        cheap = CANDIDATES[3].model_copy(update={"max_iter": 2})
+        model = fit_model(cheap, here.in_memory.training, CATALOGUE)
+        values.append(here.in_memory.judge(model).means(CRITERION, here.n_items))
+    expected = np.mean([value[f"ndcg_at_{K}"] for value in values])
+    assert one.rungs[0][f"ndcg_at_{K}"] == pytest.approx(expected, abs=1e-6)
+    assert one.params.max_iter == 3
+
+
+@pytest.mark.parametrize("engine", ["kernel", "blocks"])
+def test_halving_is_the_same_wherever_it_is_done(run, in_driver, engine):
+    plan = {"rungs": (HALF, RungConfig(users=0.8, keep=0.5))}
+    candidates = [*CANDIDATES[:2], EaseParams(reg_param=9.0), EaseParams(reg_param=90.0)]
+    first = run(candidates, by=fitter(engine), **plan)
+    again = run(candidates, own=in_driver, **plan)
+    assert [one.is_dropped for one in first] == [one.is_dropped for one in again]
+    assert [len(one.rungs) for one in first if one.params.model == "ease"].count(2) == 2
+    for one, other in zip(first, again, strict=True):
+        for here, there in zip(one.rungs, other.rungs, strict=True):
+            assert here[f"ndcg_at_{K}"] == pytest.approx(there[f"ndcg_at_{K}"], abs=2e-6)
+
+
+def test_where_the_best_of_a_model_fails_in_full_the_next_takes_its_place(monkeypatch, run):
+    worth = {1.0: 0.1, 2.0: 0.3, 3.0: 0.2}
+    asked = []
+
+    def fail(params, prepared, by):
+        is_full = len(asked) >= 2 * len(worth)
+        asked.append(params.reg_param)
+        if is_full and params.reg_param == 2.0:
+            raise MemoryError("Unable to allocate 12 GiB")
+        return {f"ndcg_at_{K}": worth[params.reg_param]}
+
+    monkeypatch.setattr(search_module, "try_in_frames", fail)
+    rung = RungConfig(users=0.5, keep=0.3)
+    found = run([EaseParams(reg_param=p) for p in worth], by=fitter("blocks"), rungs=(rung,))
+    assert [one.failure is None for one in found] == [True, False, True]
+    assert [one.is_dropped for one in found] == [True, False, False]
+    assert asked == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 2.0, 2.0, 3.0, 3.0]
+
+
+def test_a_given_up_candidate_cannot_win(searched):
     metric = f"ndcg_at_{K}"
-    lucky = replace(searched[0], folds=({metric: 1.0},), is_dropped=True)
+    lucky = replace(searched[0], folds=(), rungs=({metric: 1.0},), is_dropped=True)
     assert best_of([lucky, searched[0]], metric) is searched[0]
-    assert best_of([lucky], metric) is lucky
+    assert best_by_model([lucky, *searched[1:]], metric).keys() == {
+        one.params.model for one in searched[1:]
+    }
 
 
 def test_patience_ends_fits_early_and_keeps_the_best_number(run):
@@ -412,8 +496,8 @@ def test_each_candidate_is_shown_when_its_last_trial_ends(run, prepared_folds, i
     assert said.index(counts[-1]) > first, "the first candidate is shown before the last trial ends"
 
 
-@pytest.mark.parametrize("drop_below", [None, 0.1])
-def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, drop_below):
+@pytest.mark.parametrize("rungs", [(), (HALF,)])
+def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, rungs):
     asked = []
 
     def fail(params, prepared, by):
@@ -423,10 +507,11 @@ def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, drop_below)
         return {f"ndcg_at_{K}": 0.5}
 
     monkeypatch.setattr(search_module, "try_in_frames", fail)
-    found = run(CANDIDATES[:3], by=fitter("blocks"), drop_below=drop_below)
+    found = run(CANDIDATES[:3], by=fitter("blocks"), rungs=rungs)
     assert found[1].failure == "MemoryError: Unable to allocate 12 GiB (on fold_2)"
     assert [one.failure for one in found[::2]] == [None, None]
-    assert len(asked) == 6
+    # On a rung already: it is not tried again.
+    assert len(asked) == 6 + 4 * len(rungs)
 
     def break_off(params, prepared, by):
         raise TypeError("a fault of the program")
@@ -456,7 +541,7 @@ def test_a_task_sends_back_why_a_candidate_cannot_be_fitted(monkeypatch, prepare
 def test_where_nothing_can_be_fitted_every_reason_is_named(prepared_folds, item_index):
     config = RecommendConfig(search=SearchConfig(k=K))
     small = fitter(setting=FitSetting(max_item_pairs=5))
-    bench = TuningContext(config, CRITERION, small, item_index, None, 2, lambda line: None)
+    bench = TuningContext(config, CRITERION, small, item_index, None, 2, SIZE, lambda line: None)
     with pytest.raises(JobError, match=r"ease_1: 20 items.*ease_2: 20 items"):
         tune(bench, prepared_folds, [EaseParams(), EaseParams(reg_param=7)], blend=True)
 

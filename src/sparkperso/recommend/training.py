@@ -33,6 +33,7 @@ from sparkperso.recommend.data.user_histories import (
     Attributes,
     attributes_at_times,
     attributes_of,
+    capped_text,
     profile_frame,
 )
 from sparkperso.recommend.fit.driver_folds import DriverFold, read_everybody, read_folds
@@ -117,6 +118,8 @@ class Inputs:
     """Users of the interactions."""
     n_pairs: int
     """Interactions."""
+    n_long: int = 0
+    """Users with more interactions than models learn from."""
     pairs: pa.Table | None = None
     """The interactions in memory (driver_folds.read_interactions), where the driver trains."""
     champion: tuple[str, Any] | None = None
@@ -160,9 +163,10 @@ class Trainer:
 
     def _train(self, prepared_split: PreparedSplit, inputs: Inputs) -> TrainingResult:
         context, test = self._context(inputs), prepared_split.test
+        if inputs.n_long:
+            self.say(capped_text(inputs.n_long, self.config.max_user_items))
         require_test_users(test, self.config.minimum)
-        size = DataSize(inputs.n_users, len(self.fitter.catalogue), inputs.n_pairs)
-        search = self._search(context, prepared_split, size)
+        search = self._search(context, prepared_split)
         # Nothing reads them again, and the test's fits need the memory.
         prepared_split.of_search.close()
         self.say("testing the best of each model on the held-out part")
@@ -239,15 +243,16 @@ class Trainer:
             inputs.item_index,
             inputs.attributes,
             self.slots,
+            DataSize(inputs.n_users, len(self.fitter.catalogue), inputs.n_pairs),
             self.say,
             self.recorder,
             self.count,
         )
 
-    def _search(
-        self, context: TuningContext, prepared_split: PreparedSplit, size: DataSize
-    ) -> SearchOutcome:
-        tuned = tune(context, prepared_split.folds, candidates(self.config, size), blend=True)
+    def _search(self, context: TuningContext, prepared_split: PreparedSplit) -> SearchOutcome:
+        tuned = tune(
+            context, prepared_split.folds, candidates(self.config, context.size), blend=True
+        )
         if "popularity" not in tuned.best:
             why = "; ".join(f"{name}: {reason}" for name, reason in tuned.left_out.items())
             raise JobError("Popularity, the baseline, should be fitted", why, SPACE)

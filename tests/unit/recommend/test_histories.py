@@ -56,6 +56,22 @@ def test_the_gram_counts_users_who_like_both():
     assert np.array_equal(random_users().item_gram, likes.T @ likes)
 
 
+def test_the_latest_items_of_a_user_are_those_touched_last():
+    users = random_users()
+    short = users.latest(4)
+    assert np.array_equal(short.ids, users.ids)
+    assert short.attributes == users.attributes
+    for row in range(len(users)):
+        by_age = sorted(pairs_of(users, row), key=lambda pair: (pair[2], pair[0]))
+        assert pairs_of(short, row) == sorted(by_age[:4])
+    assert users.latest(12) is users
+
+
+def test_of_items_touched_at_once_the_smaller_positions_are_the_latest():
+    users = users_of([[(item, 1.0, 5.0) for item in range(6)]], 8)
+    assert users.latest(3).pairs.indices.tolist() == [0, 1, 2]
+
+
 def table_of(rows):
     kinds = {
         "user_id": pa.string(),

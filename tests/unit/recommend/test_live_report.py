@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparkperso.recommend.tune.search import LiveReport
+from sparkperso.recommend.tune.live_report import LiveReport
 
 
 class Screen:
@@ -39,13 +39,17 @@ def test_what_fails_is_shown_once_with_the_first_reason():
     assert screen.lines == ["ease_2 is left out: too large"]
 
 
-def test_a_second_round_goes_on_counting():
+def test_a_second_round_goes_on_counting_and_says_on_what_the_first_was():
     screen = Screen()
-    live = report(screen)
-    live.begin(2)
+    live = report(screen, n_folds=1)
+    live.begin(2, "on 30 % of the users")
     live.add(0, 0, {"ndcg": 0.1})
     live.add(1, 0, {"ndcg": 0.01})
     live.begin(1)
-    live.add(0, 1, {"ndcg": 0.3})
+    live.add(0, 0, {"ndcg": 0.3})
     assert screen.counts == [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]
-    assert screen.lines == ["als_1: ndcg 0.2000"]
+    assert screen.lines == [
+        "als_1: ndcg 0.1000 on 30 % of the users",
+        "ease_2: ndcg 0.0100 on 30 % of the users",
+        "als_1: ndcg 0.3000",
+    ]

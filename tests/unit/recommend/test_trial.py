@@ -15,10 +15,15 @@ from sparkperso.config.recommend.models import (
     AlsParams,
     EaseParams,
     ExplicitParams,
+    GraphFilterParams,
+    KnnParams,
     PopularityParams,
 )
+from sparkperso.core.errors import JobError
+from sparkperso.recommend.fit import shared_fits as shared_module
 from sparkperso.recommend.fit import trial as trial_module
 from sparkperso.recommend.fit.explicit_als import try_rating
+from sparkperso.recommend.fit.shared_fits import shared_fit
 from sparkperso.recommend.fit.trial import (
     EarlyStopping,
     FoldInMemory,
@@ -28,13 +33,18 @@ from sparkperso.recommend.fit.trial import (
 )
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting
+from sparkperso.recommend.models.ease import closed_form
+from sparkperso.recommend.models.item_knn import nearest
+from sparkperso.recommend.models.recency_prior import without_prior
 from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
 from sparkperso.testing.models import (
+    N_ITEMS,
     SIDE,
     checkerboard,
     coloured_catalogue,
     left_out,
     random_users,
+    same_bits,
 )
 
 BOARD = checkerboard()
@@ -193,7 +203,7 @@ def test_candidates_that_differ_in_the_prior_alone_share_one_fit(monkeypatch):
         fits.append(params)
         return fit_model(params, *parts)
 
-    monkeypatch.setattr(trial_module, "fit_model", counted)
+    monkeypatch.setattr(shared_module, "fit_model", counted)
     catalogue, halves = coloured_catalogue(SIDE), [None, 7.0, 30.0]
     candidates = [EaseParams(reg_param=2, prior_half_life_days=half) for half in halves]
     found = try_candidates(candidates, board_exam(), catalogue, FitSetting(), None)
@@ -215,9 +225,78 @@ def test_a_group_is_what_one_fit_serves():
         EaseParams(reg_param=2, prior_half_life_days=7),
         AlsParams(rank=4),
     ]
-    assert fit_groups(candidates, None) == [[0], [1], [2, 5], [3, 6], [4]]
+    # EASE of any regularisation shares its Gram matrix.
+    assert fit_groups(candidates, None) == [[0], [1], [2, 4, 5], [3, 6]]
     # An iterative fit that is watched stops by figures of its own.
-    assert fit_groups(candidates, 1) == [[0], [1], [2, 5], [3], [4], [6]]
+    assert fit_groups(candidates, 1) == [[0], [1], [2, 4, 5], [3], [6]]
+
+
+FAMILIES = (
+    [EaseParams(reg_param=p, prior_half_life_days=h) for p in (2, 9) for h in (None, 7)],
+    [KnnParams(n_neighbours=n) for n in (3, 1, 40)],
+    [
+        GraphFilterParams(rank=2, n_neighbours=3, power=0.7),
+        GraphFilterParams(rank=3, n_neighbours=40, prior_half_life_days=7),
+        GraphFilterParams(rank=1, n_neighbours=2, low_pass=0),
+    ],
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family[0].model)
+def test_what_a_family_shares_gives_the_models_that_each_would_be_alone(family):
+    users, catalogue = random_users(n_users=60).training, coloured_catalogue(N_ITEMS)
+    assert fit_groups(family, None) == [list(range(len(family)))]
+    fit = shared_fit(family, users, catalogue, FitSetting())
+    for params in family:
+        alone = fit_model(without_prior(params), users, catalogue).scores(users)
+        together = fit(params).scores(users)
+        if params.model == "graph_filter":
+            # Of more singular vectors the first are the same up to rounding.
+            assert np.array_equal(np.isfinite(together), np.isfinite(alone))
+            known = np.isfinite(alone)
+            assert together[known] == pytest.approx(alone[known], abs=1e-4)
+        else:
+            same_bits(together, alone)
+
+
+def test_models_that_differ_in_what_is_shared_are_no_family():
+    pairs = (
+        (KnnParams(similarity="cosine"), KnnParams(similarity="bm25")),
+        (KnnParams(k1=1), KnnParams(k1=2)),
+        (GraphFilterParams(user_exponent=0.5), GraphFilterParams(user_exponent=0.4)),
+        (AlsParams(rank=4), AlsParams(rank=5)),
+        (PopularityParams(), PopularityParams(window_days=3)),
+    )
+    for pair in pairs:
+        assert fit_groups(pair, None) == [[0], [1]]
+
+
+def test_a_family_works_out_once_what_it_shares(monkeypatch):
+    asked = []
+
+    def counted(likes, n):
+        asked.append(n)
+        return nearest(likes, n)
+
+    monkeypatch.setattr(shared_module.item_knn, "nearest", counted)
+    for family in FAMILIES[1:]:
+        try_candidates(family, board_exam(), coloured_catalogue(SIDE), FitSetting(), None)
+    assert asked == [40, 40]
+
+
+def test_one_of_a_family_that_cannot_be_fitted_leaves_the_others(monkeypatch):
+    def fail(gram, reg_param):
+        if reg_param == 9:
+            raise JobError("it should be definite", "It is not")
+        return closed_form(gram, reg_param)
+
+    monkeypatch.setattr(shared_module.ease, "closed_form", fail)
+    catalogue = coloured_catalogue(SIDE)
+    found = try_candidates(FAMILIES[0], board_exam(), catalogue, FitSetting(), None)
+    assert [one.get("failure") for one in found] == [
+        *[None] * 2,
+        *["it should be definite; It is not"] * 2,
+    ]
 
 
 def test_one_of_a_group_that_cannot_be_judged_leaves_the_others(monkeypatch):

@@ -13,10 +13,10 @@ def tried(name, params, *values, **more):
     return TrialResult(name, params, tuple({METRIC: value} for value in values), **more)
 
 
-def test_who_was_given_up_after_an_easy_fold_stands_for_no_model():
+def test_who_was_given_up_on_a_rung_stands_for_no_model():
     plain = tried("popularity_1", PopularityParams(), 0.3, 0.1)
     # The better of the two cannot be fitted on the second fold; the other was given up by then.
-    easy = tried("ease_2", EaseParams(reg_param=9), 0.25, is_dropped=True)
+    easy = tried("ease_2", EaseParams(reg_param=9), rungs=({METRIC: 0.9},), is_dropped=True)
     broken = tried("ease_3", EaseParams(), failure="singular (on fold_2)")
     best = best_by_model([plain, easy, broken], METRIC)
     assert best == {"popularity": plain}
@@ -27,5 +27,5 @@ def test_of_a_model_the_largest_mean_of_those_tried_on_all_folds_is_chosen():
     plain = tried("popularity_1", PopularityParams(), 0.1, 0.1)
     good = tried("ease_2", EaseParams(reg_param=9), 0.2, 0.4)
     worse = tried("ease_3", EaseParams(), 0.3, 0.2)
-    lucky = tried("ease_4", EaseParams(reg_param=7), 0.9, is_dropped=True)
+    lucky = tried("ease_4", EaseParams(reg_param=7), rungs=({METRIC: 0.9},), is_dropped=True)
     assert best_by_model([plain, worse, lucky, good], METRIC) == {"popularity": plain, "ease": good}

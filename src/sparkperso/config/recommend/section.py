@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sparkperso.config.recommend.criterion import METRICS, Criterion, Metric
+from sparkperso.config.recommend.data_size import DataSize, When
 from sparkperso.config.recommend.lists import ListsConfig
 from sparkperso.config.recommend.models import ExplicitParams
 from sparkperso.config.recommend.promotion import PromotionConfig
@@ -58,6 +59,30 @@ class HybridConfig(Section):
     """Buckets of histories with fewer judged users share the weights that are best for all."""
 
 
+class RungConfig(Section):
+    """What candidates are tried on before they are given up."""
+
+    users: float = Field(gt=0, le=1)
+    """Share of the users that models are fitted on and judged by."""
+    iterations: float = Field(default=1.0, gt=0, le=1)
+    """Share of the iterations, of models that iterate."""
+    keep: Share
+    """Share of each model's candidates that go on, rounded up."""
+
+
+class HalvingConfig(Section):
+    """Successive halving (Jamieson and Talwalkar 2016)."""
+
+    when: When = Field(default_factory=When)
+    """On which data; on others all candidates are tried in full."""
+    rungs: tuple[RungConfig, ...] = ()
+    """One after the other; who is left after the last is tried in full. None: all are."""
+
+    def rungs_for(self, size: DataSize) -> tuple[RungConfig, ...]:
+        """Returns the rungs on data of a size."""
+        return self.rungs if self.when.holds(size) else ()
+
+
 class SearchConfig(Section):
     """The search space, kept as data, and how thoroughly it is searched."""
 
@@ -74,9 +99,8 @@ class SearchConfig(Section):
     {low, high, log} for a range (random only). Popularity is always tried."""
     explicit: tuple[ExplicitParams, ...] = ()
     """Candidates for ALS on ratings, chosen by RMSE; tried only where rating events exist."""
-    drop_below: Share | None = None
-    """After each fold, candidates below this share of the best of their model are given up; None:
-    all candidates are tried on all folds, in one Spark job."""
+    halving: HalvingConfig = Field(default_factory=HalvingConfig)
+    """How candidates are given up on a part of the data."""
     patience: int | None = Field(default=None, ge=1)
     """ALS stops when the validation metric has not grown for so many looks (one every two
     iterations); None: never."""
@@ -135,6 +159,9 @@ class RecommendConfig(Section):
     its cores; more go to tasks. About 200 bytes each, and as much again for every fit at a time."""
     max_item_pairs: int = Field(default=10_000, ge=1)
     """Largest catalogue for models that hold items × items (EASE: items² × 12 bytes)."""
+    max_user_items: int = Field(default=2_000, ge=10)
+    """Models learn from the latest so many items of a user; what similarities cost grows with the
+    square of a history's length. Lists know the whole history."""
     num_blocks: int = Field(default=1, ge=1, le=1000)
     """Blocks of users and of items in MLlib's ALS; fixed, since the factors depend on it. With
     one, they are the same to the bit wherever they are fitted."""

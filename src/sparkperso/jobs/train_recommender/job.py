@@ -124,7 +124,8 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
     bounds = (config.one_task_pairs, config.driver_pairs)
     engine = choose_engine(config.engine, interactions.count(), *bounds)
     pairs = read_interactions(interactions) if engine.in_driver else None
-    counts = counts_of(interactions) if pairs is None else counts_in(pairs)
+    most = config.max_user_items
+    counts = counts_of(interactions, most) if pairs is None else counts_in(pairs, most)
     require_none_later(job, counts["last_at"])
     if pairs is None:
         extend_index(job, USER_INDEX, interactions, USER_ID)
@@ -142,6 +143,7 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         job.as_of,
         counts["users"],
         counts["interactions"],
+        counts["long"],
         pairs,
         champion_settings(job),
     )
@@ -156,24 +158,29 @@ def champion_settings(job: Job) -> tuple[str, Any] | None:
     return champion.version, parse_params(champion.document["params"])
 
 
-def counts_of(interactions: DataFrame) -> dict[str, int]:
+def counts_of(interactions: DataFrame, most: int) -> dict[str, int]:
     """Returns the numbers of users, items and interactions, and the largest last_at.
 
-    last_at is in microseconds since 1970; 0 without interactions.
+    last_at is in microseconds since 1970; 0 without interactions. `long` is the number of users
+    with more than `most` interactions.
     """
+    lengths = interactions.groupBy(USER_ID).count()
+    users = lengths.agg(F.count(F.lit(1)).alias("users"), F.count_if(F.col("count") > most))
+    n_users, n_long = users.collect()[0]
     figures = interactions.agg(
-        F.count_distinct(USER_ID).alias("users"),
         F.count_distinct(ITEM_ID).alias("items"),
         F.count(F.lit(1)).alias("interactions"),
         F.coalesce(F.unix_micros(F.max("last_at")), F.lit(0)).alias("last_at"),
     )
-    return figures.collect()[0].asDict()
+    return {"users": n_users, "long": n_long, **figures.collect()[0].asDict()}
 
 
-def counts_in(pairs: pa.Table) -> dict[str, int]:
+def counts_in(pairs: pa.Table, most: int) -> dict[str, int]:
     """Returns `counts_of` interactions that are in memory."""
+    lengths = pairs.column(USER_ID).value_counts().field("counts")
     return {
-        "users": pc.count_distinct(pairs.column(USER_ID)).as_py(),
+        "users": len(lengths),
+        "long": pc.sum(pc.greater(lengths, most)).as_py() or 0,
         "items": pc.count_distinct(pairs.column(ITEM_ID)).as_py(),
         "interactions": pairs.num_rows,
         "last_at": pc.max(pairs.column("last_at")).as_py() or 0,

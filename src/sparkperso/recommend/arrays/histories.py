@@ -71,9 +71,12 @@ class Histories:
         places: Ints = np.searchsorted(starts, self.lengths, side="right") - 1
         return places
 
-    @cached_property
+    @property
     def item_gram(self) -> Singles:
-        """Users who like both of two items: items × items, dense, float32 (exact up to 2²⁴)."""
+        """Users who like both of two items: items × items, dense, float32 (exact up to 2²⁴).
+
+        Worked out anew each time: it may be gigabytes, and who asked decides how long it lives.
+        """
         gram: Singles = (self.likes.T @ self.likes).toarray()
         return gram
 
@@ -81,6 +84,24 @@ class Histories:
     def training(self) -> Histories:
         """The users that models learn from: those with a history, be it of dislikes only."""
         return self.take(np.flatnonzero(np.diff(self.pairs.indptr) > 0))
+
+    def latest(self, n: int) -> Histories:
+        """Returns all users with the n items that each touched last; itself where none has more.
+
+        Of items touched at the same time those with smaller positions.
+        """
+        lengths = np.diff(self.pairs.indptr)
+        if not (lengths > n).any():
+            return self
+        rows = np.repeat(np.arange(len(self)), lengths)
+        order = np.lexsort((self.pairs.indices, self.ages, rows))
+        place = np.arange(len(rows)) - np.repeat(self.pairs.indptr[:-1], lengths)
+        is_kept = np.zeros(len(rows), dtype=bool)
+        is_kept[order[place < n]] = True
+        indptr = np.concatenate([[0], np.cumsum(is_kept)])[self.pairs.indptr]
+        parts = (self.pairs.data[is_kept], self.pairs.indices[is_kept], indptr)
+        pairs = csr_matrix(parts, shape=self.pairs.shape)
+        return Histories(self.ids, pairs, self.ages[is_kept], self.attributes)
 
     def liked(self, row: int) -> Ints:
         """Returns the preferred items of one user, in growing order."""

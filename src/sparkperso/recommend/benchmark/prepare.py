@@ -30,7 +30,7 @@ from sparkperso.recommend.benchmark.folds import cut_training, make_fold
 from sparkperso.recommend.benchmark.items import number_items, read_items
 from sparkperso.recommend.benchmark.read_ratings import FIRST, Rows, read_rows, require_columns
 from sparkperso.recommend.data.prepared_fold import PreparedFold
-from sparkperso.recommend.data.user_histories import load_catalogue
+from sparkperso.recommend.data.user_histories import capped_text, load_catalogue
 from sparkperso.recommend.fit.fit_strategy import choose_engine, make_fitter
 from sparkperso.recommend.tune.tuning import TuningContext
 
@@ -76,6 +76,9 @@ def prepare_split(
     context = make_context(train, items, attributes, (config, k, say))
     say(f"engine {context.fitter.engine.name}: {context.fitter.engine.reason}")
     warnings = [warning(train)] if train.is_once else []
+    lengths = train.frame.groupBy(USER_ID).agg(F.count_distinct(ITEM_ID).alias("n"))
+    n_long = lengths.where(F.col("n") > config.max_user_items).count()
+    warnings += [capped_text(n_long, config.max_user_items)] if n_long else []
     for line in warnings:
         say(line)
     later = begun_later(test, train.last_at)
@@ -98,7 +101,7 @@ def prepare_split(
         frames.items is not None,
         cuts.is_rolling,
         looks_explicit(train.rating_kinds, *train.rating_range),
-        DataSize(train.counts["n_users"], len(context.fitter.catalogue), train.counts["n_pairs"]),
+        context.size,
         config.max_item_pairs,
         context.fitter.engine,
     )
@@ -140,7 +143,8 @@ def make_context(
     fitter = make_fitter(config, catalogue, engine)
     slots = index.sparkSession.sparkContext.defaultParallelism
     criterion = replace(config.search.criterion, k=k)
-    return TuningContext(config, criterion, fitter, index, attributes, slots, say)
+    size = DataSize(train.counts["n_users"], len(catalogue), train.counts["n_pairs"])
+    return TuningContext(config, criterion, fitter, index, attributes, slots, size, say)
 
 
 def read_users(frames: Frames) -> tuple[DataFrame, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from sparkperso.recommend.data.folds import Fold
 from sparkperso.recommend.data.user_histories import Attributes, n_history, profile_frame
 
 Metrics = dict[str, float]
+SAMPLED = 10_000
+"""Users are hashed into so many places, a share of which is a sample: the same wherever drawn."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class PreparedFold:
     def n_items(self) -> int:
         """Size of the catalogue at the cut."""
         return int(self.allowed.sum())
+
+    def sampled(self, share: float) -> PreparedFold:
+        """Returns the fold with a share of its users, the same for every fold and fit.
+
+        Items keep their places, and what may be listed stays.
+        """
+        place = F.pmod(F.xxhash64(USER_ID), F.lit(SAMPLED))
+        profiles = self.profiles.where(place < share * SAMPLED)
+        return replace(self, profiles=profiles) if share < 1 else self
 
     @property
     def judged_users(self) -> DataFrame:

@@ -54,6 +54,32 @@ def profile_frame(
     )
 
 
+def latest_items(profiles: DataFrame, n: int) -> DataFrame:
+    """Returns the profiles with the latest n items of each user, as `Histories.latest`."""
+    zipped = F.arrays_zip("ages", "items", "strengths")
+    latest = F.slice(F.array_sort(zipped), 1, n)
+    pairs = F.array_sort(
+        F.transform(latest, lambda p: F.struct(p["items"], p["strengths"], p["ages"]))
+    )
+    is_long = F.size("items") > n
+    short = {
+        "items": F.transform(pairs, lambda p: p["items"]),
+        "strengths": F.transform(pairs, lambda p: p["strengths"]),
+        "ages": F.transform(pairs, lambda p: p["ages"]),
+    }
+    return profiles.withColumns(
+        {name: F.when(is_long, own).otherwise(F.col(name)) for name, own in short.items()}
+    )
+
+
+def capped_text(n_users: int, most: int) -> str:
+    """Returns what to say of users with longer histories than models learn from."""
+    return (
+        f"{n_users:,} {'user has' if n_users == 1 else 'users have'} more than {most:,} items: "
+        "models learn from the latest of them (recommend.max_user_items)"
+    )
+
+
 @dataclass(frozen=True)
 class UserAttributes:
     """What is known of users as of any time: country, birth year, decade, declared attributes.

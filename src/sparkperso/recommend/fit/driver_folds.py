@@ -7,7 +7,7 @@ the digit. So a small training takes one Spark job for its folds, not several pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -25,6 +25,7 @@ from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
 from sparkperso.recommend.data.folds import Fold, FoldSet
 from sparkperso.recommend.data.interactions import MICROS_PER_DAY
+from sparkperso.recommend.data.prepared_fold import SAMPLED
 from sparkperso.recommend.fit.trial import FoldInMemory
 from sparkperso.recommend.models.als import AlsModel
 from sparkperso.recommend.scoring.ranking_blocks import GroundTruth
@@ -68,6 +69,15 @@ class DriverFold:
         """Number of users with a history and a relevant item."""
         has_history = np.diff(self.in_memory.users.pairs.indptr) > 0
         return int((has_history & (self.in_memory.truth.counts > 0)).sum())
+
+    def sampled(self, share: float) -> DriverFold:
+        """Returns the fold with a share of its users, those of `PreparedFold.sampled`."""
+        if share >= 1:
+            return self
+        rows = np.flatnonzero(np.mod(self.hashes, SAMPLED) < share * SAMPLED)
+        held = self.in_memory
+        few = replace(held, users=held.users.take(rows), truth=held.truth.take(rows))
+        return replace(self, in_memory=few, hashes=self.hashes[rows])
 
 
 def read_folds(

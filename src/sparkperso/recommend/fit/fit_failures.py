@@ -19,6 +19,9 @@ FAILURES = (SparkpersoError, LinAlgError, ArithmeticError, MemoryError)
 """Errors that say of a model that it cannot be fitted on these data, or on this machine. Any other
 is a fault of the program or of the cluster, and ends the run."""
 
+SPARSE_BYTES = 12 * 10_000**2
+"""What neighbours and signals of items may take, however small `max_item_pairs` is."""
+
 
 def reason_of(error: BaseException) -> str:
     """Returns why a model could not be fitted, as one line.
@@ -41,6 +44,8 @@ def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> 
     assert not isinstance(params, HybridParams), params
     if not is_whole and params.model not in PARAMS:
         return "it is fitted whole, in one task: raise recommend.one_task_pairs, or engine: kernel"
+    if is_whole and (why := _too_much(params, n_items, max_item_pairs)):
+        return why
     in_blocks = isinstance(params, KnnParams | GraphFilterParams) and not is_whole
     if n_items <= max_item_pairs or not (in_blocks or isinstance(params, EaseParams)):
         return None
@@ -49,4 +54,24 @@ def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> 
     return (
         f"{n_items:,} items; it is fitted{where} on up to {max_item_pairs:,} "
         f"(recommend.max_item_pairs), since it holds items × items, {size}"
+    )
+
+
+def _too_much(params: Any, n_items: int, max_item_pairs: int) -> str | None:
+    """Returns why a model's neighbours and signals of so many items are too many, by their bytes.
+
+    They may take what items × items of `max_item_pairs` do, and SPARSE_BYTES in any case.
+    """
+    if not isinstance(params, KnnParams | GraphFilterParams):
+        return None
+    signals = params.rank if isinstance(params, GraphFilterParams) else 0
+    # A neighbour is a position and a number, a signal a number on either side.
+    n_bytes = n_items * (min(params.n_neighbours, n_items) + signals) * 8
+    bound = max(max_item_pairs**2 * 12, SPARSE_BYTES)
+    if n_bytes <= bound:
+        return None
+    held = f"{params.n_neighbours:,} neighbours" + (f" and {signals:,} signals" if signals else "")
+    return (
+        f"{n_items:,} items with {held} each are {n_bytes / 2**30:,.1f} GB, more than "
+        f"{bound / 2**30:,.1f} GB: lower its n_neighbours, or raise recommend.max_item_pairs"
     )

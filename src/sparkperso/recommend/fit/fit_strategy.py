@@ -15,6 +15,7 @@ from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, Singles
+from sparkperso.recommend.data.user_histories import latest_items
 from sparkperso.recommend.fit.distributed_als import fit_als_blocks
 from sparkperso.recommend.fit.distributed_fit import DistributedFit
 from sparkperso.recommend.fit.fit_failures import FAILURES, obstacle, reason_of
@@ -140,7 +141,8 @@ class Fitter:
         No blend; its recency prior is added where the settings have one. Raises JobError for a
         model of items × items on too large a catalogue.
         """
-        train = profiles.where(F.size("items") > 0)
+        known = profiles.where(F.size("items") > 0)
+        train = latest_items(known, self.setting.max_user_items)
         across = DistributedFit(train, self.catalogue, self.setting)
         if isinstance(params, AlsParams):
             inner: Fitted = AlsModel(params, self._als(train, len(self.catalogue), params))
@@ -168,7 +170,9 @@ class Fitter:
 
 def make_fitter(config: RecommendConfig, catalogue: Catalogue, engine: Engine) -> Fitter:
     """Returns what fits models with an engine, by the bounds and the seed of the configuration."""
-    setting = FitSetting(config.seed, max_item_pairs=config.max_item_pairs)
+    setting = FitSetting(
+        config.seed, max_item_pairs=config.max_item_pairs, max_user_items=config.max_user_items
+    )
     return Fitter(engine, catalogue, setting, MllibSetting(config.seed, config.num_blocks))
 
 

@@ -214,7 +214,7 @@ def try_fit_here(
     """Returns what `try_fit_in_tasks` does, fitted in this process."""
     if not candidates:
         return {}, {}
-    # Once for all: models share what is worked out of it, such as its Gram matrix.
+    # Once for all: models share what is worked out of it, such as its preferences.
     training, workers = users.training, at_a_time(len(candidates))
     setting = replace(setting, threads=max(1, (os.cpu_count() or 1) // workers))
 

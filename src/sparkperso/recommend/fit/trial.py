@@ -22,6 +22,7 @@ from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, flat, read_histories
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
+from sparkperso.recommend.fit.shared_fits import family_of, shared_fit
 from sparkperso.recommend.models import fit_model
 from sparkperso.recommend.models.base import FitSetting, Fitted, Scorer
 from sparkperso.recommend.models.recency_prior import with_prior, without_prior
@@ -59,7 +60,7 @@ class FoldInMemory:
     def training(self) -> Histories:
         """The users that models learn from: those with a history.
 
-        The same for all candidates, which share what is worked out of it (its Gram matrix).
+        The same for all candidates, which share what is worked out of it (its preferences).
         """
         return self.users.training
 
@@ -154,40 +155,57 @@ def try_candidates(
     setting: FitSetting,
     patience: int | None,
 ) -> list[dict[str, Any]]:
-    """Returns the figures of `try_candidate` of candidates that may share a fit (`fit_groups`).
+    """Returns the figures of `try_candidate` of a group of `fit_groups`, in their order.
 
-    In their order. One fit serves all of them: fit_seconds are those of the whole fit for each.
-    Raises what fitting raises; one of several that cannot be judged has `failure`, why.
+    What they share is worked out once, and its time is part of each one's fit_seconds. Raises what
+    working it out raises; one of several that cannot be fitted or judged has `failure`, why.
     """
     if len(candidates) == 1:
         return [try_candidate(candidates[0], prepared, catalogue, setting, patience)]
-    start = perf_counter()
-    users = prepared.training
-    inner = fit_model(without_prior(candidates[0]), users, catalogue, setting)
-    fit_seconds = perf_counter() - start
-    documents = []
-    for params in candidates:
+    users, start = prepared.training.latest(setting.max_user_items), perf_counter()
+    fit = shared_fit(candidates, users, catalogue, setting)
+    seconds_shared = perf_counter() - start
+    documents: dict[int, dict[str, Any]] = {}
+
+    def judge(place: int, inner: Fitted, seconds_before: float) -> dict[str, Any]:
         start = perf_counter()
         try:
-            model = with_prior(inner, users, params.prior_half_life_days)
-            own = fit_seconds + perf_counter() - start
-            documents.append(_document(Checkpoint.at(prepared, model, own), prepared, {}))
+            model = with_prior(inner, users, candidates[place].prior_half_life_days)
+            seconds = seconds_before + perf_counter() - start
+            return _document(Checkpoint.at(prepared, model, seconds), prepared, {})
         except FAILURES as error:
-            documents.append({"failure": reason_of(error)})
-    return documents
+            return {"failure": reason_of(error)}
+
+    for same in _alike(candidates, without_prior):
+        start = perf_counter()
+        try:
+            inner = fit(candidates[same[0]])
+        except FAILURES as error:
+            documents |= {place: {"failure": reason_of(error)} for place in same}
+            continue
+        seconds = seconds_shared + perf_counter() - start
+        documents |= {place: judge(place, inner, seconds) for place in same}
+    return [documents[place] for place in range(len(candidates))]
 
 
 def fit_groups(candidates: Sequence[Any], patience: int | None) -> list[list[int]]:
-    """Returns the places of candidates, those together that one fit serves.
+    """Returns the places of candidates, those together that share a fit or a part of it.
 
-    These differ in the recency prior alone, which multiplies what is fitted without it. A fit that
-    is watched stops by its own figures, and is shared with no other.
+    `shared_fits.family_of` tells. A fit that is watched stops by its own figures, and is shared
+    with no other.
     """
+    is_watched = [bool(patience and getattr(params, "max_iter", None)) for params in candidates]
+    return _alike(
+        list(enumerate(candidates)),
+        lambda one: one[0] if is_watched[one[0]] else family_of(one[1]),
+    )
+
+
+def _alike(them: Sequence[Any], key: Callable[[Any], Any]) -> list[list[int]]:
+    """Returns the places of those that have a key in common, in the order of the first of each."""
     groups: dict[Any, list[int]] = {}
-    for place, params in enumerate(candidates):
-        is_watched = bool(patience and getattr(params, "max_iter", None))
-        key = place if is_watched else without_prior(params).model_dump_json()
-        groups.setdefault(key, []).append(place)
+    for place, one in enumerate(them):
+        groups.setdefault(key(one), []).append(place)
     return list(groups.values())
 
 

@@ -33,11 +33,13 @@ def fit_model(
 ) -> Fitted:
     """Returns the model of these settings, fitted in this process on these training users.
 
-    `users` are those with a history, `catalogue` has the items of their columns, in that order.
+    `users` are those with a history, of which the latest `setting.max_user_items` items count;
+    `catalogue` has the items of their columns, in that order.
     Without a `setting` the seed is 42, on one thread. Raises JobError for a model of items × items
     on a catalogue above `setting.max_item_pairs`.
     """
     setting = setting or FitSetting()
+    users = users.latest(setting.max_user_items)
     if isinstance(params, HybridParams):
         parts = [fit_model(part, users, catalogue, setting) for part in params.parts]
         return HybridModel(parts, weight_table(params))

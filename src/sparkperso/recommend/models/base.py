@@ -84,6 +84,8 @@ class FitSetting:
     """Threads that a fit may use; no result depends on it."""
     max_item_pairs: int = 10_000
     """Largest catalogue, in items, that models of items × items are fitted on."""
+    max_user_items: int = 2_000
+    """Latest items of a user that models are fitted on."""
     watch: Callable[[int, Fitted], bool] | None = None
     """Called after each iteration of an iterative model with its number and the model so far;
     returns False to stop."""

@@ -14,7 +14,7 @@ COLOURS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#5d5179", "#8d96a3")
 def comparison_figure(results: Sequence[TrialResult], metric: str) -> Figure:
     """Returns every candidate's mean over the folds as a bar, best first, its folds as dots.
 
-    A colour per model; candidates that were given up early are pale.
+    A colour per model. Candidates that were given up have no bar: theirs would be of other data.
     """
     ordered = sorted(results, key=lambda one: one.mean[metric])
     models = list(dict.fromkeys(one.params.model for one in results))
@@ -22,7 +22,7 @@ def comparison_figure(results: Sequence[TrialResult], metric: str) -> Figure:
     axes = figure.add_subplot()
     for place, one in enumerate(ordered):
         colour = COLOURS[models.index(one.params.model) % len(COLOURS)]
-        axes.barh(place, one.mean[metric], color=colour, alpha=0.4 if one.is_dropped else 0.9)
+        axes.barh(place, one.mean[metric], color=colour, alpha=0.9)
         axes.plot([f[metric] for f in one.folds], [place] * len(one.folds), "k.", markersize=4)
     labels = []
     for one in ordered:
@@ -30,7 +30,7 @@ def comparison_figure(results: Sequence[TrialResult], metric: str) -> Figure:
         settings = ", ".join(f"{key} {value}" for key, value in changed.items())
         labels.append(f"{one.name} ({settings})" if settings else one.name)
     axes.set_yticks(range(len(ordered)), labels, fontsize=7)
-    axes.set_xlabel(f"{metric} on the folds (bar: mean; dots: folds; pale: given up early)")
+    axes.set_xlabel(f"{metric} on the folds (bar: mean; dots: folds)")
     axes.set_title("Candidates")
     return figure
 

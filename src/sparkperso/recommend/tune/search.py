@@ -1,51 +1,38 @@
 """Hyper-parameter search: every candidate on every fold, many at a time, each a recorded run.
 
 1. What a known bound forbids is left out before any work.
-2. Fits that one process holds are spread over tasks (or threads, for folds in this process), by
+2. With rungs (successive halving), all are tried on a part of the users with a part of the
+   iterations first, and the better part of each model goes on (`halving`).
+3. Who is left is tried in full. Where none of a model can be fitted then, the best of those that
+   were given up takes their place.
+4. Fits that one process holds are spread over tasks (or threads, for folds in this process), by
    fold and chunk of candidates; the others run across tasks, one after the other.
-3. With `drop_below`, folds are gone through one at a time, and candidates far below the best of
-   their model are given up in between.
-4. Each candidate becomes a result with its means, and a child run of the recorder.
+5. Each candidate becomes a result with its means, and a child run of the recorder.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from pyspark import Broadcast
 
-from sparkperso.config.recommend.criterion import METRICS, metric_name
-from sparkperso.config.recommend.models import HybridParams
-from sparkperso.config.recommend.section import HybridConfig
-from sparkperso.core.errors import JobError
+from sparkperso.config.recommend.section import RungConfig
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.run_recorder import RunRecorder
-from sparkperso.recommend.arrays.histories import Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
-from sparkperso.recommend.fit.blend_weights import (
-    BlendSums,
-    blend_work,
-    choose_weights,
-    cross_fitted_means,
-    weight_grid,
-)
-from sparkperso.recommend.fit.distributed_trial import blend_in_frames, try_in_frames
+from sparkperso.recommend.fit.distributed_trial import try_in_frames
 from sparkperso.recommend.fit.driver_folds import DriverFold
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
-from sparkperso.recommend.fit.task_runner import (
-    OnDone,
-    chunks_for,
-    ignore,
-    in_tasks,
-    in_threads,
-)
-from sparkperso.recommend.fit.trial import Broadcasts, Work, fit_groups, trial_work
+from sparkperso.recommend.fit.task_runner import chunks_for
+from sparkperso.recommend.fit.trial import Broadcasts, fit_groups, trial_work
+from sparkperso.recommend.tune.folds_at_work import worked
+from sparkperso.recommend.tune.halving import budget_text, on_budget, survivors
+from sparkperso.recommend.tune.live_report import LiveReport
 from sparkperso.recommend.tune.plots import comparison_figure, fit_figures
 from sparkperso.recommend.tune.run_names import log_settings, run_names
 from sparkperso.recommend.tune.trial_result import (
@@ -53,10 +40,14 @@ from sparkperso.recommend.tune.trial_result import (
     Metrics,
     TrialResult,
     log_figures,
+    mean_of,
     span_of,
 )
 
-DECIMALS = 6
+AnyFold = PreparedFold | DriverFold
+Documents = dict[int, list[dict[str, Any]]]
+"""Place of a candidate → what each of its trials gave, in the order of the folds."""
+NO_METRICS = ("candidate", "fold", "curve", "iterations", *TIMED)
 
 
 @dataclass(frozen=True)
@@ -65,9 +56,8 @@ class SearchPlan:
 
     slots: int
     """Tasks that run at the same time."""
-    drop_below: float | None = None
-    """After each fold, candidates below this share of the best of their model so far are given
-    up; None: never."""
+    rungs: tuple[RungConfig, ...] = ()
+    """What candidates are tried on before they are tried in full, one after the other."""
     patience: int | None = None
     """Looks without a gain after which an iterative fit is stopped; None: never."""
 
@@ -76,7 +66,7 @@ class SearchPlan:
 class Search:
     """Tries candidates on folds: in tasks, or in this process where the folds are in its memory."""
 
-    prepared_folds: Sequence[PreparedFold | DriverFold]
+    prepared_folds: Sequence[AnyFold]
     shared: Broadcast[Broadcasts]
     plan: SearchPlan
     recorder: RunRecorder
@@ -84,75 +74,129 @@ class Search:
     metric: str
     fitter: Fitter
     count: Count = no_count
-    _documents: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     _failed: dict[int, str] = field(default_factory=dict)
+    _rungs: dict[int, list[Metrics]] = field(default_factory=dict)
+    """Place → means of its folds on each rung."""
+    _tried: Documents = field(default_factory=dict)
+    """Place → all trials in the order of their ends, on rungs and in full."""
     _live: LiveReport = field(init=False)
 
     def run(self, candidates: Sequence[Any]) -> list[TrialResult]:
         """Returns all candidates, in their order; each is a child run with its figures.
 
-        Without `drop_below` all folds are tried in one Spark job, else one after the other. What
-        cannot be fitted has a `failure` instead of figures; bounds are named before any work.
-        Raises what is no failure of a model (`fit_failures.FAILURES`).
+        What cannot be fitted has a `failure` instead of figures, and what is given up those of its
+        rungs alone; bounds are named before any work. Raises what is no failure of a model
+        (`fit_failures.FAILURES`).
         """
-        self._documents = {place: [] for place in range(len(candidates))}
-        self._failed = {
-            p: why for p in self._documents if (why := self.fitter.obstacle(candidates[p]))
-        }
+        places = range(len(candidates))
+        self._failed = {p: why for p in places if (why := self.fitter.obstacle(candidates[p]))}
+        self._rungs, self._tried = {place: [] for place in places}, {place: [] for place in places}
         for place, why in self._failed.items():
             self.say(f"{_name(place, candidates[place])} is left out: {why}")
-        alive = [place for place in self._documents if place not in self._failed]
         names = [_name(place, params) for place, params in enumerate(candidates)]
         self._live = LiveReport(names, len(self.prepared_folds), self.metric, self.say, self.count)
-        every_fold = list(range(len(self.prepared_folds)))
-        rounds = [every_fold]
-        if self.plan.drop_below is not None:
-            rounds = [[fold] for fold in every_fold]
-        for folds in rounds:
-            self._try(candidates, alive, folds)
-            alive = self._promising(candidates, alive)
-        results = [self._result(place, params) for place, params in enumerate(candidates)]
+        alive = [place for place in places if place not in self._failed]
+        for rung in self.plan.rungs:
+            alive = self._climb(candidates, alive, rung)
+        documents = self._try_in_full(candidates, alive)
+        results = [
+            self._result(place, params, documents.get(place, []))
+            for place, params in enumerate(candidates)
+        ]
         for one, run_name in zip(results, run_names(candidates), strict=True):
             self._record(one, run_name)
-        fitted = [one for one in results if one.failure is None]
-        if fitted:
-            self.recorder.log_figure(comparison_figure(fitted, self.metric), "candidates.png")
-        for figure, name in fit_figures(fitted, self.metric):
+        complete = [one for one in results if one.failure is None and not one.is_dropped]
+        if complete:
+            self.recorder.log_figure(comparison_figure(complete, self.metric), "candidates.png")
+        for figure, name in fit_figures(complete, self.metric):
             self.recorder.log_figure(figure, name)
         return results
 
-    def _try(self, candidates: Sequence[Any], alive: list[int], folds: list[int]) -> None:
-        """Tries the candidates at some places on some folds, and keeps their documents."""
-        self._live.begin(len(alive) * len(folds))
+    def _climb(self, candidates: Sequence[Any], alive: list[int], rung: RungConfig) -> list[int]:
+        """Tries candidates on a rung; returns those that go on."""
+        budget = budget_text(rung)
+        self._live.begin(len(alive) * len(self.prepared_folds), budget)
+        cheap = [on_budget(params, rung) for params in candidates]
+        samples = [prepared.sampled(rung.users) for prepared in self.prepared_folds]
+        values = {}
+        for place, documents in self._try(cheap, alive, samples).items():
+            self._rungs[place].append(mean_of(_metrics(documents)))
+            values[place] = self._rungs[place][-1][self.metric]
+        going_on = survivors(values, {p: candidates[p].model for p in values}, rung.keep)
+        self.say(f"{len(going_on)} of {len(values)} candidates go on, by what they were {budget}")
+        return going_on
+
+    def _try_in_full(self, candidates: Sequence[Any], alive: list[int]) -> Documents:
+        """Returns what the candidates gave on all folds, and who took the place of the failed."""
+        tried: Documents = {}
+        while alive:
+            self._live.begin(len(alive) * len(self.prepared_folds))
+            tried |= self._try(candidates, alive, self.prepared_folds)
+            alive = self._stand_ins(candidates, tried)
+        return tried
+
+    def _stand_ins(self, candidates: Sequence[Any], tried: Documents) -> list[int]:
+        """Returns, of each model none of which could be fitted in full, the best given up."""
+        fitted = {candidates[place].model for place in tried}
+        best: dict[str, int] = {}
+        for place, rungs in self._rungs.items():
+            model = candidates[place].model
+            if rungs and place not in self._failed and model not in fitted:
+                best[model] = max(best.get(model, place), place, key=self._standing)
+        return sorted(best.values())
+
+    def _standing(self, place: int) -> tuple[int, float, int]:
+        """Returns what the largest of came furthest: rungs, figure on the last, first of equals."""
+        rungs = self._rungs[place]
+        return len(rungs), rungs[-1][self.metric], -place
+
+    def _try(
+        self, candidates: Sequence[Any], alive: list[int], folds: Sequence[AnyFold]
+    ) -> Documents:
+        """Returns what the candidates at some places gave on the folds; failures are noted."""
+        found: Documents = {place: [] for place in alive}
+
+        def keep(place: int, fold: int, document: dict[str, Any]) -> None:
+            if "failure" in document:
+                why = f"{document['failure']} (on {folds[fold].fold.name})"
+                self._failed.setdefault(place, why)
+            else:
+                found[place].append({**document, "fold": fold})
+                self._tried[place].append(document)
+
         whole = [place for place in alive if self.fitter.engine.is_whole(candidates[place])]
-        self._try_whole(candidates, whole, folds)
+        for document in self._try_whole(candidates, whole, folds):
+            keep(whole[document["candidate"]], document["fold"], document)
         for place in alive:
             if place not in whole:
-                for fold in folds:
-                    document = self._attempt(candidates[place], fold)
+                for fold, prepared in enumerate(folds):
+                    document = self._attempt(candidates[place], prepared)
                     self._live.add(place, fold, document)
-                    self._keep(place, fold, document)
+                    keep(place, fold, document)
+        return {
+            place: sorted(documents, key=lambda d: int(d["fold"]))
+            for place, documents in found.items()
+            if place not in self._failed
+        }
 
-    def _try_whole(self, candidates: Sequence[Any], places: list[int], folds: list[int]) -> None:
+    def _try_whole(
+        self, candidates: Sequence[Any], places: list[int], folds: Sequence[AnyFold]
+    ) -> list[dict[str, Any]]:
         if not places:
-            return
+            return []
         chosen = [candidates[place] for place in places]
-        is_here = all(isinstance(self.prepared_folds[fold], DriverFold) for fold in folds)
         # Here a chunk costs nothing; a task copies the fold's rows.
         chunks = len(fit_groups(chosen, self.plan.patience))
-        if not is_here:
+        if not all(isinstance(fold, DriverFold) for fold in folds):
             chunks = chunks_for(chunks, len(folds), self.plan.slots)
         work = trial_work(self.shared, chosen, chunks, self.plan.patience)
-        prepared = {fold: self.prepared_folds[fold] for fold in folds}
 
         def on_done(document: dict[str, Any]) -> None:
             self._live.add(places[document["candidate"]], document["fold"], document)
 
-        for document in _worked(prepared, chunks, work, on_done):
-            self._keep(places[document["candidate"]], document["fold"], document)
+        return worked(dict(enumerate(folds)), chunks, work, on_done)
 
-    def _attempt(self, params: Any, fold: int) -> dict[str, Any]:
-        prepared = self.prepared_folds[fold]
+    def _attempt(self, params: Any, prepared: AnyFold) -> dict[str, Any]:
         assert isinstance(prepared, PreparedFold), "the kernel fits everything whole"
         began = time.time()
         try:
@@ -161,31 +205,7 @@ class Search:
             return {"failure": reason_of(error)}
         return {**figures, "began": began, "ended": time.time()}
 
-    def _keep(self, place: int, fold: int, document: dict[str, Any]) -> None:
-        if "failure" in document:
-            why = f"{document['failure']} (on {self.prepared_folds[fold].fold.name})"
-            self._failed.setdefault(place, why)
-        else:
-            self._documents[place].append({**document, "fold": fold})
-
-    def _promising(self, candidates: Sequence[Any], alive: list[int]) -> list[int]:
-        """Returns the candidates that may still win among those of their model."""
-        alive = [place for place in alive if place not in self._failed]
-        if self.plan.drop_below is None:
-            return alive
-        means = {
-            place: float(np.mean([d[self.metric] for d in self._documents[place]]))
-            for place in alive
-        }
-        best: dict[str, float] = {}
-        for place, mean in means.items():
-            model = candidates[place].model
-            best[model] = max(best.get(model, 0.0), mean)
-        # Of its own model's best, not of all: each model gets its best settings.
-        bar = self.plan.drop_below
-        return [p for p, mean in means.items() if mean >= bar * best[candidates[p].model]]
-
-    def _result(self, place: int, params: Any) -> TrialResult:
+    def _result(self, place: int, params: Any, documents: Sequence[dict[str, Any]]) -> TrialResult:
         """Returns a candidate's result; where folds stopped early, with their mean of iterations.
 
         A refit has no fold to stop by: it takes as many iterations as did best on average.
@@ -193,143 +213,38 @@ class Search:
         name, failure = _name(place, params), self._failed.get(place)
         if failure is not None:
             return TrialResult(name, params, (), failure=failure)
-        documents = sorted(self._documents[place], key=lambda d: d["fold"])
         stops = [d["iterations"] for d in documents if d.get("iterations")]
         if stops:
             params = params.model_copy(update={"max_iter": max(1, round(float(np.mean(stops))))})
-        not_metrics = ("candidate", "fold", "curve", "iterations", *TIMED)
-        folds = tuple({k: v for k, v in d.items() if k not in not_metrics} for d in documents)
-        is_dropped = len(folds) < len(self.prepared_folds)
-        curves = tuple(d.get("curve", {}) for d in documents)
-        return TrialResult(name, params, folds, is_dropped, curves, span=span_of(documents))
+        return TrialResult(
+            name,
+            params,
+            _metrics(documents),
+            is_dropped=not documents,
+            curves=tuple(d.get("curve", {}) for d in documents),
+            rungs=tuple(self._rungs[place]),
+            span=span_of(self._tried[place]),
+        )
 
     def _record(self, result: TrialResult, run_name: str) -> None:
         with self.recorder.child(run_name, result.span) as run:
             log_settings(run, result.params.model, result.params)
             run.set_tags({"candidate": result.name, "dropped": result.is_dropped})
             run.set_tags({"left_out": result.failure or "no"})
+            if result.is_dropped:
+                number = len(result.rungs)
+                budget = budget_text(self.plan.rungs[number - 1])
+                run.set_tags({"rung": number, "budget": budget})
             log_figures(run, result)
             for number, curve in enumerate(result.curves, 1):
                 for iteration, value in curve.items():
                     name = f"fold_{number}_{self.metric}_by_iteration"
                     run.log_metrics({name: value}, step=int(iteration))
-        if result.is_dropped:
-            mean, n_folds = result.mean[self.metric], len(result.folds)
-            self.say(f"{result.name}: {self.metric} {mean:.4f}, given up after {n_folds} folds")
 
 
-class LiveReport:
-    """Shows each trial as it ends, and each candidate with its last one, from any thread."""
-
-    def __init__(
-        self, names: Sequence[str], n_folds: int, metric: str, say: Say, count: Count
-    ) -> None:
-        self._names, self._n_folds, self._metric = names, n_folds, metric
-        self._say, self._count = say, count
-        self._values: dict[int, dict[int, float]] = {place: {} for place in range(len(names))}
-        self._ended: set[tuple[int, int]] = set()
-        self._left_out: set[int] = set()
-        self._total = 0
-        self._lock = threading.Lock()
-
-    def begin(self, n_trials: int) -> None:
-        """Shows that so many trials more are to come."""
-        self._total = len(self._ended) + n_trials
-        self._count(len(self._ended), self._total, "trials")
-
-    def add(self, place: int, fold: int, document: Mapping[str, Any]) -> None:
-        """Shows a trial's end: a task that Spark carries out twice is shown once."""
-        with self._lock:
-            if (place, fold) in self._ended:
-                return
-            self._ended.add((place, fold))
-            self._count(len(self._ended), self._total, "trials")
-            if "failure" in document:
-                if place not in self._left_out:
-                    self._left_out.add(place)
-                    self._say(f"{self._names[place]} is left out: {document['failure']}")
-                return
-            values = self._values[place]
-            values[fold] = document[self._metric]
-            if len(values) == self._n_folds:
-                # As TrialResult.mean rounds: the same candidate is shown with the same digits.
-                mean = round(sum(values.values()) / len(values), DECIMALS)
-                self._say(f"{self._names[place]}: {self._metric} {mean:.4f}")
+def _metrics(documents: Sequence[dict[str, Any]]) -> tuple[Metrics, ...]:
+    return tuple({k: v for k, v in d.items() if k not in NO_METRICS} for d in documents)
 
 
 def _name(place: int, params: Any) -> str:
     return f"{params.model}_{place + 1}"
-
-
-def _worked(
-    prepared_folds: Mapping[int, PreparedFold | DriverFold],
-    chunks: int,
-    work: Work,
-    on_done: OnDone = ignore,
-) -> list[Any]:
-    """Returns what work gives for each fold and chunk, done where the folds are."""
-    here = {
-        fold: prepared.in_memory
-        for fold, prepared in prepared_folds.items()
-        if isinstance(prepared, DriverFold)
-    }
-    frames = {
-        fold: prepared.profiles
-        for fold, prepared in prepared_folds.items()
-        if isinstance(prepared, PreparedFold)
-    }
-    if here:
-        return in_threads(here, chunks, work, on_done)
-    return in_tasks(frames, chunks, work, on_done)
-
-
-def learn_blend(
-    prepared_folds: Sequence[PreparedFold | DriverFold],
-    shared: Broadcast[Broadcasts],
-    parts: Sequence[Any],
-    fitter: Fitter,
-    config: HybridConfig,
-) -> tuple[HybridParams, list[Metrics]]:
-    """Returns the blend whose weights ranked best on the folds, and the mean metrics on each.
-
-    The means are those of `blend_weights.cross_fitted_means`, and may be held against a part's
-    figures: the mean over folds of the mean over users. A bucket of histories with fewer than
-    `min_bucket_users` judged users shares the weights that are best for all. Raises JobError when
-    the parts cannot be fitted beside each other.
-    """
-    grid = weight_grid(len(parts), config.steps)
-    # Rounded, so that the order in which users were added up does not choose between equals.
-    every = [
-        (users, np.round(sums, 9))
-        for users, sums in _blend_sums(prepared_folds, shared, parts, fitter, grid)
-    ]
-    criterion, min_users = prepared_folds[0].criterion, config.min_bucket_users
-    folds = [(users, sums[METRICS.index(criterion.metric)]) for users, sums in every]
-    users, sums = (np.sum(own, axis=(0, 1)) for own in zip(*folds, strict=True))
-    weights = choose_weights(users, sums, grid, min_users)
-    means: list[Metrics] = [{} for _ in folds]
-    for place, metric in enumerate(METRICS):
-        shown = [sums[place] for _, sums in every]
-        by_fold = cross_fitted_means(folds, grid, min_users, shown)
-        for own, mean in zip(means, by_fold, strict=True):
-            own[metric_name(metric, criterion.k)] = round(mean, DECIMALS)
-    return HybridParams(parts=tuple(parts), weights=weights), means
-
-
-def _blend_sums(
-    prepared_folds: Sequence[PreparedFold | DriverFold],
-    shared: Broadcast[Broadcasts],
-    parts: Sequence[Any],
-    fitter: Fitter,
-    grid: Floats,
-) -> list[BlendSums]:
-    """Returns each fold's sums: from one task a fold where all parts are fitted in one."""
-    if not all(fitter.engine.is_whole(params) for params in parts):
-        framed = [prepared for prepared in prepared_folds if isinstance(prepared, PreparedFold)]
-        return [blend_in_frames(parts, prepared, fitter, grid) for prepared in framed]
-    documents = _worked(dict(enumerate(prepared_folds)), 1, blend_work(shared, parts, grid))
-    failed = [document["failure"] for document in documents if "failure" in document]
-    if failed:
-        raise JobError("A blend's parts should be fitted beside each other in one task", failed[0])
-    documents.sort(key=lambda document: document["fold"])
-    return [(np.array(d["users"]), np.array(d["sums"])) for d in documents]

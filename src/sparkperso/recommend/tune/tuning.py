@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from sparkperso.config.recommend.criterion import Criterion
+from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import ExplicitParams, HybridParams
 from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError
@@ -25,8 +26,9 @@ from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.fit_strategy import Fitter
 from sparkperso.recommend.fit.task_runner import chunks_for, in_tasks, in_threads
 from sparkperso.recommend.fit.trial import Broadcasts
+from sparkperso.recommend.tune.blend import learn_blend
 from sparkperso.recommend.tune.run_names import log_settings, run_names
-from sparkperso.recommend.tune.search import Search, SearchPlan, learn_blend
+from sparkperso.recommend.tune.search import Search, SearchPlan
 from sparkperso.recommend.tune.trial_result import (
     TIMED,
     TrialResult,
@@ -49,6 +51,7 @@ class TuningContext:
     item_index: DataFrame
     attributes: Attributes
     slots: int
+    size: DataSize
     say: Say
     recorder: RunRecorder = field(default_factory=NullRecorder)
     count: Count = no_count
@@ -101,7 +104,7 @@ def tune(
     allowed = {number: prepared.allowed for number, prepared in enumerate(prepared_folds)}
     held = Broadcasts(context.fitter.catalogue, allowed, context.criterion, context.fitter.setting)
     with broadcast(context.item_index.sparkSession, held) as shared:
-        plan = SearchPlan(context.slots, config.drop_below, config.patience)
+        plan = SearchPlan(context.slots, config.halving.rungs_for(context.size), config.patience)
         search = Search(
             prepared_folds,
             shared,
@@ -129,7 +132,7 @@ def best_by_model(trials: Sequence[TrialResult], metric: str) -> dict[str, Trial
     """Returns model → its best candidate, models in the order of their first candidates.
 
     A model of which no candidate could be fitted on every fold is not among them: means over
-    other folds cannot be held against each other.
+    other folds, or over parts of them, cannot be held against each other.
     """
     complete = [one for one in trials if one.failure is None and not one.is_dropped]
     models = dict.fromkeys(one.params.model for one in complete)
@@ -144,7 +147,7 @@ def blend_of(
 ) -> TrialResult | None:
     """Returns the blend of the best models, or why it cannot be fitted; None with fewer than two.
 
-    Its figure is cross-fitted (`search.learn_blend`), so that it may be ranked among its parts.
+    Its figure is cross-fitted (`blend.learn_blend`), so that it may be ranked among its parts.
     """
     config = context.config.search.hybrid
     ranked = sorted(best.values(), key=lambda one: -one.mean[context.metric])[: config.max_parts]

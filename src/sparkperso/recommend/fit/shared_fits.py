@@ -1,0 +1,110 @@
+"""Fits of one model on the same users that share what takes longest.
+
+1. `family_of` says which candidates share: those of one key.
+2. `shared_fit` works out what a family shares, once, and returns what fits its members from it.
+3. What is shared lives as long as that function, one family at a time in each thread or task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import aslinearoperator
+
+from sparkperso.config.recommend.models import EaseParams, GraphFilterParams, KnnParams
+from sparkperso.recommend.arrays.catalogue import Catalogue
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.models import ease, fit_model, graph_filter, item_knn
+from sparkperso.recommend.models.base import FitSetting, Fitted
+from sparkperso.recommend.models.item_item import ItemItemModel
+from sparkperso.recommend.models.recency_prior import column_sums, without_prior
+
+OWN_SETTINGS: dict[type[Any], tuple[str, ...]] = {
+    EaseParams: ("reg_param",),
+    KnnParams: ("n_neighbours",),
+    GraphFilterParams: ("n_neighbours", "rank", "low_pass", "power"),
+}
+"""Settings in which candidates that share may differ, beside the recency prior."""
+
+
+def family_of(params: Any) -> str:
+    """Returns what candidates have in common that share their fits."""
+    own = OWN_SETTINGS.get(type(params), ())
+    settings: str = without_prior(params).model_dump_json(exclude=set(own))
+    return settings
+
+
+def shared_fit(
+    family: Sequence[Any], users: Histories, catalogue: Catalogue, setting: FitSetting
+) -> Callable[[Any], Fitted]:
+    """Returns what fits the members of a family on these training users, without their priors.
+
+    As `models.fit_model` does, up to the rounding of singular vectors. Raises what fitting raises.
+    """
+    users = users.latest(setting.max_user_items)
+    if len({without_prior(params) for params in family}) > 1:
+        for kind, share in SHARES.items():
+            if isinstance(family[0], kind):
+                return share(family, users, catalogue, setting)
+    return lambda params: fit_model(without_prior(params), users, catalogue, setting)
+
+
+def _ease(
+    family: Sequence[EaseParams], users: Histories, catalogue: Catalogue, setting: FitSetting
+) -> Callable[[EaseParams], Fitted]:
+    ease.require_small(len(catalogue), setting.max_item_pairs, "EASE")
+    gram = users.item_gram
+    return lambda params: ItemItemModel(ease.closed_form(gram, params.reg_param))
+
+
+def _item_knn(
+    family: Sequence[KnnParams], users: Histories, catalogue: Catalogue, setting: FitSetting
+) -> Callable[[KnnParams], Fitted]:
+    most = max(params.n_neighbours for params in family)
+    near = item_knn.nearest(item_knn.weigh(family[0], users.likes), most)
+    return lambda params: item_knn.model_of(first_of_rows(near, params.n_neighbours))
+
+
+def _graph_filter(
+    family: Sequence[GraphFilterParams],
+    users: Histories,
+    catalogue: Catalogue,
+    setting: FitSetting,
+) -> Callable[[GraphFilterParams], Fitted]:
+    weighted = graph_filter.normalised(users.likes, family[0].user_exponent)
+    graph = aslinearoperator(weighted)
+    most_signals = max(graph_filter.n_signals(params, *weighted.shape) for params in family)
+    signals = graph_filter.low_pass(graph.H @ graph, most_signals, setting.seed)
+    near = item_knn.nearest(weighted, max(params.n_neighbours for params in family))
+    counts = column_sums(users.likes)
+
+    def fit(params: GraphFilterParams) -> Fitted:
+        # Eigenvalues grow from left to right.
+        own = signals[:, most_signals - graph_filter.n_signals(params, *weighted.shape) :]
+        return graph_filter.model_of(params, first_of_rows(near, params.n_neighbours), own, counts)
+
+    return fit
+
+
+SHARES: dict[type[Any], Callable[..., Callable[[Any], Fitted]]] = {
+    EaseParams: _ease,
+    KnnParams: _item_knn,
+    GraphFilterParams: _graph_filter,
+}
+
+
+def first_of_rows(matrix: csr_matrix, n: int) -> csr_matrix:
+    """Returns the first n entries of each row, as they stand.
+
+    >>> rows = csr_matrix(([3.0, 2.0, 1.0], [2, 0, 1], [0, 2, 3]), shape=(2, 3))
+    >>> first_of_rows(rows, 1).toarray().tolist()
+    [[0.0, 0.0, 3.0], [0.0, 1.0, 0.0]]
+    """
+    lengths = np.diff(matrix.indptr)
+    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, n))])
+    parts = (matrix.data[place < n], matrix.indices[place < n], indptr)
+    return csr_matrix(parts, shape=matrix.shape)
