@@ -282,6 +282,52 @@ def test_training_in_blocks_finds_what_training_in_tasks_does(trained, open_shop
         assert blocks["test"]["metrics"][name] == metrics, name
 
 
+LARGE = [
+    "recommend.max_item_pairs=5",
+    "recommend.search.space=[{model: ease, reg_param: [10, 100]},"
+    " {model: graph_filter, rank: 4, prior_half_life_days: [null, 7]},"
+    " {model: als_implicit, rank: [2, 4, 6, 8], alpha: 5, max_iter: 4}]",
+    "recommend.search.explicit=[]",
+    "recommend.search.halving.when.pairs.at_least=0",
+    "recommend.search.halving.when.users.at_least=0",
+]
+
+
+def test_a_catalogue_too_large_for_ease_ends_with_personal_lists(open_shop, jobs):
+    large = open_shop(shop())
+    summaries = [one.STEP.action(large.job(one.STEP.name, *LARGE)) for one in jobs]
+    assert summaries[0]["left out"] == "ease_2, ease_3"
+    tracking = large.job("look").tracking
+    champion = tracking.by_alias("recommender", "champion")
+    for why in champion.document["left_out"].values():
+        assert "40 items; it is fitted on up to 5 (recommend.max_item_pairs)" in why
+    lists = large.read("gold/recommendations").where("user_id <> 'visitor'")
+    assert {row.strategy for row in lists.select("strategy").distinct().collect()} <= {
+        "graph_filter",
+        "als_implicit",
+        "hybrid",
+    }
+    assert lists.select("user_id").distinct().count() == N_USERS
+
+    # What was given up on a part of the data is recorded as that, and nothing else is.
+    experiment = tracking.client.get_run(champion.run_id).info.experiment_id
+    where = f"tags.mlflow.parentRunId = '{champion.run_id}'"
+    runs = {
+        r.data.tags["candidate"]: r.data for r in tracking.client.search_runs([experiment], where)
+    }
+    dropped = {name for name, data in runs.items() if data.tags["dropped"] == "True"}
+    assert len(dropped) == 1 + 3, "of two and of four the best quarter goes on"
+    for name in dropped:
+        assert runs[name].tags["rung"] == "1"
+        budget = "on 30 % of the users, 30 % of the iterations"
+        assert runs[name].tags["budget"] == budget
+        assert "rung_1_ndcg_at_10" in runs[name].metrics
+        assert "ndcg_at_10" not in runs[name].metrics
+    went_on = next(n for n, d in runs.items() if "als" in n and "ndcg_at_10" in d.metrics)
+    assert {"rung_1_ndcg_at_10", "ndcg_at_10"} <= set(runs[went_on].metrics)
+    assert "rung" not in runs[went_on].tags
+
+
 def test_too_little_to_train_on_stops_at_a_gate_and_the_champion_stays(trained, jobs):
     champion = trained.job("look").tracking.by_alias("recommender", "champion").version
     job = trained.job("train-recommender", "recommend.minimum.users=1000")
