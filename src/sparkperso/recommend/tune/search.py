@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,18 +114,26 @@ class Search:
         return results
 
     def _climb(self, candidates: Sequence[Any], alive: list[int], rung: RungConfig) -> list[int]:
-        """Tries candidates on a rung; returns those that go on."""
+        """Tries candidates on a rung; returns those that go on.
+
+        Who is the only one of a model goes on without.
+        """
+        of_model = Counter(candidates[place].model for place in alive)
+        alone = [place for place in alive if of_model[candidates[place].model] == 1]
+        asked = [place for place in alive if place not in alone]
+        if not asked:
+            return alive
         budget = budget_text(rung)
-        self._live.begin(len(alive) * len(self.prepared_folds), budget)
+        self._live.begin(len(asked) * len(self.prepared_folds), budget)
         cheap = [on_budget(params, rung) for params in candidates]
         samples = [prepared.sampled(rung.users) for prepared in self.prepared_folds]
         values = {}
-        for place, documents in self._try(cheap, alive, samples).items():
+        for place, documents in self._try(cheap, asked, samples).items():
             self._rungs[place].append(mean_of(_metrics(documents)))
             values[place] = self._rungs[place][-1][self.metric]
         going_on = survivors(values, {p: candidates[p].model for p in values}, rung.keep)
         self.say(f"{len(going_on)} of {len(values)} candidates go on, by what they were {budget}")
-        return going_on
+        return sorted([*alone, *going_on])
 
     def _try_in_full(self, candidates: Sequence[Any], alive: list[int]) -> Documents:
         """Returns what the candidates gave on all folds, and who took the place of the failed."""
