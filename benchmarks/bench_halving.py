@@ -20,8 +20,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from large_data import made
 
+from large_data import made
 from peer_data import Rows, examine, journey
 from sparkperso.config import load_settings
 from sparkperso.config.recommend.data_size import DataSize
