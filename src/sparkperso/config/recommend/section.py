@@ -55,6 +55,9 @@ class HybridConfig(Section):
     """Weights are multiples of 1 ÷ steps; all that add up to 1 are tried on the folds."""
     max_parts: int = Field(default=5, ge=2, le=6)
     """The best so many models are blended."""
+    one_of: tuple[tuple[str, ...], ...] = (("item_knn", "graph_filter"),)
+    """Models that learn alike: the best of each group alone is blended, so that it leaves room for
+    what differs."""
     min_bucket_users: int = Field(default=100, ge=1)
     """Buckets of histories with fewer judged users share the weights that are best for all."""
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import ExplicitParams, HybridParams
-from sparkperso.config.recommend.section import RecommendConfig
+from sparkperso.config.recommend.section import HybridConfig, RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.frames import broadcast
@@ -150,10 +150,10 @@ def blend_of(
     Its figure is cross-fitted (`blend.learn_blend`), so that it may be ranked among its parts.
     """
     config = context.config.search.hybrid
-    ranked = sorted(best.values(), key=lambda one: -one.mean[context.metric])[: config.max_parts]
-    if not config.enabled or len(ranked) < 2:
+    ranked = sorted(best.values(), key=lambda one: -one.mean[context.metric])
+    parts = parts_to_blend([one.params for one in ranked], config)
+    if not config.enabled or len(parts) < 2:
         return None
-    parts = [one.params for one in ranked]
     began = time.time()
     try:
         params, means = learn_blend(prepared_folds, shared, parts, context.fitter, config)
@@ -171,6 +171,15 @@ def blend_of(
         run.set_tags({"candidate": blend.name, "dropped": False, "left_out": "no"})
         log_figures(run, blend)
     return blend
+
+
+def parts_to_blend(ranked: Sequence[Any], config: HybridConfig) -> list[Any]:
+    """Returns the best models' settings, `ranked` by their worth: `max_parts`, one of a kind."""
+    kinds = {model: group for group in config.one_of for model in group}
+    first: dict[Any, Any] = {}
+    for params in ranked:
+        first.setdefault(kinds.get(params.model, params.model), params)
+    return list(first.values())[: config.max_parts]
 
 
 def tune_ratings(
