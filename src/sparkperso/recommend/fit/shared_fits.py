@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import aslinearoperator
-
 from sparkperso.config.recommend.models import EaseParams, GraphFilterParams, KnnParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
@@ -42,7 +38,8 @@ def shared_fit(
 ) -> Callable[[Any], Fitted]:
     """Returns what fits the members of a family on these training users, without their priors.
 
-    As `models.fit_model` does, up to the rounding of singular vectors. Raises what fitting raises.
+    As `models.fit_model` does, but for singular vectors: the first of more are nearer to the exact
+    ones. Raises what fitting raises.
     """
     users = users.latest(setting.max_user_items)
     if len({without_prior(params) for params in family}) > 1:
@@ -65,7 +62,7 @@ def _item_knn(
 ) -> Callable[[KnnParams], Fitted]:
     most = max(params.n_neighbours for params in family)
     near = item_knn.nearest(item_knn.weigh(family[0], users.likes), most)
-    return lambda params: item_knn.model_of(first_of_rows(near, params.n_neighbours))
+    return lambda params: item_knn.model_of(item_knn.nearest_of(near, 0, params.n_neighbours))
 
 
 def _graph_filter(
@@ -75,16 +72,17 @@ def _graph_filter(
     setting: FitSetting,
 ) -> Callable[[GraphFilterParams], Fitted]:
     weighted = graph_filter.normalised(users.likes, family[0].user_exponent)
-    graph = aslinearoperator(weighted)
     most_signals = max(graph_filter.n_signals(params, *weighted.shape) for params in family)
-    signals = graph_filter.low_pass(graph.H @ graph, most_signals, setting.seed)
+    signals = graph_filter.low_pass(weighted, most_signals, setting.seed)
     near = item_knn.nearest(weighted, max(params.n_neighbours for params in family))
     counts = column_sums(users.likes)
 
     def fit(params: GraphFilterParams) -> Fitted:
-        # Eigenvalues grow from left to right.
-        own = signals[:, most_signals - graph_filter.n_signals(params, *weighted.shape) :]
-        return graph_filter.model_of(params, first_of_rows(near, params.n_neighbours), own, counts)
+        # Singular values fall from left to right.
+        own = signals[:, : graph_filter.n_signals(params, *weighted.shape)]
+        return graph_filter.model_of(
+            params, item_knn.nearest_of(near, 0, params.n_neighbours), own, counts
+        )
 
     return fit
 
@@ -94,17 +92,3 @@ SHARES: dict[type[Any], Callable[..., Callable[[Any], Fitted]]] = {
     KnnParams: _item_knn,
     GraphFilterParams: _graph_filter,
 }
-
-
-def first_of_rows(matrix: csr_matrix, n: int) -> csr_matrix:
-    """Returns the first n entries of each row, as they stand.
-
-    >>> rows = csr_matrix(([3.0, 2.0, 1.0], [2, 0, 1], [0, 2, 3]), shape=(2, 3))
-    >>> first_of_rows(rows, 1).toarray().tolist()
-    [[0.0, 0.0, 3.0], [0.0, 1.0, 0.0]]
-    """
-    lengths = np.diff(matrix.indptr)
-    place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, n))])
-    parts = (matrix.data[place < n], matrix.indices[place < n], indptr)
-    return csr_matrix(parts, shape=matrix.shape)
