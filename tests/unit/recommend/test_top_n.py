@@ -95,8 +95,17 @@ def test_the_size_of_a_block_does_not_show(monkeypatch, rows):
 
 
 def test_a_large_catalogue_makes_small_blocks(monkeypatch):
-    monkeypatch.setattr(top_n, "CELLS", 3 * N_ITEMS)
+    monkeypatch.setattr(top_n, "MOST_CELLS", 3 * N_ITEMS)
     assert max(len(block) for block in blocks_of(USERS)) == 3
+
+
+@pytest.mark.parametrize("n_items", [1, 4_000, 41_000, 200_000, 500_000, 20_000_000])
+def test_five_arrays_of_a_block_hold_256_mb_or_one_user(n_items):
+    rows = top_n.rows_of_block(n_items)
+    assert rows == 1 or 5 * 4 * rows * n_items <= 256e6
+    assert rows <= top_n.ROWS
+    # Products come in tiles: less than one would be work for nobody.
+    assert n_items > 200_000 or rows % top_n.TILE == 0
 
 
 def test_what_a_model_keeps_is_not_written_to():

@@ -120,7 +120,7 @@ class HybridParams(Section):
     """A blend: every part's scores over their spread, times a weight by length of history."""
 
     model: Literal["hybrid"] = "hybrid"
-    parts: tuple[Annotated[Any, BeforeValidator(_part)], ...]
+    parts: tuple[Annotated[Any, BeforeValidator(_part)], ...] = Field(max_length=32)
     """The models that are blended."""
     weights: dict[str, tuple[float, ...]]
     """History bucket (0, 1-4, 5-19, 20+) → a weight per part."""

@@ -26,6 +26,7 @@ from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import empty_array, instant
 from sparkperso.platform.tracking import ModelVersion
 from sparkperso.recommend.data.user_histories import UserAttributes, load_catalogue, profile_frame
+from sparkperso.recommend.fit.task_runner import at_a_time
 from sparkperso.recommend.lists.batch_scoring import LISTS, list_frame
 from sparkperso.recommend.lists.recommendation_rows import build_lists
 from sparkperso.recommend.lists.repeats import (
@@ -70,6 +71,8 @@ def write_lists(
     lists, table = make_rows(job, profiles, some, lister)
     by_kind = {"new": build_lists(lists, lister, named)}
     if config.lists.kinds != ("new",):
+        # Mixed lists are made of them, too: everybody is scored once.
+        by_kind["new"] = keep_cached(by_kind["new"])
         by_kind |= other_lists(job, events, (index, known, lister), by_kind["new"])
     now = instant(datetime.now(timezone.utc))
     rows = [rows.withColumn("kind", F.lit(kind)) for kind, rows in by_kind.items()]
@@ -95,7 +98,7 @@ def make_rows(
     """Returns the listed items, and the same as a table where this process has made them."""
     if some is None:
         return list_frame(profiles, lister), None
-    table = list_table(some, lister)
+    table = list_table(some, lister, threads=at_a_time(some.num_rows))
     return job.spark.createDataFrame(table, LISTS), table
 
 

@@ -19,11 +19,12 @@ from numba.core import config
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 Bounds = npt.NDArray[np.int64]
 PIECES = 8  # Per thread: enough that the last one to end is not far behind.
+EXACT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+"""Sums in the order in which they are written, each product rounded: as numpy and SciPy add."""
 OPTIONS: dict[str, Any] = {
-    "nogil": True,
+    **EXACT,
     # Sums may be reordered, hence vectorised; NaN and infinities keep their meaning.
     "fastmath": {"contract", "arcp", "nsz", "reassoc"},
-    "error_model": "numpy",
 }
 
 
@@ -32,10 +33,19 @@ def compiled(function: Kernel) -> Kernel:
 
     Where numba finds no folder to write to (on an executor, say), each process compiles anew.
     """
+    return _compiled(function, OPTIONS)
+
+
+def compiled_as_written(function: Kernel) -> Kernel:
+    """Returns `function` compiled as `compiled` does, but adding and rounding as it is written."""
+    return _compiled(function, EXACT)
+
+
+def _compiled(function: Kernel, options: dict[str, Any]) -> Kernel:
     try:
-        kernel: Kernel = nb.njit(cache=True, **OPTIONS)(function)
+        kernel: Kernel = nb.njit(cache=True, **options)(function)
     except (RuntimeError, OSError):
-        kernel = nb.njit(**OPTIONS)(function)
+        kernel = nb.njit(**options)(function)
     return kernel
 
 

@@ -282,13 +282,13 @@ def solve_rows(
                     a[j, k] += p * y[k]
         for j in range(rank):
             a[j, j] += reg_param * n_rated
-        _cholesky_solve(a, b)
+        cholesky_solve(a, b)
         for j in range(rank):
             target[row, j] = b[j]
 
 
 @compiled
-def _cholesky_solve(a: Wide, b: Wide) -> None:
+def cholesky_solve(a: Wide, b: Wide) -> None:
     """Overwrites b with the solution of a x = b; the lower half of `a` counts and is lost.
 
     A pivot of (nearly) 0 is raised, so that what no rating and no regularisation binds is finite.

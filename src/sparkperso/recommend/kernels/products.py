@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.core.threads import one_thread
+from sparkperso.core.threads import one_blas_thread
 
 Singles = npt.NDArray[np.float32]
 TILE = 64
@@ -22,6 +22,6 @@ def rows_times(rows: Singles, matrix: Singles) -> Singles:
     n = len(rows)
     padded = np.zeros((-(-max(n, 1) // TILE) * TILE, rows.shape[1]), np.float32)
     padded[:n] = rows
-    with one_thread():
+    with one_blas_thread():
         product: Singles = (padded @ matrix)[:n]
     return product

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.kernels.score_blocks import above_zero
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """A fitted model as named arrays of numbers or text: what is stored, instead of a pickle."""
@@ -65,6 +66,30 @@ class Fitted(Scorer, Protocol):
         """Returns all that the model is besides its settings: numbers or text, by name."""
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A block of users, scored once: what lists are chosen from, and why."""
+
+    scores: Singles
+    """As `Scorer.scores` gives them."""
+    explain: Explainer
+
+
+@runtime_checkable
+class ScoredOnce(Protocol):
+    """A fitted model whose reasons follow from the scores, such as a blend."""
+
+    def scored(self, users: Histories) -> Scored:
+        """Returns what `scores` and `explainer` do, worked out together."""
+
+
+def scored(model: Fitted, users: Histories) -> Scored:
+    """Returns scores and reasons of a block; what both need is worked out once."""
+    if isinstance(model, ScoredOnce):
+        return model.scored(users)
+    return Scored(model.scores(users), model.explainer(users))
+
+
 class Model(Protocol):
     """How one kind of model is fitted, and read back from its arrays."""
 
@@ -97,5 +122,5 @@ def nothing_where_zero(scores: Singles) -> Singles:
     For models whose 0 means that nothing is known: else a list would be filled up with items in
     order of their position.
     """
-    np.copyto(scores, np.float32(-np.inf), where=~(scores > 0))
+    above_zero(scores, np.ones(scores.shape[1], dtype=np.float32), scores)
     return scores

@@ -21,14 +21,16 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories, Ints, Singles, Texts
+from sparkperso.recommend.kernels.reason_parts import row_products
+from sparkperso.recommend.kernels.score_blocks import times_columns
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,
     Explanation,
     FitSetting,
     Fitted,
-    nothing_where_zero,
 )
+from sparkperso.recommend.models.item_item import parts_of
 from sparkperso.recommend.models.recency_prior import load_prior, with_prior
 from sparkperso.users.facts import BIRTH_YEAR
 
@@ -61,20 +63,21 @@ class ContentModel:
         declared, known = self._declared(users)
         total = np.asarray(own.todense()) + declared
         mean = total / np.maximum(users.lengths + known, 1)[:, None]
-        # A sparse product adds up a user's terms in one order, whatever the block.
-        product = (self.vectors @ mean.T.astype(np.float64)).T
-        return nothing_where_zero(product.astype(np.float32))
+        scores = np.empty((len(users), users.n_items), dtype=np.float32)
+        times_columns(parts_of(self.vectors), mean, scores)
+        return scores
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the attributes' part as `profile`, and what each liked item adds."""
         declared, known = self._declared(users)
+        rows = parts_of(self.vectors)
 
         def explain(row: int, items: Ints) -> Explanation:
             size = max(int(users.lengths[row] + known[row]), 1)
-            candidates = self.vectors[items].astype(np.float64)
-            own = self.vectors[users.liked(row)].astype(np.float64)
-            base = np.asarray(candidates @ declared[row]) / size
-            return Explanation({PROFILE: base}, (own @ candidates.T).toarray() / size)
+            own = users.liked(row)
+            found, base = np.empty((len(own), len(items))), np.empty(len(items))
+            row_products(rows, own, items, declared[row], (found, base))
+            return Explanation({PROFILE: base / size}, found / size)
 
         return explain
 

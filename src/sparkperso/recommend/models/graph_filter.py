@@ -18,16 +18,14 @@ from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
 from sparkperso.recommend.kernels.products import rows_times
-from sparkperso.recommend.kernels.sparse_rows import sums_of_rows
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,
     Explanation,
     FitSetting,
     Fitted,
-    nothing_where_zero,
 )
-from sparkperso.recommend.models.item_item import dense, load_items
+from sparkperso.recommend.models.item_item import entries_of, load_items, sums_above_zero
 from sparkperso.recommend.models.item_knn import nearest
 from sparkperso.recommend.models.recency_prior import column_sums, load_prior, with_prior
 
@@ -52,17 +50,16 @@ class GraphFilterModel:
 
     def scores(self, users: Histories) -> Singles:
         """Returns users × items, float32; -inf where the sum is not above 0."""
-        scores = sums_of_rows(users.likes, self.linear)
         signals = np.asarray(users.likes @ self.sources, dtype=np.float32)
-        scores += rows_times(signals, self.targets.T)
-        return nothing_where_zero(scores)
+        return sums_above_zero(users, self.linear, rows_times(signals, self.targets.T))
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns what each of the user's items adds to the sum."""
+        pick = entries_of(self.linear)
 
         def explain(row: int, items: Ints) -> Explanation:
             own = users.liked(row)
-            near = dense(self.linear[np.ix_(own, items)]).astype(np.float64)
+            near = pick(own, items)
             far = self.sources[own].astype(np.float64) @ self.targets[items].astype(np.float64).T
             return Explanation({}, near + far)
 

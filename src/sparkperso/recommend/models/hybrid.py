@@ -14,10 +14,8 @@ import numpy as np
 
 from sparkperso.config.recommend.models import HybridParams
 from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
-from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Fitted
-
-TINY = 1e-6
-"""Differences below this share of the largest score are those of rounding."""
+from sparkperso.recommend.kernels.score_blocks import blend_in, leave_marked, spread_rows
+from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Fitted, Scored
 
 
 @dataclass(frozen=True)
@@ -33,41 +31,46 @@ class HybridModel:
 
         A part without a score for an item adds nothing to it.
         """
-        weights = self.weights[users.buckets]
-        total = np.zeros((len(users), users.n_items), dtype=np.float32)
-        has_score = np.zeros(total.shape, dtype=bool)
-        for place, part in enumerate(self.parts):
-            if weights[:, place].any():
-                scores = part.scores(users)
-                is_scored = np.isfinite(scores) & (weights[:, place] > 0)[:, None]
-                share = (weights[:, place] / spreads(scores)).astype(np.float32)[:, None]
-                total += np.where(is_scored, scores, np.float32(0)) * share
-                has_score |= is_scored
-        return np.where(has_score, total, np.float32(-np.inf))
+        return self.scored(users).scores
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the parts' explanations, weighted as their scores are."""
+        return self.scored(users).explain
+
+    def scored(self, users: Histories) -> Scored:
+        """Returns scores and explanations; each part scores the block once.
+
+        Of a part's scores what is kept is their spread, and where there are any: a bit per part.
+        """
         weights = self.weights[users.buckets].astype(np.float64)
-        shares, finite = np.zeros(weights.shape), []
+        shares = np.zeros(weights.shape)
+        total = np.zeros((len(users), users.n_items), dtype=np.float32)
+        marks = np.zeros(total.shape, dtype=np.uint32)
         for place, part in enumerate(self.parts):
-            scores = part.scores(users)
-            shares[:, place] = weights[:, place] / spreads(scores)
-            finite.append(np.isfinite(scores))
-        inner = [part.explainer(users) for part in self.parts]
+            if weights[:, place].any():
+                scores = part.scores(users)
+                shares[:, place] = weights[:, place] / spreads(scores)
+                blend_in(total, marks, scores, shares[:, place].astype(np.float32), place)
+                # Before the next part makes its own.
+                del scores
+        leave_marked(total, marks)
+        explainers: list[Explainer] = []
 
         def explain(row: int, items: Ints) -> Explanation:
-            total = np.zeros((int(users.lengths[row]), len(items)))
+            if not explainers:
+                explainers.extend(part.explainer(users) for part in self.parts)
+            contributions = np.zeros((int(users.lengths[row]), len(items)))
             named: dict[str, Floats] = {}
-            for place in np.flatnonzero(shares[row]):
-                of_part = inner[place](row, items)
-                # 0 where the part has no score, as in `scores`.
-                share = shares[row, place] * finite[place][row, items]
+            for place in np.flatnonzero(shares[row]).tolist():
+                of_part = explainers[place](row, items)
+                # 0 where the part has no score, as in the sum.
+                share = shares[row, place] * ((marks[row, items] >> place) & 1)
                 for name, part in of_part.named.items():
                     named[name] = named.get(name, 0.0) + part * share
-                total += of_part.contributions * share
-            return Explanation(named, total)
+                contributions += of_part.contributions * share
+            return Explanation(named, contributions)
 
-        return explain
+        return Scored(total, explain)
 
     def arrays(self) -> Arrays:
         """Returns the parts' arrays as `<place>.<name>`, and the weights."""
@@ -88,13 +91,9 @@ def spreads(scores: Singles) -> Floats:
     >>> spreads(np.array([[1, 5, -np.inf], [2, 2, 2]], dtype=np.float32)).tolist()
     [2.0, 1.0]
     """
-    is_scored = np.isfinite(scores)
-    finite = np.where(is_scored, scores, 0).astype(np.float64)
-    n = np.maximum(is_scored.sum(axis=1), 1)
-    apart = np.where(is_scored, finite - (finite.sum(axis=1) / n)[:, None], 0)
-    spread: Floats = np.sqrt((apart**2).sum(axis=1) / n)
-    # Equal but for the last digits of 32 bits is equal.
-    return np.where(spread > TINY * np.abs(finite).max(axis=1, initial=0), spread, 1.0)
+    spread = np.empty(len(scores))
+    spread_rows(np.asarray(scores, dtype=np.float32), spread)
+    return spread
 
 
 def arrays_of_parts(params: HybridParams, arrays: Arrays) -> list[Arrays]:

@@ -5,15 +5,15 @@ EASE and item-kNN are both of this form and differ in their weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
-from sparkperso.recommend.kernels.sparse_rows import sums_of_rows
+from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.kernels.reason_parts import pick_entries
+from sparkperso.recommend.kernels.score_blocks import Rows, add_rows
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, nothing_where_zero
 
 
@@ -29,16 +29,20 @@ class ItemItemModel:
 
         Each row is summed in order of the user's items, hence the same in any block.
         """
-        if isinstance(self.weights, csr_matrix):
-            return nothing_where_zero(sums_of_rows(users.likes, self.weights))
-        return nothing_where_zero((users.likes @ self.weights).astype(np.float32, copy=False))
+        if not isinstance(self.weights, csr_matrix):
+            return nothing_where_zero(users.likes @ self.weights)
+        return sums_above_zero(users, self.weights)
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the rows of the user's items: the score is their sum."""
+        weights = self.weights if isinstance(self.weights, csr_matrix) else None
+        pick = None if weights is None else entries_of(weights)
 
         def explain(row: int, items: Ints) -> Explanation:
-            rows = self.weights[np.ix_(users.liked(row), items)]
-            return Explanation({}, dense(rows).astype(np.float64))
+            own = users.liked(row)
+            if pick is not None:
+                return Explanation({}, pick(own, items))
+            return Explanation({}, self.weights[np.ix_(own, items)].astype(np.float64))
 
         return explain
 
@@ -63,6 +67,29 @@ def load_items(arrays: Arrays) -> ItemItemModel:
     return ItemItemModel(csr_matrix(parts, shape=(n, n)))
 
 
-def dense(matrix: Any) -> npt.NDArray[Any]:
-    """Returns a sparse or dense matrix as an array."""
-    return np.asarray(matrix.toarray() if isinstance(matrix, csr_matrix) else matrix)
+def sums_above_zero(users: Histories, weights: csr_matrix, more: Singles | None = None) -> Singles:
+    """Returns likes · weights + `more`, users × items, float32; -inf where that is not above 0.
+
+    `more` (users × items) is what is added to; None: zeros. It is lost.
+    """
+    sums = np.zeros((len(users), users.n_items), dtype=np.float32) if more is None else more
+    add_rows(users.likes.indptr, users.likes.indices, parts_of(weights), sums)
+    return sums
+
+
+def entries_of(weights: csr_matrix) -> Callable[[Ints, Ints], Floats]:
+    """Returns (rows, columns) → the entries of a sparse matrix there, rows × columns, float64."""
+    # A search in a row takes columns in order.
+    rows = parts_of(weights if weights.has_sorted_indices else weights.sorted_indices())
+
+    def pick(own: Ints, items: Ints) -> Floats:
+        found = np.empty((len(own), len(items)))
+        pick_entries(rows, own, items, found)
+        return found
+
+    return pick
+
+
+def parts_of(matrix: csr_matrix) -> Rows:
+    """Returns indptr, indices and data, as kernels take them."""
+    return matrix.indptr, matrix.indices, matrix.data

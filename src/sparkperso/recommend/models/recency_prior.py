@@ -13,12 +13,12 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.kernels.score_blocks import above_zero
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,
     Explanation,
     Fitted,
-    nothing_where_zero,
 )
 
 
@@ -31,8 +31,10 @@ class WithPrior:
 
     def scores(self, users: Histories) -> Singles:
         """Returns the inner scores × prior; -inf where the inner score is not above 0."""
-        # Not below 0: -inf times a prior of 0, as a short half-life gives old items, is no number.
-        return nothing_where_zero(np.maximum(self.inner.scores(users), 0) * self.prior)
+        inner = self.inner.scores(users)
+        scores = np.empty(inner.shape, dtype=np.float32)
+        above_zero(inner, self.prior, scores)
+        return scores
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the inner explanations × prior."""

@@ -1,14 +1,15 @@
 """The n best items of users in memory: histories in, lists out, seen items left out.
 
 Per block of users:
-1. The model's best items (`scoring.top_n.best_items`).
+1. The model scores it, once (`models.base.scored`), and its best items are listed.
 2. The fallback fills lists that came out short (`_fill`).
 3. Each listed item gets its reason: the item of the history that adds most to its score, or what
-   else does (`_reasons`).
+   else does (`_explain`).
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,9 +20,16 @@ from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, read_histories
-from sparkperso.recommend.models.base import Explanation, Fitted, Scorer
+from sparkperso.recommend.kernels.reason_parts import largest_parts
+from sparkperso.recommend.models.base import Explainer, Explanation, Fitted, Scorer, scored
 from sparkperso.recommend.scoring.diversity import fill
-from sparkperso.recommend.scoring.top_n import Lists, Selection, best_items, blocks_of
+from sparkperso.recommend.scoring.top_n import (
+    Lists,
+    Selection,
+    best_items,
+    blocks_of,
+    choose_from,
+)
 
 DECIMALS = 6
 UNNAMED = "model"
@@ -46,13 +54,13 @@ class Lister:
     comes from where none has: model and fallback must be fitted models then."""
 
 
-def list_table(profiles: pa.Table, lister: Lister) -> pa.Table:
+def list_table(profiles: pa.Table, lister: Lister, threads: int = 1) -> pa.Table:
     """Returns the lists of profiles in memory, in order of user_id, then rank (`make_lists`)."""
-    return make_lists(lister, read_histories(profiles, len(lister.catalogue)))
+    return make_lists(lister, read_histories(profiles, len(lister.catalogue)), threads)
 
 
 @one_thread()
-def make_lists(lister: Lister, users: Histories) -> pa.Table:
+def make_lists(lister: Lister, users: Histories, threads: int = 1) -> pa.Table:
     """Returns user_id, rank, item_id, score, strategy, reason_item, reason_share, basis.
 
     One row per place, users in their order, ranks from 1. Scores are rounded to 6 decimals; ties go
@@ -60,23 +68,76 @@ def make_lists(lister: Lister, users: Histories) -> pa.Table:
     most to the score, reason_share its share (0 to 1) of all that adds to it. Where no item of the
     history adds anything, both are null, and basis names what adds most (`popular:<scope>`,
     `profile`), or is `model` where nothing that has a name does. All three are null without
-    explanation. Raises TypeError where lists are to be explained by something that is no fitted
-    model.
+    explanation. Blocks of users are listed on so many `threads`, on which nothing depends. Raises
+    TypeError where lists are to be explained by something that is no fitted model.
     """
-    best = best_items(lister.model, users, lister.select)
-    # Of places that the fallback filled, strategy and reason are the fallback's.
-    filled, is_own = _fill(lister, users, best)
-    rows, places = np.nonzero(filled.items >= 0)
-    items = filled.items[rows, places]
-    why = _reasons(lister, users, filled, is_own) if lister.is_explained else None
+
+    def table_of(block: Histories) -> pa.Table:
+        return _as_table(lister, block, *_listed(lister, block))
+
+    if threads <= 1:
+        tables = [table_of(block) for block in blocks_of(users)]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            tables = list(pool.map(table_of, blocks_of(users)))
+    # Without users there are no blocks, and the schema is wanted all the same.
+    return pa.concat_tables(tables or [table_of(users)]).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why users × places are listed."""
+
+    items: Ints
+    """Position of the item of the history that adds most; -1: none adds anything."""
+    shares: Floats
+    """Its part of all that adds to the score; NaN without one."""
+    basis: np.ndarray
+    """What adds most where no item of the history does; None beside an item."""
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...]) -> Reasons:
+        """Returns places of which nothing is said."""
+        return cls(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, None, dtype=object))
+
+
+def _listed(lister: Lister, block: Histories) -> tuple[Lists, np.ndarray, Reasons | None]:
+    """Returns the lists of a block, which places are the model's own, and the reasons if wanted."""
+    if not lister.is_explained:
+        best = choose_from(lister.model.scores(block), block, lister.select)
+        return *_fill(lister, block, best), None
+    own_scored = scored(_fitted(lister.model, lister), block)
+    best = choose_from(own_scored.scores, block, lister.select)
+    filled, is_own = _fill(lister, block, best)
+    why = Reasons.none(filled.items.shape)
+    listed = filled.items >= 0
+    _explain(own_scored.explain, block, filled.items, listed & is_own, why)
+    if (listed & ~is_own).any():
+        # Of places that the fallback filled, the reason is the fallback's.
+        explain = _fitted(lister.fallback, lister).explainer(block)
+        _explain(explain, block, filled.items, listed & ~is_own, why)
+    return filled, is_own, why
+
+
+def _fitted(model: Scorer | None, lister: Lister) -> Fitted:
+    """Returns the model; raises TypeError where it is no fitted one, which alone can explain."""
+    if not isinstance(model, Fitted):
+        raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
+    return model
+
+
+def _as_table(
+    lister: Lister, users: Histories, lists: Lists, is_own: np.ndarray, why: Reasons | None
+) -> pa.Table:
+    rows, places = np.nonzero(lists.items >= 0)
     ids = lister.catalogue.ids
     strategies = np.where(is_own[rows, places], lister.strategy, lister.fallback_strategy)
     return pa.table(
         {
             USER_ID: pa.array(users.ids[rows], pa.string()),
             RANK: pa.array(places + 1, pa.int32()),
-            ITEM_ID: pa.array(ids[items], pa.string()),
-            SCORE: pa.array(np.round(filled.scores[rows, places], DECIMALS) + 0.0, pa.float64()),
+            ITEM_ID: pa.array(ids[lists.items[rows, places]], pa.string()),
+            SCORE: pa.array(np.round(lists.scores[rows, places], DECIMALS) + 0.0, pa.float64()),
             "strategy": pa.array(strategies.astype(object), pa.string()),
             **_columns(why, ids, rows, places),
         }
@@ -104,51 +165,18 @@ def _fill(lister: Lister, users: Histories, best: Lists) -> tuple[Lists, np.ndar
     return Lists(items, scores), own
 
 
-@dataclass(frozen=True)
-class Reasons:
-    """Why users × places are listed."""
-
-    items: Ints
-    """Position of the item of the history that adds most; -1: none adds anything."""
-    shares: Floats
-    """Its part of all that adds to the score; NaN without one."""
-    basis: np.ndarray
-    """What adds most where no item of the history does; None beside an item."""
-
-
-def _reasons(lister: Lister, users: Histories, lists: Lists, is_own: np.ndarray) -> Reasons:
-    """Returns the reasons of the model's own places, and of those that the fallback filled.
-
-    Raises TypeError where one of them is no fitted model, which alone can explain.
-    """
-    shape = lists.items.shape
-    why = Reasons(np.full(shape, -1), np.full(shape, np.nan), np.full(shape, None, dtype=object))
-    listed = lists.items >= 0
-    for model, places in ((lister.model, listed & is_own), (lister.fallback, listed & ~is_own)):
-        if places.any() and not isinstance(model, Fitted):
-            raise TypeError(f"{lister.strategy} gives no reasons: is_explained is not for it")
-        start = 0
-        for block in blocks_of(users):
-            part = slice(start, start + len(block))
-            if isinstance(model, Fitted) and places[part].any():
-                # Views: what is filled in here stands in the whole.
-                own = Reasons(why.items[part], why.shares[part], why.basis[part])
-                _explain(model, block, lists.items[part], places[part], own)
-            start += len(block)
-    return why
-
-
 def _explain(
-    model: Fitted, block: Histories, items: Ints, places: np.ndarray, why: Reasons
+    explain: Explainer, block: Histories, items: Ints, places: np.ndarray, why: Reasons
 ) -> None:
     """Fills in the reasons of some places of a block of users."""
-    explain = model.explainer(block)
     for row in np.flatnonzero(places.any(axis=1)).tolist():
         at = np.flatnonzero(places[row])
         explanation = explain(row, items[row, at])
-        why.items[row, at], why.shares[row, at] = _largest(explanation, block.liked(row))
-        bare = why.items[row, at] < 0
-        why.basis[row, at[bare]] = _basis(explanation)[bare]
+        largest, shares = _largest(explanation, block.liked(row))
+        why.items[row, at], why.shares[row, at] = largest, shares
+        bare = largest < 0
+        if bare.any():
+            why.basis[row, at[bare]] = _basis(explanation)[bare]
 
 
 def _largest(explanation: Explanation, liked: Ints) -> tuple[Ints, Floats]:
@@ -157,16 +185,13 @@ def _largest(explanation: Explanation, liked: Ints) -> tuple[Ints, Floats]:
     Of equal contributions the first; rounded, so that it is the same one everywhere. The share is
     of all that adds to the score: what takes away from it would make it more than the whole.
     """
-    contributions = explanation.contributions
+    contributions = np.ascontiguousarray(explanation.contributions, dtype=np.float64)
     n = contributions.shape[1]
     if not len(liked):
         return np.full(n, -1), np.full(n, np.nan)
-    largest = np.round(contributions, DECIMALS).argmax(axis=0)
-    added = contributions[largest, np.arange(n)]
-    total = np.maximum(explanation.base, 0) + np.maximum(contributions, 0).sum(axis=0)
-    adds = added > 0
-    share = np.divide(added, total, out=np.full(n, np.nan), where=adds)
-    return np.where(adds, liked[largest], -1), share
+    places, shares = np.empty(n, dtype=np.int64), np.empty(n)
+    largest_parts(contributions, np.asarray(explanation.base, np.float64), places, shares)
+    return np.where(places >= 0, liked[places], -1), shares
 
 
 def _basis(explanation: Explanation) -> np.ndarray:

@@ -16,13 +16,18 @@ import numpy.typing as npt
 
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.kernels.products import TILE
 from sparkperso.recommend.kernels.top_n import top_n
 from sparkperso.recommend.models.base import Scorer
 
 ROWS = 256
-"""Users scored at a time: one block of scores is 256 × items × 4 bytes."""
-CELLS = 64_000_000
-"""Scores held at a time, whatever the catalogue: 256 MB."""
+"""Most users scored at a time."""
+CELLS = 3_000_000
+"""Scores of a block, as far as products of TILE rows allow: arrays of 12 MB are used again, of more
+than 32 MB each one's pages come from the system anew, which takes as long as the work on them."""
+MOST_CELLS = 12_800_000
+"""Scores of a block at most, whatever the catalogue: 51 MB, and five such arrays at a time, as a
+blend of models with a prior takes, 256 MB."""
 
 
 class Rule(Protocol):
@@ -82,15 +87,17 @@ def best_items(model: Scorer, users: Histories, select: Selection) -> Lists:
     Users × `select.n`, in the order of the users. The list of a user does not depend on the other
     users. On one thread of BLAS: tasks share the cores already.
     """
-    lists = []
-    for block in blocks_of(users):
-        short = select_from(mask(model.scores(block), block, select), select.reach)
-        reranker = select.reranker
-        lists.append(short if reranker is None else reranker.choose(short, select.n))
+    lists = [choose_from(model.scores(block), block, select) for block in blocks_of(users)]
     if not lists:
         return Lists(np.zeros((0, select.n), np.int64), np.zeros((0, select.n)))
     items, scores = zip(*((own.items, own.scores) for own in lists), strict=True)
     return Lists(np.concatenate(items), np.concatenate(scores))
+
+
+def choose_from(scores: Singles, users: Histories, select: Selection) -> Lists:
+    """Returns the lists of a block, users × `select.n`, from its scores, which stay as they are."""
+    short = select_from(mask(scores, users, select), select.reach)
+    return short if select.reranker is None else select.reranker.choose(short, select.n)
 
 
 def select_from(scores: Singles, n: int) -> Lists:
@@ -108,9 +115,20 @@ def select_from(scores: Singles, n: int) -> Lists:
 
 def blocks_of(users: Histories) -> Iterator[Histories]:
     """Yields the users a block at a time, in order: ROWS of them, fewer for large catalogues."""
-    size = max(1, min(ROWS, CELLS // max(users.n_items, 1)))
+    size = rows_of_block(users.n_items)
     for start in range(0, len(users), size):
         yield users.take(slice(start, start + size))
+
+
+def rows_of_block(n_items: int) -> int:
+    """Returns how many users are scored at a time: multiples of TILE while memory allows.
+
+    >>> [rows_of_block(n_items) for n_items in (100, 20_000, 40_000, 200_000, 500_000)]
+    [256, 128, 64, 64, 25]
+    """
+    n_items = max(n_items, 1)
+    rows = min(ROWS, max(TILE, CELLS // n_items // TILE * TILE))
+    return max(1, min(rows, MOST_CELLS // n_items))
 
 
 def mask(scores: Singles, users: Histories, select: Selection) -> Singles:
