@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparkperso.recommend.arrays.histories import Floats, Singles
 from sparkperso.recommend.kernels.compiled import compiled_as_written
-from sparkperso.recommend.kernels.score_blocks import Places, Rows
+from sparkperso.recommend.kernels.score_blocks import Floats, Places, Rows, Singles
 
 STEPS = 1e6
 """Contributions are compared in millionths, so that the same one is the largest everywhere."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.recommend.arrays.histories import Floats, Singles
 from sparkperso.recommend.kernels.compiled import compiled, compiled_as_written
 
+Singles = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.integer]
 Marks = npt.NDArray[np.uint32]
 Rows = tuple[Places, Places, Singles]

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparkperso.recommend.arrays.histories import Ints, Singles
 from sparkperso.recommend.kernels.compiled import compiled
-from sparkperso.recommend.kernels.gradients import cholesky_solve, targets
+from sparkperso.recommend.kernels.gradients import Factors, Ints, cholesky_solve, targets
 
 
 @compiled
 def solve_short_rows(
     indptr: Ints,
     indices: Ints,
-    values: Singles,
-    target: Singles,
-    source: Singles,
-    spectrum: Singles,
+    values: Factors,
+    target: Factors,
+    source: Factors,
+    spectrum: Factors,
     reg_param: float,
     alpha: float,
 ) -> None:
