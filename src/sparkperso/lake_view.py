@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sparkperso.recommend.registered.explanation import ItemExplanation
     from sparkperso.recommend.registered.recommender import Recommender
+    from sparkperso.recommend.registered.session_model import SessionModel
     from sparkperso.recommend.scoring.judged_lists import JudgedLists
 
 GLOBAL = "global"
@@ -80,6 +81,17 @@ class SimilarItem:
 
 
 @dataclass(frozen=True)
+class NextItem:
+    """One place of a list of what may follow in a session."""
+
+    rank: int
+    item_id: str
+    title: str | None
+    score: float
+    """Comparable within a list, not between lists."""
+
+
+@dataclass(frozen=True)
 class Membership:
     """A segment that a user is in."""
 
@@ -121,7 +133,7 @@ class LakeView:
         Raises UsageError for a table that is not there.
         """
         spec = spec_of(name)
-        opened = self._opened.setdefault(name, self._reader.require(name))
+        opened = self._open(name)
         names = [field.name for field in opened.schema().fields]
         if isinstance(columns, str) or not set(columns or ()) <= set(names):
             found = f"Found {columns!r}"
@@ -171,6 +183,23 @@ class LakeView:
         names = ("other_item_id", RANK, SCORE)
         rows = ([row[name] for name in names] for row in self._similar.of(item_id, n))
         return [SimilarItem(rank, other, self.title(other), score) for other, rank, score in rows]
+
+    def next_items(self, recent: Sequence[str], n: int = 10) -> list[NextItem]:
+        """Returns up to `n` items that may follow these in a session, in order, the latest last.
+
+        By recent sessions like this one, anonymous ones too; for whom, need not be known. None
+        where no recent session holds an item of it. Raises UsageError before the first
+        build-recommendations.
+        """
+        require_place(n)
+        if isinstance(recent, str) or not all(isinstance(item, str) for item in recent):
+            raise UsageError(
+                "A session is a list of item_ids, the latest last", f"Found {recent!r}"
+            )
+        rows = self._sessions.next_items(recent, n)
+        return [
+            NextItem(at + 1, one, self.title(one), score) for at, (one, score) in enumerate(rows)
+        ]
 
     def segments(self, user_id: str) -> list[Membership]:
         """Returns the segments that a user is in, in the order of their ids."""
@@ -232,6 +261,9 @@ class LakeView:
         rows = self._items.of(item_id)
         return rows[0]["title"] if rows else None
 
+    def _open(self, name: str) -> DeltaTable:
+        return self._opened.setdefault(name, self._reader.require(name))
+
     @LockedProperty
     def _champion(self) -> Recommender:
         return self.champion()
@@ -255,6 +287,14 @@ class LakeView:
     @LockedProperty
     def _similar(self) -> GroupedTable:
         return GroupedTable(self.table("gold/similar_items"), ITEM_ID)
+
+    @LockedProperty
+    def _sessions(self) -> SessionModel:
+        """The model of `recommend.sessions.served`; of 1 M sessions made in some seconds."""
+        from sparkperso.recommend.registered.session_model import COLUMNS, session_model
+
+        rows = self._open("gold/session_index").to_pyarrow_table(columns=list(COLUMNS))
+        return session_model(rows, load_settings(self._env).recommend.sessions.served)
 
     @LockedProperty
     def _members(self) -> GroupedTable:

@@ -41,7 +41,12 @@ ITEM = {
     **{"item_id": "i00", "title": "Lamp", "tags": ["new"], "attributes": {}},
     **{"first_seen_at": START, "seen_at": (None, None, None)},
 }
-LISTS = ["gold/recommendations", "gold/popular_items", "gold/similar_items"]
+LISTS = [
+    "gold/recommendations",
+    "gold/popular_items",
+    "gold/similar_items",
+    "gold/session_index",
+]
 FACTORS = ["gold/als_user_factors", "gold/als_item_factors"]
 
 
@@ -55,7 +60,8 @@ def shop():
         rows.append(
             {
                 "user_id": f"u{user:02d}" if n % 10 else None,
-                "anonymous_id": f"till-{n}",
+                "anonymous_id": f"till-{n // 4}",
+                "session_id": f"visit-{n // 4}",
                 "item_id": f"i{item:02d}",
                 "event_type": "rating" if n % 15 == 1 else "purchase",
                 "value": 1.0 + item % 5,
@@ -452,6 +458,9 @@ def test_a_list_of_each_kind_holds_what_its_name_says(trained, jobs, driver_user
     assert mixed.join(others, ["user_id", "item_id"], "left_anti").isEmpty()
     assert {row["count"] for row in mixed.groupBy("user_id").count().collect()} == {5}
     assert lists.where("item_id = 'i00'").isEmpty()
+    sessions = trained.read("gold/session_index")
+    assert 0 < sessions.count() == summary["sessions"]
+    assert sessions.where("array_contains(items, 'i00')").isEmpty()
     assert lists.groupBy("user_id", "kind", "rank").count().where("count > 1").isEmpty()
     jobs[2].STEP.action(trained.job("build-recommendations"))
     assert lists_of(trained) == new

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 from time import sleep
 
@@ -16,7 +17,7 @@ from deltalake import write_deltalake
 from tests.champion import fitted, register_champion, write_lake
 
 import sparkperso
-from sparkperso import Membership, Recommendation, SimilarItem, open_lake
+from sparkperso import Membership, NextItem, Recommendation, SimilarItem, open_lake
 from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
 from sparkperso.lake_view import GroupedTable, LockedProperty
@@ -66,6 +67,13 @@ def root(tmp_path):
         segment_id=["behaviour-2", "audiences-new"],
         segmentation=["behaviour", "audiences"],
         label=["weekend shoppers", None],
+    )
+    write(
+        tmp_path,
+        "gold/session_index",
+        session_id=["s2", "s3", "s1"],
+        items=[["a", "b", "c"], ["a", "c"], ["c", "a", "b"]],
+        ended_at=[datetime(2026, 1, day, tzinfo=timezone.utc) for day in (2, 3, 1)],
     )
     write(tmp_path, "silver/items", item_id=["a", "b"], title=["Apple", None])
     return tmp_path
@@ -119,6 +127,25 @@ def test_a_view_goes_on_with_the_tables_that_it_read(lake, root):
     write(root, "gold/similar_items", item_id=["a"], rank=[1], other_item_id=["z"], score=[1.0])
     assert lake.similar("a") == before
     assert [place.item_id for place in open_lake(str(root)).similar("a")] == ["z"]
+
+
+def test_what_comes_next_is_found_in_recent_sessions(lake):
+    found = lake.next_items(["unheard of", "c", "a"], n=5)
+    assert [(place.rank, place.item_id, place.title) for place in found] == [
+        (1, "b", None),
+        (2, "c", None),
+    ]
+    assert found[0].score > found[1].score > 0
+    assert lake.next_items(["b"])[0].title is None
+    assert lake.next_items(["c"])[0] == NextItem(1, "a", "Apple", lake.next_items(["c"])[0].score)
+    assert lake.next_items(["a", "unheard of"]) != []
+    assert lake.next_items([]) == lake.next_items(["unheard of"]) == []
+
+
+@pytest.mark.parametrize("bad", ["a", [1], [None]])
+def test_a_session_is_a_list_of_ids(lake, bad):
+    with pytest.raises(UsageError, match="A session is a list of item_ids"):
+        lake.next_items(bad)
 
 
 @pytest.mark.parametrize("n", [0, -1])

@@ -256,7 +256,7 @@ _ENTRIES = (
     JobEntry(
         "build-recommendations",
         "The lists of every user.",
-        "Writes every user's list, popular items and similar items.",
+        "Writes every user's list, popular items, similar items and recent sessions.",
         in_run=True,
         after=("promote-model",),
         despite_gate=True,

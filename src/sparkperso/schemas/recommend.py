@@ -147,3 +147,32 @@ SIMILAR_ITEMS = TableSpec(
         required("score", "double", "cosine of the two items' factors, -1 to 1"),
     ),
 )
+
+SESSION_INDEX = TableSpec(
+    name="gold/session_index",
+    grain="one session of two items or more",
+    key=("session_id",),
+    writer="build-recommendations",
+    columns=(
+        required(
+            "session_id",
+            "string",
+            "hash of who (anonymous_id, else user_id), the session as sent, and where none was its "
+            "begin; names nobody",
+        ),
+        required(
+            "items",
+            "array<string>",
+            "items of its events, in order of time and item, each as often as it came",
+        ),
+        required(
+            "n_events",
+            "bigint",
+            "events with an item that count; above recommend.sessions.max_events `items` has the "
+            "latest alone",
+            "events",
+        ),
+        required("started_at", "timestamp", "first of them", "UTC"),
+        required("ended_at", "timestamp", "last of them", "UTC"),
+    ),
+)

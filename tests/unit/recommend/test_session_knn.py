@@ -13,9 +13,9 @@ from sparkperso.config.recommend.sessions import (
     PopularityParams,
     SessionKnnParams,
 )
+from sparkperso.recommend.arrays.session_index import Sessions
+from sparkperso.recommend.models.vmis_knn import SessionKnn, fit
 from sparkperso.recommend.sessions.next_items import fit_next_items
-from sparkperso.recommend.sessions.session_index import Sessions
-from sparkperso.recommend.sessions.vmis_knn import SessionKnn, fit
 
 N_ITEMS = 30
 SMALL = SessionKnnParams(n_candidates=20, n_neighbours=7, max_items=8, n_followers=4)

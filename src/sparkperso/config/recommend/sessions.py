@@ -66,4 +66,9 @@ class SessionsConfig(Section):
     validation_events: int = Field(default=20_000, ge=1)
     """At most so many events are predicted in validation, those of the earliest sessions of it."""
     max_sessions: int = Field(default=2_000_000, ge=1)
-    """Latest sessions of a part that one process holds; about 20 bytes for each of their events."""
+    """Latest sessions of a benchmark's part, or of gold/session_index; one process holds them, with
+    about 20 bytes for each of their events."""
+    max_events: int = Field(default=1000, ge=1)
+    """Latest events of a session that count; a longer one is hardly a person's."""
+    served: SessionKnnParams = Field(default_factory=SessionKnnParams)
+    """The model that a finished lake answers with (docs/python.md)."""

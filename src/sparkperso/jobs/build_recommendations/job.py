@@ -1,6 +1,7 @@
-"""build-recommendations: the champion's lists for every user; similar and popular items.
+"""build-recommendations: the champion's lists for every user; items and sessions for everybody.
 
-Three tables, each replaced in one commit: a reader sees the old lists or the new ones, whole.
+Similar and popular items, recent sessions. Four tables, each replaced in one commit: a reader sees
+the old lists or the new ones, whole.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sparkperso.jobs.build_recommendations.personal_lists import (
     has_lists_to_keep,
     write_lists,
 )
+from sparkperso.jobs.build_recommendations.session_index import SESSION_INDEX, write_sessions
 from sparkperso.jobs.build_recommendations.shop_lists import (
     POPULAR,
     SIMILAR,
@@ -48,7 +50,7 @@ def build_recommendations(job: Job) -> Summary:
     events = job.read(EVENTS).where(F.col(TIMESTAMP) <= instant(job.as_of))
     keeps = version is None and has_lists_to_keep(job)
     lists = None
-    job.count(0, 3, "tables")
+    job.count(0, 4, "tables")
     if keeps:
         job.say(
             "There is no champion: the lists of the last one stay as they are "
@@ -56,12 +58,15 @@ def build_recommendations(job: Job) -> Summary:
         )
     else:
         lists = write_lists(job, events, version, params)
-    job.count(1, 3, "tables")
-    write_popular(job, without_items(events, hidden), params)
-    job.count(2, 3, "tables")
+    job.count(1, 4, "tables")
+    listed = without_items(events, hidden)
+    write_popular(job, listed, params)
+    job.count(2, 4, "tables")
     write_similar(job, version, hidden)
-    job.count(3, 3, "tables")
-    return summarise(job, params, lists, keeps)
+    job.count(3, 4, "tables")
+    sessions = write_sessions(job, listed)
+    job.count(4, 4, "tables")
+    return {**summarise(job, params, lists, keeps), **sessions}
 
 
 def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: bool) -> Summary:
@@ -78,7 +83,7 @@ def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: 
 STEP = Step(
     name="build-recommendations",
     action=build_recommendations,
-    outputs=(RECOMMENDATIONS, POPULAR, SIMILAR),
+    outputs=(RECOMMENDATIONS, POPULAR, SIMILAR, SESSION_INDEX),
 )
 
 

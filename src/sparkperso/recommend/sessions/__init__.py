@@ -1,1 +1,1 @@
-"""What comes next in a session: an index of recent sessions, and scores by those like this one."""
+"""What comes next in a session: events as sessions, and a benchmark of models of them."""

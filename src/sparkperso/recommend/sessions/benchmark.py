@@ -25,12 +25,12 @@ from sparkperso.core.threads import one_thread
 from sparkperso.platform.frames import Keeper
 from sparkperso.platform.literals import EPOCH
 from sparkperso.recommend.arrays.histories import Texts
+from sparkperso.recommend.arrays.session_index import Sessions
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.benchmark.report import plain
 from sparkperso.recommend.sessions.judge import Answers, Questions, answer, questions_of
 from sparkperso.recommend.sessions.next_items import fit_next_items
-from sparkperso.recommend.sessions.read_sessions import SessionEvents, read_sessions
-from sparkperso.recommend.sessions.session_index import Sessions
+from sparkperso.recommend.sessions.read_sessions import SessionFile, read_sessions
 
 Keep = Callable[[str, pa.Table], None]
 """(model, its lists: session_id, position, rank, item_id, score)."""
@@ -68,12 +68,12 @@ def run_session_benchmark(
     """
     space = candidates_of(config, request.models)
     with Keeper():
-        learned = read_sessions(train, "--train", config.max_sessions)
-        asked = read_sessions(test, "--test", config.max_sessions)
+        learned = read_sessions(train, "--train", config)
+        asked = read_sessions(test, "--test", config)
     require_order(learned, asked, request.allow_overlap)
-    catalogue = learned.item_ids()
-    sessions = learned.on(catalogue)
-    questions = questions_of(asked.on(catalogue))
+    catalogue = learned.events.item_ids()
+    sessions = learned.events.on(catalogue)
+    questions = questions_of(asked.events.on(catalogue))
     if not len(questions):
         raise JobError("--test should hold a session of two events", "Every session has one")
     say("choosing the settings of every model")
@@ -152,7 +152,7 @@ def test_one(
     return entry, answers
 
 
-def require_order(train: SessionEvents, test: SessionEvents, allow_overlap: bool) -> None:
+def require_order(train: SessionFile, test: SessionFile, allow_overlap: bool) -> None:
     """Raises UsageError when the test begins before the training ends, unless that is allowed."""
     if test.first_at < train.last_at and not allow_overlap:
         raise UsageError(
@@ -163,7 +163,7 @@ def require_order(train: SessionEvents, test: SessionEvents, allow_overlap: bool
 
 
 def split_of(
-    train: SessionEvents, test: SessionEvents, questions: Questions, catalogue: Texts, k: int
+    train: SessionFile, test: SessionFile, questions: Questions, catalogue: Texts, k: int
 ) -> dict[str, Any]:
     """Returns the counts of both parts, and of the questions."""
     asked = questions.sessions.items
@@ -180,14 +180,14 @@ def split_of(
 
 
 def lists_of(
-    answers: Answers, questions: Questions, test: SessionEvents, catalogue: Texts
+    answers: Answers, questions: Questions, test: SessionFile, catalogue: Texts
 ) -> pa.Table:
     """Returns session_id, position (of the last known event, from 1), rank, item_id, score."""
     row, place = np.nonzero(answers.items >= 0)
     position = questions.end - questions.sessions.indptr[questions.session]
     return pa.table(
         {
-            SESSION_ID: pa.array(test.ids[questions.session[row]], pa.string()),
+            SESSION_ID: test.ids.take(questions.session[row]),
             POSITION: position[row].astype(np.int32),
             RANK: (place + 1).astype(np.int32),
             ITEM_ID: pa.array(catalogue[answers.items[row, place]], pa.string()),
@@ -210,9 +210,10 @@ def notes(document: Mapping[str, Any]) -> list[str]:
         counts = split[part]
         bad = ", ".join(f"{why} ({n:,})" for why, n in counts["invalid"].items())
         older = f"; the {counts['n_older']:,} oldest are left out" if counts["n_older"] else ""
+        long = f"; of {counts['n_long']:,} long ones the latest events" if counts["n_long"] else ""
         lines.append(
-            f"--{part}: {counts['n_events']:,} events of {counts['n_sessions']:,} sessions{older}"
-            + (f"; dropped: {bad}" if bad else "")
+            f"--{part}: {counts['n_events']:,} events of {counts['n_sessions']:,} sessions"
+            + f"{older}{long}{f'; dropped: {bad}' if bad else ''}"
         )
     lines.append(
         f"{split['n_questions']:,} questions; no model lists the {split['n_cold_answers']:,} items"

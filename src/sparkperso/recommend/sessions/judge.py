@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.recommend.arrays.histories import Floats, Ints, Singles
+from sparkperso.recommend.arrays.session_index import Sessions
 from sparkperso.recommend.sessions.next_items import NextItemModel
-from sparkperso.recommend.sessions.session_index import Sessions
 
 PERCENTILES = (50, 90, 99)
 

@@ -14,10 +14,10 @@ from sparkperso.config.recommend.sessions import (
     SessionKnnParams,
 )
 from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.arrays.session_index import NextItems, Sessions
 from sparkperso.recommend.kernels.top_n import top_n
+from sparkperso.recommend.models import vmis_knn
 from sparkperso.recommend.models.item_knn import nearest, unit_columns
-from sparkperso.recommend.sessions import vmis_knn
-from sparkperso.recommend.sessions.session_index import NextItems, Sessions
 
 
 class NextItemModel(Protocol):

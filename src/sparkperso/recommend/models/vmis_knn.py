@@ -13,14 +13,14 @@ import numpy as np
 
 from sparkperso.config.recommend.sessions import SessionKnnParams
 from sparkperso.recommend.arrays.histories import Ints, Singles
-from sparkperso.recommend.kernels.sessions import add_items, meet
-from sparkperso.recommend.sessions.session_index import (
+from sparkperso.recommend.arrays.session_index import (
     NextItems,
     Places,
     SessionIndex,
     Sessions,
     build_index,
 )
+from sparkperso.recommend.kernels.sessions import add_items, meet
 
 MATCH_STEP = 0.1
 """What a neighbour loses for each event since the latest item that it shares: from the tenth on it

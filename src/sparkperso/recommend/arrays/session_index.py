@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sparkperso.recommend.arrays.histories import Ints, Singles
-from sparkperso.recommend.models.base import Arrays
 
 Places = npt.NDArray[np.int32]
 
@@ -79,7 +79,7 @@ class SessionIndex:
         run = slice(self.followers_indptr[item], self.followers_indptr[item + 1])
         return self.followers[run], self.shares[run]
 
-    def arrays(self) -> Arrays:
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Returns all that the index holds, by name."""
         return dict(vars(self))
 
