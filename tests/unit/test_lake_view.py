@@ -288,6 +288,14 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
     del one["user_id"]
     write(lake, "gold/similar_items", **one, other_item_id=["22960"])
     write(lake, "silver/items", item_id=["22961"], title=["JAM MAKING SET PRINTED"])
+    ended_at = [datetime(2026, 1, 1, tzinfo=timezone.utc)]
+    write(
+        lake,
+        "gold/session_index",
+        session_id=["s"],
+        items=[["22720", "22961"]],
+        ended_at=ended_at,
+    )
     text = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
     monkeypatch.chdir(tmp_path)
     exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), {})
@@ -298,6 +306,7 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
     )
     assert "\n1 hybrid 2026-03-01 12:00:00 {'ndcg_at_10': 0.25}\n" in said
     assert "['user_id', 'rank', 'item_id', 'score']\n" in said
+    assert "\n1 22961 JAM MAKING SET PRINTED 1" in said
     assert "\nals_implicit 1.0 " in said
     assert said.endswith("2 0.8155 [0.6309, 1.0000] 1.0000 [1.0000, 1.0000]\n")
 

@@ -172,7 +172,7 @@ SESSION_INDEX = TableSpec(
             "latest alone",
             "events",
         ),
-        required("started_at", "timestamp", "first of them", "UTC"),
+        required("began_at", "timestamp", "first of them", "UTC"),
         required("ended_at", "timestamp", "last of them", "UTC"),
     ),
 )

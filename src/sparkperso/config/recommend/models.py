@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sparkperso.config.recommend.own_models import own_model, own_models
+from sparkperso.config.recommend.sessions import SessionKnnParams
 from sparkperso.core.section import Section
 
 Days = Annotated[float, Field(gt=0)]
@@ -111,6 +112,18 @@ class ContentParams(WithPrior):
     """Weight of the price's bucket."""
 
 
+class LastSessionParams(WithPrior, SessionKnnParams):
+    """VMIS-kNN on a person's last session: what comes next, for people who were here lately.
+
+    Sessions are cut from the pairs of users and items, which keep their last touch alone.
+    """
+
+    gap_minutes: float = Field(default=30.0, gt=0)
+    """Time between two of a person's pairs that begins another session."""
+    recent_days: Days = 7.0
+    """Age of the latest pair up to which a person is scored; others get nothing of this model."""
+
+
 def _part(part: Any) -> Any:
     """A part of a blend: its settings, or what they were written as."""
     return parse_params(part) if isinstance(part, dict) else part
@@ -130,7 +143,7 @@ PARAMS: dict[str, type[Section]] = {
     str(kind.model_fields["model"].default): kind
     for kind in (
         PopularityParams, KnnParams, EaseParams, GraphFilterParams, AlsParams, ExplicitParams,
-        ContentParams, HybridParams,
+        ContentParams, LastSessionParams, HybridParams,
     )
 }  # fmt: skip
 

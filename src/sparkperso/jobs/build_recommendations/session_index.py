@@ -40,7 +40,7 @@ def write_sessions(job: Job, events: DataFrame) -> Summary:
             SESSION_ID,
             "items",
             F.col("n_events").cast("bigint").alias("n_events"),
-            F.timestamp_micros("first_at").alias("started_at"),
+            F.timestamp_micros("first_at").alias("began_at"),
             F.timestamp_micros("last_at").alias("ended_at"),
         )
     )

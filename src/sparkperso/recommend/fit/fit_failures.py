@@ -12,6 +12,7 @@ from sparkperso.config.recommend.models import (
     GraphFilterParams,
     HybridParams,
     KnnParams,
+    LastSessionParams,
 )
 from sparkperso.core.errors import SparkpersoError
 
@@ -42,7 +43,7 @@ def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> 
     whether the fit is one task. A blend can be fitted where its parts can: look at them one by one.
     """
     assert not isinstance(params, HybridParams), params
-    if not is_whole and params.model not in PARAMS:
+    if not is_whole and (params.model not in PARAMS or isinstance(params, LastSessionParams)):
         return "it is fitted whole, in one task: raise recommend.one_task_pairs, or engine: kernel"
     if is_whole and (why := _too_much(params, n_items, max_item_pairs)):
         return why

@@ -13,7 +13,15 @@ from sparkperso.config.recommend.models import HybridParams
 from sparkperso.config.recommend.own_models import own_model
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.models import als, content, ease, graph_filter, item_knn, popularity
+from sparkperso.recommend.models import (
+    als,
+    content,
+    ease,
+    graph_filter,
+    item_knn,
+    popularity,
+    session_knn,
+)
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted, Model
 from sparkperso.recommend.models.hybrid import HybridModel, arrays_of_parts, weight_table
 
@@ -25,6 +33,7 @@ MODELS: Final[dict[str, Model]] = {
     "graph_filter": graph_filter,
     "als_implicit": als,
     "content": content,
+    "session_knn": session_knn,
 }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparkperso.config.recommend.sessions import SessionKnnParams
-from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.arrays.histories import Floats, Ints, Singles
 from sparkperso.recommend.arrays.session_index import (
     NextItems,
     Places,
@@ -34,6 +34,28 @@ class Scratch:
         self.similarity = np.zeros(n_sessions, dtype=np.int32)
         self.matched = np.zeros(n_sessions, dtype=np.float32)
         self.scores = np.zeros(n_items, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A session that is asked about: its known items, each once, the latest first."""
+
+    last: int
+    """The last item, -1 where it is unknown, or there is none."""
+    items: Places
+    decay: Places
+    """Place in the session from its begin, in whole numbers."""
+    match: Singles
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The sessions most like one, the most similar first."""
+
+    sessions: Places
+    similarity: Places
+    matched: Singles
+    """The `match` of the latest item that both hold; above 0."""
 
 
 @dataclass(frozen=True)
@@ -60,28 +82,56 @@ class SessionKnn:
         item, take a place in the session and match nothing; of a long session the latest
         `max_items` count. Equal scores go to the smaller position.
         """
-        recent = np.asarray(recent, dtype=np.int64)[-self.params.max_items :]
-        last = int(recent[-1]) if len(recent) else -1
         scores = self._scratch.scores
-        touched = self._add_neighbours(recent, scores)
-        if 0 <= last < self.index.n_items:
-            followers, shares = self.index.followers_of(last)
-            scores[followers] += self.params.transitions * shares
-            touched = np.union1d(touched, followers)
+        touched = self.add_scores(recent, scores)
+        last = recent[-1] if len(recent) else -1
         found = touched[(touched != last) & (scores[touched] > 0)]
         order = np.lexsort((found, -scores[found]))[:n]
         best = NextItems(found[order].astype(np.int64), scores[found[order]].copy())
         scores[touched] = 0
         return best
 
-    def _add_neighbours(self, recent: Ints, scores: Singles) -> Places:
-        """Adds what the neighbours say, at most 1; returns the items that they say it of."""
+    def add_scores(self, recent: Ints, scores: Singles) -> Places:
+        """Sets the scores of `next_items`, the last item's too, in an array of 0 (items,).
+
+        Returns the items that have one, in any order.
+        """
+        query = self._query(recent)
+        touched, _ = self._add_neighbours(self._neighbours(query), scores)
+        followers, shares = self._followers(query.last)
+        scores[followers] += self.params.transitions * shares
+        return np.union1d(touched, followers)
+
+    def contributions(self, recent: Ints, items: Ints) -> tuple[Ints, Floats]:
+        """Returns (known items of the session, what each adds to these items' scores).
+
+        The second is session × items. A similarity is a sum over shared items, and so is a score:
+        each shared item has its decay's part in it. What came after the last item is the last's.
+        """
+        query, scores = self._query(recent), self._scratch.scores
+        near = self._neighbours(query)
+        touched, largest = self._add_neighbours(near, scores)
+        scores[touched] = 0
+        shared = self._holds(near.sessions, query.items) * near.matched[:, None]
+        added = (shared.T @ self._holds(near.sessions, items)) * query.decay[:, None]
+        added *= self.index.rarity[items] / largest
+        followers, shares = self._followers(query.last)
+        is_follower = followers[:, None] == items
+        share = (is_follower * shares[:, None]).sum(axis=0)
+        added[query.items == query.last] += self.params.transitions * share
+        return query.items.astype(np.int64), added
+
+    def _query(self, recent: Ints) -> Query:
+        recent = np.asarray(recent, dtype=np.int64)[-self.params.max_items :]
+        last = int(recent[-1]) if len(recent) else -1
+        return Query(last, *_weights_of(recent, self.index.n_items))
+
+    def _neighbours(self, query: Query) -> Neighbours:
         index, scratch = self.index, self._scratch
-        items, decay, match = _weights_of(recent, index.n_items)
         met = meet(
-            items,
-            decay,
-            match,
+            query.items,
+            query.decay,
+            query.match,
             index.postings,
             index.postings_indptr,
             scratch.similarity,
@@ -91,20 +141,50 @@ class SessionKnn:
         latest = np.sort(met)[::-1][: self.params.n_candidates]
         order = np.argsort(-scratch.similarity[latest], kind="stable")
         nearest = latest[order[: self.params.n_neighbours]]
-        weights = scratch.similarity[nearest].astype(np.float32) * scratch.matched[nearest]
+        nearest = nearest[scratch.matched[nearest] > 0]
+        near = Neighbours(nearest, scratch.similarity[nearest], scratch.matched[nearest])
         scratch.similarity[met] = 0
-        is_near = weights > 0
+        return near
+
+    def _add_neighbours(self, near: Neighbours, scores: Singles) -> tuple[Places, float]:
+        """Adds what the neighbours say, at most 1; returns the items that they say it of.
+
+        And what it was divided by.
+        """
+        index = self.index
         touched = add_items(
-            nearest[is_near],
-            weights[is_near],
+            near.sessions,
+            near.similarity.astype(np.float32) * near.matched,
             index.items,
             index.items_indptr,
             index.rarity,
             scores,
         )
-        if touched.size:
-            scores[touched] /= scores[touched].max()
-        return touched
+        if not touched.size:
+            return touched, 1.0
+        largest = scores[touched].max()
+        scores[touched] /= largest
+        return touched, float(largest)
+
+    def _followers(self, item: int) -> tuple[Places, Singles]:
+        if not 0 <= item < self.index.n_items:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return self.index.followers_of(item)
+
+    def _holds(self, sessions: Places, items: Ints | Places) -> Floats:
+        """Returns sessions × items: 1 where one holds the other, else 0."""
+        starts, ends = self.index.items_indptr[sessions], self.index.items_indptr[sessions + 1]
+        runs = [self.index.items[start:end] for start, end in zip(starts, ends, strict=True)]
+        flat = np.concatenate([np.zeros(0, np.int32), *runs])
+        owners = np.repeat(np.arange(len(sessions)), ends - starts)
+        order = np.argsort(items)
+        places = np.searchsorted(items, flat, sorter=order).clip(max=max(len(items) - 1, 0))
+        held = np.zeros((len(sessions), len(items)))
+        if len(items):
+            columns = order[places]
+            is_held = items[columns] == flat
+            held[owners[is_held], columns[is_held]] = 1
+        return held
 
     @property
     def _scratch(self) -> Scratch:
