@@ -15,15 +15,15 @@ class SessionKnnParams(Section):
     model: Literal["session_knn"] = "session_knn"
     max_sessions: int = Field(default=1_000_000, ge=1)
     """Latest sessions that the index holds."""
-    n_candidates: int = Field(default=500, ge=1)
+    n_candidates: int = Field(default=2000, ge=1)
     """Latest sessions that are compared with one."""
-    n_neighbours: int = Field(default=100, ge=1)
+    n_neighbours: int = Field(default=500, ge=1)
     """Most similar of them whose items count."""
     max_items: int = Field(default=50, ge=1)
     """Latest events of a session that count."""
     n_followers: int = Field(default=100, ge=1)
     """Items kept per item that came right after it."""
-    transitions: float = Field(default=0.5, ge=0)
+    transitions: float = Field(default=2.0, ge=0)
     """Weight of the share of the last item's followers, beside scores of at most 1."""
 
 
@@ -53,9 +53,11 @@ class SessionsConfig(Section):
 
     space: tuple[SessionParams, ...] = (
         *(
-            SessionKnnParams(n_neighbours=neighbours, transitions=transitions)
-            for neighbours in (100, 500)
-            for transitions in (0.0, 0.5, 2.0)
+            SessionKnnParams(
+                n_candidates=candidates, n_neighbours=neighbours, transitions=transitions
+            )
+            for candidates, neighbours in ((500, 100), (2000, 500))
+            for transitions in (0.0, 0.5, 2.0, 5.0)
         ),
         ItemToItemParams(),
         PopularityParams(),
