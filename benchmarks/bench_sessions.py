@@ -126,7 +126,8 @@ def million() -> dict:
     rng = np.random.default_rng(1)
     lengths = 1 + rng.geometric(0.25, MILLION).clip(max=50)
     items = walk_items(np.repeat(np.arange(MILLION), lengths), N_ITEMS, rng)
-    ids = pa.array(np.char.add("item-", items.astype(str)))
+    names = pa.array([f"item-{item}" for item in range(N_ITEMS)])
+    ids = pa.DictionaryArray.from_arrays(pa.array(items, pa.int32()), names).dictionary_decode()
     offsets = pa.array(np.append(0, lengths.cumsum()).astype(np.int32))
     table = {
         "session_id": pa.array([f"{n:032x}" for n in range(MILLION)]),

@@ -306,7 +306,7 @@ def test_the_code_of_the_guide_runs(tmp_path, monkeypatch, capsys, champions_lak
     )
     assert "\n1 hybrid 2026-03-01 12:00:00 {'ndcg_at_10': 0.25}\n" in said
     assert "['user_id', 'rank', 'item_id', 'score']\n" in said
-    assert "\n1 22961 JAM MAKING SET PRINTED 1" in said
+    assert "\n1 22961 JAM MAKING SET PRINTED 3.0\n" in said
     assert "\nals_implicit 1.0 " in said
     assert said.endswith("2 0.8155 [0.6309, 1.0000] 1.0000 [1.0000, 1.0000]\n")
 

@@ -109,5 +109,5 @@ def test_an_entry_point_that_is_no_model_is_refused_by_name(installed, entry, sa
 
 def test_an_unknown_model_is_refused_with_all_that_are_known(installed):
     installed()
-    with pytest.raises(ConfigError, match="content, hybrid, together: nothing"):
+    with pytest.raises(ConfigError, match="session_knn, hybrid, together: nothing"):
         grid([{"model": "nothing"}])
