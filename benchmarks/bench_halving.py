@@ -1,10 +1,11 @@
 """Successive halving beside the full search: the shipped space on a catalogue of 42,000 items.
 
     python benchmarks/bench_halving.py                     both, two folds (an hour on two cores)
-    python benchmarks/bench_halving.py --models als_implicit --folds 1
+    python benchmarks/bench_halving.py --models als_implicit --folds 1 --share 0.25
     python benchmarks/bench_halving.py --journey FOLDER    a grocer's 20,902 items instead
 
-The data are `large_data.made`, cut as training does; nothing of the last fifth is looked at. Prints
+The data are `large_data.made`, or a share of its size with the candidates of the whole, cut as
+training does; nothing of the last fifth is looked at. Prints
 seconds, peak memory and, of each model, what either search chose and what that is worth on the
 folds in full. Writes benchmarks/results/halving_<data>.json.
 """
@@ -50,14 +51,18 @@ def main() -> None:
     parser.add_argument("--journey", type=Path, metavar="FOLDER")
     parser.add_argument("--models", help="Names, separated by commas.")
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--share", type=float, default=1.0, help="Of users, items and pairs.")
     parser.add_argument("--only", choices=("halved", "full"))
     arguments = parser.parse_args()
-    rows = journey(arguments.journey) if arguments.journey else made()
+    rows = journey(arguments.journey) if arguments.journey else large(arguments.share)
     folds = [fold_of(rows, n) for n in range(2 - arguments.folds, 2)]
     pairs = folds[-1].in_memory.users.pairs
-    size = DataSize(int((np.diff(pairs.indptr) > 0).sum()), pairs.shape[1], pairs.nnz)
+    n_users = int((np.diff(pairs.indptr) > 0).sum())
+    size = DataSize(n_users, pairs.shape[1], pairs.nnz)
     config = load_settings().recommend
-    space = candidates(config, size)
+    # Of a share: the candidates of the whole.
+    whole = DataSize(*(round(n / arguments.share) for n in (n_users, size.n_items, size.n_pairs)))
+    space = candidates(config, whole)
     if arguments.models:
         space = [one for one in space if one.model in arguments.models.split(",")]
     rungs = config.search.halving.rungs
@@ -76,6 +81,11 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     name = "grocer" if arguments.journey else "large"
     (RESULTS / f"halving_{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def large(share: float) -> Rows:
+    sizes = {"n_users": 30_000, "n_items": 42_000, "n_pairs": 1_060_000}
+    return made(**{name: round(size * share) for name, size in sizes.items()})
 
 
 def fold_of(rows: Rows, number: int) -> DriverFold:
