@@ -22,12 +22,13 @@ from pyspark.sql import DataFrame
 from sparkperso.config.recommend.data_size import DataSize
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.config.recommend.section import MinimumConfig, RecommendConfig
+from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.platform.frames import Keeper
 from sparkperso.platform.run_recorder import RunRecorder
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.data.folds import Fold, make_cuts
+from sparkperso.recommend.data.folds import Fold, FoldSet, make_cuts
 from sparkperso.recommend.data.prepared_fold import PreparedFold, prepare_fold
 from sparkperso.recommend.data.user_histories import (
     Attributes,
@@ -39,8 +40,12 @@ from sparkperso.recommend.data.user_histories import (
 from sparkperso.recommend.fit.driver_folds import DriverFold, read_everybody, read_folds
 from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
+from sparkperso.recommend.lists.batch_scoring import list_frame
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.models.recency_prior import without_prior
+from sparkperso.recommend.repeat_tuning import RepeatsOutcome, tune_repeats
+from sparkperso.recommend.scoring.lister import Lister, make_lists
+from sparkperso.recommend.scoring.top_n import Selection
 from sparkperso.recommend.tune.search_space import candidates
 from sparkperso.recommend.tune.trial_result import TrialResult
 from sparkperso.recommend.tune.tuning import (
@@ -81,6 +86,8 @@ class TrainingResult:
     champion_version: str | None
     not_tested: Mapping[str, str]
     """Contender → why it could not be fitted for the test."""
+    repeats: RepeatsOutcome | None = None
+    """Settings of what is bought again; None where no such lists are made."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the document of a registered version, as far as its training goes.
@@ -102,6 +109,7 @@ class TrainingResult:
                 "champion_version": self.champion_version,
                 "left_out": dict(self.not_tested),
             },
+            **({"repeats": self.repeats.as_dict()} if self.repeats else {}),
         }
 
 
@@ -124,12 +132,15 @@ class Inputs:
     """The interactions in memory (driver_folds.read_interactions), where the driver trains."""
     champion: tuple[str, Any] | None = None
     """Version and settings of the champion: fitted beside the others for the test."""
+    items: DataFrame | None = None
+    """item_id, category: for lists of what is bought again."""
 
 
 @dataclass(frozen=True)
 class PreparedSplit:
     """What models are fitted on and judged by: frames, or arrays in the driver's memory."""
 
+    cuts: FoldSet
     folds: Sequence[AnyFold]
     test: AnyFold
     everybody: Users
@@ -195,7 +206,29 @@ class Trainer:
             comparison,
             version,
             not_tested,
+            self._repeats(prepared_split, inputs, models, self._name(winner)),
         )
+
+    def _repeats(
+        self,
+        prepared_split: PreparedSplit,
+        inputs: Inputs,
+        models: Mapping[str, Fitted],
+        winner: str,
+    ) -> RepeatsOutcome | None:
+        """Returns the settings of what is bought again; None where no list is of that."""
+        if self.config.lists.kinds == ("new",) or inputs.items is None:
+            return None
+        test, catalogue = prepared_split.test, self.fitter.catalogue
+        select = Selection(test.k, test.allowed)
+        lister = Lister(models[winner], winner, catalogue, select, models.get(TUNED))
+        if isinstance(test, DriverFold):
+            table = make_lists(lister, test.in_memory.users)
+            new = inputs.events.sparkSession.createDataFrame(table.select([USER_ID, RANK, ITEM_ID]))
+        else:
+            new = list_frame(test.profiles, lister)
+        reporting = (self.recorder, self.say)
+        return tune_repeats(prepared_split.cuts, inputs.items, new, self.config, reporting)
 
     @contextmanager
     def _ready(self, inputs: Inputs) -> Iterator[PreparedSplit]:
@@ -215,7 +248,7 @@ class Trainer:
                 table = known.toArrow()
                 in_memory, is_rated = read_folds(cuts, criterion, catalogue, table)
                 everybody = read_everybody(inputs.pairs, catalogue, table, (inputs.as_of, last))
-                split = (in_memory[:-1], in_memory[-1], everybody, is_rated)
+                split = (cuts, in_memory[:-1], in_memory[-1], everybody, is_rated)
                 yield PreparedSplit(*split, of_search=Keeper())
                 return
             known = keeper.cached(known)
@@ -233,7 +266,7 @@ class Trainer:
             given = (attributes_of(known, last), inputs.as_of)
             profiles = profile_frame(inputs.interactions, inputs.item_index, *given)
             is_rated = not cuts.pairs.where("user_id IS NOT NULL AND is_rated").isEmpty()
-            yield PreparedSplit(prepared_folds, prepared_test, profiles, is_rated, of_search)
+            yield PreparedSplit(cuts, prepared_folds, prepared_test, profiles, is_rated, of_search)
 
     def _context(self, inputs: Inputs) -> TuningContext:
         return TuningContext(

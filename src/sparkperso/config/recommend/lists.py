@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from itertools import product
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -63,23 +64,67 @@ class GraphConfig(Section):
     """Candidates looked at when the neighbours of an item are searched."""
 
 
-class RepeatsConfig(Section):
-    """How often people are expected to buy again what they have bought (kind `again`).
+class RepeatsParams(Section):
+    """What is expected of buying again: `recommend.lists.repeats` has its formula."""
 
-    A rate of few orders leans on the rate above it; each number says how many orders that one
-    weighs. Chosen on a grocer's year, cut at 50 to 80 % of it (benchmarks/bench_repeats.py).
-    """
-
-    n_items: int = Field(default=20, ge=1, le=1000)
-    """Length of a user's list."""
     category_orders: float = Field(default=300.0, gt=0)
     """Orders that the shop's rate weighs in a category's."""
     item_orders: float = Field(default=1000.0, gt=0)
     """Orders that the category's rate weighs in an item's."""
     pair_orders: float = Field(default=300.0, gt=0)
     """Orders that the item's rate weighs in a person's."""
-    half_life_days: float | None = Field(default=None, gt=0)
-    """Time since the last purchase after which a rate counts half; None: time does not matter."""
+    demand: float = Field(default=0.5, ge=0, le=2)
+    """Power of an item's late sales, relative to its category's mean, in its rate; 0: none."""
+    end: float | None = Field(default=0.1, gt=0)
+    """How soon a person who is overdue is believed to buy an item no more: `a` of a Beta
+    distribution, b = 1, of the chance that a purchase was the last; None: people go on for ever."""
+
+    @property
+    def model(self) -> str:
+        """What a run of these settings is called."""
+        return "again"
+
+
+class RepeatsConfig(Section):
+    """Lists of what people are expected to buy again, of their own items (kind `again`)."""
+
+    n_items: int = Field(default=20, ge=1, le=1000)
+    """Length of a user's list."""
+    params: RepeatsParams | None = None
+    """How purchases are expected, whatever training chose; None: as the champion's training chose,
+    where it did, else the settings' defaults."""
+    space: tuple[dict[str, Any], ...] = (
+        {"pair_orders": [10, 30, 100, 300], "item_orders": [300, 1000], "end": [None, 0.1, 0.5]},
+    )
+    """Entries of settings for training to choose from, on the folds, by lists of this kind alone; a
+    list stands for one value after the other."""
+    demand_half_life_days: float = Field(default=60.0, gt=0)
+    """Age at which a sale counts half in an item's late sales."""
+    share_items: float = Field(default=10.0, gt=0)
+    """Purchases that the shop's share of repeats weighs in a person's (kind `mixed`)."""
+
+    @property
+    def candidates(self) -> list[RepeatsParams]:
+        """The settings that training is to try, each once: `params`, where they are set."""
+        if self.params is not None:
+            return [self.params]
+        return _candidates(self.space)
+
+    @field_validator("space")
+    @classmethod
+    def _is_readable(cls, space: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        if not _candidates(space):
+            raise ValueError("space should hold an entry or more, and no empty list")
+        return space
+
+
+def _candidates(space: tuple[dict[str, Any], ...]) -> list[RepeatsParams]:
+    drawn = [
+        RepeatsParams(**dict(zip(entry, values, strict=True)))
+        for entry in space
+        for values in product(*(v if isinstance(v, list) else [v] for v in entry.values()))
+    ]
+    return list(dict.fromkeys(drawn))
 
 
 class ListsConfig(Section):
@@ -89,7 +134,7 @@ class ListsConfig(Section):
     """Length of a user's list of new items, and of a mixed one."""
     kinds: tuple[Kind, ...] = ("new",)
     """Lists that every user gets: of `new` items; of what is to be bought `again`; `mixed`, of both
-    in the share that the shop sells them in. New ones are always made."""
+    in the share that the person buys them in. New ones are always made."""
     repeats: RepeatsConfig = Field(default_factory=RepeatsConfig)
     """How lists of the kind `again` are made."""
     n_similar: int = Field(default=10, ge=1, le=1000)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.recommend.lists import RepeatsParams
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.core.columns import USER_ID
 from sparkperso.jobs.build_recommendations.champion import POPULARITY, item_index, make_lister
@@ -34,7 +35,7 @@ from sparkperso.recommend.lists.repeats import (
     OwnItems,
     mixed_lists,
     repeat_rates,
-    repeat_share,
+    repeat_shares,
 )
 from sparkperso.recommend.scoring.lister import Lister, list_table
 
@@ -73,7 +74,8 @@ def write_lists(
     if config.lists.kinds != ("new",):
         # Mixed lists are made of them, too: everybody is scored once.
         by_kind["new"] = keep_cached(by_kind["new"])
-        by_kind |= other_lists(job, events, (index, known, lister), by_kind["new"])
+        own = repeats_params(job, version)
+        by_kind |= other_lists(job, events, (index, known, lister), (by_kind["new"], own))
     now = instant(datetime.now(timezone.utc))
     rows = [rows.withColumn("kind", F.lit(kind)) for kind, rows in by_kind.items()]
     together = reduce(DataFrame.unionByName, rows).withColumn("generated_at", now)
@@ -103,15 +105,21 @@ def make_rows(
 
 
 def other_lists(
-    job: Job, events: DataFrame, shop: tuple[DataFrame, DataFrame, Lister], new: DataFrame
+    job: Job,
+    events: DataFrame,
+    shop: tuple[DataFrame, DataFrame, Lister],
+    lists_by: tuple[DataFrame, RepeatsParams],
 ) -> dict[str, DataFrame]:
     """Returns the lists of kind `again`, and `mixed` of these and the `new` ones, as configured.
 
-    `shop` is the index of the items, everybody's attributes, and what made the new lists.
+    `shop` is the index of the items, everybody's attributes, and what made the new lists;
+    `lists_by` these lists, and the settings of what is bought again.
     """
     index, known, by = shop
+    new, params = lists_by
     config = job.settings.recommend.lists
-    rates = keep_cached(repeat_rates(events, job.read(ITEMS), config.repeats, job.as_of))
+    half_life = config.repeats.demand_half_life_days
+    rates = keep_cached(repeat_rates(events, job.read(ITEMS), params, half_life, job.as_of))
     profiles = keep_cached(profile_frame(rates, index, known, job.as_of))
     # What may be shown to whom holds here, too; diversity does not: nobody wonders at their own.
     select = replace(by.select, n=config.repeats.n_items, with_seen=True, reranker=None)
@@ -120,8 +128,18 @@ def other_lists(
     again = keep_cached(build_lists(lists, lister, AGAIN))
     found = {"again": again} if "again" in config.kinds else {}
     if "mixed" in config.kinds:
-        found["mixed"] = mixed_lists(new, again, repeat_share(rates), config.n_items)
+        shares = repeat_shares(rates, config.repeats.share_items)
+        found["mixed"] = mixed_lists(new, again, shares, config.n_items)
     return found
+
+
+def repeats_params(job: Job, champion: ModelVersion | None) -> RepeatsParams:
+    """Returns the configured settings, else those that the champion's training chose, else none."""
+    own = job.settings.recommend.lists.repeats.params
+    chosen = champion.document.get("repeats") if champion else None
+    if own is not None or not chosen:
+        return own or RepeatsParams()
+    return RepeatsParams.model_validate(chosen["params"])
 
 
 def everybody(events: DataFrame, attributes: DataFrame) -> DataFrame:

@@ -52,6 +52,7 @@ from sparkperso.recommend.models.model_arrays import Row, to_rows
 from sparkperso.recommend.registered import pyfunc
 from sparkperso.recommend.registered.model_files import write_arrays, write_items
 from sparkperso.recommend.registered.recommender import arrays_of
+from sparkperso.recommend.repeat_tuning import RepeatsOutcome
 from sparkperso.recommend.training import (
     CHAMPION,
     PLAIN,
@@ -96,6 +97,8 @@ def train_recommender(job: Job) -> Summary:
         log_settings(run, winner.params.model, winner.params)
         # Under the name that its candidates have it, so that one table shows all of them.
         run.log_metrics(winner.mean | test_metrics(trained))
+        if trained.repeats is not None:
+            run.log_metrics(trained.repeats.metrics())
         basis["engine"] = engine.name
         document = {**trained.as_dict(), **basis}
         arrays = list(to_rows(arrays_of(trained.model, trained.popularity)))
@@ -146,6 +149,7 @@ def read_inputs(job: Job) -> tuple[Inputs, Engine]:
         counts["long"],
         pairs,
         champion_settings(job),
+        job.read(ITEMS),
     )
     return inputs, engine
 
@@ -371,7 +375,23 @@ def summarise(trained: TrainingResult, version: str) -> Summary:
         **({"left out": ", ".join(left_out)} if left_out else {}),
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
         **{f"gain over {name}": str(test.gains[name]) for name in baselines},
+        **(summary_of_repeats(trained.repeats) if trained.repeats else {}),
         "version": version,
+    }
+
+
+def summary_of_repeats(repeats: RepeatsOutcome) -> Summary:
+    """Returns the figures of what is bought again to print: other answers than of new items."""
+    test = repeats.test
+    if test is None:
+        return {"again": "nobody bought anything again after a cut"}
+    metric = label_of(test.metric)
+    of_all = (f"{kind} {own[test.metric]:.4f}" for kind, own in test.of_all.items())
+    return {
+        "again": repeats.chosen.name,
+        f"test {metric} of repeats": str(test.interval),
+        "gain over most frequent": str(test.gain),
+        f"test {metric} of new and repeats": ", ".join(of_all),
     }
 
 

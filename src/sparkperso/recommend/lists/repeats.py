@@ -4,6 +4,11 @@ A rate is buys of an item after its first one, per order of the person after tha
 people have bought one item often, so a person's own rate leans on the item's, the item's on its
 category's and that on the shop's: means of Gamma distributions over Poisson rates, as empirical
 Bayes estimates them (Efron and Morris 1973 is the principle; Robbins 1956 the Poisson case).
+
+What has not been bought for long, held against the person's own rhythm of buying it, may be bought
+no more: the rate counts by the probability that it is still going on, that of the MBG/NBD model
+(Batislam, Denizel and Filiztekin 2007), whose Gamma distribution is the one above and whose time
+is counted in the person's orders.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.config.recommend.lists import RepeatsConfig
+from sparkperso.config.recommend.lists import RepeatsParams
 from sparkperso.core.columns import (
     CATEGORY,
     EVENT_TYPE,
@@ -65,58 +70,105 @@ class OwnItems:
 
 
 def repeat_rates(
-    events: DataFrame, items: DataFrame, config: RepeatsConfig, as_of: datetime
+    events: DataFrame,
+    items: DataFrame,
+    params: RepeatsParams,
+    half_life_days: float,
+    as_of: datetime,
 ) -> DataFrame:
-    """Returns user_id, item_id, strength, last_at, repeats, chances: one row per item of a user.
+    """Returns `repeat_counts` with strength and last_at: one row per item of a user.
 
-    `events` has the columns of silver/events, `items` item_id and category. strength is the rate at
-    which the user is expected to buy the item again, per order, halved per `half_life_days` since
-    they last did, rounded to 9 decimals.
+    strength is `expected_rate`, rounded to 9 decimals, last_at the time of the last purchase.
+    """
+    counts = repeat_counts(events, items, half_life_days, as_of)
+    strength = F.round(expected_rate(params), DECIMALS).alias(STRENGTH)
+    return counts.select("*", strength, F.col(TIMESTAMP).alias("last_at"))
+
+
+def repeat_counts(
+    events: DataFrame, items: DataFrame, half_life_days: float, as_of: datetime
+) -> DataFrame:
+    """Returns what rates are worked out of: one row per item of a user, as of a time.
+
+    `events` has the columns of silver/events, `items` item_id and category. Columns: user_id,
+    item_id, timestamp (of the last purchase), orders (with the item), repeats (those after the
+    first), chances (orders of the user after that first one), since (those after the last with the
+    item); item_ and category_ repeats and chances, their sums; shop_rate, Σ repeats ÷ Σ chances of
+    all; demand.
 
     1. Purchases become orders: by order_id, else by session_id, else by day; an item counts once in
        an order, and no longer where as many refunds name it as orders do.
-    2. Of each pair: repeats (orders with the item after the first) and chances (orders of the user
-       after that first one).
-    3. rate of the shop = Σ repeats ÷ Σ chances over all pairs; of a category, an item and at last a
-       pair = (repeats + a · rate above) ÷ (chances + a), `a` the orders of `config` for each.
+    2. demand is an item's late sales, Σ 0.5^(age ÷ half-life) over its orders, relative to the mean
+       of its category's items.
     """
-    pairs = _pairs(events.where(F.col(TIMESTAMP) <= instant(as_of)))
-    items_sums = _sums(pairs, ITEM_ID).join(items.select(ITEM_ID, CATEGORY), ITEM_ID, "left")
-    categories = _sums(items_sums, CATEGORY)
+    pairs = _pairs(events.where(F.col(TIMESTAMP) <= instant(as_of)), half_life_days, as_of)
+    of_items = _sums(pairs, ITEM_ID).join(items.select(ITEM_ID, CATEGORY), ITEM_ID, "left")
+    of_categories = _sums(of_items, CATEGORY)
     # A shop in which nobody came back has no chances, and a rate of 0.
-    shop = categories.agg(
-        F.coalesce(F.try_divide(F.sum("repeats"), F.sum("chances")), F.lit(0.0)).alias("above")
+    shop = of_categories.agg(
+        F.coalesce(F.try_divide(F.sum("repeats"), F.sum("chances")), F.lit(0.0)).alias("shop_rate")
     )
-    categories = categories.crossJoin(shop).select(
-        F.col(CATEGORY).alias("_category"), _rate(config.category_orders).alias("above")
+    categories = of_categories.crossJoin(shop).select(
+        F.col(CATEGORY).alias("_category"),
+        F.col("repeats").alias("category_repeats"),
+        F.col("chances").alias("category_chances"),
+        (F.col("sales") / F.col("n")).alias("mean_sales"),
+        "shop_rate",
     )
-    of_items = items_sums.join(categories, F.col(CATEGORY).eqNullSafe(F.col("_category")))
-    rates = of_items.select(ITEM_ID, _rate(config.item_orders).alias("above"))
-    expected = _rate(config.pair_orders) * recency_weight(as_of, config.half_life_days)
-    return pairs.join(rates, ITEM_ID).select(
-        USER_ID,
+    # Sales of ages ago are nothing at last: no item of the category sells more than another then.
+    demand = F.coalesce(F.try_divide("sales", "mean_sales"), F.lit(1.0))
+    known = of_items.join(categories, F.col(CATEGORY).eqNullSafe(F.col("_category"))).select(
         ITEM_ID,
-        F.round(expected, DECIMALS).alias(STRENGTH),
-        F.col(TIMESTAMP).alias("last_at"),
-        "repeats",
-        "chances",
+        F.col("repeats").alias("item_repeats"),
+        F.col("chances").alias("item_chances"),
+        "category_repeats",
+        "category_chances",
+        "shop_rate",
+        demand.alias("demand"),
     )
+    return pairs.drop("sales").join(known, ITEM_ID)
 
 
-def repeat_share(rates: DataFrame) -> float:
-    """Returns which share of what is bought after a first order was bought before; 0 of nothing.
+def expected_rate(params: RepeatsParams) -> Column:
+    """Returns how often the user is expected to buy the item per order, of `repeat_counts`.
 
-    `rates` are those of `repeat_rates`.
+    1. rate of a category, an item and at last a pair = (repeats + a · rate above) ÷ (chances + a),
+       `a` the orders of `params` for each; above an item is its category's rate × demand^power.
+    2. × P(alive) of the MBG/NBD model, 1 ÷ (1 + end ÷ (1 + x) · ((a + T) ÷ (a + t))^(r + x)):
+       x repeats, T chances, t those up to the last purchase, r = a · the item's rate.
+    """
+    category = _rate("category_", params.category_orders, F.col("shop_rate"))
+    above = category * F.pow("demand", F.lit(params.demand))
+    item = _rate("item_", params.item_orders, above)
+    orders, repeats = params.pair_orders, F.col("repeats")
+    rate = _rate("", orders, item)
+    if params.end is None:
+        return rate
+    passed = (orders + F.col("chances")) / (orders + F.col("chances") - F.col("since"))
+    ended = params.end / (1 + repeats) * F.pow(passed, orders * item + repeats)
+    return rate / (1 + ended)
+
+
+def repeat_shares(counts: DataFrame, share_items: float) -> DataFrame:
+    """Returns user_id, share: of what is bought after a first order, what was bought before.
+
+    One row per user of `repeat_counts`. 0 to 1; of few purchases a person's share leans on the
+    shop's, which weighs `share_items` of them; 0 where nobody has come back.
     """
     # All that a user's first order holds has had every later order as a chance.
-    of_user = F.max("chances").over(W.partitionBy(USER_ID))
-    marked = rates.select("repeats", (F.col("chances") < of_user).cast("int").alias("late"))
-    repeats, late = marked.agg(F.sum("repeats"), F.sum("late")).collect()[0]
-    return float(repeats / (repeats + late)) if repeats else 0.0
+    most = F.max("chances").over(W.partitionBy(USER_ID))
+    marked = counts.select(USER_ID, "repeats", (F.col("chances") < most).cast("int").alias("late"))
+    sums = (F.sum("repeats").alias("repeats"), (F.sum("repeats") + F.sum("late")).alias("bought"))
+    users = marked.groupBy(USER_ID).agg(*sums)
+    all_sums = F.try_divide(F.sum("repeats"), F.sum("bought"))
+    shop = users.agg(F.coalesce(all_sums, F.lit(0.0)).alias("shop"))
+    leaning = F.col("repeats") + share_items * F.col("shop")
+    share = leaning / (F.col("bought") + share_items)
+    return users.crossJoin(shop).select(USER_ID, F.round(share, DECIMALS).alias("share"))
 
 
-def _pairs(events: DataFrame) -> DataFrame:
-    """Returns user_id, item_id, repeats, chances, timestamp (of the last purchase)."""
+def _pairs(events: DataFrame, half_life_days: float, as_of: datetime) -> DataFrame:
+    """Returns the pairs' own columns of `repeat_counts`, and `sales`, their late orders."""
     named = F.col(USER_ID).isNotNull() & F.col(ITEM_ID).isNotNull()
     kinds = events.where(named & F.col(EVENT_TYPE).isin("purchase", "refund"))
     day = F.date_trunc("day", TIMESTAMP).cast("string")
@@ -135,9 +187,12 @@ def _pairs(events: DataFrame) -> DataFrame:
     # Refunds have orders of their own, in which nothing was bought.
     place = F.dense_rank().over(W.partitionBy(USER_ID).orderBy(F.desc("began"), F.desc("order")))
     numbered = lines.withColumn("began", began).withColumn("later", place - 1)
+    later = F.when(F.col("first").isNotNull(), F.col("later"))
     pairs = numbered.groupBy(USER_ID, ITEM_ID).agg(
         (F.count("first") - F.sum("refunds")).alias("orders"),
-        F.max(F.when(F.col("first").isNotNull(), F.col("later"))).alias("chances"),
+        F.max(later).alias("chances"),
+        F.min(later).alias("since"),
+        F.sum(recency_weight(as_of, half_life_days)).alias("sales"),
         F.max(TIMESTAMP).alias(TIMESTAMP),
     )
     kept = pairs.where((F.col("orders") > 0) & F.col("chances").isNotNull())
@@ -145,28 +200,31 @@ def _pairs(events: DataFrame) -> DataFrame:
 
 
 def _sums(rows: DataFrame, by: str) -> DataFrame:
-    """Returns `by`, repeats, chances: one row per value, null too."""
-    return rows.groupBy(by).agg(
-        F.sum("repeats").alias("repeats"), F.sum("chances").alias("chances")
-    )
+    """Returns `by`, n (rows), repeats, chances, sales: one row per value, null too."""
+    sums = [F.sum(name).alias(name) for name in ("repeats", "chances", "sales")]
+    return rows.groupBy(by).agg(F.count(F.lit(1)).alias("n"), *sums)
 
 
-def _rate(orders: float) -> Column:
+def _rate(level: str, orders: float, above: Column) -> Column:
     """Returns the rate of repeats in chances, as if `orders` more had been at the rate above."""
-    return (F.col("repeats") + orders * F.col("above")) / (F.col("chances") + orders)
+    repeats, chances = F.col(f"{level}repeats"), F.col(f"{level}chances")
+    return (repeats + orders * above) / (chances + orders)
 
 
-def mixed_lists(new: DataFrame, again: DataFrame, share: float, n: int) -> DataFrame:
+def mixed_lists(new: DataFrame, again: DataFrame, shares: DataFrame, n: int) -> DataFrame:
     """Returns lists of n of both kinds, with the columns of `new`: one row per (user_id, rank).
 
-    A list's places are dealt out so that every beginning of it has about the `share` (0 to 1) of
-    items from `again`; where one of the two is at its end, the other goes on. At the same place the
-    new item comes first.
+    A list's places are dealt out so that every beginning of it has about the user's share (0 to 1;
+    `shares` has user_id, share; 0 of those it lacks) of items from `again`; where one of the two is
+    at its end, the other goes on. At the same place the new item comes first.
     """
+    share = F.coalesce("share", F.lit(0.0))
     # A share of nothing still goes on where the other list ends.
-    weights = ((new, max(1 - share, LEAST)), (again, max(share, LEAST)))
+    weights = ((new, F.greatest(1 - share, F.lit(LEAST))), (again, F.greatest(share, F.lit(LEAST))))
     first, second = (
-        rows.withColumn("_at", (F.col(RANK) - 0.5) / F.lit(weight)).withColumn("_kind", F.lit(kind))
+        rows.join(shares, USER_ID, "left")
+        .withColumn("_at", (F.col(RANK) - 0.5) / weight)
+        .withColumn("_kind", F.lit(kind))
         for kind, (rows, weight) in enumerate(weights)
     )
     dealt = first.unionByName(second)
