@@ -463,6 +463,34 @@ def test_a_list_of_each_kind_holds_what_its_name_says(trained, jobs, driver_user
     assert lists_of(trained) == new
 
 
+def test_what_is_bought_again_goes_by_settings_that_training_chose(open_shop, jobs):
+    from sparkperso.config.recommend.lists import RepeatsParams
+    from sparkperso.jobs.build_recommendations.personal_lists import repeats_params
+
+    space = "recommend.lists.repeats.space=[{pair_orders: [2, 500], end: [null, 1]}]"
+    more = [*SHORT, "recommend.lists.kinds=[new, again, mixed]", space]
+    found = open_shop(shop())
+    documents = []
+    for where in ("recommend.driver_pairs=1000000", "recommend.driver_pairs=0"):
+        summary = jobs[0].STEP.action(found.job("train-recommender", *more, where))
+        version = found.job("look").tracking.by_alias("recommender", "candidate")
+        documents.append(version.document)
+        assert {"again", "test nDCG@10 of repeats", "test nDCG@10 of new and repeats"} <= {*summary}
+    here, there = (document["repeats"] for document in documents)
+    assert here == there
+    assert set(here["test"]["of_all"]) == {"new", "again", "mixed"}
+    # The first list that holds own items is better than any that must not, in this shop.
+    of_all = {kind: own["ndcg_at_10"] for kind, own in here["test"]["of_all"].items()}
+    assert of_all["mixed"] > of_all["new"]
+    assert here["params"]["pair_orders"] in {2, 500}
+    chosen = RepeatsParams.model_validate(here["params"])
+    assert repeats_params(found.job("build-recommendations", *more), version) == chosen
+    own = "recommend.lists.repeats.params={pair_orders: 77}"
+    job = found.job("build-recommendations", *more, own)
+    assert repeats_params(job, version) == RepeatsParams(pair_orders=77)
+    assert repeats_params(found.job("build-recommendations"), None) == RepeatsParams()
+
+
 def test_a_registry_that_is_silent_ends_the_job_before_any_list_is_touched(
     trained, jobs, monkeypatch
 ):
