@@ -75,7 +75,7 @@ class RepeatsParams(Section):
     """Orders that the item's rate weighs in a person's."""
     demand: float = Field(default=0.5, ge=0, le=2)
     """Power of an item's late sales, relative to its category's mean, in its rate; 0: none."""
-    end: float | None = Field(default=0.1, gt=0)
+    end: float | None = Field(default=None, gt=0)
     """How soon a person who is overdue is believed to buy an item no more: `a` of a Beta
     distribution, b = 1, of the chance that a purchase was the last; None: people go on for ever."""
 
@@ -94,7 +94,7 @@ class RepeatsConfig(Section):
     """How purchases are expected, whatever training chose; None: as the champion's training chose,
     where it did, else the settings' defaults."""
     space: tuple[dict[str, Any], ...] = (
-        {"pair_orders": [10, 30, 100, 300], "item_orders": [300, 1000], "end": [None, 0.1, 0.5]},
+        {"pair_orders": [10, 30, 100, 300], "item_orders": [300, 1000], "end": [None, 0.3]},
     )
     """Entries of settings for training to choose from, on the folds, by lists of this kind alone; a
     list stands for one value after the other."""
