@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparkperso.recommend.arrays.histories import BUCKETS, Histories
-from sparkperso.recommend.models.base import Fitted
+from sparkperso.recommend.models.base import Fitted, scored
 from sparkperso.recommend.models.hybrid import HybridModel, spreads
 from sparkperso.recommend.scoring.eligibility import CountryRule
 from sparkperso.recommend.scoring.lister import Lister
@@ -96,12 +96,13 @@ def explain_item(
         model, names = lister.fallback, (strategy,)
     assert isinstance(model, Fitted)
     parts = parts_of(model, names, user, place)
-    value = float(model.scores(user)[0, place])
+    both = scored(model, user)
+    value = float(both.scores[0, place])
     score = value if np.isfinite(value) else None
     history: list[HistoryItem] = []
     others: dict[str, float] = {}
     if score is not None:
-        reasons = model.explainer(user)(0, np.array([place]))
+        reasons = both.explain(0, np.array([place]))
         others = {name: float(own[0]) for name, own in reasons.named.items() if own[0]}
         added = reasons.contributions[:, 0].tolist()
         liked = user.liked(0).tolist()
