@@ -22,6 +22,7 @@ from sparkperso.config.recommend.models import (
     HybridParams,
     KnnParams,
     PopularityParams,
+    SparseEaseParams,
 )
 from sparkperso.config.recommend.section import (
     BootstrapConfig,
@@ -655,6 +656,7 @@ IN_BLOCKS = [
     KnnParams(similarity="tfidf", n_neighbours=5),
     KnnParams(similarity="bm25", n_neighbours=5, prior_half_life_days=30),
     GraphFilterParams(user_exponent=0.4, power=1.5, n_neighbours=5, rank=3),
+    SparseEaseParams(reg_param=2.0, n_neighbours=5),
 ]
 
 
@@ -669,7 +671,14 @@ def test_a_model_in_blocks_is_that_of_one_task(profiles, params):
 
 
 @pytest.mark.parametrize(
-    "params", [EaseParams(), KnnParams(), KnnParams(similarity="cosine"), GraphFilterParams()]
+    "params",
+    [
+        EaseParams(),
+        SparseEaseParams(),
+        KnnParams(),
+        KnnParams(similarity="cosine"),
+        GraphFilterParams(),
+    ],
 )
 def test_items_by_items_in_blocks_have_a_bound(profiles, params):
     small = replace(fitter("blocks", SHOP), setting=FitSetting(max_item_pairs=N_ITEMS - 1))

@@ -56,6 +56,16 @@ class EaseParams(WithPrior):
     """Ridge on the Gram matrix."""
 
 
+class SparseEaseParams(WithPrior):
+    """EASE on each item's neighbours (Steck 2019; Ning and Karypis 2011): for large catalogues."""
+
+    model: Literal["sparse_ease"] = "sparse_ease"
+    reg_param: float = Field(default=500.0, gt=0)
+    """Ridge on the Gram matrix."""
+    n_neighbours: int = Field(default=100, ge=1, le=1000)
+    """Items that an item is explained by; time grows with their third power."""
+
+
 class GraphFilterParams(WithPrior):
     """Graph filters (Shen et al. 2021; Park et al. 2024): histories smoothed over the graph."""
 
@@ -142,8 +152,8 @@ class HybridParams(Section):
 PARAMS: dict[str, type[Section]] = {
     str(kind.model_fields["model"].default): kind
     for kind in (
-        PopularityParams, KnnParams, EaseParams, GraphFilterParams, AlsParams, ExplicitParams,
-        ContentParams, LastSessionParams, HybridParams,
+        PopularityParams, KnnParams, EaseParams, SparseEaseParams, GraphFilterParams, AlsParams,
+        ExplicitParams, ContentParams, LastSessionParams, HybridParams,
     )
 }  # fmt: skip
 

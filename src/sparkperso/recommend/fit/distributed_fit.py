@@ -1,7 +1,8 @@
 """Models fitted where no task holds all pairs: Spark adds up, the driver holds sums by item.
 
 Each model's own module says how it is made of such sums (`popularity.model_of`, `ease.closed_form`,
-`item_knn.nearest_of`, `graph_filter.model_of`, `content.model_of`), so that both ways lead through
+`sparse_ease.model_of`, `item_knn.nearest_of`, `graph_filter.model_of`, `content.model_of`), so that
+both ways lead through
 the same code at the end.
 """
 
@@ -23,13 +24,21 @@ from sparkperso.config.recommend.models import (
     GraphFilterParams,
     KnnParams,
     PopularityParams,
+    SparseEaseParams,
 )
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Floats, Ints
 from sparkperso.recommend.data.item_aggregates import AGE, item_sums, token_sums
 from sparkperso.recommend.fit.distributed_als import gram_blocks, weighted_gram_blocks
-from sparkperso.recommend.models import content, ease, graph_filter, item_knn, popularity
+from sparkperso.recommend.models import (
+    content,
+    ease,
+    graph_filter,
+    item_knn,
+    popularity,
+    sparse_ease,
+)
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel
 from sparkperso.recommend.models.recency_prior import share_ratio
@@ -62,6 +71,9 @@ class DistributedFit:
             return self._knn(params)
         if isinstance(params, GraphFilterParams):
             return self._graph_filter(params)
+        if isinstance(params, SparseEaseParams):
+            gram = csr_matrix(self._gram("sparse_ease in blocks"), dtype=np.float32)
+            return sparse_ease.model_of(params, gram)
         assert isinstance(params, EaseParams), params
         return ItemItemModel(ease.closed_form(self._gram().astype(np.float32), params.reg_param))
 

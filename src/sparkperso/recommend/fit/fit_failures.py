@@ -13,6 +13,7 @@ from sparkperso.config.recommend.models import (
     HybridParams,
     KnnParams,
     LastSessionParams,
+    SparseEaseParams,
 )
 from sparkperso.core.errors import SparkpersoError
 
@@ -47,7 +48,8 @@ def obstacle(params: Any, n_items: int, max_item_pairs: int, is_whole: bool) -> 
         return "it is fitted whole, in one task: raise recommend.one_task_pairs, or engine: kernel"
     if is_whole and (why := _too_much(params, n_items, max_item_pairs)):
         return why
-    in_blocks = isinstance(params, KnnParams | GraphFilterParams) and not is_whole
+    of_gram = KnnParams | GraphFilterParams | SparseEaseParams
+    in_blocks = isinstance(params, of_gram) and not is_whole
     if n_items <= max_item_pairs or not (in_blocks or isinstance(params, EaseParams)):
         return None
     size = f"{n_items**2 * 12 / 2**30:,.1f} GB"

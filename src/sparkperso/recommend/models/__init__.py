@@ -21,6 +21,7 @@ from sparkperso.recommend.models import (
     item_knn,
     popularity,
     session_knn,
+    sparse_ease,
 )
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted, Model
 from sparkperso.recommend.models.hybrid import HybridModel, arrays_of_parts, weight_table
@@ -30,6 +31,7 @@ MODELS: Final[dict[str, Model]] = {
     "popularity": popularity,
     "item_knn": item_knn,
     "ease": ease,
+    "sparse_ease": sparse_ease,
     "graph_filter": graph_filter,
     "als_implicit": als,
     "content": content,
