@@ -2,17 +2,20 @@
 
     python benchmarks/bench_large.py                              42,000 items made (large_data.py)
     python benchmarks/bench_large.py --journey FOLDER             a grocer's 20,902 items
+    python benchmarks/bench_large.py --shop                       the bundled shop, EASE too
     python benchmarks/bench_large.py --train FILE --test FILE     a split of yours
     python benchmarks/bench_large.py --only graph_filter item_knn
 
 Every model, ours and the library `implicit`'s, is tuned over its grid by nDCG@10 on a validation
 that is cut from the training part: the tenth of the rows before the cut at 80 %, or a tenth of the
-pairs of a split without times; a quarter of its users are asked. It is then fitted on the training part and asked once. New items
-only. Figures are means over the users with an answer; beside them stand the paired differences from
-`graph_filter` with 95 % intervals of a bootstrap over users. `fit_seconds` is one fit with the
-chosen settings on all cores, `list_seconds` lists of 20 for all users with a history, in two
-threads, `peak_mb` the memory of the whole process while it does both. Load averages are written
-down: times on a busy machine are too long. Writes benchmarks/results/large_<data>.json.
+pairs of a split without times; a quarter of its users are asked. It is then fitted on the training
+part and asked once. New items only. Figures are means over the users with an answer; beside them
+stand what `graph_filter` and `sparse_ease` gain over each, paired, with 95 % intervals of a
+bootstrap over users.
+`fit_seconds` is one fit with the chosen settings on all cores, `list_seconds` lists of 20 for all
+users with a history, in two threads, `peak_mb` the memory of the whole process while it does both.
+Load averages are written down: times on a busy machine are too long. Each model is written to
+benchmarks/results/large_<data>.json as soon as it is done.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from large_data import given, made
-from peer_data import examine, journey
+from peer_data import examine, journey, shop
 from sparkperso.config.recommend.models import parse_params
 from sparkperso.core.threads import one_thread, together
 from sparkperso.evaluate.bootstrap import bootstrap_interval
@@ -47,13 +50,15 @@ from sparkperso.recommend.scoring.top_n import Lists, Selection, best_items
 from sparkperso.testing.models import bare_catalogue
 
 RESULTS = Path(__file__).parent / "results"
-SEED, N, BASE, PARTS = 42, 20, "graph_filter", 2
+SEED, N, PARTS = 42, 20, 2
+BASES = ("graph_filter", "sparse_ease")
 GRIDS: dict[str, list[dict[str, Any]]] = {
     "graph_filter": [
         {"user_exponent": a, "low_pass": w, "n_neighbours": 200}
-        for a, w in ((0.5, 0.3), (0.5, 0.6), (0.75, 0.3))
+        for a, w in ((0.5, 0.3), (0.5, 0.6), (0.75, 0.3), (1.0, 0.3))
     ],
     "sparse_ease": [{"reg_param": r, "n_neighbours": 100} for r in (300, 1000)],
+    "ease": [{"reg_param": r} for r in (300, 1000)],
     "item_knn": [
         {"similarity": s, "n_neighbours": n}
         for s, n in (("bm25", 50), ("bm25", 200), ("cosine", 200))
@@ -62,13 +67,13 @@ GRIDS: dict[str, list[dict[str, Any]]] = {
     "implicit_bm25": [
         {"K": k, "K1": 1.2, "B": b} for k, b in ((50, 0.5), (200, 0.25), (200, 0.75))
     ],
-    "als_implicit": [
-        {"rank": rank, "reg_param": r, "alpha": 1.0, "max_iter": 8}
-        for rank, r in ((64, 0.3), (64, 1.0), (512, 1.0))
-    ],
     "implicit_als": [
         {"factors": f, "regularization": r, "alpha": 1.0, "iterations": 10}
         for f, r in ((64, 10.0), (64, 60.0), (512, 60.0))
+    ],
+    "als_implicit": [
+        {"rank": rank, "reg_param": r, "alpha": 1.0, "max_iter": 8}
+        for rank, r in ((64, 0.3), (64, 1.0), (512, 1.0))
     ],
 }
 HALF_LIVES = (None, 30.0)
@@ -82,28 +87,29 @@ def main() -> None:
     if arguments.one:
         measure(arguments)
         return
+    path = RESULTS / f"large_{label(arguments)}.json"
     found: dict[str, Any] = {}
     values: dict[str, np.ndarray] = {}
-    for name in arguments.only or GRIDS:
+    names = arguments.only or [name for name in GRIDS if name != "ease" or arguments.shop]
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             figures = ask(name, Path(folder))
             values[name] = np.load(Path(folder) / "values.npy")
+        for base in BASES:
+            if base in values and name != base:
+                gain = values[base] - values[name]
+                interval = bootstrap_interval(np.ones(len(gain)), gain, 2000, 0.95, SEED)
+                figures[f"gain_of_{base}"] = str(interval)
         found[name] = figures
         print(f"{name:14}", json.dumps(figures), flush=True)
-    for name in set(values) - {BASE} if BASE in values else ():
-        gain = values[BASE] - values[name]
-        found[name]["graph_filter_gain"] = str(
-            bootstrap_interval(np.ones(len(gain)), gain, 2000, 0.95, SEED)
-        )
-        print(f"{BASE} over {name}: {found[name]['graph_filter_gain']}")
-    path = RESULTS / f"large_{label(arguments)}.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**before, **found}, indent=2) + "\n")
+        before = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**before, **found}, indent=2) + "\n")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--journey", type=Path)
+    parser.add_argument("--shop", action="store_true")
     parser.add_argument("--train", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(GRIDS))
@@ -117,6 +123,8 @@ def parse_arguments() -> argparse.Namespace:
 def label(arguments: argparse.Namespace) -> str:
     if arguments.train:
         return arguments.train.stem
+    if arguments.shop:
+        return "shop"
     return "grocer" if arguments.journey else "made"
 
 
@@ -126,7 +134,8 @@ def split(arguments: argparse.Namespace) -> tuple[FoldInMemory, FoldInMemory, Ca
         validation, test = given(arguments.train, arguments.test)
         ids = np.arange(test.users.n_items).astype(str).astype(object)
         return validation, test, bare_catalogue(ids)
-    rows = journey(arguments.journey) if arguments.journey else made()
+    rows = shop() if arguments.shop else None
+    rows = rows or (journey(arguments.journey) if arguments.journey else made())
     return examine(rows, 0.7, 0.8), examine(rows, 0.8, 1.0), rows.catalogue
 
 

@@ -28,9 +28,11 @@ from sparkperso.config.recommend.models import (
     AlsParams,
     ContentParams,
     EaseParams,
+    GraphFilterParams,
     HybridParams,
     KnnParams,
     PopularityParams,
+    SparseEaseParams,
 )
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
@@ -55,6 +57,11 @@ SPACE: dict[str, list[Any]] = {
         KnnParams(similarity=s, n_neighbours=n) for s in ("bm25", "cosine") for n in (20, 100)
     ],
     "ease": [EaseParams(reg_param=r) for r in (100, 250, 500, 1000, 2000)],
+    "sparse_ease": [SparseEaseParams(reg_param=r) for r in (100, 300, 1000)],
+    "graph_filter": [
+        GraphFilterParams(user_exponent=a, low_pass=w, n_neighbours=200)
+        for a, w in ((0.5, 0.3), (0.5, 0.6), (0.75, 0.3), (1.0, 0.3))
+    ],
     "als": [
         AlsParams(rank=r, reg_param=g, alpha=a)
         for r in (8, 16, 64)

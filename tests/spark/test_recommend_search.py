@@ -667,7 +667,8 @@ def test_a_model_in_blocks_is_that_of_one_task(profiles, params):
     expected = fit_model(params, known, SHOP).scores(USERS)
     assert np.array_equal(np.isfinite(found), np.isfinite(expected))
     finite = np.isfinite(found)
-    assert found[finite] == pytest.approx(expected[finite], rel=1e-4)
+    # 32 bits: what is left of a sum that is nearly 0 has few digits.
+    assert found[finite] == pytest.approx(expected[finite], rel=1e-4, abs=2e-6)
 
 
 @pytest.mark.parametrize(
