@@ -87,5 +87,5 @@ def test_neither_blocks_nor_threads_show(monkeypatch):
 
 def test_more_pairs_of_items_than_the_bound_are_refused_before_any_work():
     users = random_users()
-    with pytest.raises(JobError, match="at most 16"):
+    with pytest.raises(JobError, match="at most 24"):
         weights_of(users, replace(FitSetting(), max_item_pairs=4))

@@ -32,7 +32,7 @@ def fit(
     """Returns the model of `model_of`, times the recency prior where the settings ask for it.
 
     Takes 8 bytes per pair of items that some user has both of; raises JobError beforehand where
-    these may be more than `setting.max_item_pairs` items squared.
+    that may be more than EASE takes of `setting.max_item_pairs` items.
     """
     require_few_pairs(users.lengths, len(catalogue), setting.max_item_pairs)
     gram = (users.likes.T.tocsr() @ users.likes).tocsr()
@@ -80,9 +80,10 @@ def model_of(params: SparseEaseParams, gram: csr_matrix, threads: int = 1) -> It
 def require_few_pairs(lengths: Ints, n_items: int, bound: int) -> None:
     """Raises JobError when users of so many items each may have more pairs of them than fit."""
     n_pairs = min(int((lengths.astype(np.float64) ** 2).sum()), n_items**2)
-    if n_pairs > bound**2:
+    most = bound**2 * 3 // 2  # 12 bytes a cell in EASE, 8 a pair here
+    if n_pairs > most:
         raise JobError(
-            f"sparse_ease holds the pairs of items that users have, at most {bound**2:,}",
+            f"sparse_ease holds the pairs of items that users have, at most {most:,}",
             f"{n_items:,} items may have {n_pairs:,}",
             "Leave it out of recommend.search.space, or raise recommend.max_item_pairs and memory "
             f"with it ({n_pairs * 8 / 2**30:,.1f} GB in one task)",
