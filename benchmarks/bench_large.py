@@ -69,11 +69,11 @@ GRIDS: dict[str, list[dict[str, Any]]] = {
     ],
     "implicit_als": [
         {"factors": f, "regularization": r, "alpha": 1.0, "iterations": 10}
-        for f, r in ((64, 10.0), (64, 60.0), (512, 60.0))
+        for f, r in ((64, 1.0), (64, 10.0), (64, 60.0), (512, 1.0), (512, 10.0))
     ],
     "als_implicit": [
         {"rank": rank, "reg_param": r, "alpha": 1.0, "max_iter": 8}
-        for rank, r in ((64, 0.3), (64, 1.0), (512, 1.0))
+        for rank, r in ((64, 0.1), (64, 0.3), (512, 0.1), (512, 0.3))
     ],
 }
 HALF_LIVES = (None, 30.0)
