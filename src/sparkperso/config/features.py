@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.section import Section
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"'{name}' is not a time zone of the IANA list, such as Europe/London")
-    return ZoneInfo(name).key
+from sparkperso.core.times import known_zone
 
 
 def own_features(info: ValidationInfo) -> tuple[str, ...]:
@@ -30,7 +24,7 @@ def _known_features(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, 
     return names
 
 
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
+TimeZone = Annotated[str, AfterValidator(known_zone)]
 FeatureNames = Annotated[tuple[str, ...], AfterValidator(_known_features)]
 
 

@@ -1,8 +1,9 @@
-"""Short hashes: ids of settings, files and rules."""
+"""Short hashes: ids of settings, files and rules; and the hash that assigns units to variants."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 DIGITS = 16
 """64 bits: two of a million different texts share an id with a chance of 3 in 10⁸."""
@@ -16,3 +17,51 @@ def short_hash(content: str | bytes, digits: int = DIGITS) -> str:
     """
     data = content.encode() if isinstance(content, str) else content
     return hashlib.sha256(data).hexdigest()[:digits]
+
+
+BUCKETS = 10_000
+"""Units are divided as finely: a weight below 0.0001 may go to nobody."""
+_OFFSET, _PRIME = 0x811C9DC5, 0x01000193
+
+
+def fnv32a(text: str) -> int:
+    """Returns the FNV-1a hash of 32 bits over UTF-16 code units, the characters of JavaScript.
+
+    >>> fnv32a("a") == 0xE40C292C
+    True
+    """
+    value = _OFFSET
+    # Lone halves of a surrogate pair are code units like others.
+    for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
+        value = (value ^ unit) * _PRIME & 0xFFFFFFFF
+    return value
+
+
+def share_of(seed: str, unit: str) -> float:
+    """Returns where a unit stands in [0, 1), in steps of 1 / BUCKETS, for what `seed` names.
+
+    The hash of version 2 of GrowthBook's SDKs, which all languages share: the hash of the hash's
+    digits, since one alone would put units of like names side by side.
+
+    >>> share_of("seed", "a")
+    0.0505
+    """
+    return fnv32a(str(fnv32a(seed + unit))) % BUCKETS / BUCKETS
+
+
+def variant_at(share: float, weights: Sequence[float], coverage: float = 1.0) -> int | None:
+    """Returns the place of the variant that `share` (0 to 1) falls to; None for none.
+
+    Each variant begins where the weights before it end, and takes `coverage` of its own weight, so
+    that a growing coverage moves nobody. `weights` add up to 1.
+
+    >>> halves = [0.5, 0.5]
+    >>> variant_at(0.0505, halves), variant_at(0.9, halves), variant_at(0.9, halves, 0.1)
+    (0, 1, None)
+    """
+    start = 0.0
+    for place, weight in enumerate(weights):
+        if start <= share < start + coverage * weight:
+            return place
+        start += weight
+    return None

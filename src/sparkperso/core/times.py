@@ -33,6 +33,13 @@ _FIELDS = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})?")
 _zones = cache(available_timezones)
 
 
+def known_zone(name: str) -> str:
+    """Returns the name of a time zone; raises ValueError where the IANA list has none of it."""
+    if name not in _zones():
+        raise ValueError(f"'{name}' is not a time zone of the IANA list, such as Europe/London")
+    return name
+
+
 def now() -> datetime:
     """Returns the time in UTC."""
     return datetime.now(timezone.utc)

@@ -77,7 +77,12 @@ def invalid_references(
     faults = []
     for part in parts_of(condition):
         if isinstance(part, c.Attribute):
-            faults += _attribute(part, {**ATTRIBUTES, **dict.fromkeys(own, NUMBER)})
+            faults += invalid_attribute(part, own)
+        if isinstance(part, c.Context):
+            faults.append(
+                f"'{part.context}' is of a request, and segments are of people: ask for it in a "
+                "rule of conf/rules"
+            )
     if event_types is not None:
         named = {kind for events in filters_of(condition) for kind in events.event_type or ()}
         for kind in sorted(named - set(event_types)):
@@ -85,7 +90,9 @@ def invalid_references(
     return faults
 
 
-def _attribute(part: c.Attribute, known: Mapping[str, str]) -> list[str]:
+def invalid_attribute(part: c.Attribute, own: Collection[str] = ()) -> list[str]:
+    """Returns what is wrong with a comparison of an attribute, one sentence; none for a trait."""
+    known = {**ATTRIBUTES, **dict.fromkeys(own, NUMBER)}
     name, kind = part.attribute, known.get(part.attribute)
     if trait_of(name):
         return []

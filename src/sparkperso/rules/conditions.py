@@ -1,4 +1,4 @@
-"""The form of a condition: what may stand below `when:` in conf/segments/<name>.yaml.
+"""The form of a condition: `when:` of conf/segments/<name>.yaml, `if:` of conf/rules/<name>.yaml.
 
 A condition is an object with one of the keys of CONDITIONS; `all`, `any` and `not` hold others.
 """
@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from sparkperso.core.section import Section
+from sparkperso.core.times import known_zone
 
 
 def _listed(value: Any) -> Any:
@@ -21,7 +29,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)
 """One text, or several of which any fits."""
 Bound = float | int
 COMPARISONS = ("at_least", "at_most", "above", "below", "between")
-TEXT_COMPARISONS = ("one_of", "none_of")
+TEXT_COMPARISONS = ("one_of", "none_of", "begins_with")
 
 
 class EventFilter(Section):
@@ -82,29 +90,55 @@ class MeasureCondition(Comparison):
         return self
 
 
-class Attribute(Comparison):
-    """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`.
+class ValueCondition(Comparison):
+    """A value by its name, and what it is compared with.
 
     Exactly one of three forms: bounds of a number, texts, or whether there is one at all.
     """
 
-    attribute: str = Field(min_length=1)
     one_of: Texts | None = None
     none_of: Texts | None = None
-    """Holds for people without the attribute too."""
+    """Holds where there is no value, too."""
     exists: bool | None = None
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """Returns the comparisons of texts that are given."""
+        names = [n for n in TEXT_COMPARISONS if n in type(self).model_fields]
+        return {n: value for n in names if (value := getattr(self, n)) is not None}
 
     @property
     def is_text(self) -> bool:
         """Says whether texts are compared."""
-        return self.one_of is not None or self.none_of is not None
+        return bool(self.texts)
 
     @model_validator(mode="after")
-    def _is_one_form(self) -> Attribute:
+    def _is_one_form(self) -> ValueCondition:
         if sum((bool(self.bounds), self.is_text, self.exists is not None)) != 1:
-            forms = ", ".join((*COMPARISONS, *TEXT_COMPARISONS, "exists"))
+            texts = [n for n in TEXT_COMPARISONS if n in type(self).model_fields]
+            forms = ", ".join((*COMPARISONS, *texts, "exists"))
             raise ValueError(f"give one of {forms}; numbers and texts do not mix")
         return self
+
+
+class Attribute(ValueCondition):
+    """A fact of the profile, a feature of gold/user_features, or a trait as `traits.<name>`."""
+
+    attribute: str = Field(min_length=1)
+
+
+class Context(ValueCondition):
+    """A fact of the request that is answered; `rules.context` names them and what they mean.
+
+    One that holds several texts (`cart`, `recent`, `language`) is one of those given where any of
+    its texts is, and none of them where none is.
+    """
+
+    context: str = Field(min_length=1)
+    begins_with: Texts | None = None
+    """Beginnings of texts: `/sale` fits `/sale/lamps`."""
+    zone: Annotated[str, AfterValidator(known_zone)] | None = None
+    """Where the hour and the weekday are taken; UTC without."""
 
 
 class Count(MeasureCondition):
@@ -181,7 +215,7 @@ class SequenceCondition(Section):
 
 
 class InSegment(Section):
-    """Holds for the people of another segment of the same file."""
+    """Holds for the people of another segment of the same file; in conf/rules, of any segment."""
 
     segment: str
 
@@ -210,6 +244,7 @@ CONDITIONS: dict[str, type[Section]] = {
     "not": Not,
     "segment": InSegment,
     "attribute": Attribute,
+    "context": Context,
     "count": Count,
     "sum_value": Sum,
     "visits": Visits,
@@ -233,6 +268,7 @@ Condition = Annotated[
     | Annotated[Not, Tag("not")]
     | Annotated[InSegment, Tag("segment")]
     | Annotated[Attribute, Tag("attribute")]
+    | Annotated[Context, Tag("context")]
     | Annotated[Count, Tag("count")]
     | Annotated[Sum, Tag("sum_value")]
     | Annotated[Visits, Tag("visits")]

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sparkperso.rules import conditions as c
+from sparkperso.rules.context import RequestContext, value_of
 from sparkperso.rules.traverse import inside
 
 Event = Mapping[str, Any]
@@ -64,14 +65,19 @@ def holds(
     events: Sequence[Event],
     as_of: datetime,
     others: Mapping[str, bool],
+    *,
+    context: RequestContext | None = None,
 ) -> bool:
     """Says whether a condition holds for a person as of a time; events after it do not count.
 
     `events` are theirs, in any order; `others` says of each segment that the condition names
-    whether the person is in it, and a name that is missing raises KeyError.
+    whether the person is in it, and a name that is missing raises KeyError. `context` is what is
+    known of the request that is answered, whose time is `as_of`.
     """
     # All parts, without a short cut: clearness goes before speed in what others are held against.
-    parts = [holds(part, profile, events, as_of, others) for part in inside(condition)]
+    parts = [
+        holds(part, profile, events, as_of, others, context=context) for part in inside(condition)
+    ]
     if isinstance(condition, c.All):
         return all(parts)
     if isinstance(condition, c.Either):
@@ -80,6 +86,9 @@ def holds(
         return not parts[0]
     if isinstance(condition, c.InSegment):
         return others[condition.segment]
+    if isinstance(condition, c.Context):
+        value = value_of(condition.context, condition.zone, context or {}, as_of)
+        return value_fits(condition, value)
     return _leaf(condition, profile, [e for e in events if e["timestamp"] <= as_of], as_of)
 
 
@@ -107,19 +116,28 @@ def _leaf(
     condition: c.Condition, profile: Profile, known: Sequence[Event], as_of: datetime
 ) -> bool:
     if isinstance(condition, c.Attribute):
-        return _attribute(condition, profile.get(condition.attribute))
+        return value_fits(condition, profile.get(condition.attribute))
     if isinstance(condition, c.SequenceCondition):
         return _followed(condition.sequence, known, as_of)
     assert isinstance(condition, c.MeasureCondition)
     return compare(_measure(condition, known, as_of), condition)
 
 
-def _attribute(condition: c.Attribute, value: Any) -> bool:
+def value_fits(condition: c.ValueCondition, value: Any) -> bool:
+    """Says whether a value is as the condition wants it: None where there is none, () likewise.
+
+    Of several texts (a tuple) any is enough for `one_of` and `begins_with`, none may be in
+    `none_of`.
+    """
+    texts = value if isinstance(value, tuple) else () if value is None else (str(value),)
     if condition.exists is not None:
-        return (value is not None) is condition.exists
-    if condition.one_of is not None and (value is None or str(value) not in condition.one_of):
+        return bool(texts) is condition.exists
+    if condition.one_of is not None and not any(text in condition.one_of for text in texts):
         return False
-    if condition.none_of is not None and value is not None and str(value) in condition.none_of:
+    if condition.none_of is not None and any(text in condition.none_of for text in texts):
+        return False
+    starts = condition.begins_with if isinstance(condition, c.Context) else None
+    if starts is not None and not any(text.startswith(starts) for text in texts):
         return False
     return not condition.bounds or compare(_number(value), condition)
 
@@ -127,7 +145,7 @@ def _attribute(condition: c.Attribute, value: Any) -> bool:
 def _number(value: Any) -> float | None:
     try:
         return None if value is None else float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         return None
 
 

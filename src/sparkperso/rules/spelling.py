@@ -15,6 +15,7 @@ from sparkperso.core.event import CHANNELS
 from sparkperso.core.spellings import DEVICES, country_codes, snake_case
 from sparkperso.core.suggest import nearest
 from sparkperso.rules import conditions as c
+from sparkperso.rules.context import WEEKDAYS
 from sparkperso.rules.traverse import rewrite
 
 CATEGORY = "category"
@@ -68,8 +69,8 @@ class Speller:
         return rewrite(condition, self._leaf)
 
     def _leaf(self, part: c.Condition) -> c.Condition:
-        if isinstance(part, c.Attribute):
-            return self._attribute(part)
+        if isinstance(part, c.Attribute | c.Context):
+            return self._value(part)
         if isinstance(part, c.SequenceCondition):
             return part.model_copy(update={"sequence": self._filters_in(part.sequence)})
         spelled: c.Condition = self._filters_in(part)
@@ -96,19 +97,27 @@ class Speller:
             changed["metadata"] = {**events.metadata, CATEGORY: own}
         return events.model_copy(update=changed) if changed else events
 
-    def _attribute(self, part: c.Attribute) -> c.Attribute:
+    def _value(self, part: c.Attribute | c.Context) -> c.Condition:
         spell: Mapping[str, Callable[[str], str]] = {
             "country": self._country,
             "device_type": partial(self._one_of, "device_type", known=DEVICES),
-            "top_category": self._category,
         }
-        own = spell.get(part.attribute)
+        if isinstance(part, c.Context):
+            name = part.context
+            spell = {
+                **spell,
+                "channel": partial(self._one_of, "channel", known=CHANNELS),
+                "weekday": partial(self._one_of, "weekday", known=WEEKDAYS),
+                "category": self._category,
+                "language": str.lower,
+            }
+        else:
+            name, spell = part.attribute, {**spell, "top_category": self._category}
+        own = spell.get(name)
         if own is None:
             return part
-        named = {n: v for n in c.TEXT_COMPARISONS if (v := getattr(part, n)) is not None}
-        return part.model_copy(
-            update={n: self._all(part.attribute, values, own) for n, values in named.items()}
-        )
+        spelled = {n: self._all(name, values, own) for n, values in part.texts.items()}
+        return part.model_copy(update=spelled)
 
     def _all(
         self, name: str, values: Collection[str], spell: Callable[[str], str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -26,6 +26,34 @@ def random_events(chance: random.Random, user: str, n_events: int) -> list[dict[
 def random_rule(chance: random.Random, depth: int = 2) -> Condition:
     """Returns a condition that some people fulfil and some do not, more or less."""
     return CONDITION.validate_python(_rule(chance, depth))
+
+
+def random_request_rule(chance: random.Random, depth: int = 2) -> Condition:
+    """Returns a condition that can be asked of a request: no events in it."""
+    return CONDITION.validate_python(_request_rule(chance, depth))
+
+
+def random_context(chance: random.Random) -> dict[str, Any]:
+    """Returns a request's context, as `decisions.read_context` would; any field may be missing."""
+    fields = {
+        "device_type": chance.choice(("mobile", "desktop")),
+        "page": chance.choice(("/", "/sale", "/sale/lamps")),
+        "language": chance.choice((("de",), ("de-at", "de"), ("fr",))),
+        "cart": tuple(chance.sample("abcd", chance.randrange(1, 4))),
+        "in_view": chance.choice("abc"),
+        "n": chance.randrange(1, 9),
+    }
+    return {name: value for name, value in fields.items() if chance.random() < 0.7}
+
+
+def random_profile(chance: random.Random) -> dict[str, Any]:
+    """Returns attributes of a person, any of which may be missing."""
+    fields = {
+        "age": chance.choice((17, 25, 34, 35)),
+        "country": chance.choice(("DE", "FR", "GB")),
+        "monetary": chance.choice((0.0, 10.0, 10.5)),
+    }
+    return {name: value for name, value in fields.items() if chance.random() < 0.7}
 
 
 def _event(chance: random.Random, user: str, number: int) -> dict[str, Any]:
@@ -53,6 +81,46 @@ def _rule(chance: random.Random, depth: int) -> Mapping[str, Any]:
             return {"not": _rule(chance, depth - 1)}
         return {kind: [_rule(chance, depth - 1) for _ in range(chance.randrange(1, 4))]}
     return chance.choice((_measured, _measured, _used, _sequence, _attribute))(chance)
+
+
+def _request_rule(chance: random.Random, depth: int) -> Mapping[str, Any]:
+    if depth and chance.random() < 0.6:
+        kind = chance.choice(("all", "any", "not"))
+        if kind == "not":
+            return {"not": _request_rule(chance, depth - 1)}
+        return {kind: [_request_rule(chance, depth - 1) for _ in range(chance.randrange(1, 4))]}
+    return chance.choice(
+        (
+            {"segment": chance.choice(("a", "b"))},
+            {"attribute": "age", **_bounds(chance, (17, 25, 34, 35))},
+            {"attribute": "monetary", **_bounds(chance, (0, 10, 10.5))},
+            {"attribute": "country", **_texts(chance, ("DE", "FR", "GB"))},
+            {"attribute": "country", "exists": chance.random() < 0.5},
+            {"context": "device_type", **_texts(chance, ("mobile", "desktop", "tablet"))},
+            {"context": "page", **_texts(chance, ("/", "/sale", "/sale/lamps"))},
+            {"context": "page", "begins_with": chance.choice(("/", "/sale", "/sale/l"))},
+            {"context": "language", **_texts(chance, ("de", "de-at", "fr"))},
+            {"context": "cart", **_texts(chance, "abcd")},
+            {"context": "cart", "exists": chance.random() < 0.5},
+            {"context": "cart_size", **_bounds(chance, (0, 1, 2, 3))},
+            {"context": "n", **_bounds(chance, (1, 4, 8))},
+            {"context": "hour", **_bounds(chance, (0, 9, 10.5, 12))},
+            {"context": "hour", "zone": "Asia/Tokyo", **_bounds(chance, (0, 9, 19.5, 23))},
+            {"context": "weekday", **_texts(chance, ("mon", "tue", "sun"))},
+        )
+    )
+
+
+def _bounds(chance: random.Random, values: Sequence[float]) -> dict[str, Any]:
+    if chance.random() < 0.3:
+        return {"between": sorted(chance.choices(values, k=2))}
+    names = chance.sample(("at_least", "at_most", "above", "below"), chance.randrange(1, 3))
+    return {name: chance.choice(values) for name in names}
+
+
+def _texts(chance: random.Random, values: Sequence[str]) -> dict[str, Any]:
+    texts = chance.sample(list(values), chance.randrange(1, len(values)))
+    return {chance.choice(("one_of", "none_of")): texts}
 
 
 def _filter(chance: random.Random) -> dict[str, Any]:
