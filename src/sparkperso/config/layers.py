@@ -28,7 +28,17 @@ ENVIRONMENT_PREFIX = "SPARKPERSO__"
 ENVIRONMENT_CONF_DIR = "SPARKPERSO_CONF_DIR"
 SPARK_PROPERTIES = "spark.conf."
 NOT_OVERLAYS = frozenset(
-    {"base", "features", "sources", "segments", "rules", "experiments", "tracking_plans"}
+    {
+        "base",
+        "content",
+        "experiments",
+        "features",
+        "rules",
+        "segments",
+        "slots",
+        "sources",
+        "tracking_plans",
+    }
 )
 """Folders of conf/ that are no environment: what all share, and configuration that is data."""
 
@@ -93,6 +103,14 @@ def conf_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:
     for folder in conf_dirs(conf_dir):
         files |= {path.stem: path for path in yaml_files(folder / kind)}
     return dict(sorted(files.items()))
+
+
+def own_files(kind: str, conf_dir: Path | None = None) -> dict[str, Path]:
+    """Returns name → file of what is shown, such as `rules`: of a conf/ of yours, its own alone.
+
+    The shipped ones fit the demo shop: no page of another is to show them.
+    """
+    return {path.stem: path for path in yaml_files(conf_dirs(conf_dir)[-1] / kind)}
 
 
 def read_layers(conf_dir: Path | None, env: str, assignments: Iterable[str]) -> Flat:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
+from sparkperso.config.content.section import ServingConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
@@ -43,6 +44,7 @@ class Settings(Section):
     segments: SegmentsConfig = Field(default_factory=SegmentsConfig)
     recommend: RecommendConfig = Field(default_factory=RecommendConfig)
     store: StoreConfig = Field(default_factory=StoreConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
 
     @property
     def tracking_uri(self) -> str:

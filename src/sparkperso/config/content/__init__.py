@@ -1,0 +1,1 @@
+"""What is shown: the section `serving`, slots, content and rules."""
