@@ -51,7 +51,13 @@ def overridden(*layers):
     return [f"{key}={value}" for key, value in flat.items()]
 
 
-ON_THE_PIPELINE = {"test_cluster_pipeline", "test_docs", "test_notebooks", "test_pipeline"}
+ON_THE_PIPELINE = {
+    "test_cluster_pipeline",
+    "test_docs",
+    "test_notebooks",
+    "test_pipeline",
+    "test_rules_preview",
+}
 """Files whose tests share one run of the whole pipeline."""
 LONGEST = (
     *("test_cluster_pipeline", "test_notebooks", "test_docs", "test_pipeline"),

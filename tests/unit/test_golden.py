@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SUBCOMMANDS = [
     *([name] for name in COMMANDS),
     *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
-    *(["sources", "list"], ["sources", "check"]),
+    *(["sources", "list"], ["sources", "check"], ["rules", "list"], ["rules", "test"]),
 ]
 WITHOUT_LAKE = {"benchmark"}
 SUBMITTED = {

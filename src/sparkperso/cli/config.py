@@ -36,9 +36,14 @@ def show(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequenc
 @command.command("check")
 @with_options((*WITHOUT_LAKE, DEBUG))
 def check(env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
-    """Look for faults in settings, search space, segments, features, sources and plans."""
+    """Look for faults in settings, search space, segments, features, sources, plans and rules.
+
+    Lines with ! are faults (exit status 2); those with · may be meant.
+    """
     found = Check(env, conf_dir, assignments)
     found.run()
+    for note in found.notes:
+        click.echo(f"· {note}")
     for fault in found.faults:
         click.echo(f"! {fault}")
     if found.faults:

@@ -11,7 +11,7 @@ from sparkperso.config.layers import conf_files
 from sparkperso.config.load import read_flat, settings_from
 from sparkperso.config.own_features import KIND, OwnFeature
 from sparkperso.config.recommend.models import PopularityParams
-from sparkperso.config.segmentation import RuleSegmentation, load_segmentation
+from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.columns import NUMERIC_FEATURES
@@ -30,10 +30,12 @@ class Check:
     def __init__(self, env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
         self.env, self.conf_dir, self.assignments = env, conf_dir, assignments
         self.faults: Faults = {}
+        self.notes: Faults = {}
+        """What may be meant."""
         self.counts: dict[str, int] = {}
 
     def run(self) -> None:
-        """Fills `faults` and `counts`; opens nothing but files of conf/."""
+        """Fills `faults`, `notes` and `counts`; opens nothing but files of conf/."""
         flat = self._attempt(read_flat, self.env, self.conf_dir, self.assignments)
         settings = flat and self._attempt(settings_from, flat, self.env)
         plans = self._named("tracking_plans", TrackingPlan)
@@ -46,6 +48,8 @@ class Check:
         if settings is None:
             return
         self._search(settings)
+        carried_out = {n: segments.get(n) for n in settings.segments.segmentations}
+        self._shown(settings, carried_out, tuple(own))
         self._require("segments.segmentations", settings.segments.segmentations, segments)
         self._require("ingest.tracking_plan", (settings.ingest.tracking_plan,), plans)
         plan = plans.get(settings.ingest.tracking_plan)
@@ -58,6 +62,24 @@ class Check:
             if plan is not None and isinstance(segmentation, RuleSegmentation):
                 for fault in _rule_faults(segmentation, settings, plan, list(own)):
                     self._note(f"conf/segments/{name}.yaml, {fault}")
+
+    def _shown(
+        self,
+        settings: Settings,
+        segmentations: dict[str, Segmentation | None],
+        own: tuple[str, ...],
+    ) -> None:
+        # Here: the sanitiser, which nothing else of the command line needs.
+        from sparkperso.decisions.assets import read_assets
+
+        assets = read_assets(settings, self.conf_dir, segmentations, own)
+        self.counts |= {
+            "slots": len(assets.slots),
+            "contents": len(assets.contents),
+            "rules": len(assets.rules),
+        }
+        self.faults |= assets.faults
+        self.notes |= assets.notes
 
     def _files(self, kind: str) -> list[str]:
         names = list(self._attempt(conf_files, kind, self.conf_dir) or ())

@@ -25,6 +25,7 @@ LIGHT_COMMANDS = {
     "runs": ("sparkperso.cli.runs", "Lists what ran, and why what failed failed."),
     "init": ("sparkperso.cli.init", "Writes a conf/ of your own, with a source."),
     "sources": ("sparkperso.cli.sources", "Lists sources, and checks one against its files."),
+    "rules": ("sparkperso.cli.rules.command", "Lists rules, and shows what one person would see."),
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),

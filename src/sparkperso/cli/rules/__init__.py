@@ -1,0 +1,1 @@
+"""`sparkperso rules`: what is shown to whom, and why."""
