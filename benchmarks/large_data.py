@@ -210,6 +210,8 @@ def main() -> None:
             "user_id": np.char.mod("u%06d", rows.users),
             "item_id": rows.catalogue.ids[rows.items],
             "event_type": "purchase",
+            "value": 1.0,
+            "currency": "EUR",
             "timestamp": (START + pd.to_timedelta(rows.days, unit="D")).floor("s"),
         }
     )
