@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -184,7 +184,7 @@ class LakeView:
         rows = ([row[name] for name in names] for row in self._similar.of(item_id, n))
         return [SimilarItem(rank, other, self.title(other), score) for other, rank, score in rows]
 
-    def next_items(self, recent: Sequence[str], n: int = 10) -> list[NextItem]:
+    def next_items(self, recent: Iterable[str], n: int = 10) -> list[NextItem]:
         """Returns up to `n` items that may follow these in a session, in order, the latest last.
 
         By recent sessions like this one, anonymous ones too; for whom, need not be known. None
@@ -192,11 +192,13 @@ class LakeView:
         build-recommendations.
         """
         require_place(n)
-        if isinstance(recent, str) or not all(isinstance(item, str) for item in recent):
+        is_list = isinstance(recent, Iterable) and not isinstance(recent, str)
+        items = list(recent) if is_list else []
+        if not is_list or not all(isinstance(item, str) for item in items):
             raise UsageError(
                 "A session is a list of item_ids, the latest last", f"Found {recent!r}"
             )
-        rows = self._sessions.next_items(recent, n)
+        rows = self._sessions.next_items(items, n)
         return [
             NextItem(at + 1, one, self.title(one), score) for at, (one, score) in enumerate(rows)
         ]

@@ -45,8 +45,9 @@ def folder(tmp_path_factory):
     pd.concat([rows[~late].astype({"timestamp": str}), bad]).sample(frac=1, random_state=1).to_csv(
         found / "train.csv", index=False
     )
-    new = pd.DataFrame({"session_id": ["new"] * 3, "item_id": ["i1", "no such", "i1"]})
-    new["timestamp"] = BEGIN + 2_000_000 + np.arange(3)
+    items = ["i1", "no such", "nor this", "i1", "i1"]
+    new = pd.DataFrame({"session_id": "new", "item_id": items})
+    new["timestamp"] = BEGIN + 2_000_000 + np.arange(len(items))
     pd.concat([rows[late], new]).to_parquet(found / "test.parquet", index=False)
     return found
 
@@ -93,7 +94,7 @@ def test_the_order_of_a_session_is_worth_knowing(document):
     assert by_model["session_knn"] > by_model["item_to_item"] > by_model["popularity"]
 
 
-def test_every_row_is_counted(document):
+def test_every_row_is_counted(document, folder):
     split = document["split"]
     assert split["train"]["invalid"] == {
         "session_id is missing": 1,
@@ -101,7 +102,10 @@ def test_every_row_is_counted(document):
     }
     assert split["train"]["n_rows"] == split["train"]["n_events"] + 2
     assert (split["train"]["n_sessions"], split["test"]["n_sessions"]) == (850, 151)
-    assert split["n_cold_answers"] == 1
+    assert split["n_cold_answers"] == 2
+    test = pd.read_parquet(folder / "test.parquet").sort_values(["timestamp", "item_id"])
+    before = test.groupby("session_id")["item_id"].shift(1)
+    assert split["n_repeats"] == (test["item_id"] == before).sum() > 0
 
 
 def test_the_partitions_do_not_show(document, folder, spark):
@@ -117,7 +121,10 @@ def test_the_partitions_do_not_show(document, folder, spark):
     ("rows", "more", "expected"),
     [
         ([("s", "a", 1)], [], (1, "two events")),
+        ([("s", "a", 1), ("s", "b", 2)], [], (1, "none is left to learn from")),
         ([("s", "a", 5), ("s", "b", 6)], [], (2, "--allow-time-overlap")),
+        ([("s", "a", 1)], ["--models", "popularity, ease"], (2, "Found ease.")),
+        ([("s", "a", 1)], ["--models", ","], (2, "Found none.")),
         ([], [], (1, "It is empty")),
         ([("s", "a", 1)], ["--models", "ease"], (2, "models of sessions")),
         ([("s", "a", 1)], ["--items", "x"], (2, "--train and --test alone")),

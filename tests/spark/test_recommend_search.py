@@ -387,6 +387,7 @@ def test_the_order_and_the_partitions_of_rows_do_not_show(run, prepared_folds, s
 
 
 HALF = RungConfig(users=0.5, iterations=0.4, keep=0.5)
+NOBODY = RungConfig(users=1e-9, keep=0.5)
 
 
 def test_what_is_hopeless_is_given_up_and_the_best_of_each_model_never(run, searched):
@@ -418,6 +419,13 @@ def test_a_rung_is_a_part_of_the_users_with_a_part_of_the_iterations(
     assert one.params.max_iter == CANDIDATES[3].max_iter == 3
 
 
+@pytest.mark.parametrize("where", ["driver", "kernel", "blocks"])
+def test_a_rung_that_nobody_is_judged_on_gives_up_no_candidate(run, in_driver, where):
+    own = {"own": in_driver} if where == "driver" else {"by": fitter(where)}
+    found = run([PopularityParams(window_days=1e-6), *CANDIDATES[:1]], rungs=(NOBODY,), **own)
+    assert [one.is_dropped for one in found] == [False, False]
+
+
 @pytest.mark.parametrize("engine", ["kernel", "blocks"])
 def test_halving_is_the_same_wherever_it_is_done(run, in_driver, engine):
     plan = {"rungs": (HALF, RungConfig(users=0.8, keep=0.5))}
@@ -440,7 +448,7 @@ def test_where_the_best_of_a_model_fails_in_full_the_next_takes_its_place(monkey
         asked.append(params.reg_param)
         if is_full and params.reg_param == 2.0:
             raise MemoryError("Unable to allocate 12 GiB")
-        return {f"ndcg_at_{K}": worth[params.reg_param]}
+        return {f"ndcg_at_{K}": worth[params.reg_param], "n_judged": 9.0}
 
     monkeypatch.setattr(search_module, "try_in_frames", fail)
     rung = RungConfig(users=0.5, keep=0.3)
@@ -505,7 +513,7 @@ def test_what_fails_on_one_fold_is_left_out_of_all(monkeypatch, run, rungs):
         asked.append((params.model, prepared.fold.name))
         if params.model == "ease" and prepared.fold.name == "fold_2":
             raise MemoryError("Unable to allocate 12 GiB")
-        return {f"ndcg_at_{K}": 0.5}
+        return {f"ndcg_at_{K}": 0.5, "n_judged": 9.0}
 
     monkeypatch.setattr(search_module, "try_in_frames", fail)
     found = run([*CANDIDATES[:3], EaseParams(reg_param=3.0)], by=fitter("blocks"), rungs=rungs)

@@ -142,7 +142,11 @@ def test_what_comes_next_is_found_in_recent_sessions(lake):
     assert lake.next_items([]) == lake.next_items(["unheard of"]) == []
 
 
-@pytest.mark.parametrize("bad", ["a", [1], [None]])
+def test_a_session_may_be_anything_that_gives_ids(lake):
+    assert lake.next_items(item for item in ["c"]) == lake.next_items(["c"]) != []
+
+
+@pytest.mark.parametrize("bad", ["a", [1], [None], None, 7])
 def test_a_session_is_a_list_of_ids(lake, bad):
     with pytest.raises(UsageError, match="A session is a list of item_ids"):
         lake.next_items(bad)

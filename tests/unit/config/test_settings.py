@@ -119,6 +119,8 @@ def test_a_secret_that_does_not_fit_stands_in_no_message(assignment):
         ("recommend.seed=-1", "greater than or equal to 0"),
         ("recommend.interactions.weights.purchase=.nan", "finite number"),
         ("recommend.promotion.max_age_days=.inf", "finite number"),
+        ("recommend.sessions.space=[]", "at least 1 item"),
+        ("recommend.sessions.max_events=1", "greater than or equal to 2, found 1"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(assignment, says):
@@ -142,6 +144,12 @@ def test_the_same_key_twice_in_one_layer_is_refused_within_a_file(conf):
     text = message("local", conf("base/x.yaml", "spark:\n  master: a\n  master: b\n"))
     assert "the key 'master' stands twice" in text
     assert "line 3" in text
+
+
+@pytest.mark.parametrize("space", ["[]", "[{end: []}]", "[{end: []}, {end: 3}]"])
+def test_no_entry_of_repeats_is_left_out_in_silence(space):
+    text = message(assignments=[f"recommend.lists.repeats.space={space}"])
+    assert "an entry or more, and no empty list" in text
 
 
 @pytest.mark.parametrize("content", ["lake: [", "- a\n- b\n", "\tlake: 1\n"])

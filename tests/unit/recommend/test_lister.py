@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,3 +141,14 @@ def test_reasons_of_a_long_history_take_time_and_memory_by_its_items():
     tracemalloc.stop()
     # History × list in 64 bits is 5 MB; history × factors would be 31 MB an array.
     assert peak <= 60e6
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 3e-7, 1e-20])
+def test_reasons_do_not_depend_on_how_large_a_models_scores_are(size):
+    weights = np.zeros((4, 4), np.float32)
+    # The first item says nothing of the last one, the second less than the third.
+    weights[:3, 3] = np.array([0, 0.2, 0.6]) * size
+    model = Lister(ItemItemModel(weights), "tiny", coloured_catalogue(4), Selection(1))
+    user = users_of([[(0, 1.0, 1.0), (1, 1.0, 1.0), (2, 1.0, 1.0)]], 4)
+    (row,) = make_lists(replace(model, is_explained=True), user).to_pylist()
+    assert (row["item_id"], row["reason_item"], row["reason_share"]) == ("i03", "i02", 0.75)

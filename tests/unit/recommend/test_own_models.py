@@ -107,6 +107,31 @@ def test_an_entry_point_that_is_no_model_is_refused_by_name(installed, entry, sa
     assert says in str(error.value)
 
 
+SETTINGS = """
+from typing import Literal
+from shop_models.together import Params as Plain, fit, load
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def Params(**settings): return settings", "should be a Section"),
+        (
+            "class Params(Plain):\n"
+            "    model: Literal['together'] = 'together'\n"
+            "    words: list[str] = ['a']",
+            "a setting of several values should be a tuple",
+        ),
+    ],
+)
+def test_settings_that_are_none_are_refused(installed, tmp_path, code, says):
+    installed(target="shop_models.other")
+    (tmp_path / "shop_models" / "other.py").write_text(SETTINGS + code)
+    with pytest.raises(ConfigError, match=says):
+        grid([{"model": "together"}])
+
+
 def test_an_unknown_model_is_refused_with_all_that_are_known(installed):
     installed()
     with pytest.raises(ConfigError, match="session_knn, hybrid, together: nothing"):

@@ -8,7 +8,7 @@ import pytest
 from sparkperso.config import load_settings
 from sparkperso.config.recommend.models import AlsParams, EaseParams, KnnParams, PopularityParams
 from sparkperso.core.errors import ConfigError
-from sparkperso.recommend.tune.search_space import grid, sample
+from sparkperso.recommend.tune.search_space import entries_for, grid, sample
 
 RANGES = [
     {
@@ -76,9 +76,10 @@ def test_an_empty_space_gives_nothing():
 WRONG = [
     ({"model": "svd"}, "model should be one of popularity, item_knn"),
     ({"rank": 3}, "model should be one of"),
+    ({"model": [["ease"]]}, "model should be one of"),
     (
         {"model": "ease", "rank": 3},
-        "unknown setting 'rank', known are prior_half_life_days, reg_param",
+        "unknown setting 'rank', known are prior_half_life_days, reg_param, when",
     ),
     ({"model": "ease", "reg_param": [1, -1]}, "reg_param: Input should be greater than 0"),
     ({"model": "ease", "reg_param": []}, "One is empty"),
@@ -101,6 +102,12 @@ def test_a_grid_has_no_ranges_and_says_what_to_do():
         grid(RANGES)
 
 
+def test_a_when_that_is_misspelt_is_no_range():
+    entry = {"model": "ease", "wen": {"items": {"at_most": 9}}}
+    with pytest.raises(ConfigError, match=r"unknown setting 'wen', known are .*, when"):
+        grid(entries_for([entry]))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -109,6 +116,8 @@ def test_a_grid_has_no_ranges_and_says_what_to_do():
         {"low": 0, "high": 1, "log": True},
         {"low": "a", "high": "b"},
         {"low": 1, "high": 2, "step": 1},
+        {"low": 1, "high": float("inf")},
+        {"low": float("nan"), "high": 1},
     ],
 )
 def test_a_range_that_is_none_is_refused(wrong):

@@ -113,8 +113,9 @@ class RepeatsConfig(Section):
     @field_validator("space")
     @classmethod
     def _is_readable(cls, space: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        if not _candidates(space):
+        if not space or any([] in entry.values() for entry in space):
             raise ValueError("space should hold an entry or more, and no empty list")
+        _candidates(space)
         return space
 
 

@@ -51,7 +51,8 @@ def own_model(name: str) -> Any:
     if lacking:
         raise ValueError(f"the model '{name}' ({point.value}) lacks {', '.join(lacking)}")
     field = getattr(model.Params, "model_fields", {}).get("model")
-    if not issubclass(model.Params, Section) or field is None or field.default != name:
+    is_section = isinstance(model.Params, type) and issubclass(model.Params, Section)
+    if not is_section or field is None or field.default != name:
         raise ValueError(
             f"the Params of the model '{name}' ({point.value}) should be a Section with "
             f"model: Literal['{name}'] = '{name}'"

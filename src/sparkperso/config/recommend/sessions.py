@@ -51,16 +51,19 @@ SessionParams = Annotated[
 class SessionsConfig(Section):
     """How models of sessions are chosen: on the latest of the sessions that they learn from."""
 
-    space: tuple[SessionParams, ...] = (
-        *(
-            SessionKnnParams(
-                n_candidates=candidates, n_neighbours=neighbours, transitions=transitions
-            )
-            for candidates, neighbours in ((500, 100), (2000, 500))
-            for transitions in (0.0, 0.5, 2.0, 5.0)
+    space: tuple[SessionParams, ...] = Field(
+        default=(
+            *(
+                SessionKnnParams(
+                    n_candidates=candidates, n_neighbours=neighbours, transitions=transitions
+                )
+                for candidates, neighbours in ((500, 100), (2000, 500))
+                for transitions in (0.0, 0.5, 2.0, 5.0)
+            ),
+            ItemToItemParams(),
+            PopularityParams(),
         ),
-        ItemToItemParams(),
-        PopularityParams(),
+        min_length=1,
     )
     """Candidates; of each model the best is reported."""
     validation_share: float = Field(default=0.1, gt=0, lt=1)
@@ -70,7 +73,7 @@ class SessionsConfig(Section):
     max_sessions: int = Field(default=2_000_000, ge=1)
     """Latest sessions of a benchmark's part, or of gold/session_index; one process holds them, with
     about 20 bytes for each of their events."""
-    max_events: int = Field(default=1000, ge=1)
+    max_events: int = Field(default=1000, ge=2)
     """Latest events of a session that count; a longer one is hardly a person's."""
     served: SessionKnnParams = Field(default_factory=SessionKnnParams)
     """The model that a finished lake answers with (docs/python.md)."""

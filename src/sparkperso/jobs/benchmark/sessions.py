@@ -15,6 +15,7 @@ from sparkperso.core.errors import UsageError
 from sparkperso.core.terminal import literal, visible
 from sparkperso.jobs.benchmark.files import read, require_writable, write_document, write_one
 from sparkperso.jobs.benchmark.session import benchmark_session
+from sparkperso.recommend.benchmark.candidates import names_of
 from sparkperso.recommend.sessions.benchmark import (
     POSITION,
     Keep,
@@ -32,7 +33,8 @@ def main_of_sessions(arguments: dict[str, Any]) -> None:
     given = [f"--{option}" for option in NOT_FOR_SESSIONS if arguments[option]]
     if given:
         raise UsageError("--sessions has --train and --test alone", f"Found {', '.join(given)}")
-    models = tuple(arguments["models"].split(",")) if arguments["models"] else None
+    given_models = arguments["models"]
+    models = None if given_models is None else names_of(given_models)
     request = SessionRequest(arguments["k"], models, bool(arguments["allow_time_overlap"]))
     require_writable(arguments["out"])
     with benchmark_session(arguments) as (spark, settings, progress):

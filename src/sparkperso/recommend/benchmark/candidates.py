@@ -49,6 +49,11 @@ def base_models() -> tuple[str, ...]:
     return tuple(name for name in known_models() if name not in (EXPLICIT, HYBRID))
 
 
+def names_of(text: str) -> tuple[str, ...]:
+    """Returns the names of a list with commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def parse_models(text: str | None) -> tuple[str, ...] | None:
     """Returns the names of `--models a,b`, each once, None for all.
 
@@ -59,8 +64,7 @@ def parse_models(text: str | None) -> tuple[str, ...] | None:
     """
     if text is None:
         return None
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    known = known_models()
+    names, known = names_of(text), known_models()
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         otherwise = "Fix the name, or leave --models out"

@@ -7,8 +7,9 @@ import numpy as np
 from sparkperso.recommend.kernels.compiled import compiled_as_written
 from sparkperso.recommend.kernels.score_blocks import Floats, Places, Rows, Singles
 
-STEPS = 1e6
-"""Contributions are compared in millionths, so that the same one is the largest everywhere."""
+STEPS, FEWEST_STEPS = 1e6, 1e3
+"""Contributions are compared in millionths, so that the same one is the largest everywhere; small
+ones in thousandths of the largest: the scores of a model may all be below a millionth."""
 
 
 @compiled_as_written
@@ -63,11 +64,15 @@ def largest_parts(contributions: Floats, base: Floats, places: Places, shares: F
     """
     n_own, n_items = contributions.shape
     for item in range(n_items):
-        best, largest, total = -1, -np.inf, max(base[item], 0.0)
+        most, total = 0.0, max(base[item], 0.0)
         for own in range(n_own):
-            part = contributions[own, item]
-            total += max(part, 0.0)
-            rounded = np.rint(part * STEPS)
+            part = max(contributions[own, item], 0.0)
+            total += part
+            most = max(most, part)
+        steps = max(STEPS, FEWEST_STEPS / most) if most > 0 else STEPS
+        best, largest = -1, -np.inf
+        for own in range(n_own):
+            rounded = np.rint(contributions[own, item] * steps)
             if rounded > largest:
                 best, largest = own, rounded
         adds = best >= 0 and contributions[best, item] > 0

@@ -95,9 +95,11 @@ def candidates_of(config: SessionsConfig, models: Sequence[str] | None) -> list[
     """Returns the candidates of these models; raises UsageError for one that the space lacks."""
     known = list(dict.fromkeys(params.model for params in config.space))
     unknown = [name for name in models or () if name not in known]
-    if unknown:
+    if unknown or models == ():
         raise UsageError(
-            f"--models names models of sessions: {', '.join(known)}", f"Found {', '.join(unknown)}"
+            f"--models names models of sessions: {', '.join(known)}",
+            f"Found {', '.join(unknown) or 'none'}",
+            "Fix the name, or leave --models out",
         )
     return [params for params in config.space if models is None or params.model in models]
 
@@ -113,10 +115,17 @@ def choose(
     cut = len(sessions) - max(1, round(len(sessions) * config.validation_share))
     earlier, later = sessions.part(0, cut), sessions.part(cut, len(sessions))
     questions = questions_of(later).first(config.validation_events)
-    if not len(earlier) or not len(questions):
+    expected = "The latest sessions of --train should hold one of two events, after others"
+    if not len(earlier):
         raise JobError(
-            "The latest sessions of --train should hold one of two events, after others",
-            f"There are {len(sessions):,} sessions, and none of the last {len(later):,} has two",
+            expected,
+            f"All {len(sessions):,} are judged by, and none is left to learn from",
+            "Give more sessions, or lower recommend.sessions.validation_share",
+        )
+    if not len(questions):
+        raise JobError(
+            expected,
+            f"Of {len(sessions):,} sessions none of the last {len(later):,} has two",
             "Give more sessions, or raise recommend.sessions.validation_share",
         )
     metric = f"mrr_at_{k}"
@@ -166,15 +175,17 @@ def split_of(
     train: SessionFile, test: SessionFile, questions: Questions, catalogue: Texts, k: int
 ) -> dict[str, Any]:
     """Returns the counts of both parts, and of the questions."""
-    asked = questions.sessions.items
+    items = questions.sessions.items
+    before, answers = items[questions.end - 1], items[questions.end]
     return {
         "k": k,
         "train": {**train.counts, "last_at": text_of(train.last_at)},
         "test": {**test.counts, "first_at": text_of(test.first_at)},
         "n_catalogue": len(catalogue),
         "n_questions": len(questions),
-        "n_cold_answers": int((asked[questions.end] < 0).sum()),
-        "n_repeats": int((asked[questions.end] == asked[questions.end - 1]).sum()),
+        "n_cold_answers": int((answers < 0).sum()),
+        # Of items that are unknown it is not known whether they are the same.
+        "n_repeats": int(((answers >= 0) & (answers == before)).sum()),
         "has_time_overlap": test.first_at < train.last_at,
     }
 

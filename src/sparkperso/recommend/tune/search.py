@@ -116,7 +116,7 @@ class Search:
     def _climb(self, candidates: Sequence[Any], alive: list[int], rung: RungConfig) -> list[int]:
         """Tries candidates on a rung; returns those that go on.
 
-        Who is the only one of a model goes on without.
+        Who is the only one of a model goes on without; where nobody is judged, all do.
         """
         of_model = Counter(candidates[place].model for place in alive)
         alone = [place for place in alive if of_model[candidates[place].model] == 1]
@@ -127,10 +127,15 @@ class Search:
         self._live.begin(len(asked) * len(self.prepared_folds), budget)
         cheap = [on_budget(params, rung) for params in candidates]
         samples = [prepared.sampled(rung.users) for prepared in self.prepared_folds]
-        values = {}
-        for place, documents in self._try(cheap, asked, samples).items():
-            self._rungs[place].append(mean_of(_metrics(documents)))
-            values[place] = self._rungs[place][-1][self.metric]
+        tried = self._try(cheap, asked, samples)
+        means = {place: mean_of(_metrics(documents)) for place, documents in tried.items()}
+        if means and not any(own.get("n_judged") for own in means.values()):
+            # Nothing tells them apart: the first would go on, not the better.
+            self.say(f"All {len(means)} candidates go on: nobody can be judged {budget}")
+            return sorted([*alone, *means])
+        for place, own in means.items():
+            self._rungs[place].append(own)
+        values = {place: own[self.metric] for place, own in means.items()}
         going_on = survivors(values, {p: candidates[p].model for p in values}, rung.keep)
         self.say(f"{len(going_on)} of {len(values)} candidates go on, by what they were {budget}")
         return sorted([*alone, *going_on])

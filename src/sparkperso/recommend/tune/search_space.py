@@ -20,9 +20,10 @@ ELSEWHERE = {
 }
 """Models that are not tried as candidates of the space."""
 
-
 WHEN = "when"
 """Key of an entry that says on which data it is tried."""
+RANGE = {"low", "high", "log"}
+"""Keys of a range."""
 
 
 def candidates(config: RecommendConfig, size: DataSize | None = None) -> list[Any]:
@@ -75,7 +76,7 @@ def grid(space: Sequence[Mapping[str, Any]]) -> list[Any]:
     """
     drawn: list[Any] = []
     for entry in space:
-        if any(isinstance(value, Mapping) for value in entry.values()):
+        if any(isinstance(value, Mapping) and RANGE & set(value) for value in entry.values()):
             raise ConfigError(
                 "recommend.search.space holds values or lists of values for a grid",
                 f"Found a range in {dict(entry)}",
@@ -128,8 +129,8 @@ def _range(value: Mapping[str, Any]) -> tuple[float, float, bool]:
     low: Any = value.get("low")
     high: Any = value.get("high")
     is_log = bool(value.get("log"))
-    are_numbers = isinstance(low, int | float) and isinstance(high, int | float)
-    known = not set(value) - {"low", "high", "log"}
+    are_numbers = all(isinstance(end, int | float) and abs(end) < np.inf for end in (low, high))
+    known = not set(value) - RANGE
     if not (known and are_numbers and low <= high and (low > 0 or not is_log)):
         raise ConfigError(
             "A range in recommend.search.space is {low, high} or {low, high, log: true}, low at "
@@ -153,9 +154,10 @@ def _when(entry: Mapping[str, Any]) -> When:
 
 def _parse(settings: dict[str, Any]) -> Any:
     try:
-        if settings.get("model") in ELSEWHERE:
-            raise ValueError(f"model is set by {ELSEWHERE[settings['model']]}")
-        return parse_params(settings)
+        # In a list of lists a value is a list, which is no key.
+        if (name := str(settings.get("model"))) in ELSEWHERE:
+            raise ValueError(f"model is set by {ELSEWHERE[name]}")
+        return _hashable(parse_params(settings))
     except (ValidationError, ValueError) as error:
         reason = str(error)
         if isinstance(error, ValidationError):
@@ -166,12 +168,21 @@ def _parse(settings: dict[str, Any]) -> Any:
         ) from None
 
 
+def _hashable(params: Any) -> Any:
+    """Returns the settings; raises ValueError where a model of one's own has lists in them."""
+    try:
+        hash(params)
+    except TypeError as error:
+        raise ValueError(f"a setting of several values should be a tuple: {error}") from None
+    return params
+
+
 def _problem(detail: Any, settings: Mapping[str, Any]) -> str:
     """Returns what is wrong with a setting; of an unknown one, which there are."""
     where = _where(detail)
     if detail["type"] != "extra_forbidden":
         return f"{where}: {detail['msg']}"
-    known = sorted(set(settings_class(str(settings["model"])).model_fields) - {"model"})
+    known = sorted({*settings_class(str(settings["model"])).model_fields, WHEN} - {"model"})
     return f"unknown setting '{where}', known are {', '.join(known)}"
 
 
