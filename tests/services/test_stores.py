@@ -99,6 +99,7 @@ def publish(store, text, users=3000, keep=3, **facts):
         draft.write(LISTS, sorted_records({f"u{n}": text.encode() for n in range(users)}))
         draft.seal(Facts(read_at=now(), **facts))
         store.release(draft, keep)
+        store.clean()
     return draft.name
 
 

@@ -41,3 +41,11 @@ def test_renaming_takes_the_place_of_a_file_and_deleting_what_is_in_a_folder(fil
     files.delete(f"{tmp_path}/x")
     files.delete(f"{tmp_path}/x")
     assert not (tmp_path / "x").exists()
+
+
+def test_fetching_copies_a_folder_and_leaves_it(files, tmp_path):
+    files.create(f"{tmp_path}/x/y")
+    files.write(f"{tmp_path}/x/y/one", "1")
+    files.fetch(f"{tmp_path}/x", f"{tmp_path}/copy")
+    for place in ("x", "copy"):
+        assert (tmp_path / place / "y" / "one").read_text() == "1"

@@ -93,7 +93,8 @@ def test_every_table_is_written_before_it_is_read(tasks):
     def ancestors(name):
         return {a for other in before(tasks[name]) for a in {other, *ancestors(other)}}
 
-    for step in STEPS:
+    # What a setting asks for is no task.
+    for step in (step for step in STEPS if step.name in tasks):
         known = {table for s in STEPS if s.name in ancestors(step.name) for table in s.outputs}
         written = {table for s in STEPS for table in s.outputs}
         assert set(step.inputs) & written <= known | set(step.outputs)

@@ -33,6 +33,7 @@ SUBMITTED = {
     "benchmark": ["--train", "hdfs:///train", "--test", "hdfs:///test"],
     "promote-model": [],
     "build-recommendations": [],
+    "publish": ["--store", "redis"],
     "run": ["--source", "online_retail"],
 }
 

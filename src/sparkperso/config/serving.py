@@ -1,4 +1,4 @@
-"""The section `store`: where services read what was published."""
+"""The sections `store` and `publish`: where services read from, and what is published there."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ class StoreConfig(Section):
     folder: str | None = None
     """Folder of LMDB's files; None means `<lake.root>/_serving`."""
     redis: RedisConfig = Field(default_factory=RedisConfig)
+
+
+class PublishConfig(Section):
+    """What `publish` demands, and what it keeps."""
+
+    in_run: bool = False
+    """Whether `run` ends by publishing."""
+    keep_versions: int = Field(default=3, ge=1, le=100)
+    """Versions that stay in the store, the current one among them; 1 leaves none to go back to."""
+    min_coverage: float = Field(default=0.9, ge=0, le=1)
+    """Least share of the records of the version before, in each namespace, for a version to become
+    current."""
+    sample_reads: int = Field(default=20, ge=1, le=1000)
+    """Users whose lists are read back and compared with the table before a version is current."""

@@ -16,7 +16,7 @@ from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, T
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.config.segments import SegmentsConfig
-from sparkperso.config.serving import StoreConfig
+from sparkperso.config.serving import PublishConfig, StoreConfig
 from sparkperso.config.stream import StreamConfig
 from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.places import local_path
@@ -45,6 +45,7 @@ class Settings(Section):
     recommend: RecommendConfig = Field(default_factory=RecommendConfig)
     store: StoreConfig = Field(default_factory=StoreConfig)
     serving: ServingConfig = Field(default_factory=ServingConfig)
+    publish: PublishConfig = Field(default_factory=PublishConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from sparkperso.core.consent import OPTIONAL
+from sparkperso.core.consent import OPTIONAL, Purpose
 
 CONSENT_EVENT = "consent"
 SUBJECTS = ("user_id", "anonymous_id")
@@ -97,6 +97,20 @@ def consent_states(decisions: DataFrame, as_of: Column) -> DataFrame:
     pairs = F.sort_array(F.collect_list(F.struct("purpose", "granted")))
     return purposes.groupBy("subject_id").agg(
         F.map_from_entries(pairs).alias("consents"), F.max(optional).alias("withdrawn_at")
+    )
+
+
+def decisions_on(decisions: DataFrame, purpose: Purpose) -> DataFrame:
+    """Returns what subjects decided on a purpose, one row per (subject_kind, subject_id).
+
+    Columns: granted (every site of the collector that was told anything was told yes) and
+    decided_at, the latest. All decisions count, whatever a job looks back from: a no holds.
+    """
+    known = scoped(decisions.where(F.col("purpose") == purpose))
+    each = known.groupBy(*SCOPE).agg(state_after(F.collect_set(decision())).alias("state"))
+    return each.groupBy("subject_kind", "subject_id").agg(
+        F.bool_and("state.granted").alias("granted"),
+        F.max("state.decided_at").alias("decided_at"),
     )
 
 

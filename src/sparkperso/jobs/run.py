@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 
-from sparkperso.config import load_named
+from sparkperso.config import Settings, load_named
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.pipeline.job import Job, latest_event
@@ -17,7 +18,7 @@ from sparkperso.pipeline.registry import JOBS, JobEntry, steps_of_run
 from sparkperso.pipeline.runner import figures, open_job
 from sparkperso.pipeline.step import Outcome, Step, carry_out, is_up_to_date
 
-STEPS: tuple[Step, ...] = tuple(entry.load().STEP for entry in steps_of_run())
+STEPS: tuple[Step, ...] = tuple(entry.load().STEP for entry in steps_of_run(with_optional=True))
 
 INGEST, LOAD = "ingest-events", "load-source"
 MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
@@ -32,6 +33,7 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     first step, for settings that one of them cannot work with; QualityGateError of a step that the
     others cannot do without; and whatever else a step raises.
     """
+    steps = tuple(step for step in steps if _is_wanted(step, job.settings))
     for step in steps:
         if step.check:
             step.check(job.settings)
@@ -124,6 +126,12 @@ def _job_of(step: Step, job: Job, options: Mapping[str, Any], progress: Progress
     own = replace(job, name=step.name, options=options, run_id=uuid4().hex)
     own.say, own.count = progress.say, progress.count
     return own
+
+
+def _is_wanted(step: Step, settings: Settings) -> bool:
+    """Says whether a step is to be carried out: one that hangs on a setting, if that is true."""
+    setting = _entry(step).only_if
+    return setting is None or bool(attrgetter(setting)(settings))
 
 
 def _entry(step: Step) -> JobEntry:

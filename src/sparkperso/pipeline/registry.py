@@ -100,6 +100,9 @@ class JobEntry:
     after: tuple[str, ...] = ()
     """The steps of a run that it waits for: what it reads was written by one of them, or of those
     that they wait for in turn."""
+    only_if: str | None = None
+    """The setting that must be true for `run` to carry it out; schedules of all steps leave it out,
+    since they are made without settings."""
     run_options: tuple[str, ...] = ()
     """Options of `run` that are handed on to it."""
     is_indispensable: bool = False
@@ -261,14 +264,29 @@ _ENTRIES = (
         after=("promote-model",),
         despite_gate=True,
     ),
+    JobEntry(
+        "publish",
+        "Lists and people, for services to read.",
+        "Publishes lists, segments, profiles and decisions on consent to the serving store as a "
+        "new version, checks it, and makes it current in one step. Else the version before stays; "
+        "with too few records (publish.min_coverage) the exit status is 3.",
+        options=(
+            click.option("--store", type=click.Choice(["lmdb", "redis"]), help="store.kind."),
+            click.option("--rollback", is_flag=True, help="Return to the version before this one."),
+        ),
+        in_run=True,
+        only_if="publish.in_run",
+        after=("build-profiles", "build-recommendations"),
+        despite_gate=True,
+    ),
 )
 
 JOBS: Final[Mapping[str, JobEntry]] = {entry.name: entry for entry in _ENTRIES}
 
 
-def steps_of_run() -> list[JobEntry]:
-    """Returns the steps of `run`, in their order."""
-    return [entry for entry in _ENTRIES if entry.in_run]
+def steps_of_run(with_optional: bool = False) -> list[JobEntry]:
+    """Returns the steps of `run`, in their order; those that a setting asks for if you wish."""
+    return [e for e in _ENTRIES if e.in_run and (with_optional or e.only_if is None)]
 
 
 def scheduled_steps() -> list[JobEntry]:

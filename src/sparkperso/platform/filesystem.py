@@ -63,6 +63,11 @@ class FileSystem:
         context = self._hadoop.fs.FileContext.getFileContext(self._configuration)
         context.rename(system.makeQualified(path), system.makeQualified(target), how)
 
+    def fetch(self, place: str, folder: str) -> None:
+        """Copies a file, or a folder with all that is in it, to a new path of this machine."""
+        path, system = self._open(place)
+        system.copyToLocalFile(False, path, self._hadoop.fs.Path(folder), True)
+
     def create(self, folder: str) -> None:
         """Makes a folder, and those above it, unless it is there."""
         path, system = self._open(folder)

@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.testing.cluster import free_port
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 @dataclass

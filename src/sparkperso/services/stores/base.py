@@ -157,13 +157,12 @@ class Store(ABC):
                 if draft.name not in self.chain():
                     self._remove(draft.name)
 
-    def release(self, draft: Draft, keep: int) -> list[str]:
+    def release(self, draft: Draft, keep: int) -> None:
         """Makes a sealed draft the current version, and lets `keep` versions stay in the chain.
 
-        To be called in the block of `draft`. Returns the names of the versions that were removed.
+        To be called in the block of `draft`. What is in the chain no more, `clean` removes.
         """
         self._write_chain([draft.name, *self.chain()][:keep])
-        return self.clean()
 
     def rollback(self) -> tuple[str, str]:
         """Makes the version before the current one current again; returns both names, new first.
