@@ -48,7 +48,7 @@ class Offer:
 def offers_of(
     slot: str, rules: Iterable[Rule], contents: Mapping[str, Content]
 ) -> tuple[Offer, ...]:
-    """Returns the offers of a slot in the order in which they are asked.
+    """Returns the offers of a slot in the order in which they are considered.
 
     Rules that are not enabled make none, nor does content without tags.
     """

@@ -108,7 +108,7 @@ class Rulebook:
         return self.slots[name]
 
     def candidates(self, slot: str) -> tuple[Candidate, ...]:
-        """Returns who competes for a slot, in the order in which they are asked."""
+        """Returns who competes for a slot, in the order in which they are considered."""
         return self._candidates[slot]
 
     def default_items(self, slot: str) -> ItemList | None:

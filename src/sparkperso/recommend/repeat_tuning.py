@@ -123,7 +123,10 @@ def tune_repeats(
     rates = {name: expected_rate(one) for name, one in zip(names, params, strict=True)}
     began, n_folds = time.time(), len(cuts.spans) - 1
     judged = [
-        _judged(cuts, n, items, rates, config).withColumn("fold", F.lit(n)) for n in range(n_folds)
+        _judged(
+            _counts(cuts, n, items, config), _bought(cuts, n), rates, config.search.k
+        ).withColumn("fold", F.lit(n))
+        for n in range(n_folds)
     ]
     found = _means(reduce(DataFrame.unionByName, judged), config.search.k, "fold")
     folds = sorted({fold for fold, _ in found})
@@ -147,22 +150,20 @@ def tune_repeats(
     return RepeatsOutcome(chosen, trials, _test(cuts, items, new, chosen.params, config))
 
 
-def _judged(
-    cuts: FoldSet,
-    place: int,
-    items: DataFrame,
-    rates: Mapping[str, Column],
-    config: RecommendConfig,
-) -> DataFrame:
+def _counts(cuts: FoldSet, place: int, items: DataFrame, config: RecommendConfig) -> DataFrame:
+    """Returns `repeats.repeat_counts` as of a cut."""
+    cut, _ = cuts.spans[place]
+    return repeat_counts(cuts.events, items, config.lists.repeats.demand_half_life_days, cut)
+
+
+def _judged(counts: DataFrame, bought: DataFrame, rates: Mapping[str, Column], k: int) -> DataFrame:
     """Returns `name` and evaluate.ranking's frame of lists of own items: one per rate and user.
 
-    Of users who bought one of their own items again between the cut at `place` and its end. Lists
-    are of the `search.k` best; of equal ones the item that was bought last comes first.
+    `counts` are those of a cut, `bought` what was bought after it. Of users who bought one of their
+    own items again. Lists are of the k best; of equal ones the item that was bought last comes
+    first.
     """
-    cut, _ = cuts.spans[place]
-    counts = repeat_counts(cuts.events, items, config.lists.repeats.demand_half_life_days, cut)
-    bought = _bought(cuts, place).withColumn("is_hit", F.lit(True))
-    marked = counts.join(bought, [USER_ID, ITEM_ID], "left")
+    marked = counts.join(bought.withColumn("is_hit", F.lit(True)), [USER_ID, ITEM_ID], "left")
     marked = marked.withColumn("is_hit", F.coalesce("is_hit", F.lit(False)))
     n_relevant = F.count_if("is_hit").over(W.partitionBy(USER_ID))
     marked = marked.withColumn("n_relevant", n_relevant).where(F.col("n_relevant") > 0)
@@ -175,7 +176,7 @@ def _judged(
     lists = W.partitionBy("name", USER_ID)
     order = lists.orderBy(F.desc("rate"), F.desc(TIMESTAMP), ITEM_ID)
     ranked = scored.withColumn(RANK, F.row_number().over(order))
-    ranked = ranked.where(F.col(RANK) <= config.search.k)
+    ranked = ranked.where(F.col(RANK) <= k)
     so_far = F.sum(F.col("is_hit").cast("int")).over(lists.orderBy(RANK))
     return ranked.withColumn("hits_so_far", so_far)
 
@@ -207,7 +208,8 @@ def _test(
     """Returns the figures of the test; None where nobody bought anything again."""
     place, k, metric = len(cuts.spans) - 1, config.search.k, config.search.criterion.name
     rates = {AGAIN: expected_rate(params), FREQUENT: F.col("orders").cast("double")}
-    judged = keep_cached(_judged(cuts, place, items, rates, config))
+    counts, bought = keep_cached(_counts(cuts, place, items, config)), _bought(cuts, place)
+    judged = keep_cached(_judged(counts, bought, rates, k))
     means = {
         name: own for (_, name), own in _means(judged.withColumn("of", F.lit(0)), k, "of").items()
     }
@@ -234,29 +236,29 @@ def _test(
         bootstrap_interval(n, again, *settings),
         bootstrap_interval(n, again - frequent, *settings),
         int(n.sum()),
-        _of_all(cuts, items, new, params, config),
+        _of_all(counts, bought, new, params, config),
     )
 
 
 def _of_all(
-    cuts: FoldSet, items: DataFrame, new: DataFrame, params: RepeatsParams, config: RecommendConfig
+    counts: DataFrame,
+    bought: DataFrame,
+    new: DataFrame,
+    params: RepeatsParams,
+    config: RecommendConfig,
 ) -> dict[str, Metrics]:
     """Returns kind → metrics of the test's lists, by all that was bought after the cut.
 
-    Of users who have a list of new items.
+    `counts` and `bought` are the test's. Of users who have a list of new items.
     """
-    place, k, own = len(cuts.spans) - 1, config.search.k, config.lists.repeats
-    cut, _ = cuts.spans[place]
-    counts = keep_cached(repeat_counts(cuts.events, items, own.demand_half_life_days, cut))
+    k = config.search.k
     order = W.partitionBy(USER_ID).orderBy(F.desc("rate"), F.desc(TIMESTAMP), ITEM_ID)
     rated = counts.withColumn("rate", F.round(expected_rate(params), 9))
     again = rated.select(USER_ID, F.row_number().over(order).alias(RANK), ITEM_ID)
     again = keep_cached(again.where(F.col(RANK) <= k))
     new = keep_cached(new.select(USER_ID, RANK, ITEM_ID))
-    mixed = mixed_lists(new, again, repeat_shares(counts, own.share_items), k)
-    bought = keep_cached(
-        _bought(cuts, place).join(new.select(USER_ID).distinct(), USER_ID, "left_semi")
-    )
+    mixed = mixed_lists(new, again, repeat_shares(counts, config.lists.repeats.share_items), k)
+    bought = keep_cached(bought.join(new.select(USER_ID).distinct(), USER_ID, "left_semi"))
     metrics = {
         name: ranking_metrics([k])[name]
         for name in (config.search.criterion.name, f"recall_at_{k}")

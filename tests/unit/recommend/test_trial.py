@@ -18,6 +18,7 @@ from sparkperso.config.recommend.models import (
     GraphFilterParams,
     KnnParams,
     PopularityParams,
+    SparseEaseParams,
 )
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.fit import shared_fits as shared_module
@@ -239,6 +240,7 @@ FAMILIES = (
         GraphFilterParams(rank=3, n_neighbours=40, prior_half_life_days=7),
         GraphFilterParams(rank=1, n_neighbours=2, low_pass=0),
     ],
+    [SparseEaseParams(reg_param=p, n_neighbours=n) for p, n in ((2, 3), (9, 3), (2, 5))],
 )
 
 

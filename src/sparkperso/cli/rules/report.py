@@ -24,7 +24,7 @@ LONGEST_BODY = 2_000
 
 
 def rulebook_lines(book: Rulebook) -> Iterator[str]:
-    """Yields all rules: slot by slot in the order in which they are asked, then those for items."""
+    """Yields all rules: slot by slot in their order, then those for items."""
     if not book.slots:
         yield "There are no slots in conf/slots"
     for name, slot in book.slots.items():

@@ -8,28 +8,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sparkperso.config.recommend.models import EaseParams, GraphFilterParams, KnnParams
+from sparkperso.config.recommend.models import (
+    EaseParams,
+    GraphFilterParams,
+    KnnParams,
+    SparseEaseParams,
+)
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import Histories
-from sparkperso.recommend.models import ease, fit_model, graph_filter, item_knn
+from sparkperso.recommend.models import ease, fit_model, graph_filter, item_knn, sparse_ease
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel
 from sparkperso.recommend.models.recency_prior import column_sums, without_prior
 
-OWN_SETTINGS: dict[type[Any], tuple[str, ...]] = {
-    EaseParams: ("reg_param",),
-    KnnParams: ("n_neighbours",),
-    GraphFilterParams: ("n_neighbours", "rank", "low_pass", "power"),
-}
-"""Settings in which candidates that share may differ, beside the recency prior."""
-
 
 def family_of(params: Any) -> str:
     """Returns what candidates have in common that share their fits."""
-    own = OWN_SETTINGS.get(type(params), ())
-    settings: str = without_prior(params).model_dump_json(exclude=set(own))
+    own = SHARES[type(params)].differ_in if type(params) in SHARES else set()
+    settings: str = without_prior(params).model_dump_json(exclude=own)
     return settings
 
 
@@ -43,9 +42,7 @@ def shared_fit(
     """
     users = users.latest(setting.max_user_items)
     if len({without_prior(params) for params in family}) > 1:
-        for kind, share in SHARES.items():
-            if isinstance(family[0], kind):
-                return share(family, users, catalogue, setting)
+        return SHARES[type(family[0])].fit(family, users, catalogue, setting)
     return lambda params: fit_model(without_prior(params), users, catalogue, setting)
 
 
@@ -55,6 +52,16 @@ def _ease(
     ease.require_small(len(catalogue), setting.max_item_pairs, "EASE")
     gram = users.item_gram
     return lambda params: ItemItemModel(ease.closed_form(gram, params.reg_param))
+
+
+def _sparse_ease(
+    family: Sequence[SparseEaseParams],
+    users: Histories,
+    catalogue: Catalogue,
+    setting: FitSetting,
+) -> Callable[[SparseEaseParams], Fitted]:
+    gram = sparse_ease.gram_of(users, setting)
+    return lambda params: sparse_ease.model_of(params, gram, setting.threads)
 
 
 def _item_knn(
@@ -87,8 +94,19 @@ def _graph_filter(
     return fit
 
 
-SHARES: dict[type[Any], Callable[..., Callable[[Any], Fitted]]] = {
-    EaseParams: _ease,
-    KnnParams: _item_knn,
-    GraphFilterParams: _graph_filter,
+@dataclass(frozen=True)
+class Share:
+    """How candidates of one model share."""
+
+    differ_in: set[str]
+    """Settings in which those that share may differ, beside the recency prior."""
+    fit: Callable[..., Callable[[Any], Fitted]]
+    """What `shared_fit` returns for them."""
+
+
+SHARES: dict[type[Any], Share] = {
+    EaseParams: Share({"reg_param"}, _ease),
+    SparseEaseParams: Share({"reg_param", "n_neighbours"}, _sparse_ease),
+    KnnParams: Share({"n_neighbours"}, _item_knn),
+    GraphFilterParams: Share({"n_neighbours", "rank", "low_pass", "power"}, _graph_filter),
 }

@@ -34,7 +34,7 @@ from sparkperso.core.columns import (
 from sparkperso.platform.literals import instant
 from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
 from sparkperso.recommend.data.interactions import recency_weight
-from sparkperso.recommend.models.base import Arrays, Explainer, Explanation
+from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Scored
 
 AGAIN = "again"
 LEAST = 1e-3
@@ -56,13 +56,17 @@ class OwnItems:
 
     def explainer(self, users: Histories) -> Explainer:
         """Returns the whole score as `again`."""
+        return self.scored(users).explain
+
+    def scored(self, users: Histories) -> Scored:
+        """Returns the scores, and each as a whole as `again`."""
         scores = self.scores(users)
 
         def explain(row: int, items: Ints) -> Explanation:
             named = {AGAIN: scores[row, items].astype(np.float64)}
             return Explanation(named, np.zeros((int(users.lengths[row]), len(items))))
 
-        return explain
+        return Scored(scores, explain)
 
     def arrays(self) -> Arrays:
         """Returns nothing: what it knows are the pairs."""

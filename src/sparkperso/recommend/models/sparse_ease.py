@@ -31,13 +31,20 @@ def fit(
 ) -> Fitted:
     """Returns the model of `model_of`, times the recency prior where the settings ask for it.
 
+    Raises JobError as `gram_of` does.
+    """
+    model = model_of(params, gram_of(users, setting), setting.threads)
+    return with_prior(model, users, params.prior_half_life_days)
+
+
+def gram_of(users: Histories, setting: FitSetting) -> csr_matrix:
+    """Returns how many users have both of two items: items × items, float32.
+
     Takes 8 bytes per pair of items that some user has both of; raises JobError beforehand where
     that may be more than EASE takes of `setting.max_item_pairs` items.
     """
-    require_few_pairs(users.lengths, len(catalogue), setting.max_item_pairs)
-    gram = (users.likes.T.tocsr() @ users.likes).tocsr()
-    model = model_of(params, gram, setting.threads)
-    return with_prior(model, users, params.prior_half_life_days)
+    require_few_pairs(users.lengths, users.n_items, setting.max_item_pairs)
+    return (users.likes.T.tocsr() @ users.likes).tocsr()
 
 
 def load(params: SparseEaseParams, arrays: Arrays) -> Fitted:

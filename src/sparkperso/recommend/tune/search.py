@@ -120,14 +120,14 @@ class Search:
         """
         of_model = Counter(candidates[place].model for place in alive)
         alone = [place for place in alive if of_model[candidates[place].model] == 1]
-        asked = [place for place in alive if place not in alone]
-        if not asked:
+        rivals = [place for place in alive if place not in alone]
+        if not rivals:
             return alive
         budget = budget_text(rung)
-        self._live.begin(len(asked) * len(self.prepared_folds), budget)
+        self._live.begin(len(rivals) * len(self.prepared_folds), budget)
         cheap = [on_budget(params, rung) for params in candidates]
         samples = [prepared.sampled(rung.users) for prepared in self.prepared_folds]
-        tried = self._try(cheap, asked, samples)
+        tried = self._try(cheap, rivals, samples)
         means = {place: mean_of(_metrics(documents)) for place, documents in tried.items()}
         if means and not any(own.get("n_judged") for own in means.values()):
             # Nothing tells them apart: the first would go on, not the better.

@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from sparkperso.core.places import sync_folder
+
 OWN_FOLDER, OWN_FILE = 0o700, 0o600
 """Who the collector runs as, and nobody else, may read what people did."""
 
@@ -100,12 +102,3 @@ def _whole_lines(file: int, step: int = 1 << 16) -> int:
             return start + newline + 1
         end = start
     return 0
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable: on Linux a file's own fsync does not."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -22,6 +22,7 @@ from typing import Any
 
 import lmdb
 
+from sparkperso.core.places import sync_folder
 from sparkperso.core.times import now
 from sparkperso.services.stores.base import (
     Address,
@@ -107,7 +108,7 @@ class LmdbStore(Store):
         draft = self.folder / ".CURRENT.draft"
         _write_lasting(draft, "".join(f"{name}\n" for name in names))
         draft.replace(self.folder / "CURRENT")
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def _remove(self, name: str) -> bool:
         place = self._place(name)
@@ -192,8 +193,8 @@ class LmdbDraft(Draft):
         )
         note_checked(self._place, path)
         _write_lasting(self._place / MANIFEST, manifest.model_dump_json(indent=1))
-        _sync_folder(self._place)
-        _sync_folder(self._place.parent)
+        sync_folder(self._place)
+        sync_folder(self._place.parent)
         return manifest
 
 
@@ -267,11 +268,3 @@ def _write_lasting(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +174,8 @@ class RedisOverlay(Overlay):
 
 
 def _micros(moment: datetime) -> int:
-    since = moment - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _moment(digits: bytes) -> datetime:
-    return datetime.fromtimestamp(int(digits) / 1e6, EPOCH.tzinfo)
+    return EPOCH + timedelta(microseconds=int(digits))
