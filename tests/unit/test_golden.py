@@ -22,6 +22,7 @@ SUBCOMMANDS = [
     *([name] for name in COMMANDS),
     *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
     *(["sources", "list"], ["sources", "check"], ["rules", "list"], ["rules", "test"]),
+    *(["keys", "new"], ["tokens", "new"]),
 ]
 WITHOUT_LAKE = {"benchmark"}
 SUBMITTED = {

@@ -29,6 +29,8 @@ LIGHT_COMMANDS = {
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
+    "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),
+    "tokens": ("sparkperso.cli.access.tokens", "Makes short-lived tokens for pages."),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
 }
 COMMANDS = (*JOB_COMMANDS, *LIGHT_COMMANDS)
@@ -44,6 +46,7 @@ EXTRAS = {
         "starlette",
         "uvicorn",
     ),
+    "serve": ("css_inline", "grpc", "joserfc", "limits", "lmdb", "mjml", "redis", "sse_starlette"),
 }
 """Extra of the package → the modules that come with it."""
 UNEXPECTED = "Unexpected error (the log, or --debug, shows where it arose)"

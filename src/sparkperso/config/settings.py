@@ -15,6 +15,7 @@ from sparkperso.config.links import LinksConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
+from sparkperso.config.security import SecurityConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.serving import PublishConfig, StoreConfig
 from sparkperso.config.stream import StreamConfig
@@ -46,6 +47,7 @@ class Settings(Section):
     store: StoreConfig = Field(default_factory=StoreConfig)
     serving: ServingConfig = Field(default_factory=ServingConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
+    security: SecurityConfig = Field(default_factory=SecurityConfig)
 
     @property
     def tracking_uri(self) -> str:

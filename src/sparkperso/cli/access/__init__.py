@@ -1,0 +1,1 @@
+"""`sparkperso keys` and `sparkperso tokens`: what opens the personalisation API."""
