@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from sparkperso.core.event import Channel
 from sparkperso.core.section import Section
 
+PROXIES = ("127.0.0.0/8", "::1")
+"""Proxies on the same machine, which are trusted unless the configuration says otherwise."""
 PUBLIC_URL = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
 
 
@@ -147,7 +149,7 @@ class CollectConfig(Section):
     spool: SpoolConfig = Field(default_factory=SpoolConfig)
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
     cookie: CookieConfig = Field(default_factory=CookieConfig)
-    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    trusted_proxies: tuple[str, ...] = PROXIES
     """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends; limits per
     address are counted by it. A proxy that is missing here counts as one sender."""
     region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
@@ -157,6 +159,11 @@ class CollectConfig(Section):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in proxies:
-            ip_network(proxy, strict=False)  # its message names what it found
-        return proxies
+        return networks(proxies)
+
+
+def networks(proxies: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns addresses and networks as they are; raises ValueError for what is neither."""
+    for proxy in proxies:
+        ip_network(proxy, strict=False)  # its message names what it found
+    return proxies

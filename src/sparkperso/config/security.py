@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from sparkperso.config.collect import PROXIES, networks
 from sparkperso.core.section import Section
 
 Algorithm = Literal[
@@ -97,6 +98,8 @@ class RequestLimitsConfig(Section):
     """How often processes tell each other by Redis what they counted (store.kind redis)."""
     max_body_bytes: int = Field(default=262_144, ge=1024)
     """Bytes of a request's body, as sent and after unpacking."""
+    body_seconds: float = Field(default=5.0, gt=0)
+    """Time in which the headers of a request must have come, and then its body."""
 
 
 class AuditConfig(Section):
@@ -126,6 +129,9 @@ class SecurityConfig(Section):
     """A token with all scopes; only for `--env local`, where it is no secret."""
     allowed_origins: tuple[str, ...] = ()
     """Origins whose pages may read answers: `https://shop.example`, `http://localhost:*`."""
+    trusted_proxies: tuple[str, ...] = PROXIES
+    """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends; limits per
+    address are counted by it. A proxy that is missing here counts as one sender."""
     limits: RequestLimitsConfig = Field(default_factory=RequestLimitsConfig)
     audit: AuditConfig = Field(default_factory=AuditConfig)
 
@@ -136,6 +142,11 @@ class SecurityConfig(Section):
         if wrong:
             raise ValueError(f"names should be of a-z, 0-9, - and _, at most 64: {wrong}")
         return named
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return networks(proxies)
 
     @field_validator("allowed_origins")
     @classmethod

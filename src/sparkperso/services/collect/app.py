@@ -83,7 +83,8 @@ def make_app(
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    return Cors(FastPath(events.PostEvents(service), application, errors), ring)
+    app = FastPath(events.PostEvents(service), application, errors)
+    return Cors(app, ring.is_origin, credentials=True)
 
 
 def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[BaseRoute]:

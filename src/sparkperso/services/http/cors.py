@@ -1,15 +1,16 @@
-"""CORS: pages of the sites' origins may send, with their cookie, and read the answers."""
+"""CORS: pages of known origins may send, and read the answers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sparkperso.services.http.headers import headers_of
-from sparkperso.services.http.write_keys import WriteKeys
+from sparkperso.services.http.write_keys import matches
 
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -27,18 +28,29 @@ MAX_HEADER_NAMES = 1024
 class Cors:
     """Answers preflights and adds the headers of CORS; requests without an Origin pass through.
 
-    An origin is known when any site has it: a preflight names no key. The request itself is held
-    against its own site's origins.
+    `is_origin` knows origins; a preflight names no key and no token, so that it is one list for all
+    who send. With `credentials` a page may send its cookie. `exposed` are the headers of answers
+    that its script may read, beside those that it always may.
     """
 
-    def __init__(self, app: ASGIApp, ring: WriteKeys) -> None:
-        self._app, self._ring = app, ring
+    def __init__(
+        self,
+        app: ASGIApp,
+        is_origin: Callable[[str], bool],
+        *,
+        credentials: bool = False,
+        exposed: Sequence[str] = (),
+    ) -> None:
+        self._app, self._is_origin = app, is_origin
+        self._headers = {"Access-Control-Allow-Credentials": "true"} if credentials else {}
+        if exposed:
+            self._headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
-        # An Origin that came twice and differs is none that a site has.
+        # An Origin that came twice and differs is none that is known.
         origin = _header(scope, b"origin") if scope["type"] == "http" else None
-        if origin is None or not self._ring.is_origin(origin):
+        if origin is None or not self._is_origin(origin):
             await self._app(scope, receive, send)
             return
 
@@ -47,12 +59,24 @@ class Cors:
                 headers = MutableHeaders(scope=message)
                 # The origin itself: with credentials `*` is not allowed (Fetch standard).
                 headers["Access-Control-Allow-Origin"] = origin
-                headers["Access-Control-Allow-Credentials"] = "true"
+                headers.update(self._headers)
                 headers.add_vary_header("Origin")
             await send(message)
 
         app = _preflight(scope) if scope["method"] == "OPTIONS" else self._app
         await app(scope, receive, send_with_headers)
+
+
+def origins_of(allowed: Iterable[str]) -> Callable[[str], bool]:
+    """Returns what says whether an origin is allowed; `:*` at an allowed one's end is any port.
+
+    >>> is_origin = origins_of(["https://shop.example", "http://localhost:*"])
+    >>> is_origin("https://shop.example"), is_origin("https://shop.example.evil.example")
+    (True, False)
+    """
+    patterns = tuple(allowed)
+    exact = frozenset(patterns)
+    return lambda origin: origin in exact or any(matches(origin, one) for one in patterns)
 
 
 def _preflight(scope: Scope) -> Response:

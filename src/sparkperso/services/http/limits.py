@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sparkperso.config.collect import LimitsConfig
@@ -21,7 +21,8 @@ class Buckets:
     """A token bucket per sender, which fills at `rate` events per second, to BURST_SECONDS of it.
 
     `size` senders are remembered; who was silent for longest is forgotten first, and has a full
-    bucket when it comes again.
+    bucket when it comes again. `rate` can be read, and `parts` set: sender → the part of rate and
+    bucket that is its own here, where other processes have the rest.
     """
 
     def __init__(
@@ -33,23 +34,21 @@ class Buckets:
         what: str = "events",
         size: int = MOST_SENDERS,
     ) -> None:
-        self._rate, self._clock = rate, clock
+        self.rate, self._clock = rate, clock
         self._who, self._what, self._size = who, what, size
         self._full = max(rate * BURST_SECONDS, 1.0)
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self.parts: Mapping[str, float] = {}
 
     def check(self, sender: str) -> float:
         """Returns what is in the sender's bucket now, in events.
 
         Raises a 429 Problem when it is empty, with the seconds until it is not (`Retry-After`).
         """
-        now = self._clock()
-        # Filled when it is looked at, by the time that has passed: no timer runs.
-        level, then = self._levels.get(sender, (self._full, now))
-        level = min(self._full, level + (now - then) * self._rate)
+        level = self._level(sender)
         if level <= 0:
-            seconds = int(-level / self._rate) + 1
-            detail = f"{self._who} sends more than {self._rate:g} {self._what} per second."
+            seconds = int(-level / (self.rate * self.parts.get(sender, 1.0))) + 1
+            detail = f"{self._who} sends more than {self.rate:g} {self._what} per second."
             raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
         return level
 
@@ -67,6 +66,13 @@ class Buckets:
         self._levels.move_to_end(sender)
         if len(self._levels) > self._size:
             self._levels.popitem(last=False)
+
+    def _level(self, sender: str) -> float:
+        now = self._clock()
+        # Filled when it is looked at, by the time that has passed: no timer runs.
+        level, then = self._levels.get(sender, (self._full, now))
+        part = self.parts.get(sender, 1.0)
+        return min(self._full * part, level + (now - then) * self.rate * part)
 
 
 class Rates:

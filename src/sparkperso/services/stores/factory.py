@@ -29,7 +29,7 @@ def open_store(settings: Settings) -> Store:
         if settings.store.kind == "redis":
             from sparkperso.services.stores.redis_store import RedisStore
 
-            return RedisStore(_redis_place(settings))
+            return RedisStore(redis_place(settings))
         from sparkperso.services.stores.lmdb_store import LmdbStore
 
         return LmdbStore(store_folder(settings))
@@ -41,7 +41,7 @@ def open_overlay(settings: Settings) -> Overlay:
         from sparkperso.services.stores.overlay import LmdbOverlay, RedisOverlay
 
         if settings.store.kind == "redis":
-            return RedisOverlay(_redis_place(settings))
+            return RedisOverlay(redis_place(settings))
         return LmdbOverlay(store_folder(settings))
 
 
@@ -62,7 +62,8 @@ def store_folder(settings: Settings) -> Path:
     return Path(root) / "_serving"
 
 
-def _redis_place(settings: Settings) -> RedisPlace:
+def redis_place(settings: Settings) -> RedisPlace:
+    """Returns where the configured Redis is, with its password."""
     from sparkperso.services.stores.redis_place import RedisPlace
 
     config = settings.store.redis

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
+import redis.asyncio
 
 from sparkperso.services.stores.base import StoreError
 
@@ -24,13 +25,20 @@ class RedisPlace:
 
     def connect(self) -> Any:
         """Returns a client, which connects when it is first used."""
+        return redis.Redis.from_url(self.url, **self._options)
+
+    def async_pool(self) -> Any:
+        """Returns connections for an event loop, which are made when they are first used."""
+        return redis.asyncio.ConnectionPool.from_url(self.url, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
         login = {"username": self.username, "password": self.password}
-        return redis.Redis.from_url(
-            self.url,
-            socket_timeout=self.timeout_seconds,
-            socket_connect_timeout=self.timeout_seconds,
+        return {
+            "socket_timeout": self.timeout_seconds,
+            "socket_connect_timeout": self.timeout_seconds,
             **{name: value for name, value in login.items() if value},
-        )
+        }
 
     def key(self, *parts: object) -> str:
         """Returns the name of a key of ours."""

@@ -1,0 +1,102 @@
+"""The gate of a service: who sends, and whether they may send so much. Routes ask it first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sparkperso.config import Settings
+from sparkperso.services.access.access import Access, bearer, make_access
+from sparkperso.services.access.browser_tokens import BrowserTokens, make_browser_tokens
+from sparkperso.services.access.caller import Caller
+from sparkperso.services.access.rates import RequestRates, own
+from sparkperso.services.access.refusals import invalid_token
+from sparkperso.services.access.shared_rates import RedisCounters, SharedRates
+from sparkperso.services.access.tokens import MOST_BYTES
+from sparkperso.services.http.addresses import Addresses
+from sparkperso.services.http.problems import Problem
+from sparkperso.services.stores.factory import redis_place
+
+Headers = Mapping[bytes, bytes]
+
+
+class Gate:
+    """Lets requests in, or raises the Problem that is their answer."""
+
+    def __init__(
+        self,
+        access: Access,
+        rates: RequestRates,
+        addresses: Addresses,
+        browser: BrowserTokens | None = None,
+        shared: SharedRates | None = None,
+    ) -> None:
+        self._access, self._rates, self._addresses = access, rates, addresses
+        self._shared = shared
+        self.browser = browser
+
+    def admit(self, headers: Headers, peer: str | None, count: int = 1) -> Caller:
+        """Returns who sent a request, which counts as `count`.
+
+        `headers` are those of `headers_of`, `peer` is the address at the connection's other end.
+        Raises a Problem: 401 for who is not known, 429 with Retry-After for who sends too much.
+        """
+        address = self._addresses.of_request(peer, headers)
+        try:
+            caller = self._known(bearer(headers), address)
+        except Problem as problem:
+            self._count(problem, address)
+            raise
+        self._rates.take(caller, address, count)
+        return caller
+
+    def admit_page(self, token: str, headers: Headers, peer: str | None) -> Caller:
+        """Returns whose browser token stands in a request's address.
+
+        For server-sent events alone, whose client in browsers can send no header. Addresses end up
+        in logs and histories: no token but a browser's, of minutes, is taken there.
+        """
+        address = self._addresses.of_request(peer, headers)
+        try:
+            sent = token.encode("utf-8", "replace") if len(token) <= MOST_BYTES else b""
+            caller = self._known(sent, address)
+            if caller.kind != "browser":
+                raise invalid_token()
+        except Problem as problem:
+            self._count(problem, address)
+            raise
+        self._rates.take(caller, address)
+        return caller
+
+    async def start(self) -> None:
+        """Begins to count with other processes, where the store is Redis."""
+        if self._shared is not None:
+            await self._shared.start()
+
+    async def close(self) -> None:
+        """Ends it."""
+        if self._shared is not None:
+            await self._shared.close()
+
+    def _known(self, token: bytes, address: str | None) -> Caller:
+        caller = self._access.known(token)
+        if caller is not None:
+            return caller
+        # Before its signature is looked at: that takes more than a whole answer.
+        self._rates.require_few_refusals(address)
+        return self._access.check(token)
+
+    def _count(self, problem: Problem, address: str | None) -> None:
+        if problem.status == 401:
+            self._rates.count_refusal(address)
+
+
+def make_gate(settings: Settings, environ: Mapping[str, str]) -> Gate:
+    """Returns the gate of an environment; raises ConfigError where nobody could pass it."""
+    config = settings.security
+    browser = make_browser_tokens(config.browser, settings.env, environ)
+    shared = None
+    if settings.store.kind == "redis":
+        shared = SharedRates(RedisCounters(redis_place(settings)), config.limits.settle_seconds)
+    rates = RequestRates(config, shared.share if shared else own)
+    addresses = Addresses(config.trusted_proxies)
+    return Gate(make_access(settings, browser), rates, addresses, browser, shared)
