@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import ConfigError
-from sparkperso.services.access.api_keys import PREFIX, ApiKeys
+from sparkperso.services.access.api_keys import ApiKeys
 from sparkperso.services.access.browser_tokens import BrowserTokens
 from sparkperso.services.access.caller import LOCAL_CALLER, Caller
 from sparkperso.services.access.issuers import issuer_trust
@@ -19,14 +20,16 @@ from sparkperso.services.access.tokens import MOST_BYTES, TokenChecks
 
 MOST_TOKENS = 20_000
 """Tokens that are remembered: some 10 MB."""
+LOOK_SECONDS = 1.0
+"""How often it is asked whether keys of issuers changed."""
 SCHEME = b"bearer "
 
 
 class Access:
     """Finds out who sends. One object serves a process; it is used from one thread.
 
-    A token that was found valid is remembered by its SHA-256 until it expires, or until a key of
-    its issuers changes: its signature costs more than the answer to most requests. What is not
+    What was found valid is remembered by the SHA-256 of its header until it expires, or until a key
+    of an issuer changes: a signature costs more than the answer to most requests. What is not
     valid is never remembered, so that nobody can push out the tokens of others with such.
     """
 
@@ -40,62 +43,75 @@ class Access:
     ) -> None:
         self._keys, self._checks, self._clock, self._size = keys, checks, clock, size
         self._service_token = service_token.encode() if service_token else None
+        self._looked_at = -LOOK_SECONDS
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
-    def caller(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Returns who sent a request, by its header Authorization (`headers_of` gives headers).
+    def caller(self, sent: bytes | None) -> Caller:
+        """Returns who sent a request, by its header Authorization (None: there was none).
 
         Raises a 401 Problem with a challenge of RFC 6750.
         """
-        token = bearer(headers)
-        return self.known(token) or self.check(token)
+        return self.known(sent) or self.check(sent)
 
-    def known(self, token: bytes) -> Caller | None:
-        """Returns whose API key or remembered token it is, in microseconds; None for any other.
+    def known(self, sent: bytes | None) -> Caller | None:
+        """Returns whose remembered token, or API key, it is, within microseconds; None for others.
 
         Whoever counts wrong tokens asks this first, and `check` for what is left.
         """
-        if token.startswith(PREFIX):
-            return self._keys.find(token)
-        if self._checks.refresh():
-            self._known.clear()
-        name = hashlib.sha256(token).digest()
+        if not sent or len(sent) > MOST_BYTES:
+            return None
+        now = self._clock()
+        if not self._looked_at <= now < self._looked_at + LOOK_SECONDS:
+            self._forget_if_keys_changed(now)
+        name = hashlib.sha256(sent).digest()
         remembered = self._known.get(name)
         if remembered is None:
-            return self._local(token)
-        caller, until = remembered
-        if until <= self._clock():
+            holder = self._holder(sent)
+            return None if holder is None else self._remember(name, holder, math.inf)
+        if remembered[1] <= now:
             del self._known[name]
             return None
-        return caller
+        return remembered[0]
 
-    def check(self, token: bytes) -> Caller:
-        """Returns whose token it is, by its signature; raises a 401 Problem."""
-        if token.startswith(PREFIX):
-            raise invalid_token()
+    def check(self, sent: bytes | None) -> Caller:
+        """Returns whose token a header has, by its signature; raises a 401 Problem."""
+        token = bearer(sent)
         caller = self._checks.caller(token)
         # Within the leeway after its end a token is taken, and checked each time.
-        if caller.until is not None and caller.until > self._clock():
-            self._known[hashlib.sha256(token).digest()] = caller, caller.until
-            if len(self._known) > self._size:
-                self._known.popitem(last=False)
+        if sent and caller.until is not None and caller.until > self._clock():
+            self._remember(hashlib.sha256(sent).digest(), caller, caller.until)
         return caller
 
-    def _local(self, token: bytes) -> Caller | None:
-        own = self._service_token
-        return LOCAL_CALLER if own and hmac.compare_digest(token, own) else None
+    def _remember(self, name: bytes, caller: Caller, until: float) -> Caller:
+        self._known[name] = caller, until
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+        return caller
+
+    def _holder(self, sent: bytes) -> Caller | None:
+        """Returns whose key it is: there is no signature to check."""
+        if sent[: len(SCHEME)].lower() != SCHEME:
+            return None
+        token, own = sent[len(SCHEME) :], self._service_token
+        if own is not None and hmac.compare_digest(token, own):
+            return LOCAL_CALLER
+        return self._keys.find(token)
+
+    def _forget_if_keys_changed(self, now: float) -> None:
+        self._looked_at = now
+        if self._checks.refresh():
+            self._known.clear()
 
 
-def bearer(headers: Mapping[bytes, bytes]) -> bytes:
-    """Returns the token of a request; raises a 401 Problem where there is none, or two.
+def bearer(sent: bytes | None) -> bytes:
+    """Returns the token of a header Authorization; raises a 401 Problem for no or another one.
 
-    Two headers that differ come joined by a comma, which stands in no token.
+    Two headers that differ come joined by a comma (`headers_of`), which stands in no token.
     """
-    sent = headers.get(b"authorization")
     if not sent:
         raise no_token()
     token = sent[len(SCHEME) :]
-    if sent[: len(SCHEME)].lower() != SCHEME or not token or len(token) > MOST_BYTES:
+    if sent[: len(SCHEME)].lower() != SCHEME or not token or len(sent) > MOST_BYTES:
         raise invalid_token()
     return token
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from sparkperso.config.security import ApiKeyConfig
 from sparkperso.services.access.caller import Caller
 
-PREFIX = b"spk_"
 SHAPE = re.compile(rb"spk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 RANDOM_BYTES = 32
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sparkperso.config import Settings
-from sparkperso.services.access.access import Access, bearer, make_access
+from sparkperso.services.access.access import Access, make_access
 from sparkperso.services.access.browser_tokens import BrowserTokens, make_browser_tokens
 from sparkperso.services.access.caller import Caller
 from sparkperso.services.access.rates import RequestRates, own
@@ -20,7 +20,16 @@ Headers = Mapping[bytes, bytes]
 
 
 class Gate:
-    """Lets requests in, or raises the Problem that is their answer."""
+    """Lets requests in, or raises the Problem that is their answer.
+
+    A route begins with
+
+        caller = gate.admit(headers_of(scope), peer)
+        caller.require_user("profile:read", user_id)
+        audit.user(caller, user_id, "/v1/users/{id}/profile")
+
+    and what it streams ends at `caller.until`, when the caller's token does.
+    """
 
     def __init__(
         self,
@@ -41,11 +50,7 @@ class Gate:
         Raises a Problem: 401 for who is not known, 429 with Retry-After for who sends too much.
         """
         address = self._addresses.of_request(peer, headers)
-        try:
-            caller = self._known(bearer(headers), address)
-        except Problem as problem:
-            self._count(problem, address)
-            raise
+        caller = self._caller(headers.get(b"authorization"), address)
         self._rates.take(caller, address, count)
         return caller
 
@@ -56,14 +61,9 @@ class Gate:
         in logs and histories: no token but a browser's, of minutes, is taken there.
         """
         address = self._addresses.of_request(peer, headers)
-        try:
-            sent = token.encode("utf-8", "replace") if len(token) <= MOST_BYTES else b""
-            caller = self._known(sent, address)
-            if caller.kind != "browser":
-                raise invalid_token()
-        except Problem as problem:
-            self._count(problem, address)
-            raise
+        caller = self._caller(b"Bearer " + token[:MOST_BYTES].encode("utf-8", "replace"), address)
+        if caller.kind != "browser":
+            raise invalid_token()
         self._rates.take(caller, address)
         return caller
 
@@ -77,17 +77,17 @@ class Gate:
         if self._shared is not None:
             await self._shared.close()
 
-    def _known(self, token: bytes, address: str | None) -> Caller:
-        caller = self._access.known(token)
+    def _caller(self, sent: bytes | None, address: str | None) -> Caller:
+        caller = self._access.known(sent)
         if caller is not None:
             return caller
-        # Before its signature is looked at: that takes more than a whole answer.
+        # Before a signature is looked at: that takes more than a whole answer.
         self._rates.require_few_refusals(address)
-        return self._access.check(token)
-
-    def _count(self, problem: Problem, address: str | None) -> None:
-        if problem.status == 401:
+        try:
+            return self._access.check(sent)
+        except Problem:
             self._rates.count_refusal(address)
+            raise
 
 
 def make_gate(settings: Settings, environ: Mapping[str, str]) -> Gate:

@@ -14,9 +14,6 @@ from sparkperso.services.http.limits import Buckets
 class Takers(Protocol):
     """Buckets of this process, or such as count what other processes take as well."""
 
-    def check(self, sender: str) -> float:
-        """Returns what is left in a sender's bucket; raises a 429 Problem when it is empty."""
-
     def take(self, sender: str, count: int) -> None:
         """Takes out of a sender's bucket; raises a 429 Problem when it is empty."""
 
@@ -67,15 +64,14 @@ class RequestRates:
     def take(self, caller: Caller, address: str | None, count: int = 1) -> None:
         """Counts requests; raises a 429 Problem with Retry-After when there were too many.
 
-        `address` is None where it is not known. An address that is refused costs its user nothing.
+        `address` is None where it is not known. A user who is refused costs others there nothing.
         """
         if caller.kind in FOR_ANYONE:
             self._keys.get(caller.name, self._services).take(caller.name, count)
             return
-        if address is not None:
-            self._users.check(caller.name)
-            self._addresses.take(address, count)
         self._users.take(caller.name, count)
+        if address is not None:
+            self._addresses.take(address, count)
 
     def require_few_refusals(self, address: str | None) -> None:
         """Raises a 429 Problem for an address that sent too many tokens that are not valid."""

@@ -56,10 +56,6 @@ class SharedBuckets:
         self._asked: dict[str, int] = {}
         self._seen: dict[str, tuple[int, int]] = {}
 
-    def check(self, sender: str) -> float:
-        """Returns what is left in a sender's bucket; raises a 429 Problem when it is empty."""
-        return self._buckets.check(sender)
-
     def take(self, sender: str, count: int) -> None:
         """Takes out of a sender's bucket; raises a 429 Problem when it is empty.
 

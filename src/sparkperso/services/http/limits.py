@@ -45,12 +45,7 @@ class Buckets:
 
         Raises a 429 Problem when it is empty, with the seconds until it is not (`Retry-After`).
         """
-        level = self._level(sender)
-        if level <= 0:
-            seconds = int(-level / (self.rate * self.parts.get(sender, 1.0))) + 1
-            detail = f"{self._who} sends more than {self.rate:g} {self._what} per second."
-            raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
-        return level
+        return self._level(sender, self._clock())
 
     def take(self, sender: str, count: int) -> None:
         """Takes `count` events out of the sender's bucket; raises a 429 Problem when it is empty.
@@ -58,7 +53,11 @@ class Buckets:
         A request larger than what is left is served while there is something left: the next waits
         longer.
         """
-        self.leave(sender, self.check(sender) - count)
+        now, levels = self._clock(), self._levels
+        levels[sender] = (self._level(sender, now) - count, now)
+        levels.move_to_end(sender)
+        if len(levels) > self._size:
+            levels.popitem(last=False)
 
     def leave(self, sender: str, level: float) -> None:
         """Notes what is left in the sender's bucket."""
@@ -67,12 +66,22 @@ class Buckets:
         if len(self._levels) > self._size:
             self._levels.popitem(last=False)
 
-    def _level(self, sender: str) -> float:
-        now = self._clock()
+    def _level(self, sender: str, now: float) -> float:
+        """Returns what is in a bucket; raises a 429 Problem when it is empty."""
+        rate, full = self.rate, self._full
+        if self.parts:
+            part = self.parts.get(sender, 1.0)
+            rate, full = rate * part, full * part
+        noted = self._levels.get(sender)
+        if noted is None:
+            return full
         # Filled when it is looked at, by the time that has passed: no timer runs.
-        level, then = self._levels.get(sender, (self._full, now))
-        part = self.parts.get(sender, 1.0)
-        return min(self._full * part, level + (now - then) * self.rate * part)
+        level = noted[0] + (now - noted[1]) * rate
+        if level <= 0:
+            seconds = int(-level / rate) + 1
+            detail = f"{self._who} sends more than {self.rate:g} {self._what} per second."
+            raise Problem(429, "too_many", detail, {"Retry-After": str(seconds)})
+        return full if level > full else level
 
 
 class Rates:

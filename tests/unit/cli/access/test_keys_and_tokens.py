@@ -22,7 +22,7 @@ def run(*words):
 
 def caller_of(token, settings, environ=None):
     browser = make_browser_tokens(settings.security.browser, settings.env, environ or {})
-    return make_access(settings, browser).caller({b"authorization": b"Bearer " + token.encode()})
+    return make_access(settings, browser).caller(b"Bearer " + token.encode())
 
 
 def test_what_keys_new_prints_opens_the_api(tmp_path):

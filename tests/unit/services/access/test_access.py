@@ -62,13 +62,12 @@ def access(login, key, browser, clock):
 
 
 def sent(token):
-    text = token if isinstance(token, bytes) else token.encode()
-    return {b"authorization": b"Bearer " + text}
+    return b"Bearer " + (token if isinstance(token, bytes) else token.encode())
 
 
-def refusal(access, headers, status=401):
+def refusal(access, header, status=401):
     with pytest.raises(Problem) as problem:
-        access.caller(headers)
+        access.caller(header)
     assert problem.value.status == status
     assert problem.value.headers["WWW-Authenticate"].startswith('Bearer realm="sparkperso"')
     return problem.value.code
@@ -82,15 +81,15 @@ def test_each_kind_of_caller_is_known(access, login, key, browser):
 
 def test_a_challenge_names_an_error_only_where_something_was_sent(access):
     with pytest.raises(Problem) as problem:
-        access.caller({})
+        access.caller(None)
     assert problem.value.headers["WWW-Authenticate"] == 'Bearer realm="sparkperso"'
-    assert refusal(access, {}) == "no_token"
+    assert refusal(access, None) == "no_token"
     assert refusal(access, sent(b"x")) == "invalid_token"
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER "])
 def test_the_scheme_is_read_in_any_case(access, login, scheme):
-    assert access.caller({b"authorization": scheme + login.token()})
+    assert access.caller(scheme + login.token())
 
 
 def test_other_headers_than_one_good_one_are_refused(access, login):
@@ -102,19 +101,16 @@ def test_other_headers_than_one_good_one_are_refused(access, login):
         *(b"Bearer " + good + b"\x00", b"B\xc3\xa9arer " + good, b"Bearer " + b"A" * 1_000_000),
         *(b"Bearer " + good.upper(), b"Bearer=" + good, b"\xff\xfe"),
     ):
-        assert refusal(access, {b"authorization": value}) == "invalid_token"
+        assert refusal(access, value) == "invalid_token"
 
 
 def test_two_headers_that_differ_are_none(access, login, key):
     good, other = b"Bearer " + login.token(), b"Bearer " + key.text.encode()
     for pair in ((good, other), (other, good), (good, b""), (b"", good)):
         headers = [(b"authorization", value) for value in pair]
-        assert refusal(access, headers_of({"headers": headers})) == "invalid_token"
-
-
-def test_a_token_in_any_other_place_is_none(access, login):
-    for name in (b"x-authorization", b"cookie", b"x-api-key", b"proxy-authorization"):
-        assert refusal(access, {name: b"Bearer " + login.token()}) == "no_token"
+        assert (
+            refusal(access, headers_of({"headers": headers})[b"authorization"]) == "invalid_token"
+        )
 
 
 def test_the_second_check_does_not_look_at_the_signature(access, login, monkeypatch):
@@ -130,7 +126,6 @@ def test_what_is_remembered_never_outlives_its_token(access, login, clock):
         clock.now = NOW + seconds
         assert access.caller(token).subject == "user-17"
     clock.now = NOW + 100
-    assert not access._known.get(token[b"authorization"])
     # Within the leeway it is checked anew each time, and not remembered.
     assert access.caller(token)
     assert not access._known
@@ -157,6 +152,7 @@ def test_memory_is_bounded_and_wrong_tokens_take_none_of_it(login, key, browser,
 
 
 def test_two_keys_rotate_and_a_removed_one_ends_its_tokens(login, clock):
+    """Each look finds that ten seconds and more have gone by."""
     ticks = iter(range(0, 10_000, 20))
     config = IssuerConfig(issuer=ISSUER, audience=AUDIENCE, jwks_file=str(login.path))
     trust = issuer_trust("login", config, lambda: next(ticks))
@@ -168,6 +164,7 @@ def test_two_keys_rotate_and_a_removed_one_ends_its_tokens(login, clock):
     assert access.caller(new)
     assert access.caller(old)
     login.rotate("k3", keep=False)
+    clock.now += 1
     assert refusal(access, old) == "invalid_token"
     assert refusal(access, new) == "invalid_token"
     assert access.caller(sent(login.token()))

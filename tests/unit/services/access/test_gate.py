@@ -37,6 +37,12 @@ def test_who_is_known_is_let_in():
     assert status(gate.admit, {}, PEER) == 401
 
 
+def test_a_token_in_any_other_place_is_none():
+    gate = gate_of()
+    for name in (b"x-authorization", b"cookie", b"x-api-key", b"proxy-authorization"):
+        assert status(gate.admit, {name: b"Bearer local-dev-token"}, PEER) == 401
+
+
 def test_a_flood_of_wrong_tokens_is_ended_before_signatures_are_looked_at(monkeypatch):
     gate = gate_of(refusals_per_second_and_address=1)
     good, new = (gate.browser.issue(user_id=name).text for name in ("a", "b"))
