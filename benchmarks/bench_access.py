@@ -35,8 +35,7 @@ from sparkperso.services.access.issuers import issuer_trust
 from sparkperso.services.access.rates import RequestRates
 from sparkperso.services.access.tokens import TokenChecks
 from sparkperso.services.http.addresses import Addresses
-from sparkperso.services.http.headers import headers_of
-from sparkperso.services.http.safe_headers import JSON_HEADERS
+from sparkperso.services.http.headers import JSON_HEADERS, headers_of
 
 MAKERS = {
     "ES256": lambda kid: ECKey.generate_key("P-256", parameters=kid),
