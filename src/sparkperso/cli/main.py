@@ -28,6 +28,7 @@ LIGHT_COMMANDS = {
     "rules": ("sparkperso.cli.rules.command", "Lists rules, and shows what one person would see."),
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
+    "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),
     "tokens": ("sparkperso.cli.access.tokens", "Makes short-lived tokens for pages."),
@@ -46,7 +47,18 @@ EXTRAS = {
         "starlette",
         "uvicorn",
     ),
-    "serve": ("css_inline", "grpc", "joserfc", "limits", "lmdb", "mjml", "redis", "sse_starlette"),
+    "serve": (
+        "css_inline",
+        "grpc",
+        "hiredis",
+        "jinja2",
+        "joserfc",
+        "limits",
+        "lmdb",
+        "mjml",
+        "redis",
+        "sse_starlette",
+    ),
 }
 """Extra of the package → the modules that come with it."""
 UNEXPECTED = "Unexpected error (the log, or --debug, shows where it arose)"

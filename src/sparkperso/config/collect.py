@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from sparkperso.config.connections import ConnectionLimits
 from sparkperso.core.event import Channel
 from sparkperso.core.section import Section
 
@@ -48,13 +49,11 @@ class SiteConfig(Section):
         return self
 
 
-class LimitsConfig(Section):
+class LimitsConfig(ConnectionLimits):
     """What one request, one event and one key may ask for. Times are seconds, sizes bytes."""
 
     max_events: int = Field(default=500, ge=1)
     """Events per request."""
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
-    """Bytes of a request's body, as sent and after unpacking."""
     max_event_bytes: int = Field(default=65_536, ge=256)
     """Bytes of an event as JSON; ingest.max_payload_bytes refuses longer ones."""
     max_recording_bytes: int = Field(default=1_048_576, ge=256)
@@ -63,30 +62,12 @@ class LimitsConfig(Section):
     """Levels of nesting within metadata or context."""
     max_values: int = Field(default=10_000, ge=1)
     """Keys and elements of lists in metadata and context of one event, at all levels."""
-    body_seconds: float = Field(default=10.0, gt=0)
-    """Time in which the headers of a request must have come, and then its body, answered or not;
-    and in which a client must read on what it is sent."""
-    idle_seconds: float = Field(default=5.0, gt=0)
-    """How long a connection is kept between two requests."""
-    stream_idle_seconds: float = Field(default=300.0, gt=0)
-    """How long a WebSocket may be silent; one that does not answer pings ends after 40 seconds."""
     events_per_second: float = Field(default=50_000.0, gt=0)
     """Events per second and site, on the average; more are answered with 429."""
     events_per_second_and_address: float = Field(default=5_000.0, gt=0)
     """Of these, events per second from one address; a server's key (server_key) is not counted."""
     decisions_per_second_and_address: float = Field(default=20.0, gt=0)
     """Decisions on consent per second from one address; those count for no site's events."""
-    max_connections: int = Field(default=2_048, ge=1)
-    """Connections at a time, WebSockets among them; requests on further ones are answered with
-    503."""
-    max_connections_per_address: int = Field(default=256, ge=1)
-    """Connections at a time from one address that is no trusted proxy's."""
-    max_streams: int = Field(default=1_024, ge=1)
-    """WebSockets at a time; never more than half of max_connections."""
-    max_streams_per_address: int = Field(default=64, ge=1)
-    """WebSockets at a time of one address, also behind a trusted proxy."""
-    shutdown_seconds: int = Field(default=10, ge=1)
-    """How long requests that are under way may take once the collector is told to end."""
 
 
 class SpoolConfig(Section):
@@ -114,6 +95,8 @@ class KafkaConfig(Section):
     """Topic of the events."""
     recordings_topic: str = "sparkperso.recordings"
     """Topic of session recordings, which are stored apart."""
+    decisions_topic: str = "sparkperso.decisions"
+    """Topic of what the personalisation API decided."""
     delivery_seconds: float = Field(default=10.0, gt=0)
     """How long the brokers may take; then the request is answered with 503."""
     max_pending_bytes: int = Field(default=33_554_432, ge=1024)

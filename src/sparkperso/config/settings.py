@@ -6,6 +6,7 @@ import os
 
 from pydantic import Field
 
+from sparkperso.config.api import ApiConfig
 from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.content.section import ServingConfig
@@ -48,6 +49,7 @@ class Settings(Section):
     serving: ServingConfig = Field(default_factory=ServingConfig)
     publish: PublishConfig = Field(default_factory=PublishConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
+    api: ApiConfig = Field(default_factory=ApiConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.privacy import Pseudonyms
 from sparkperso.privacy import load_keys as load_pseudonym_keys
 from sparkperso.services.collect import health
-from sparkperso.services.collect.fast_path import FastPath
 from sparkperso.services.collect.intake.consent_gate import ConsentGate
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.cookies import Cookies
@@ -37,10 +37,13 @@ from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.cors import Cors
 from sparkperso.services.http.error_handlers import ErrorHandlers
+from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import load_keys
 from sparkperso.services.sinks.factory import Sinks, make_sinks, spool_folder
+
+log = logging.getLogger("sparkperso.collect")
 
 
 def make_app(
@@ -76,14 +79,15 @@ def make_app(
     bodies = Bodies(settings.collect.limits)
     addresses = Addresses(settings.collect.trusted_proxies)
     service = RequestServices(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
-    errors = ErrorHandlers(metrics)
+    errors = ErrorHandlers(metrics.problems)
     application = Starlette(
         routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
         lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    app = FastPath(events.PostEvents(service), application, errors)
+    post_events = events.PostEvents(service)
+    app = FastPath(post_events.serves, post_events, application, errors, log)
     return Cors(app, ring.is_origin, credentials=True)
 
 

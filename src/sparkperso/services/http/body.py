@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.types import Receive
 
+from sparkperso.config.connections import ConnectionLimits
 from sparkperso.services.http.deadlines import Deadlines
 from sparkperso.services.http.json_repair import repair
 from sparkperso.services.http.problems import Problem
@@ -25,22 +26,10 @@ class ClientGone(Exception):
     """The client hung up before its body was complete."""
 
 
-class BodyLimits(Protocol):
-    """What a service's configuration says of bodies: bytes, and seconds until they have come."""
-
-    @property
-    def max_body_bytes(self) -> int:
-        """Bytes of a body, as sent and after unpacking."""
-
-    @property
-    def body_seconds(self) -> float:
-        """Seconds in which a body has to have come."""
-
-
 class Bodies:
     """Reads bodies within their limits."""
 
-    def __init__(self, limits: BodyLimits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self._limit = limits.max_body_bytes
         self._deadlines: Deadlines[bytes] = Deadlines(limits.body_seconds)
 

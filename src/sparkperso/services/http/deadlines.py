@@ -13,20 +13,19 @@ Awaited = TypeVar("Awaited")
 class Deadlines(Generic[Awaited]):
     """Gives tasks a time by which they must have got what they wait for, in seconds from then.
 
-    A task waits for one thing at a time. Late ones are cancelled, within SWEEP_SECONDS.
+    A task waits for one thing at a time. Late ones are cancelled by the next sweep: SWEEP_SECONDS
+    later at most, and a fifth of `seconds` where that is less.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._every = min(SWEEP_SECONDS, seconds / 5)
         self._due: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def within(self, awaited: Awaitable[Awaited]) -> Awaited:
-        """Returns what is waited for; raises TimeoutError when it takes longer than `seconds`.
-
-        It is noticed by the next sweep, SWEEP_SECONDS later at most.
-        """
+        """Returns what is waited for; raises TimeoutError when it takes longer than `seconds`."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         if self._sweeper is None:
@@ -45,7 +44,7 @@ class Deadlines(Generic[Awaited]):
 
     async def _sweep(self) -> None:
         while self._due:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self._every)
             now = asyncio.get_running_loop().time()
             for task in [task for task, due in self._due.items() if due <= now]:
                 del self._due[task]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sparkperso.services.http.body import ClientGone
 from sparkperso.services.http.headers import headers_of
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.pages import page
 from sparkperso.services.http.problems import Problem
 
@@ -19,10 +19,10 @@ FAILED = "The collector failed. Nothing is certain: send the events again."
 
 
 class ErrorHandlers:
-    """Turns errors into responses, and counts them."""
+    """Turns errors into responses, and counts them; `failed` is said of unexpected ones."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, problems: Counter, failed: str = FAILED) -> None:
+        self._problems, self._failed = problems, failed
 
     def of(self, error: Exception, request: Request | None = None) -> Response:
         """Returns the response to an error; unexpected ones are 500 without details, in the log.
@@ -30,8 +30,8 @@ class ErrorHandlers:
         A problem document (RFC 9457) for programs. Who followed a link (of an e-mail, say, which
         mangled it) gets a page to read.
         """
-        problem = _problem(error)
-        self._metrics.problems.labels(problem.code).inc()
+        problem = self._problem(error)
+        self._problems.labels(problem.code).inc()
         accept = b""
         if request is not None and request.method in ("GET", "HEAD"):
             accept = headers_of(request.scope).get(b"accept", b"").lower()
@@ -44,13 +44,12 @@ class ErrorHandlers:
         kinds = (Problem, HTTPException, ClientGone, Exception)
         return dict.fromkeys(kinds, lambda request, error: self.of(error, request))
 
-
-def _problem(error: Exception) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, HTTPException):
-        detail = f"{error.detail}. /openapi.json lists what there is."
-        return Problem(error.status_code, "no_route", detail, error.headers)
-    if isinstance(error, ClientGone):
-        return Problem(400, "gone", "The body ended too early.")
-    return Problem(500, "internal", FAILED)
+    def _problem(self, error: Exception) -> Problem:
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, HTTPException):
+            detail = f"{error.detail}. /openapi.json lists what there is."
+            return Problem(error.status_code, "no_route", detail, error.headers)
+        if isinstance(error, ClientGone):
+            return Problem(400, "gone", "The body ended too early.")
+        return Problem(500, "internal", self._failed)

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from sparkperso.config.collect import CollectConfig, LimitsConfig
+from sparkperso.config.connections import ConnectionLimits
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import JSON, Problem
@@ -42,7 +42,7 @@ NO_HTTP = Problem(400, "no_http", "A request should be HTTP/1.1; this one cannot
 FULL = Problem(
     503,
     "busy",
-    "The collector has all the connections that it takes. Send the events again.",
+    "This service has all the connections that it takes. Send the request again.",
     AT_ONCE,
 )
 CROWDED = Problem(
@@ -56,14 +56,27 @@ TOO_LARGE = Problem(413, "too_large", "The body takes more bytes than its limit 
 
 
 class ServerConfig(uvicorn.Config):
-    """How uvicorn serves the collector, and what its connections share."""
+    """How uvicorn serves within `limits`, and what its connections share.
 
-    def __init__(self, app: Any, config: CollectConfig, **options: Any) -> None:
+    It travels to the processes of workers, which make what they share themselves.
+    """
+
+    def __init__(
+        self, app: Any, limits: ConnectionLimits, trusted_proxies: Sequence[str], **options: Any
+    ) -> None:
         super().__init__(app, http=HeaderTimeoutProtocol, ws=Socket, **options)
-        self.limits: LimitsConfig = config.limits
+        self.limits, self.trusted_proxies = limits, tuple(trusted_proxies)
         self.max_streams = min(self.limits.max_streams, self.limits.max_connections // 2)
-        self.addresses = Addresses(config.trusted_proxies)
-        self.places = ConcurrencyLimits(self.limits.max_connections_per_address)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        """Returns who the peers of connections are."""
+        return Addresses(self.trusted_proxies)
+
+    @cached_property
+    def places(self) -> ConcurrencyLimits:
+        """Returns how many connections each sender holds."""
+        return ConcurrencyLimits(self.limits.max_connections_per_address)
 
 
 class TimedConnection:

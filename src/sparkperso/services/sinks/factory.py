@@ -41,6 +41,19 @@ def make_sinks(settings: Settings) -> Sinks:
     return Sinks(Spool(folder, config.spool), Spool(folder / "recordings", config.spool))
 
 
+def make_decision_sink(settings: Settings) -> Sink:
+    """Returns the sink of what the API decided, not started: apart from events, as they are many.
+
+    Raises ConfigError for a spool without a local folder.
+    """
+    config = settings.collect
+    if config.sink == "kafka":
+        from sparkperso.services.sinks.kafka import KafkaSink
+
+        return KafkaSink(config.kafka.decisions_topic, config.kafka)
+    return Spool(spool_folder(settings) / "decisions", config.spool)
+
+
 def spool_folder(settings: Settings) -> Path:
     """Returns the folder of the spool: `collect.spool.path`, or `_spool` beside the lake's tables.
 

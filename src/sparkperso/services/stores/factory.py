@@ -16,6 +16,7 @@ from sparkperso.services.stores.base import Store
 
 if TYPE_CHECKING:
     from sparkperso.services.stores.overlay import Overlay
+    from sparkperso.services.stores.readers import StoreReader
     from sparkperso.services.stores.redis_place import RedisPlace
 
 
@@ -43,6 +44,22 @@ def open_overlay(settings: Settings) -> Overlay:
         if settings.store.kind == "redis":
             return RedisOverlay(redis_place(settings))
         return LmdbOverlay(store_folder(settings))
+
+
+def open_reader(settings: Settings) -> StoreReader:
+    """Returns the configured store as an event loop reads it, its current version open.
+
+    Raises ConfigError as `open_store` does; a store that does not answer is a `problem` of the
+    reader's.
+    """
+    with _installed():
+        from sparkperso.services.stores.live import LiveStore
+        from sparkperso.services.stores.readers import DirectReader, RedisReader
+
+        live = LiveStore(open_store(settings), open_overlay(settings))
+        if settings.store.kind == "redis":
+            return RedisReader(live, redis_place(settings))
+        return DirectReader(live)
 
 
 def store_folder(settings: Settings) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sparkperso.services.stores.base import Address, Store, StoreError, VersionReader
-from sparkperso.services.stores.manifest import BrokenVersionError
+from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
 from sparkperso.services.stores.overlay import LiveRecord, Overlay
 from sparkperso.services.stores.records import CONSENTS
 
@@ -15,42 +15,40 @@ CLOCK_MARGIN = timedelta(seconds=60)
 """By how much the clocks of who publishes and of who writes the overlay may differ."""
 
 
-class LiveStore:
-    """Follows the chain of a store and holds one good version open, for one thread.
+class VersionChain:
+    """Follows the chain of a store: says which version is to be read next, once it is whole.
 
     A version that is not whole is not opened: the one that is open stays, else the next of the
     chain that is whole is taken; `problem` then says why.
     """
 
-    def __init__(self, store: Store, overlay: Overlay) -> None:
-        self.version: VersionReader | None = None
-        """None where there is no version that is whole."""
+    def __init__(self, store: Store) -> None:
         self.problem: str | None = None
         """Why the version that is open is not the current one; None where it is."""
-        self._store, self._overlay = store, overlay
+        self._store = store
         self._broken: dict[str, str] = {}
-        self.refresh()
 
-    def refresh(self) -> bool:
-        """Opens the current version, unless it is open; returns whether another one is open now.
+    def next_version(self, version: VersionReader | None) -> VersionReader | None:
+        """Returns the version to read instead of `version`, opened; None where that one stays.
 
-        To be called about once a second: it costs one look at the chain. Raises nothing where the
-        store does not answer; `problem` says so.
+        To be called about once a second: it costs one look at the chain, and where there is a new
+        version the check of its files. Raises nothing where the store does not answer; `problem`
+        says so.
         """
         try:
-            return self._follow(self._store.chain())
+            return self._follow(self._store.chain(), version)
         except StoreError as error:
             self.problem = str(error)
-            return False
+            return None
 
-    def _follow(self, chain: list[str]) -> bool:
+    def _follow(self, chain: list[str], version: VersionReader | None) -> VersionReader | None:
         problem = None if chain else "No version was published yet"
         # What is broken stays so: what is published later has another name.
         self._broken = {name: why for name, why in self._broken.items() if name in chain}
         opened = None
         for name in chain:
-            if self.version and name == self.version.manifest.name:
-                self.version.renew()
+            if version and name == version.manifest.name:
+                version.renew()
                 break
             if name not in self._broken:
                 try:
@@ -59,12 +57,44 @@ class LiveStore:
                 except BrokenVersionError as error:
                     self._broken[name] = str(error)
             problem = problem or self._broken[name]
-        if opened:
-            if self.version:
-                self.version.close()
-            self.version = opened
         self.problem = problem
-        return opened is not None
+        return opened
+
+
+class LiveStore:
+    """Holds one good version open, and looks over it in the overlay; for one thread."""
+
+    def __init__(self, store: Store, overlay: Overlay) -> None:
+        self.version: VersionReader | None = None
+        """None where there is no version that is whole."""
+        self._chain = VersionChain(store)
+        self._store, self._overlay = store, overlay
+        self.refresh()
+
+    @property
+    def problem(self) -> str | None:
+        """Returns why the version that is open is not the current one; None where it is."""
+        return self._chain.problem
+
+    def refresh(self) -> bool:
+        """Opens the current version, unless it is open; returns whether another one is open now."""
+        return self.adopt(self.look())
+
+    def look(self) -> VersionReader | None:
+        """Returns the version that is to be read from now on, None where it is open already.
+
+        The slow half of `refresh`, which another thread may run while this store is read.
+        """
+        return self._chain.next_version(self.version)
+
+    def adopt(self, opened: VersionReader | None) -> bool:
+        """Reads from `opened` from now on, if there is one, and closes the version before."""
+        if opened is None:
+            return False
+        before, self.version = self.version, opened
+        if before:
+            before.close()
+        return True
 
     def get_many(self, addresses: Sequence[Address]) -> list[bytes | None]:
         """Returns the records at the addresses as of now, None where there is none.
@@ -75,24 +105,7 @@ class LiveStore:
         live = self._overlay.get_many(addresses)
         if self.version is None:
             return [record.value if record else None for record in live]
-        published = self.version.get_many(addresses)
-        if not any(live):
-            return published
-        return [
-            self._newest(namespace, record, known)
-            for (namespace, _), record, known in zip(addresses, live, published, strict=True)
-        ]
-
-    def _newest(
-        self, namespace: str, live: LiveRecord | None, published: bytes | None
-    ) -> bytes | None:
-        if live is None or self.version is None:
-            return published
-        if namespace == CONSENTS and published is not None:
-            # A publication knows those decisions that were ingested, whenever it was.
-            return max(live.value, published, key=_decision_order)
-        is_newer = live.at > self.version.manifest.read_at - CLOCK_MARGIN
-        return live.value if is_newer else published
+        return merged(addresses, live, self.version.get_many(addresses), self.version.manifest)
 
     def close(self) -> None:
         """Closes the version, the overlay and the store."""
@@ -101,6 +114,28 @@ class LiveStore:
             self.version = None
         self._overlay.close()
         self._store.close()
+
+
+def merged(
+    addresses: Sequence[Address],
+    live: Sequence[LiveRecord | None],
+    published: list[bytes | None],
+    manifest: Manifest,
+) -> list[bytes | None]:
+    """Returns the records as of now: those of the overlay over those of a version."""
+    if not any(live):
+        return published
+    oldest = manifest.read_at - CLOCK_MARGIN
+    found = []
+    for (namespace, _), record, known in zip(addresses, live, published, strict=True):
+        if record is None:
+            found.append(known)
+        elif namespace == CONSENTS and known is not None:
+            # A publication knows those decisions that were ingested, whenever it was.
+            found.append(max(record.value, known, key=_decision_order))
+        else:
+            found.append(record.value if record.at > oldest else known)
+    return found
 
 
 def _decision_order(decision: bytes) -> tuple[str, bool]:

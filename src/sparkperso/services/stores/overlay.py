@@ -16,12 +16,13 @@ from typing import Any
 from sparkperso.core.times import EPOCH, now
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.lmdb_files import close_file, open_file
-from sparkperso.services.stores.records import NAMESPACES, record_key
+from sparkperso.services.stores.records import CONSENTS, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 
 RECENT = "recent"
 """user_id or anonymous_id → JSON array of what was seen, carted or bought last."""
-LIVE_NAMESPACES = (*NAMESPACES, RECENT)
+LIVE_NAMESPACES = (SEGMENTS, CONSENTS, RECENT)
+"""What changes between two publications: of others the overlay has nothing."""
 DIGITS = 16
 """Of a time in microseconds since 1970, up to the year 2286."""
 MAP_BYTES = 1 << 34
@@ -106,12 +107,18 @@ class LmdbOverlay(Overlay):
 
     def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
         """Returns the records at the addresses, all as of one moment."""
-        moment = now()
+        databases = self._databases
         with self._env.begin() as transaction:
+            get = transaction.get
             found = [
-                transaction.get(record_key(record_id), db=self._databases[namespace])
+                get(record_key(record_id), None, databases[namespace])
+                if namespace in databases
+                else None
                 for namespace, record_id in addresses
             ]
+        if not any(found):
+            return [None] * len(found)
+        moment = now()
         return [unpacked(data, moment) if data else None for data in found]
 
     def prune(self) -> int:

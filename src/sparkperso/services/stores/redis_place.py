@@ -27,9 +27,11 @@ class RedisPlace:
         """Returns a client, which connects when it is first used."""
         return redis.Redis.from_url(self.url, **self._options)
 
-    def async_pool(self) -> Any:
-        """Returns connections for an event loop, which are made when they are first used."""
-        return redis.asyncio.ConnectionPool.from_url(self.url, **self._options)
+    def async_pool(self, most: int = 64) -> Any:
+        """Returns connections for an event loop, `most` at a time, made when they are needed."""
+        return redis.asyncio.BlockingConnectionPool.from_url(
+            self.url, max_connections=most, timeout=self.timeout_seconds, **self._options
+        )
 
     @property
     def _options(self) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from sparkperso.privacy import (
     pseudonym_of,
 )
 from sparkperso.services.collect.intake.event_validation import Invalid
-from sparkperso.services.collect.intake.request_context import RequestContext, place_of
+from sparkperso.services.collect.intake.request_context import RequestContext
+from sparkperso.services.http.signals import place_of
 from sparkperso.services.http.write_keys import SiteKey
 
 Event = dict[str, Any]

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sparkperso.core.times import iso, now
-
-COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
-REGION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}", re.ASCII)
-MAX_CODE = 8
-ALIASES = {"UK": "GB", "EL": "GR"}
-UNKNOWN = frozenset({"XX", "ZZ", "AP", "EU"})
-"""What proxies say of an address whose country they do not know."""
+from sparkperso.services.http.signals import has_opted_out, region_in
 
 
 class RequestContext(NamedTuple):
@@ -47,16 +39,10 @@ def context_of(
     `region_header` is the one in which a trusted proxy names the country of the sender's address.
     Global Privacy Control (Sec-GPC) and Do Not Track both count as a signal.
     """
-    region = None
-    if region_header:
-        code = _code(headers.get(region_header, b"").decode("latin-1"))
-        is_known = COUNTRY.fullmatch(code) or REGION.fullmatch(code)
-        region = code if is_known and code not in UNKNOWN else None
-    opted_out = _is_on(headers.get(b"sec-gpc")) or _is_on(headers.get(b"dnt"))
     return RequestContext(
         iso(now()),
-        region,
-        opted_out,
+        region_in(headers, region_header),
+        has_opted_out(headers),
         anonymous_id,
         sender,
         region_header is not None,
@@ -72,31 +58,3 @@ def later(facts: RequestContext, steps: int) -> RequestContext:
     # Not `read_time`: this is our own text, read once per decision of a batch.
     arrived = datetime.fromisoformat(f"{facts.received_at[:-1]}+00:00")
     return facts._replace(received_at=iso(arrived + timedelta(microseconds=steps)))
-
-
-def place_of(country: Any, region: Any) -> str | None:
-    """Returns where an event says that it happened: `DE`, or the part of a country, `US-CA`.
-
-    The part may be sent with its country or without: `US-CA` or `CA`. None for what is no code.
-
-    >>> place_of("us", "CA"), place_of(None, "US-CA"), place_of("UK", None), place_of("Mars", None)
-    ('US-CA', 'US-CA', 'GB', None)
-    """
-    if country is None and region is None:
-        return None
-    whole, part = _code(country), _code(region)
-    if REGION.fullmatch(part) and whole in ("", part[:2]):
-        return part
-    if not COUNTRY.fullmatch(whole):
-        return None
-    return f"{whole}-{part}" if PART.fullmatch(part) else whole
-
-
-def _code(text: Any) -> str:
-    code = text.strip().upper() if isinstance(text, str) and len(text) <= MAX_CODE else ""
-    return ALIASES.get(code, code)
-
-
-def _is_on(value: bytes | None) -> bool:
-    """Says whether a signal is on; of one that came several times, any 1 counts."""
-    return value is not None and b"1" in map(bytes.strip, value.split(b","))

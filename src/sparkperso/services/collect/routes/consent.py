@@ -16,13 +16,14 @@ from sparkperso.core.times import iso
 from sparkperso.services.collect.intake.consent_gate import PERSONS
 from sparkperso.services.collect.intake.cookies import new_anonymous_id
 from sparkperso.services.collect.intake.event_validation import Invalid, check_consent, check_time
-from sparkperso.services.collect.intake.request_context import RequestContext, place_of
+from sparkperso.services.collect.intake.request_context import RequestContext
 from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.intake.typed_fields import identifier_of
 from sparkperso.services.collect.routes.events import json_response, single_answer
 from sparkperso.services.http.body import Headers
 from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.problems import Problem
+from sparkperso.services.http.signals import place_of
 
 ABOUT = ("purposes", "policy_version", "region", "method")
 TIMES = ("decided_at", "sent_at")

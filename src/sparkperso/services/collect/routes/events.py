@@ -34,6 +34,10 @@ class PostEvents:
     def __init__(self, service: RequestServices) -> None:
         self._service = service
 
+    def serves(self, method: str, path: str) -> bool:
+        """Says whether a request is of this route."""
+        return (method, path) == self.route
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; raises a Problem, and ClientGone."""
         body = orjson.dumps(await self._answer(scope, receive))

@@ -1,0 +1,54 @@
+"""The section `api`: the personalisation API of `sparkperso serve`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from pydantic import Field, field_validator
+
+from sparkperso.config.connections import ConnectionLimits
+from sparkperso.core.section import Section
+
+MOST_ITEMS = 200
+"""Places that a list may have in an answer."""
+
+
+class ApiConfig(Section):
+    """How lists and content are answered with, and what happens where they cannot be."""
+
+    limits: ConnectionLimits = Field(
+        default_factory=lambda: ConnectionLimits(max_body_bytes=262_144)
+    )
+    """Connections and bodies."""
+    items: int = Field(default=10, ge=1, le=MOST_ITEMS)
+    """Places of a list that a request asks no number of."""
+    budget_ms: float = Field(default=50.0, gt=0)
+    """How long the store may take for one request; then the fallback is answered."""
+    failures: int = Field(default=5, ge=1)
+    """Reads that fail one after the other before the store is left alone for a while."""
+    pause_seconds: float = Field(default=1.0, gt=0)
+    """How long it then is; after that one request tries it."""
+    refresh_seconds: float = Field(default=1.0, gt=0)
+    """How often a new version of the store is looked for."""
+    stale_hours: float = Field(default=0.0, ge=0)
+    """Lists that are older are still answered with, and `fallback` says `stale_model`; 0: no list
+    is too old."""
+    default_items: tuple[str, ...] = ()
+    """Items to answer with where the store never answered: their ids, the best first."""
+    log_decisions: bool = True
+    """Whether what was decided is kept, for silver/decisions; `decision_id` is answered in any
+    case."""
+    max_pending_decisions: int = Field(default=100_000, ge=1)
+    """Decisions that may wait to be written; more are dropped, and counted."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends."""
+    region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    """Header in which a trusted proxy gives the country (`CF-IPCountry`): it decides which rule of
+    consent holds. Without it the request's own country does."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy, strict=False)  # its message names what it found
+        return proxies

@@ -1,0 +1,157 @@
+"""Puts the API together: its parts, its routes, its answers to what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from sparkperso.config import Settings, load_settings
+from sparkperso.core.spellings import country_codes
+from sparkperso.decisions.assets import load_rulebook
+from sparkperso.privacy import Pseudonyms, load_keys
+from sparkperso.services.access.audit import make_audit
+from sparkperso.services.access.gate import make_gate
+from sparkperso.services.http.cors import Cors, origins_of
+from sparkperso.services.http.error_handlers import ErrorHandlers
+from sparkperso.services.http.fast_path import FastPath
+from sparkperso.services.http.header_timeout import impatience
+from sparkperso.services.serve.engine.catalogue import Catalogue
+from sparkperso.services.serve.engine.decision_log import DecisionLog
+from sparkperso.services.serve.engine.identifiers import load_identifiers
+from sparkperso.services.serve.engine.lists import Lists
+from sparkperso.services.serve.engine.next_items import NextItems
+from sparkperso.services.serve.engine.people import People
+from sparkperso.services.serve.engine.slots import Slots
+from sparkperso.services.serve.engine.store_access import StoreAccess
+from sparkperso.services.serve.metrics import ApiMetrics
+from sparkperso.services.serve.page import load_pages
+from sparkperso.services.serve.routes import health, lists, people, slots
+from sparkperso.services.serve.service import Service
+from sparkperso.services.sinks.base import Sink
+from sparkperso.services.sinks.factory import make_decision_sink
+from sparkperso.services.stores.factory import open_reader
+
+EXPOSED = ("ETag", "Retry-After")
+FAILED = "The request could not be answered. It changed nothing."
+log = logging.getLogger("sparkperso.serve")
+
+
+@dataclass(frozen=True)
+class AppFactory:
+    """Makes the application in each worker's process, where its configuration travels."""
+
+    env: str
+    conf_dir: Path | None
+    assignments: tuple[str, ...]
+    lake: str | None
+    environ: Mapping[str, str]
+
+    def __call__(self) -> ASGIApp:
+        """Returns the API as an ASGI application."""
+        settings = load_settings(self.env, self.conf_dir, self.assignments, self.lake)
+        return make_app(settings, self.environ, self.conf_dir)
+
+
+def make_app(
+    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
+) -> ASGIApp:
+    """Returns the API as an ASGI application.
+
+    Raises ConfigError for secrets that are missing, and for rules or content that are not sound. A
+    store that is empty or does not answer is no error: the API then answers with fallbacks.
+    """
+    sink = make_decision_sink(settings) if settings.api.log_decisions else None
+    service = make_service(settings, environ, conf_dir, sink)
+    errors = ErrorHandlers(service.metrics.problems, FAILED)
+    application = Starlette(
+        routes=_routes(service),
+        lifespan=_lifespan(service, sink),
+        exception_handlers=errors.handlers,
+    )
+    application.router.redirect_slashes = False  # a redirect would be made of the Host header
+    hot = lists.GetRecommendations(service)
+    fast = FastPath(hot.serves, hot, application, errors, log)
+    return Cors(fast, origins_of(settings.security.allowed_origins), exposed=EXPOSED)
+
+
+def make_service(
+    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None, sink: Sink | None
+) -> Service:
+    """Returns the parts of one process; raises ConfigError as `make_app` does."""
+    pseudonyms = Pseudonyms(load_keys(settings.privacy, settings.env, environ))
+    metrics = ApiMetrics()
+    store = StoreAccess(open_reader(settings), settings.api)
+    everybody = People(settings, store)
+    catalogue = Catalogue(store)
+    listing = Lists(store, everybody, catalogue, NextItems(store, catalogue), settings.api)
+    return Service(
+        settings=settings,
+        gate=make_gate(settings, environ),
+        audit=make_audit(settings, pseudonyms),
+        pages=load_pages(conf_dir, settings.serving.default_language),
+        store=store,
+        people=everybody,
+        catalogue=catalogue,
+        lists=listing,
+        slots=Slots(everybody, listing),
+        identifiers=load_identifiers(settings, pseudonyms, conf_dir),
+        decisions=DecisionLog(sink, settings.api.max_pending_decisions, metrics.dropped.inc),
+        metrics=metrics,
+        book=load_rulebook(settings, conf_dir),
+        countries=country_codes(settings.ingest.country_aliases),
+    )
+
+
+def _routes(service: Service) -> list[BaseRoute]:
+    return [
+        *lists.routes(service),
+        *slots.routes(service),
+        *people.routes(service),
+        *health.routes(service),
+    ]
+
+
+def _lifespan(
+    service: Service, sink: Sink | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Returns how the application starts and ends: no decision that was answered is left behind."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            # Ended in the opposite order.
+            await stack.enter_async_context(impatience(service.settings.api.limits.body_seconds))
+            stack.push_async_callback(service.store.reader.close)
+            if sink is not None:
+                await sink.start()
+                stack.push_async_callback(sink.close)
+                stack.push_async_callback(service.decisions.flush)
+            await service.store.refresh()
+            # Requests leave little in circles: looking for it less often gives more of them.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 20)
+            await service.gate.start()
+            stack.push_async_callback(service.gate.close)
+            await service.audit.start()
+            stack.push_async_callback(service.audit.close)
+            for work in (service.store.follow(), service.decisions.run()):
+                stack.push_async_callback(_end, asyncio.create_task(work))
+            yield
+
+    return lifespan
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

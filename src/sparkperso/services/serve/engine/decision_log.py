@@ -1,0 +1,121 @@
+"""What was decided, kept for silver/decisions by the collector's sink, after the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from sparkperso.core.times import iso
+from sparkperso.services.http.problems import Problem
+from sparkperso.services.sinks.base import Line, Sink
+
+BATCH, FLUSH_SECONDS = 2_000, 0.25
+ITEM_IDS = re.compile(rb'"item_id":("(?:[^"\\]|\\.)*")')
+RANDOM_BYTES = 16 * 256
+log = logging.getLogger("sparkperso.serve")
+
+
+@dataclass(slots=True)
+class Decided:
+    """One list or one slot as it was answered; not frozen, which takes three times as long."""
+
+    decision_id: str
+    at: datetime
+    kind: str
+    """Of list: new, again, …; `slot` for content."""
+    head: bytes
+    """Members of an object: strategy and model_version."""
+    items: bytes = b""
+    """The inside of an array of items."""
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    """Both None without consent to personalisation."""
+    slot: str | None = None
+    content_id: str | None = None
+    rule: str | None = None
+    variant: str | None = None
+    fallback: str | None = None
+    store_version: str | None = None
+    propensity: float = 1.0
+    """Probability that this was decided, given what was known; 1 where nothing is drawn."""
+
+    def line(self) -> Line:
+        """Returns what orders it among others, and it as one line of JSON."""
+        rest: dict[str, Any] = {
+            "decision_id": self.decision_id,
+            "timestamp": iso(self.at),
+            "user_id": self.user_id,
+            "anonymous_id": self.anonymous_id,
+            "kind": self.kind,
+            "slot": self.slot,
+            "content_id": self.content_id,
+            "rule": self.rule,
+            "variant": self.variant,
+            "propensity": self.propensity,
+            "fallback": self.fallback,
+            "store_version": self.store_version,
+        }
+        ids = b",".join(ITEM_IDS.findall(self.items))
+        text = b'%b,%b,"item_ids":[%b]}' % (orjson.dumps(rest)[:-1], self.head, ids)
+        return self.user_id or self.anonymous_id or self.decision_id, text
+
+
+class DecisionIds:
+    """Random ids of 128 bits, as 32 hexadecimal digits."""
+
+    def __init__(self) -> None:
+        self._random, self._place = b"", 0
+
+    def new(self) -> str:
+        """Returns an id that nobody can guess."""
+        if self._place >= len(self._random):
+            # One call of the system for many: it costs as much as a read of the store.
+            self._random, self._place = os.urandom(RANDOM_BYTES), 0
+        begin = self._place
+        self._place += 16
+        return self._random[begin : self._place].hex()
+
+
+class DecisionLog:
+    """Decisions that wait for the sink; it never keeps an answer waiting."""
+
+    def __init__(self, sink: Sink | None, most: int, count_dropped: Callable[[int], None]) -> None:
+        self._sink, self._most, self._count_dropped = sink, most, count_dropped
+        self._waiting: deque[Decided] = deque()
+
+    def add(self, decided: Decided) -> None:
+        """Keeps a decision; one too many is dropped, and counted."""
+        if self._sink is None:
+            return
+        if len(self._waiting) >= self._most:
+            self._count_dropped(1)
+            return
+        self._waiting.append(decided)
+
+    async def run(self) -> None:
+        """Hands decisions to the sink until it is cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Hands over what waits; what the sink does not take waits for the next time."""
+        while self._sink is not None and self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            try:
+                await self._sink.put([decided.line() for decided in batch])
+            except Problem as problem:
+                log.warning("decisions are not written: %s", problem.detail)
+                self._waiting.extendleft(reversed(batch))
+                return
+            # Others have their turn between two batches.
+            await asyncio.sleep(0)

@@ -1,0 +1,267 @@
+"""Lists of items for requests: found, filtered, ruled, filled up, or fallen back to.
+
+1. One round trip reads consent, what was done a moment ago, and the list asked for.
+2. Who has no such list goes down the ladder: what is popular in their segments, in their country,
+   in the shop. Without consent it is the shop's at once, and says so.
+3. Items of the request, of a moment ago and of other categories are left out; where no rule for
+   items counts, the stored bytes are cut and joined as they are, else they are read and ruled.
+4. A list that became too short is filled up by what is popular.
+5. Where the store does not answer, what was popular when it last did, then the configured items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sparkperso.config.api import ApiConfig
+from sparkperso.config.content.slots import PERSONAL_LISTS
+from sparkperso.core.columns import CATEGORY, ITEM_ID, RANK
+from sparkperso.decisions.explain import Trace
+from sparkperso.decisions.facts import Facts
+from sparkperso.decisions.items import active_rules, apply_item_rules, explain_item_rules
+from sparkperso.decisions.rulebook import ItemRule, Rulebook
+from sparkperso.services.serve.engine.catalogue import Catalogue
+from sparkperso.services.serve.engine.next_items import NextItems
+from sparkperso.services.serve.engine.people import People, Person
+from sparkperso.services.serve.engine.requests import ListRequest
+from sparkperso.services.serve.engine.store_access import (
+    GLOBAL,
+    Fallback,
+    StoreAccess,
+    StoreUnavailable,
+)
+from sparkperso.services.stores.base import Address
+from sparkperso.services.stores.records import (
+    BETWEEN,
+    LISTS,
+    POPULAR,
+    SIMILAR,
+    count_items,
+    first_items,
+    items_without,
+    json_text,
+    make_list,
+    split_list,
+)
+
+NO_CONSENT = b'"strategy":"no_consent"'
+DEFAULTS = b'"strategy":"default"'
+NO_MODEL = b',"model_version":null'
+MOST_SCOPES = 20
+"""Segments whose popular items are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a list has to obey: rules that count, for these facts, and items that are left out."""
+
+    rules: Sequence[ItemRule]
+    facts: Facts
+    excluded: Collection[str]
+
+
+@dataclass(slots=True)
+class ListAnswer:
+    """A list as it is answered with: bytes of JSON."""
+
+    head: bytes
+    """Members of an object: strategy, model_version, window where there is one."""
+    items: bytes
+    """The inside of an array."""
+    fallback: Fallback | None = None
+    left_out: Sequence[tuple[str, str, str]] = ()
+    """item_id, rule and why; only where an explanation was asked for."""
+    traces: Sequence[Trace] = ()
+
+    @property
+    def n_items(self) -> int:
+        """Returns how many items there are."""
+        return count_items(self.items)
+
+
+class Lists:
+    """Answers requests for lists."""
+
+    def __init__(
+        self,
+        store: StoreAccess,
+        people: People,
+        catalogue: Catalogue,
+        next_items: NextItems,
+        config: ApiConfig,
+    ) -> None:
+        self._store, self._people, self._catalogue = store, people, catalogue
+        self._next_items = next_items
+        self._defaults = make_list(
+            DEFAULTS, [_default(*one) for one in enumerate(config.default_items, 1)]
+        )
+
+    async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
+        """Returns the list for a request; raises nothing, whatever the store does."""
+        needs_profile = any(one.is_personal for one in book.item_rules)
+        try:
+            person = await self._people.person(
+                request.subject, _addresses(request), with_profile=needs_profile
+            )
+            return await self.for_person(request, book, person, slot)
+        except StoreUnavailable as error:
+            return await self.without_store(request, book, error.why, slot)
+
+    async def for_person(
+        self,
+        request: ListRequest,
+        book: Rulebook,
+        person: Person,
+        slot: str = "",
+    ) -> ListAnswer:
+        """Returns the list for a person who was read, with the stored list as `more` or without.
+
+        Raises StoreUnavailable.
+        """
+        fallback = self._store.fallback
+        is_refused = request.kind in PERSONAL_LISTS and not person.may_personalise
+        record = None
+        if request.kind == "next" and not is_refused:
+            record = await self._next_items.record(request, person)
+        elif not is_refused:
+            (record,) = person.more or await self._store.get_many(_addresses(request))
+        if record is None:
+            if not is_refused and fallback is None and request.kind != "popular":
+                fallback = "unknown_item" if request.kind == "similar" else "unknown_user"
+            record = await self._popular(request, person)
+        answer = await self._listed(request, book, person, record, slot)
+        if is_refused:
+            answer.head = NO_CONSENT
+        answer.fallback = fallback
+        return answer
+
+    async def without_store(
+        self, request: ListRequest, book: Rulebook, why: Fallback, slot: str = ""
+    ) -> ListAnswer:
+        """Returns what was popular when the store last answered, or the configured items."""
+        nobody = Person(request.subject, may_personalise=False)
+        record = self._store.last_popular or self._defaults
+        answer = await self._listed(request, book, nobody, record, slot)
+        answer.fallback = why
+        return answer
+
+    async def _popular(self, request: ListRequest, person: Person) -> bytes:
+        """Returns the first list there is of the scopes that a person is in."""
+        scopes = []
+        if person.may_personalise:
+            if not person.segments and request.subject.unit is not None and not person.is_known:
+                person = await self._people.person(request.subject)
+            scopes = [f"segment:{one['segment_id']}" for one in person.segments[:MOST_SCOPES]]
+        country = request.context.get("country") or person.attributes.get("country")
+        scopes += [f"country:{country}"] if country else []
+        records = await self._store.get_many([(POPULAR, scope) for scope in (*scopes, GLOBAL)])
+        return next((record for record in records if record), None) or self._defaults
+
+    async def _listed(
+        self, request: ListRequest, book: Rulebook, person: Person, record: bytes, slot: str
+    ) -> ListAnswer:
+        head, items = split_list(record)
+        facts = person.facts(request.context)
+        rules = active_rules(book.item_rules, facts, slot, request.kind)
+        excluded = request.own_items.union(person.recent)
+        if rules or request.category or request.explain:
+            answer = await self._ruled(request, record, Conditions(rules, facts, excluded))
+            if request.explain:
+                answer.traces = explain_item_rules(book.item_rules, facts, slot, request.kind)
+            return answer
+        if excluded:
+            items = items_without(items, request.n, set(map(json_text, excluded)))
+        else:
+            items = first_items(items, request.n)
+        answer = ListAnswer(head, items)
+        if answer.n_items < request.n:
+            listed = await self._with_popular(items_in(items), excluded)
+            answer.items = _ranked(listed[: request.n])
+        return answer
+
+    async def _ruled(
+        self, request: ListRequest, record: bytes, conditions: Conditions
+    ) -> ListAnswer:
+        """Returns the list as rules want it, of popular items too where it would be too short."""
+        head, items = split_list(record)
+        answer = await self._places(request, head, items_in(items), conditions)
+        if answer.n_items < request.n:
+            listed = await self._with_popular(items_in(items), conditions.excluded)
+            answer = await self._places(request, head, listed, conditions)
+        return answer
+
+    async def _places(
+        self,
+        request: ListRequest,
+        head: bytes,
+        listed: list[dict[str, Any]],
+        conditions: Conditions,
+    ) -> ListAnswer:
+        rules = conditions.rules
+        pinned = sorted({item_id for one in rules for item_id in one.rule.pin or ()})
+        known = await self._catalogue.items([*(one[ITEM_ID] for one in listed), *pinned])
+        if request.category:
+            only = request.category
+            listed = [one for one in listed if known[one[ITEM_ID]].get(CATEGORY) == only]
+        ruled = apply_item_rules(
+            [known[one[ITEM_ID]] for one in listed],
+            rules,
+            conditions.facts,
+            request.n,
+            excluded=conditions.excluded,
+            catalogue={item_id: known[item_id] for item_id in pinned},
+        )
+        stored = {one[ITEM_ID]: one for one in listed}
+        places = [
+            stored.get(place.item[ITEM_ID]) or _pinned(place.item, place.rules)
+            for place in ruled.places
+        ]
+        left_out = [(one.item_id, one.rule, one.why) for one in ruled.left_out]
+        return ListAnswer(head, _ranked(places), left_out=left_out)
+
+    async def _with_popular(
+        self, listed: list[dict[str, Any]], excluded: Collection[str]
+    ) -> list[dict[str, Any]]:
+        """Returns a list, and after it the shop's popular items that are not in it."""
+        try:
+            (popular,) = await self._store.get_many([(POPULAR, GLOBAL)])
+        except StoreUnavailable:
+            popular = None
+        more = items_in(split_list(popular or self._store.last_popular or self._defaults)[1])
+        have = {*excluded, *(one[ITEM_ID] for one in listed)}
+        return [*listed, *(one for one in more if one[ITEM_ID] not in have)]
+
+
+def items_in(items: bytes) -> list[dict[str, Any]]:
+    """Returns the items of a stored list as JSON's values."""
+    listed: list[dict[str, Any]] = orjson.loads(b"[%b]" % items)
+    return listed
+
+
+def _ranked(listed: Sequence[dict[str, Any]]) -> bytes:
+    """The inside of an array of these items, ranked from 1."""
+    return BETWEEN.join(orjson.dumps({**one, RANK: rank}) for rank, one in enumerate(listed, 1))
+
+
+def _addresses(request: ListRequest) -> list[Address]:
+    """Where the list is stored; one of a session is nowhere."""
+    if request.kind == "next":
+        return []
+    if request.kind == "popular":
+        return [(POPULAR, GLOBAL)]
+    if request.kind == "similar":
+        return [(SIMILAR, request.in_view or "")]
+    return [(f"{LISTS}{request.kind}", request.subject.unit or "")]
+
+
+def _default(rank: int, item_id: str) -> bytes:
+    return orjson.dumps({RANK: rank, ITEM_ID: item_id, "score": 0.0, "reason": "default"})
+
+
+def _pinned(item: Any, rules: Sequence[str]) -> dict[str, Any]:
+    one = {RANK: 0, ITEM_ID: item[ITEM_ID], "score": 0.0, "reason": f"rule:{rules[0]}"}
+    return {**one, "title": item["title"]} if item.get("title") else one

@@ -1,0 +1,59 @@
+"""The API on a port of this machine: workers that answer, and who starts them again."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import click
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from sparkperso.config import Settings
+from sparkperso.services.http.header_timeout import ServerConfig
+from sparkperso.services.http.logs import service_logging
+from sparkperso.services.http.open_files import allow_connections
+from sparkperso.services.http.ports import require_free
+from sparkperso.services.serve.app import AppFactory
+
+
+def serve(factory: AppFactory, settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serves until SIGTERM or Ctrl-C; then answers what is under way.
+
+    A worker that dies, as of a file that was cut off while it was mapped (SIGBUS), is started
+    again, and reads the last version that is whole. SIGHUP starts all anew, one after the other.
+    Raises UsageError when the port cannot be listened on, ConfigError as the application does.
+    """
+    require_free(host, port)
+    # Here, so that what is wrong with the configuration is said once, and before anybody listens.
+    factory()
+    config = server_config(factory, settings, host, port, workers)
+    allow_connections(settings.api.limits.max_connections)
+    click.echo(f"The API listens on http://{host}:{port}  (Ctrl-C ends it)")
+    sockets = [config.bind_socket()]
+    Multiprocess(config, sockets=sockets).run()
+
+
+def server_config(
+    app: ASGIApp | AppFactory, settings: Settings, host: str, port: int, workers: int = 1
+) -> ServerConfig:
+    """Returns how uvicorn serves the API: bounds, log lines, no headers of its own."""
+    limits = settings.api.limits
+    return ServerConfig(
+        app,
+        limits,
+        settings.api.trusted_proxies,
+        factory=isinstance(app, AppFactory),
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        lifespan="on",
+        access_log=False,
+        log_config=service_logging(settings.logging),
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws_max_size=limits.max_body_bytes,
+        timeout_keep_alive=ceil(limits.idle_seconds),
+        timeout_graceful_shutdown=limits.shutdown_seconds,
+    )

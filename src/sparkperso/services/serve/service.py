@@ -1,0 +1,172 @@
+"""What all routes of the API share: who asks, the engine, the log of decisions, the counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+from starlette.types import Scope
+
+from sparkperso.config import Settings
+from sparkperso.core.times import now
+from sparkperso.decisions.rulebook import Rulebook
+from sparkperso.rules.context import RequestContext
+from sparkperso.services.access.audit import Audit
+from sparkperso.services.access.caller import FOR_ANYONE, Caller
+from sparkperso.services.access.gate import Gate
+from sparkperso.services.http.body import Bodies
+from sparkperso.services.http.signals import has_opted_out, region_in
+from sparkperso.services.serve.engine.catalogue import Catalogue
+from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
+from sparkperso.services.serve.engine.identifiers import Identifiers
+from sparkperso.services.serve.engine.lists import ListAnswer, Lists
+from sparkperso.services.serve.engine.people import ANONYMOUS, USER, People, Subject
+from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest
+from sparkperso.services.serve.engine.slots import Slots, SlotsAnswer
+from sparkperso.services.serve.engine.store_access import StoreAccess
+from sparkperso.services.serve.metrics import ApiMetrics
+from sparkperso.services.serve.page import Pages
+
+RECOMMEND = "recommend"
+"""The scope of lists and content."""
+STRATEGY = b'"strategy":"'
+
+
+@dataclass
+class Service:
+    """The parts of one process of the API."""
+
+    settings: Settings
+    gate: Gate
+    audit: Audit
+    pages: Pages
+    store: StoreAccess
+    people: People
+    catalogue: Catalogue
+    lists: Lists
+    slots: Slots
+    identifiers: Identifiers
+    decisions: DecisionLog
+    metrics: ApiMetrics
+    book: Rulebook
+    """Replaced as a whole where content changes."""
+    countries: Mapping[str, str]
+    """Names and codes in capitals → alpha-2 code."""
+    bodies: Bodies = field(init=False)
+    ids: DecisionIds = field(default_factory=DecisionIds)
+
+    def __post_init__(self) -> None:
+        api = self.settings.api
+        self.bodies = Bodies(api.limits)
+        header = api.region_header
+        self._region_header = header.lower().encode() if header else None
+
+    @property
+    def store_version(self) -> str | None:
+        """Returns the name of the version that is read."""
+        manifest = self.store.manifest
+        return manifest.name if manifest else None
+
+    def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
+        """Returns who asks; raises a Problem: 401 without a token, 429 beyond the limits."""
+        client = scope.get("client")
+        return self.gate.admit(headers, client[0] if client else None)
+
+    def subject(
+        self,
+        caller: Caller,
+        headers: Mapping[bytes, bytes],
+        user_id: str | None,
+        anonymous_id: str | None,
+        context: RequestContext,
+    ) -> Subject:
+        """Returns whom a request is about, by the ids of the lake.
+
+        An id that a service or a visitor names as a person's may be an anonymous one. Raises a 403
+        Problem for somebody whom the caller may not ask for.
+        """
+        caller.require(RECOMMEND)
+        if caller.is_anonymous and anonymous_id is None:
+            user_id, anonymous_id = None, user_id
+        elif caller.kind in FOR_ANYONE and anonymous_id is None:
+            anonymous_id = user_id
+        if user_id is not None:
+            caller.require_user(RECOMMEND, user_id)
+        if anonymous_id is not None:
+            caller.require_visitor(RECOMMEND, anonymous_id)
+        region = region_in(headers, self._region_header) or context.get("country")
+        return Subject(
+            None if user_id is None else self.identifiers.known_as(USER, user_id),
+            None if anonymous_id is None else self.identifiers.known_as(ANONYMOUS, anonymous_id),
+            region,
+            has_opted_out(headers),
+        )
+
+    async def list(self, request: ListRequest, route: str) -> tuple[ListAnswer, str]:
+        """Returns a list and the id of the decision, which is logged and counted."""
+        started = perf_counter()
+        answer = await self.lists.answer(request, self.book)
+        decision_id = self.ids.new()
+        is_personal = b"no_consent" not in answer.head
+        self.decisions.add(
+            Decided(
+                decision_id,
+                now(),
+                request.kind,
+                answer.head,
+                answer.items,
+                request.subject.user_id if is_personal else None,
+                request.subject.visitor_id if is_personal else None,
+                fallback=answer.fallback,
+                store_version=self.store_version,
+            )
+        )
+        self._count(route, answer.head, answer.fallback, started)
+        return answer, decision_id
+
+    async def decide(self, request: SlotsRequest, route: str) -> tuple[SlotsAnswer, str]:
+        """Returns what slots show and the id of the decision; raises UsageError as `Slots` does."""
+        started = perf_counter()
+        answer = await self.slots.answer(request, self.book)
+        decision_id = self.ids.new()
+        subject, moment = request.subject, now()
+        for name, slot in answer.slots.items():
+            head = slot.items.head if slot.items else b'"strategy":"%b"' % answer.strategy.encode()
+            self.decisions.add(
+                Decided(
+                    decision_id,
+                    moment,
+                    "slot",
+                    head,
+                    slot.items.items if slot.items else b"",
+                    subject.user_id if answer.may_personalise else None,
+                    subject.visitor_id if answer.may_personalise else None,
+                    name,
+                    slot.choice.content_id,
+                    slot.choice.rule,
+                    slot.choice.variant,
+                    answer.fallback,
+                    self.store_version,
+                )
+            )
+        self._count(route, b'"strategy":"%b"' % answer.strategy.encode(), answer.fallback, started)
+        return answer, decision_id
+
+    def _count(self, route: str, head: bytes, fallback: Any, started: float) -> None:
+        self.metrics.latencies.observe(route, strategy_in(head), perf_counter() - started)
+        if fallback is not None:
+            self.metrics.fallbacks.labels(fallback).inc()
+
+
+@lru_cache(4096)
+def strategy_in(head: bytes) -> str:
+    """Returns the strategy that the head of a list names; there are few different heads.
+
+    >>> strategy_in(b'"strategy":"hybrid","model_version":"7"')
+    'hybrid'
+    """
+    begin = head.index(STRATEGY) + len(STRATEGY)
+    return head[begin : head.index(b'"', begin)].decode()

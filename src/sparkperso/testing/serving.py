@@ -1,0 +1,58 @@
+"""A serving store with a few records, written without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from sparkperso.core.times import now
+from sparkperso.services.stores.base import Store
+from sparkperso.services.stores.manifest import Facts
+from sparkperso.services.stores.overlay import LiveRecord
+from sparkperso.services.stores.records import make_list, record_key
+
+Records = Mapping[str, Mapping[str, bytes]]
+"""Namespace → id → record."""
+
+
+def release(store: Store, records: Records, model_version: str = "7", keep: int = 3) -> str:
+    """Publishes a version with these records, and returns its name."""
+    with store.draft() as draft:
+        for namespace, rows in records.items():
+            draft.write(
+                namespace, sorted((record_key(name), value) for name, value in rows.items())
+            )
+        draft.seal(Facts(read_at=now(), as_of=now(), model_version=model_version, lists_at=now()))
+        store.release(draft, keep)
+        return draft.name
+
+
+def stored_list(
+    ids: Sequence[str], strategy: str = "hybrid", reason: str = "model", **head: Any
+) -> bytes:
+    """Returns a list as publications store it, with falling scores and titles."""
+    members = orjson.dumps({"strategy": strategy, **head})[1:-1]
+    items = [
+        {
+            "rank": rank,
+            "item_id": item_id,
+            "score": round(1 / rank, 3),
+            "reason": reason,
+            "title": f"Item {item_id}",
+        }
+        for rank, item_id in enumerate(ids, 1)
+    ]
+    return make_list(members, [orjson.dumps(item) for item in items])
+
+
+def live(value: Any, seconds: float = 3600) -> LiveRecord:
+    """Returns a record of the overlay that holds from now on, for so long."""
+    return LiveRecord(orjson.dumps(value), now(), now() + timedelta(seconds=seconds))
+
+
+def decision(granted: bool, decided_at: str = "2026-01-01T00:00:00.000000Z") -> bytes:
+    """Returns a decision on personalisation as it is stored."""
+    return orjson.dumps({"granted": granted, "decided_at": decided_at})
