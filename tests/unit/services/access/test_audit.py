@@ -130,6 +130,18 @@ def test_what_comes_while_lines_are_written_is_written_too(audit, disk):
     assert [line["route"] for line in disk.lines] == ["1", "2"]
 
 
+def test_two_flushes_at_once_write_no_line_twice(audit, disk):
+    """The one beside the requests, and the one at the end."""
+
+    async def run():
+        for number in range(LINES + 1):
+            audit.user(LOCAL_CALLER, "u", str(number))
+        await asyncio.gather(audit.flush(), audit.flush())
+
+    asyncio.run(run())
+    assert [line["route"] for line in disk.lines] == [str(n) for n in range(LINES + 1)]
+
+
 def test_memory_is_bounded_and_what_is_lost_is_counted(audit, disk, caplog):
     disk.is_full = True
     for number in range(3000):
