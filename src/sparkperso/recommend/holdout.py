@@ -29,7 +29,8 @@ from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
 from sparkperso.evaluate.ranking import judge, ranking_metrics
 from sparkperso.platform.frames import broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
+from sparkperso.recommend.arrays.histories import BUCKETS, Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.data.prepared_fold import Metrics, PreparedFold
 from sparkperso.recommend.data.user_histories import n_history
 from sparkperso.recommend.fit.driver_folds import HASH, DriverFold

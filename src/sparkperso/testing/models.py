@@ -19,7 +19,8 @@ from scipy.sparse import csr_matrix
 from sparkperso.config.recommend.models import parse_params
 from sparkperso.core.errors import ConfigError
 from sparkperso.recommend.arrays.catalogue import Catalogue, Texts
-from sparkperso.recommend.arrays.histories import Histories, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Singles
 from sparkperso.recommend.models import fit_model, load_model
 from sparkperso.recommend.models.base import FitSetting, Fitted
 from sparkperso.recommend.models.model_arrays import from_rows, to_rows

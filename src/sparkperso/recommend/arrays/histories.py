@@ -14,13 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from sparkperso.recommend.arrays.numbers import Ints, Singles, Texts
+
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Texts = npt.NDArray[np.object_]
 
 BUCKETS = {"0": 0, "1-4": 1, "5-19": 5, "20+": 20}
 """Names of the buckets of history lengths, and where each begins."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparkperso.recommend.arrays.histories import Ints, Texts
+from sparkperso.recommend.arrays.numbers import Ints, Texts
 from sparkperso.recommend.arrays.session_index import Sessions
 
 if TYPE_CHECKING:

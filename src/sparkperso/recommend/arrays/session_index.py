@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 
 Places = npt.NDArray[np.int32]
 

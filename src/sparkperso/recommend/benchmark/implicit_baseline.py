@@ -21,7 +21,8 @@ from scipy.sparse import csr_matrix
 from sparkperso.core.errors import UsageError
 from sparkperso.core.threads import one_thread
 from sparkperso.platform.frames import cached
-from sparkperso.recommend.arrays.histories import Histories, Singles, read_histories
+from sparkperso.recommend.arrays.histories import Histories, read_histories
+from sparkperso.recommend.arrays.numbers import Singles
 from sparkperso.recommend.benchmark.holdout import HoldoutTest, Result
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.data.prepared_fold import PreparedFold

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
-from sparkperso.recommend.arrays.histories import Floats, Texts
+from sparkperso.recommend.arrays.numbers import Floats, Texts
 
 DECIMALS = 9
 """Sums are rounded, so that the order in which partitions are added up does not show."""

@@ -18,7 +18,8 @@ from zlib import crc32
 import numpy as np
 
 from sparkperso.config.recommend.criterion import METRICS
-from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import BUCKETS, Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.fit.fit_failures import FAILURES, reason_of
 from sparkperso.recommend.fit.trial import Broadcasts, FoldInMemory, Work, read_fold
 from sparkperso.recommend.models import fit_model

@@ -28,7 +28,7 @@ from sparkperso.config.recommend.models import (
 )
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Ints
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.data.item_aggregates import AGE, item_sums, token_sums
 from sparkperso.recommend.fit.distributed_als import gram_blocks, weighted_gram_blocks
 from sparkperso.recommend.models import (

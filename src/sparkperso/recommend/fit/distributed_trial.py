@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.recommend.criterion import METRICS
 from sparkperso.platform.frames import broadcast
-from sparkperso.recommend.arrays.histories import BUCKETS, Floats
+from sparkperso.recommend.arrays.histories import BUCKETS
+from sparkperso.recommend.arrays.numbers import Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import GROUPS, BlendSums, blend_sums
 from sparkperso.recommend.fit.fit_strategy import Fitter

@@ -22,7 +22,8 @@ from sparkperso.config.recommend.criterion import Criterion
 from sparkperso.core.columns import ITEM_ID, STRENGTH, USER_ID
 from sparkperso.platform.literals import micros
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 from sparkperso.recommend.data.folds import Fold, FoldSet
 from sparkperso.recommend.data.interactions import MICROS_PER_DAY
 from sparkperso.recommend.data.prepared_fold import SAMPLED

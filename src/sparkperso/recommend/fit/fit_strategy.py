@@ -14,7 +14,8 @@ from sparkperso.config.recommend.models import AlsParams, HybridParams
 from sparkperso.config.recommend.section import RecommendConfig
 from sparkperso.core.errors import JobError
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Singles
 from sparkperso.recommend.data.user_histories import latest_items
 from sparkperso.recommend.fit.distributed_als import fit_als_blocks
 from sparkperso.recommend.fit.distributed_fit import DistributedFit

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
-from sparkperso.recommend.arrays.histories import Singles
+from sparkperso.recommend.arrays.numbers import Singles
 from sparkperso.recommend.data.id_index import new_index_rows
 
 

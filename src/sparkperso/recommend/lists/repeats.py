@@ -32,7 +32,8 @@ from sparkperso.core.columns import (
     USER_ID,
 )
 from sparkperso.platform.literals import instant
-from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 from sparkperso.recommend.data.interactions import recency_weight
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Scored
 

@@ -12,7 +12,7 @@ from sparkperso.config.recommend.lists import ListsConfig
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE
 from sparkperso.core.errors import JobError
 from sparkperso.platform.frames import keep_broadcast
-from sparkperso.recommend.arrays.histories import Ints
+from sparkperso.recommend.arrays.numbers import Ints
 from sparkperso.recommend.scoring.nearest_items import (
     TILE,
     Directions,

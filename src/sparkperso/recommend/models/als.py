@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from sparkperso.config.recommend.models import AlsParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.als import (
     Objective,
     Ratings,

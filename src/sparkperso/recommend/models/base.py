@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.score_blocks import above_zero
 
 Arrays = Mapping[str, npt.NDArray[Any]]

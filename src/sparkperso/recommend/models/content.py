@@ -20,7 +20,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories, Ints, Singles, Texts
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Ints, Singles, Texts
 from sparkperso.recommend.kernels.reason_parts import row_products
 from sparkperso.recommend.kernels.score_blocks import times_columns
 from sparkperso.recommend.models.base import (

@@ -9,7 +9,8 @@ from sparkperso.config.recommend.models import EaseParams
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Histories, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Singles
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel, load_items
 from sparkperso.recommend.models.recency_prior import load_prior, with_prior

@@ -16,7 +16,8 @@ from sklearn.utils.extmath import randomized_svd
 from sparkperso.config.recommend.models import GraphFilterParams
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.products import rows_times
 from sparkperso.recommend.models.base import (
     Arrays,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparkperso.config.recommend.models import HybridParams
-from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import BUCKETS, Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.score_blocks import blend_in, leave_marked, spread_rows
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, Fitted, Scored
 

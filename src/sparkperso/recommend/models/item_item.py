@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.reason_parts import pick_entries
 from sparkperso.recommend.kernels.score_blocks import Rows, add_rows
 from sparkperso.recommend.models.base import Arrays, Explainer, Explanation, nothing_where_zero

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix, diags, vstack
 
 from sparkperso.config.recommend.models import KnnParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted
 from sparkperso.recommend.models.item_item import ItemItemModel, load_items
 from sparkperso.recommend.models.recency_prior import column_sums, load_prior, with_prior

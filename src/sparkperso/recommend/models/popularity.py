@@ -9,7 +9,8 @@ import numpy as np
 
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles, Texts
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles, Texts
 from sparkperso.recommend.models.base import (
     Arrays,
     Explainer,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.score_blocks import above_zero
 from sparkperso.recommend.models.base import (
     Arrays,

@@ -15,7 +15,8 @@ import numpy as np
 
 from sparkperso.config.recommend.models import LastSessionParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.arrays.session_index import SessionIndex, Sessions
 from sparkperso.recommend.models.base import (
     Arrays,

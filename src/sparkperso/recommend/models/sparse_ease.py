@@ -14,7 +14,8 @@ from sparkperso.config.recommend.models import SparseEaseParams
 from sparkperso.core.errors import JobError
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.kernels.compiled import run_pieces
 from sparkperso.recommend.kernels.sub_matrices import sub_matrices
 from sparkperso.recommend.models.base import Arrays, FitSetting, Fitted

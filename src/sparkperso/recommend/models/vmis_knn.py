@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparkperso.config.recommend.sessions import SessionKnnParams
-from sparkperso.recommend.arrays.histories import Floats, Ints, Singles
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.arrays.session_index import (
     NextItems,
     Places,
@@ -20,20 +20,11 @@ from sparkperso.recommend.arrays.session_index import (
     Sessions,
     build_index,
 )
-from sparkperso.recommend.kernels.sessions import add_items, meet
+from sparkperso.recommend.arrays.sorting import distinct, is_first, largest, sums_of_runs
 
 MATCH_STEP = 0.1
 """What a neighbour loses for each event since the latest item that it shares: from the tenth on it
 counts nothing."""
-
-
-class Scratch:
-    """Arrays of a thread; every call finds and leaves similarities and scores at 0."""
-
-    def __init__(self, n_sessions: int, n_items: int) -> None:
-        self.similarity = np.zeros(n_sessions, dtype=np.int32)
-        self.matched = np.zeros(n_sessions, dtype=np.float32)
-        self.scores = np.zeros(n_items, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -42,8 +33,8 @@ class Query:
 
     last: int
     """The last item, -1 where it is unknown, or there is none."""
-    items: Places
-    decay: Places
+    items: Ints
+    decay: Ints
     """Place in the session from its begin, in whole numbers."""
     match: Singles
 
@@ -52,8 +43,8 @@ class Query:
 class Neighbours:
     """The sessions most like one, the most similar first."""
 
-    sessions: Places
-    similarity: Places
+    sessions: Ints
+    similarity: Ints
     matched: Singles
     """The `match` of the latest item that both hold; above 0."""
 
@@ -82,14 +73,13 @@ class SessionKnn:
         item, take a place in the session and match nothing; of a long session the latest
         `max_items` count. Equal scores go to the smaller position.
         """
-        scores = self._scratch.scores
+        scores = self._scores
         touched = self.add_scores(recent, scores)
-        last = recent[-1] if len(recent) else -1
-        found = touched[(touched != last) & (scores[touched] > 0)]
-        order = np.lexsort((found, -scores[found]))[:n]
-        best = NextItems(found[order].astype(np.int64), scores[found[order]].copy())
+        found = scores[touched]
         scores[touched] = 0
-        return best
+        last = recent[-1] if len(recent) else -1
+        is_listed = (touched != last) & (found > 0)
+        return _best(touched[is_listed], found[is_listed], n)
 
     def add_scores(self, recent: Ints, scores: Singles) -> Places:
         """Sets the scores of `next_items`, the last item's too, in an array of 0 (items,).
@@ -100,7 +90,7 @@ class SessionKnn:
         touched, _ = self._add_neighbours(self._neighbours(query), scores)
         followers, shares = self._followers(query.last)
         scores[followers] += self.params.transitions * shares
-        return np.union1d(touched, followers)
+        return distinct(np.concatenate([touched, followers]))
 
     def contributions(self, recent: Ints, items: Ints) -> tuple[Ints, Floats]:
         """Returns (known items of the session, what each adds to these items' scores).
@@ -108,70 +98,87 @@ class SessionKnn:
         The second is session × items. A similarity is a sum over shared items, and so is a score:
         each shared item has its decay's part in it. What came after the last item is the last's.
         """
-        query, scores = self._query(recent), self._scratch.scores
+        query, scores = self._query(recent), self._scores
         near = self._neighbours(query)
-        touched, largest = self._add_neighbours(near, scores)
+        touched, most = self._add_neighbours(near, scores)
         scores[touched] = 0
         shared = self._holds(near.sessions, query.items) * near.matched[:, None]
         added = (shared.T @ self._holds(near.sessions, items)) * query.decay[:, None]
-        added *= self.index.rarity[items] / largest
+        added *= self.index.rarity[items] / most
         followers, shares = self._followers(query.last)
         is_follower = followers[:, None] == items
         share = (is_follower * shares[:, None]).sum(axis=0)
         added[query.items == query.last] += self.params.transitions * share
-        return query.items.astype(np.int64), added
+        return query.items, added
 
     def _query(self, recent: Ints) -> Query:
-        recent = np.asarray(recent, dtype=np.int64)[-self.params.max_items :]
-        last = int(recent[-1]) if len(recent) else -1
-        return Query(last, *_weights_of(recent, self.index.n_items))
+        latest = np.asarray(recent, dtype=np.int64)[-self.params.max_items :].tolist()
+        since: dict[int, int] = {}
+        for place, item in enumerate(reversed(latest)):
+            if 0 <= item < self.index.n_items:
+                since.setdefault(item, place)
+        events = np.fromiter(since.values(), np.int64, len(since))
+        return Query(
+            latest[-1] if latest else -1,
+            np.fromiter(since, np.int64, len(since)),
+            # Whole numbers, in units of 1 ÷ length: sums of fractions would tell equal sessions
+            # apart.
+            len(latest) - events,
+            np.maximum(1 - MATCH_STEP * (events + 1), 0).astype(np.float32),
+        )
 
     def _neighbours(self, query: Query) -> Neighbours:
-        index, scratch = self.index, self._scratch
-        met = meet(
-            query.items,
-            query.decay,
-            query.match,
-            index.postings,
-            index.postings_indptr,
-            scratch.similarity,
-            scratch.matched,
-        )
-        # The latest first, and so among equally similar ones.
-        latest = np.sort(met)[::-1][: self.params.n_candidates]
-        order = np.argsort(-scratch.similarity[latest], kind="stable")
-        nearest = latest[order[: self.params.n_neighbours]]
-        nearest = nearest[scratch.matched[nearest] > 0]
-        near = Neighbours(nearest, scratch.similarity[nearest], scratch.matched[nearest])
-        scratch.similarity[met] = 0
-        return near
+        """Returns the candidates that are most alike, by sorting numbers instead of rows.
+
+        A number is made of a session and a place in the query: in order, each session's places
+        stand together, that of the latest item first.
+        """
+        starts = self.index.postings_indptr
+        runs = [self.index.postings[starts[item] : starts[item + 1]] for item in query.items]
+        if not runs:
+            nothing = np.zeros(0, np.int64)
+            return Neighbours(nothing, nothing, np.zeros(0, np.float32))
+        bits = len(runs).bit_length()
+        met = np.concatenate(runs).astype(np.int64) << bits
+        met |= np.repeat(np.arange(len(runs)), [len(run) for run in runs])
+        met.sort()
+        sessions, places = met >> bits, met & ((1 << bits) - 1)
+        firsts = np.flatnonzero(is_first(sessions))[-self.params.n_candidates :]
+        similarity = sums_of_runs(query.decay[places], firsts)
+        # Of equal ones the latest, which are last here.
+        order = similarity * len(firsts) + np.arange(len(firsts))
+        nearest = largest(order, self.params.n_neighbours)[::-1] % max(len(firsts), 1)
+        matched = query.match[places[firsts[nearest]]]
+        nearest, matched = nearest[matched > 0], matched[matched > 0]
+        return Neighbours(sessions[firsts[nearest]], similarity[nearest], matched)
 
     def _add_neighbours(self, near: Neighbours, scores: Singles) -> tuple[Places, float]:
         """Adds what the neighbours say, at most 1; returns the items that they say it of.
 
-        And what it was divided by.
+        In growing order. And what it was divided by.
         """
-        index = self.index
-        touched = add_items(
-            near.sessions,
-            near.similarity.astype(np.float32) * near.matched,
-            index.items,
-            index.items_indptr,
-            index.rarity,
-            scores,
-        )
+        index, weights = self.index, near.similarity.astype(np.float32) * near.matched
+        starts = index.items_indptr[near.sessions]
+        lengths = index.items_indptr[near.sessions + 1] - starts
+        ends = np.cumsum(lengths)
+        entries = np.arange(lengths.sum()) + np.repeat(starts - (ends - lengths), lengths)
+        items = index.items[entries]
+        # One after the other, as float32: a sum must not depend on who works it out.
+        np.add.at(scores, items, np.repeat(weights, lengths) * index.rarity[items])
+        touched = distinct(items)
         if not touched.size:
             return touched, 1.0
-        largest = scores[touched].max()
-        scores[touched] /= largest
-        return touched, float(largest)
+        found = scores[touched]
+        most = found.max()
+        scores[touched] = found / most
+        return touched, float(most)
 
     def _followers(self, item: int) -> tuple[Places, Singles]:
         if not 0 <= item < self.index.n_items:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         return self.index.followers_of(item)
 
-    def _holds(self, sessions: Places, items: Ints | Places) -> Floats:
+    def _holds(self, sessions: Ints, items: Ints) -> Floats:
         """Returns sessions × items: 1 where one holds the other, else 0."""
         starts, ends = self.index.items_indptr[sessions], self.index.items_indptr[sessions + 1]
         runs = [self.index.items[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -187,12 +194,13 @@ class SessionKnn:
         return held
 
     @property
-    def _scratch(self) -> Scratch:
+    def _scores(self) -> Singles:
+        """An array of 0 (items,) of this thread; every call leaves it so."""
         local = self._local
-        if not hasattr(local, "scratch"):
-            local.scratch = Scratch(self.index.n_sessions, self.index.n_items)
-        scratch: Scratch = local.scratch
-        return scratch
+        if not hasattr(local, "scores"):
+            local.scores = np.zeros(self.index.n_items, dtype=np.float32)
+        scores: Singles = local.scores
+        return scores
 
 
 def fit(params: SessionKnnParams, sessions: Sessions) -> SessionKnn:
@@ -201,18 +209,13 @@ def fit(params: SessionKnnParams, sessions: Sessions) -> SessionKnn:
     return SessionKnn(params, build_index(latest, params.n_candidates, params.n_followers))
 
 
-def _weights_of(recent: Ints, n_items: int) -> tuple[Places, Places, Singles]:
-    """Returns a session's known items, each once and the latest first, with decay and match."""
-    backwards = recent[::-1]
-    items, first = np.unique(backwards, return_index=True)
-    is_known = (items >= 0) & (items < n_items)
-    order = np.argsort(first[is_known])
-    since = first[is_known][order]
-    # Whole numbers, in units of 1 ÷ length: sums of fractions would tell equal sessions apart.
-    decay = len(recent) - since
-    match = np.maximum(1 - MATCH_STEP * (since + 1), 0)
-    return (
-        items[is_known][order].astype(np.int32),
-        decay.astype(np.int32),
-        match.astype(np.float32),
-    )
+def _best(items: Places, scores: Singles, n: int) -> NextItems:
+    """Returns the n of these items, which grow, with the largest scores; of equal ones the first.
+
+    The others are not sorted.
+    """
+    if len(scores) > n > 0:
+        at_least = np.partition(scores, len(scores) - n)[len(scores) - n]
+        items, scores = items[scores >= at_least], scores[scores >= at_least]
+    order = np.argsort(-scores, kind="stable")[: max(n, 0)]
+    return NextItems(items[order].astype(np.int64), scores[order])

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from sparkperso.config.recommend.lists import DiversityConfig
 from sparkperso.config.recommend.models import ContentParams
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 from sparkperso.recommend.models.content import item_vectors
 from sparkperso.recommend.scoring.rerank import walk, walk_marginal
 from sparkperso.recommend.scoring.top_n import Lists

@@ -24,7 +24,8 @@ from sparkperso.recommend.arrays.attributes import (
     is_no,
 )
 from sparkperso.recommend.arrays.catalogue import Catalogue, Floats
-from sparkperso.recommend.arrays.histories import Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 from sparkperso.recommend.scoring.top_n import Rule
 
 Value = TypeVar("Value", bound=Hashable)

@@ -22,7 +22,7 @@ from sparkperso.config.recommend.section import BootstrapConfig
 from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.core.errors import UsageError
 from sparkperso.evaluate.bootstrap import Interval, bootstrap_interval
-from sparkperso.recommend.arrays.histories import Floats, Ints
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.scoring.ranking_blocks import GroundTruth, user_values
 from sparkperso.recommend.scoring.top_n import Lists
 

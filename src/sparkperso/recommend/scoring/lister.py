@@ -19,7 +19,8 @@ import pyarrow as pa
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
 from sparkperso.core.threads import one_thread
 from sparkperso.recommend.arrays.catalogue import Catalogue
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, read_histories
+from sparkperso.recommend.arrays.histories import Histories, read_histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.kernels.reason_parts import largest_parts
 from sparkperso.recommend.models.base import Explainer, Explanation, Fitted, Scorer, scored
 from sparkperso.recommend.scoring.diversity import fill

@@ -16,7 +16,7 @@ from usearch.index import Index
 
 from sparkperso.config.recommend.lists import GraphConfig
 from sparkperso.core.threads import one_thread
-from sparkperso.recommend.arrays.histories import Floats, Ints, Singles, Texts
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles, Texts
 from sparkperso.recommend.scoring.top_n import Lists, select_from
 
 DECIMALS = 6

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from sparkperso.config.recommend.criterion import METRICS, Criterion, metric_name
-from sparkperso.recommend.arrays.histories import BUCKETS, Floats, Histories, Ints
+from sparkperso.recommend.arrays.histories import BUCKETS, Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints
 from sparkperso.recommend.scoring.top_n import Lists
 
 DECIMALS = 6

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.recommend.arrays.histories import Floats, Ints, Singles
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.compiled import compiled
 
 Shortlists = tuple[Ints, Floats]

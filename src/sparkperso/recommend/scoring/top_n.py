@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparkperso.core.threads import one_thread
-from sparkperso.recommend.arrays.histories import Floats, Histories, Ints, Singles
+from sparkperso.recommend.arrays.histories import Histories
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.kernels.products import TILE
 from sparkperso.recommend.kernels.top_n import top_n
 from sparkperso.recommend.models.base import Scorer

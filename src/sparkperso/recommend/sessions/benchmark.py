@@ -24,7 +24,7 @@ from sparkperso.core.reporting import Count, Say, no_count
 from sparkperso.core.threads import one_thread
 from sparkperso.platform.frames import Keeper
 from sparkperso.platform.literals import EPOCH
-from sparkperso.recommend.arrays.histories import Texts
+from sparkperso.recommend.arrays.numbers import Texts
 from sparkperso.recommend.arrays.session_index import Sessions
 from sparkperso.recommend.benchmark.memory import PeakMemory
 from sparkperso.recommend.benchmark.report import plain

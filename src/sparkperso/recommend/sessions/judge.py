@@ -9,7 +9,7 @@ from time import perf_counter_ns
 import numpy as np
 import numpy.typing as npt
 
-from sparkperso.recommend.arrays.histories import Floats, Ints, Singles
+from sparkperso.recommend.arrays.numbers import Floats, Ints, Singles
 from sparkperso.recommend.arrays.session_index import Sessions
 from sparkperso.recommend.sessions.next_items import NextItemModel
 

@@ -13,7 +13,7 @@ from sparkperso.config.recommend.sessions import (
     PopularityParams,
     SessionKnnParams,
 )
-from sparkperso.recommend.arrays.histories import Ints, Singles
+from sparkperso.recommend.arrays.numbers import Ints, Singles
 from sparkperso.recommend.arrays.session_index import NextItems, Sessions
 from sparkperso.recommend.kernels.top_n import top_n
 from sparkperso.recommend.models import vmis_knn

@@ -12,7 +12,7 @@ from sparkperso.config.recommend.criterion import METRICS, metric_name
 from sparkperso.config.recommend.models import HybridParams
 from sparkperso.config.recommend.section import HybridConfig
 from sparkperso.core.errors import JobError
-from sparkperso.recommend.arrays.histories import Floats
+from sparkperso.recommend.arrays.numbers import Floats
 from sparkperso.recommend.data.prepared_fold import PreparedFold
 from sparkperso.recommend.fit.blend_weights import (
     BlendSums,
