@@ -462,7 +462,7 @@ def test_lmdb_reads_a_copied_version_once_to_check_it(folder, monkeypatch):
 
     store = LmdbStore(folder)
     name = publish(store, "one")
-    (folder / "versions" / name / ".checked").unlink()
+    (folder / "versions" / name / ".records.mdb.checked").unlink()
     sums = []
     plain = file_checks.sha256_of
     monkeypatch.setattr(file_checks, "sha256_of", lambda path: sums.append(path) or plain(path))
@@ -485,7 +485,7 @@ def test_lmdb_reads_what_its_user_may_not_write(folder):
     store = LmdbStore(folder)
     name = publish(store, "one")
     place = folder / "versions" / name
-    (place / ".checked").unlink()
+    (place / ".records.mdb.checked").unlink()
     place.chmod(0o555)
     try:
         with store.open(name) as version:

@@ -23,6 +23,10 @@ class RedisConfig(Section):
     """Before each key, so that several shops share a server."""
     timeout_seconds: float = Field(default=5.0, gt=0)
     """How long to wait for an answer."""
+    cache_folder: str | None = None
+    """Folder for this machine's copy of the session index, which its processes share; None:
+    `sparkperso/serving` in the user's cache. Where it cannot be written, each process holds the
+    index in its own memory."""
 
 
 class StoreConfig(Section):
@@ -43,7 +47,8 @@ class PublishConfig(Section):
     keep_versions: int = Field(default=3, ge=1, le=100)
     """Versions that stay in the store, the current one among them; 1 leaves none to go back to."""
     min_coverage: float = Field(default=0.9, ge=0, le=1)
-    """Least share of the records of the version before, in each namespace, for a version to become
-    current."""
+    """Least share of the records of the version before, in each namespace, and of its sessions, for
+    a version to become current."""
     sample_reads: int = Field(default=20, ge=1, le=1000)
-    """Users whose lists are read back and compared with the table before a version is current."""
+    """Users whose lists, and sessions whose next items, are read back and compared with the tables
+    before a version is current."""

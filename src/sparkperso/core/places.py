@@ -44,6 +44,15 @@ def is_local(place: str) -> bool:
     return local_path(place) is not None
 
 
+def user_cache() -> Path | None:
+    """Returns the folder for this user's caches; None for one without a home, as in a container."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(named) if named else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable: on Linux a file's own fsync does not."""
     file = os.open(folder, os.O_RDONLY)

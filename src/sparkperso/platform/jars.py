@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.places import user_cache
 from sparkperso.platform.java import require_java
 
 SCALA = "2.13"
@@ -98,20 +99,15 @@ def cache_dir() -> Path:
     root = os.environ.get("SPARKPERSO_JARS")
     if root:
         return Path(root)
-    spark, delta = _versions()
-    return _user_cache() / "sparkperso" / "jars" / f"spark-{spark}-delta-{delta}"
-
-
-def _user_cache() -> Path:
-    named = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(named) if named else Path.home() / ".cache"
-    except RuntimeError:
+    cache = user_cache()
+    if cache is None:
         raise UsageError(
             "Spark's jars lie in the user's cache",
             f"HOME is not set, and the user {os.getuid()} has no home",
             "Set HOME, or SPARKPERSO_JARS to a folder for them",
-        ) from None
+        )
+    spark, delta = _versions()
+    return cache / "sparkperso" / "jars" / f"spark-{spark}-delta-{delta}"
 
 
 def cached_jars() -> list[Path]:

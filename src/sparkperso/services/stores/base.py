@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sparkperso.core.errors import JobError
 from sparkperso.services.stores.manifest import (
@@ -18,6 +20,10 @@ from sparkperso.services.stores.manifest import (
     Manifest,
     new_name,
 )
+from sparkperso.services.stores.records import SESSIONS
+
+if TYPE_CHECKING:
+    from sparkperso.recommend.registered.session_model import SessionModel
 
 Record = tuple[bytes, bytes]
 """A key of `records.record_key`, and what it stands for."""
@@ -48,6 +54,33 @@ class VersionReader(ABC):
     @abstractmethod
     def count(self, namespace: str) -> int:
         """Returns how many records the namespace has, by what is stored."""
+
+    @abstractmethod
+    def file(self, name: str) -> memoryview | None:
+        """Returns what is in a file beside the records, mapped; None where there is none.
+
+        It stays good when the version is closed. Raises StoreError where the store does not answer,
+        BrokenVersionError where the file is not whole.
+        """
+
+    def session_model(self) -> SessionModel | None:
+        """Returns the model of the session index, None where the version has none.
+
+        The first call opens it, in milliseconds; where the store is another machine's, the first
+        process of a machine fetches it, for which a server takes a thread. Any thread may use the
+        model, for as long as it likes. Raises what `file` raises.
+        """
+        return self._session_model
+
+    @cached_property
+    def _session_model(self) -> SessionModel | None:
+        data = self.file(SESSIONS)
+        if data is None:
+            return None
+        # NumPy is for those who ask.
+        from sparkperso.services.stores.session_file import unpack_session_model
+
+        return unpack_session_model(data, self.manifest.name)
 
     @abstractmethod
     def renew(self) -> None:
@@ -90,6 +123,10 @@ class Draft(ABC):
         Keys come in growing order, each once, also from call to call; only a store that
         `is_shared` takes them as they come.
         """
+
+    @abstractmethod
+    def write_file(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Writes one of `records.FILES`, once, from the process that seals the draft."""
 
     @abstractmethod
     def seal(self, facts: Facts) -> Manifest:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sparkperso.config import Settings
 from sparkperso.config.secret import read_secret
 from sparkperso.core.errors import ConfigError
-from sparkperso.core.places import local_path
+from sparkperso.core.places import local_path, user_cache
 from sparkperso.services.stores.base import Store
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def open_store(settings: Settings) -> Store:
         if settings.store.kind == "redis":
             from sparkperso.services.stores.redis_store import RedisStore
 
-            return RedisStore(redis_place(settings))
+            return RedisStore(redis_place(settings), file_cache(settings))
         from sparkperso.services.stores.lmdb_store import LmdbStore
 
         return LmdbStore(store_folder(settings))
@@ -77,6 +77,15 @@ def store_folder(settings: Settings) -> Path:
             "Set store.folder, or use Redis: store.kind: redis",
         )
     return Path(root) / "_serving"
+
+
+def file_cache(settings: Settings) -> Path | None:
+    """Returns the folder for this machine's copies of Redis's files; None: it has none for them."""
+    named = settings.store.redis.cache_folder
+    if named:
+        return Path(named)
+    cache = user_cache()
+    return cache / "sparkperso" / "serving" if cache else None
 
 
 def redis_place(settings: Settings) -> RedisPlace:

@@ -3,7 +3,8 @@
     <folder>/CURRENT                         the chain of versions, one name per line
     <folder>/publishing.lock                 held by who writes
     <folder>/versions/<name>/records.mdb     all records, one LMDB database per namespace
-    <folder>/versions/<name>/manifest.json   counts, size and checksum; readers hold a lock on it
+    <folder>/versions/<name>/sessions.arrays the session index, where there is one
+    <folder>/versions/<name>/manifest.json   counts, sizes and checksums; readers hold a lock on it
 
 A reader that maps a file which is cut off meanwhile is killed by SIGBUS, which nothing can catch.
 So files never change, and size and checksum are looked at before a file is mapped.
@@ -41,6 +42,7 @@ from sparkperso.services.stores.manifest import (
     Manifest,
     read_manifest,
 )
+from sparkperso.services.stores.mapped_files import map_file, write_file
 from sparkperso.services.stores.records import NAMESPACES, record_key
 
 RECORDS, MANIFEST = "records.mdb", "manifest.json"
@@ -145,6 +147,7 @@ class LmdbDraft(Draft):
             max_dbs=MAX_NAMESPACES,
         )
         self._counts: dict[str, int] = {}
+        self._files: dict[str, FileCheck] = {}
 
     def write(self, namespace: str, records: Iterable[Record]) -> int:
         """Appends records, whose keys grow, also from call to call.
@@ -176,22 +179,27 @@ class LmdbDraft(Draft):
                 )
             return
 
+    def write_file(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Writes a file beside that of the records."""
+        self._files[name] = write_file(self._place / name, blocks)
+
     def seal(self, facts: Facts) -> Manifest:
-        """Writes the file to disk, then the manifest with its size and checksum."""
+        """Writes the records to disk, then the manifest with sizes and checksums of all files."""
         for namespace in NAMESPACES:
             self._env.open_db(namespace.encode())
         self._env.sync(True)
         self._env.close()
         path = self._place / RECORDS
-        files = {RECORDS: FileCheck(n_bytes=path.stat().st_size, sha256=sha256_of(path))}
+        self._files[RECORDS] = FileCheck(n_bytes=path.stat().st_size, sha256=sha256_of(path))
         manifest = Manifest(
             **facts.model_dump(),
             name=self.name,
             created=now(),
             counts={namespace: self._counts.get(namespace, 0) for namespace in NAMESPACES},
-            files=files,
+            files=self._files,
         )
-        note_checked(self._place, path)
+        for name in self._files:
+            note_checked(self._place / name)
         _write_lasting(self._place / MANIFEST, manifest.model_dump_json(indent=1))
         sync_folder(self._place)
         sync_folder(self._place.parent)
@@ -205,7 +213,7 @@ class LmdbVersion(VersionReader):
     """
 
     def __init__(self, place: Path, name: str) -> None:
-        self._held = ExitStack()
+        self._held, self._place = ExitStack(), place
         try:
             self._open(place, name)
         except lmdb.Error as error:
@@ -227,7 +235,8 @@ class LmdbVersion(VersionReader):
             fcntl.flock(file, fcntl.LOCK_SH)
             text = file.read()
         self.manifest = read_manifest(text, name)
-        require_whole(place, place / RECORDS, self.manifest.files.get(RECORDS))
+        for file_name in {RECORDS, *self.manifest.files}:
+            require_whole(place / file_name, self.manifest.files.get(file_name))
         environment = open_file(
             place / RECORDS, readonly=True, lock=False, readahead=False, max_dbs=MAX_NAMESPACES
         )
@@ -254,6 +263,10 @@ class LmdbVersion(VersionReader):
         """Returns how many records the namespace has."""
         database = self._databases.get(namespace)
         return int(self._transaction.stat(database)["entries"]) if database else 0
+
+    def file(self, name: str) -> memoryview | None:
+        """Returns what is in a file beside the records, mapped."""
+        return map_file(self._place / name) if name in self.manifest.files else None
 
     def renew(self) -> None:
         """Does nothing: the lock on the manifest lasts as long as this process."""

@@ -43,6 +43,8 @@ class Facts(BaseModel):
     """Model that made most of its lists."""
     lists_at: AwareDatetime | None = None
     """When the lists were made, of several the last."""
+    sessions: int = 0
+    """Sessions of its session index; 0 where it has none."""
 
 
 class Manifest(Facts):
@@ -54,7 +56,11 @@ class Manifest(Facts):
     counts: Mapping[str, int]
     """Namespace → records."""
     files: Mapping[str, FileCheck] = Field(default_factory=dict)
-    """Name → what the file must be; none where versions are no files."""
+    """Name → what the file must be. Records have one where the store keeps them in a file."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Returns what it holds that has a number: records by namespace, and sessions."""
+        return {**self.counts, "sessions": self.sessions}
 
 
 def read_manifest(text: str | bytes | None, name: str) -> Manifest:

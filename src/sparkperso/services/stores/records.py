@@ -1,4 +1,4 @@
-"""What a version holds: its namespaces, the keys of its records, and lists as bytes of an answer.
+"""What a version holds: namespaces, the keys of its records, files, lists as bytes of an answer.
 
 A list is stored as the bytes that an answer needs: a head, a line feed, then the items of a JSON
 array, between two of them a comma and a line feed. JSON escapes line feeds in texts, so that one
@@ -31,6 +31,9 @@ NAMESPACES: Final = (
     *(f"{LISTS}{kind}" for kind in LIST_KINDS),
     *(POPULAR, SIMILAR, PROFILES, SEGMENTS, CONSENTS, ITEMS),
 )
+SESSIONS: Final = "sessions.arrays"
+"""A file beside the records: the session index (`session_file`)."""
+FILES: Final = (SESSIONS,)
 FORMAT: Final = 1
 """Changes with the form of records; a reader opens versions of its own alone."""
 

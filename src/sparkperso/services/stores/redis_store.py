@@ -6,6 +6,7 @@
     <prefix>:<name>:manifest                  written last
     <prefix>:<name>:readers                   who reads it, and until when that counts
     <prefix>:<name>:<namespace>:<bucket>      a part of the records, as fields of a hash
+    <prefix>:<name>:file:<file>               the session index, its blocks as fields of a hash
 
 Records lie in hashes of a known number, and not in keys of their own: a version, half-written or
 whole, is removed by naming its keys, without looking through all there are.
@@ -16,9 +17,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -38,10 +40,18 @@ from sparkperso.services.stores.base import (
 from sparkperso.services.stores.manifest import (
     BrokenVersionError,
     Facts,
+    FileCheck,
     Manifest,
     read_manifest,
 )
-from sparkperso.services.stores.records import NAMESPACES, record_key
+from sparkperso.services.stores.mapped_files import cached_file
+from sparkperso.services.stores.records import FILES, NAMESPACES, record_key
+from sparkperso.services.stores.redis_files import (
+    file_key,
+    read_blocks,
+    require_blocks,
+    write_blocks,
+)
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 
 BUCKETS = 256
@@ -59,8 +69,9 @@ class RedisStore(Store):
 
     is_shared = True
 
-    def __init__(self, place: RedisPlace) -> None:
-        self.place = place
+    def __init__(self, place: RedisPlace, cache: Path | None = None) -> None:
+        """Takes the server, and a folder for this machine's copies of files; None: in memory."""
+        self.place, self.cache = place, cache
         self._client = place.connect()
         self._lock: Any = None
 
@@ -72,7 +83,7 @@ class RedisStore(Store):
 
     def open(self, name: str) -> VersionReader:
         """Returns a version that has as many records as its manifest counts."""
-        return RedisVersion(self.place, self._client, name)
+        return RedisVersion(self.place, self._client, name, self.cache)
 
     def names(self) -> list[str]:
         """Returns the names of all versions."""
@@ -136,6 +147,7 @@ class RedisStore(Store):
             if readers:
                 return False
             keys = [place.key(name, "manifest"), place.key(name, "readers")]
+            keys += [file_key(place, name, file) for file in FILES]
             keys += [key for namespace in NAMESPACES for key in buckets_of(place, name, namespace)]
             found = client.unlink(*keys)
             # Tasks of a driver that was killed may go on writing for a moment. So the name stays
@@ -178,6 +190,7 @@ class RedisDraft(Draft):
 
     place: RedisPlace
     name: str
+    files: dict[str, FileCheck] = field(default_factory=dict)
 
     def write(self, namespace: str, records: Iterable[Record]) -> int:
         """Sets records, in any order; to write some twice does no harm."""
@@ -195,13 +208,19 @@ class RedisDraft(Draft):
                 written += len(batch)
         return written
 
+    def write_file(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Sets a file, block by block."""
+        self.files[name] = write_blocks(self.place, self._client, self.name, name, blocks)
+
     def seal(self, facts: Facts) -> Manifest:
         """Writes the manifest, with the numbers of records that are in Redis now."""
         counts = {
             namespace: _count(self.place, self._client, self.name, namespace)
             for namespace in NAMESPACES
         }
-        manifest = Manifest(**facts.model_dump(), name=self.name, created=now(), counts=counts)
+        manifest = Manifest(
+            **facts.model_dump(), name=self.name, created=now(), counts=counts, files=self.files
+        )
         with answering(self.place):
             key = self.place.key(self.name, "manifest")
             self._client.set(key, manifest.model_dump_json())
@@ -213,14 +232,14 @@ class RedisDraft(Draft):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves the connection behind: each process has its own."""
-        return {"place": self.place, "name": self.name}
+        return {"place": self.place, "name": self.name, "files": self.files}
 
 
 class RedisVersion(VersionReader):
     """A version in Redis; while it is open, it is read under a lease that `renew` prolongs."""
 
-    def __init__(self, place: RedisPlace, client: Any, name: str) -> None:
-        self._place, self._client, self._name = place, client, name
+    def __init__(self, place: RedisPlace, client: Any, name: str, cache: Path | None) -> None:
+        self._place, self._client, self._name, self._cache = place, client, name, cache
         self._reader = uuid4().hex
         self._manifest_key = place.key(name, "manifest")
         # First the lease, then the look: a version that is being removed is then found broken.
@@ -230,6 +249,8 @@ class RedisVersion(VersionReader):
                 text = client.get(self._manifest_key)
             self.manifest = read_manifest(text, name)
             self.require_counts()
+            for file, check in self.manifest.files.items():
+                require_blocks(place, client, name, file, check)
         except BaseException:
             self.close()
             raise
@@ -258,6 +279,16 @@ class RedisVersion(VersionReader):
     def count(self, namespace: str) -> int:
         """Returns how many records the namespace has."""
         return _count(self._place, self._client, self._name, namespace)
+
+    def file(self, name: str) -> memoryview | None:
+        """Returns what is in a file, mapped from this machine's copy, which is fetched once."""
+        check = self.manifest.files.get(name)
+        if check is None:
+            return None
+        place, client, version = self._place, self._client, self._name
+        return cached_file(
+            self._cache, check, lambda: read_blocks(place, client, version, name, check)
+        )
 
     def renew(self) -> None:
         """Keeps the version from being removed for `LEASE_SECONDS` more."""
