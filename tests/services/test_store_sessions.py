@@ -143,6 +143,29 @@ def test_an_index_that_is_not_whole_is_a_version_that_is_not(store, home):
     assert store.current() == second
 
 
+def test_who_follows_the_chain_has_the_index_open_before_it_is_asked_for(store, monkeypatch):
+    model = model_of(1)
+    name = publish(store, model)
+    live = LiveStore(store, NoOverlay())
+    monkeypatch.setattr(type(live.version), "file", lambda *_: pytest.fail("a request waits"))
+    same(live.version.session_model(), model)
+    assert live.version.manifest.name == name
+    live.version.close()
+
+
+def test_an_index_that_cannot_be_read_leaves_the_version_before(store, home, monkeypatch):
+    first = publish(store, model_of(1))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(session_file, "FORMAT", "0")
+        second = publish(store, model_of(2))
+    live = LiveStore(store, NoOverlay())
+    assert live.version.manifest.name == first
+    assert second in live.problem
+    live.version.close()
+    publish(store, keep=1)
+    assert not any(map(home.traces, (first, second))), "nobody holds one"
+
+
 def test_an_index_of_another_format_is_refused(store, monkeypatch):
     with monkeypatch.context() as earlier:
         earlier.setattr(session_file, "FORMAT", "0")

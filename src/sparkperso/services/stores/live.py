@@ -52,13 +52,23 @@ class VersionChain:
                 break
             if name not in self._broken:
                 try:
-                    opened = self._store.open(name)
+                    opened = self._open(name)
                     break
                 except BrokenVersionError as error:
                     self._broken[name] = str(error)
             problem = problem or self._broken[name]
         self.problem = problem
         return opened
+
+    def _open(self, name: str) -> VersionReader:
+        version = self._store.open(name)
+        try:
+            # Here, where it may take a while: who answers a request finds it open.
+            version.session_model()
+        except BaseException:
+            version.close()
+            raise
+        return version
 
 
 class LiveStore:

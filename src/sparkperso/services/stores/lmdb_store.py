@@ -266,7 +266,13 @@ class LmdbVersion(VersionReader):
 
     def file(self, name: str) -> memoryview | None:
         """Returns what is in a file beside the records, mapped."""
-        return map_file(self._place / name) if name in self.manifest.files else None
+        if name not in self.manifest.files:
+            return None
+        path = self._place / name
+        try:
+            return map_file(path)
+        except OSError as error:
+            raise StoreError(f"{path} should be readable", str(error), "Publish anew") from None
 
     def renew(self) -> None:
         """Does nothing: the lock on the manifest lasts as long as this process."""
