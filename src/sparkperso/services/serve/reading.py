@@ -120,14 +120,13 @@ def read_category(value: Any) -> str | None:
     return None if value is None else snake_case(read_id(value, "category")) or None
 
 
-def context_of_query(query: Query, countries: Mapping[str, str]) -> RequestContext:
-    """Returns the context that a query names; raises a 422 Problem for what is none."""
-    sent = {
+def context_in(query: Query) -> dict[str, Any]:
+    """Returns what a query sends of a context; raises a 422 Problem for a text that came twice."""
+    return {
         name: list(query[name]) if SENT[name] == TEXTS else one_of(query, name)
         for name in OF_CONTEXT
         if name in query
     }
-    return context_of(sent, countries) if sent else {}
 
 
 def context_of(sent: Any, countries: Mapping[str, str]) -> RequestContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from sparkperso.services.access.audit import Audit
 from sparkperso.services.access.caller import FOR_ANYONE, Caller
 from sparkperso.services.access.gate import Gate
 from sparkperso.services.http.body import Bodies
+from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.signals import has_opted_out, region_in
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
@@ -29,6 +31,7 @@ from sparkperso.services.serve.engine.slots import Slots, SlotsAnswer
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import Pages
+from sparkperso.services.stores.manifest import Manifest
 
 RECOMMEND = "recommend"
 """The scope of lists and content."""
@@ -69,6 +72,20 @@ class Service:
         """Returns the name of the version that is read."""
         manifest = self.store.manifest
         return manifest.name if manifest else None
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Returns when what the version says of people is of."""
+        manifest = self.store.manifest
+        return manifest.as_of if manifest else None
+
+    def require_ready(self) -> Manifest:
+        """Returns the manifest of the version that is read; raises a 503 Problem without one."""
+        manifest = self.store.manifest
+        if manifest is None:
+            why = self.store.reader.problem or "No version was published yet"
+            raise Problem(503, "not_ready", f"There is nothing to answer from. {why}")
+        return manifest
 
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         """Returns who asks; raises a Problem: 401 without a token, 429 beyond the limits."""

@@ -1,4 +1,4 @@
-"""Bodies of requests and of answers."""
+"""Requests as routes take them, and bodies of answers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from sparkperso.services.http.headers import JSON_HEADERS
+from sparkperso.services.http.headers import JSON_HEADERS, headers_of
 from sparkperso.services.serve import reading as read
+from sparkperso.services.serve.operations import Call
 from sparkperso.services.serve.service import Service
+
+
+def call_of(service: Service, scope: Scope, route: str) -> Call:
+    """Returns a request that was let in; raises a Problem: 401 or 429."""
+    headers = headers_of(scope)
+    return Call(service.admit(scope, headers), headers, route)
 
 
 def json_response(value: Any, status: int = 200) -> Response:

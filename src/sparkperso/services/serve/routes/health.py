@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve.openapi import document
 from sparkperso.services.serve.routes.bodies import json_response
 from sparkperso.services.serve.service import Service
@@ -23,10 +22,7 @@ def routes(service: Service) -> list[Route]:
 
     async def readyz(_: Request) -> Response:
         """Says whether lists of a whole version can be read: 200, or 503 with the reason."""
-        manifest = service.store.manifest
-        if manifest is None:
-            why = service.store.reader.problem or "No version was published yet"
-            raise Problem(503, "not_ready", f"There is nothing to answer from. {why}")
+        manifest = service.require_ready()
         problem = service.store.reader.problem
         return json_response(
             {"status": "ready", "store_version": manifest.name, "problem": problem}

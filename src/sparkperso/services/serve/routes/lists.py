@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
@@ -12,19 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sparkperso.config.content.slots import ListKind
-from sparkperso.rules.context import RequestContext
-from sparkperso.services.http.headers import JSON_HEADERS, headers_of
+from sparkperso.services.http.headers import JSON_HEADERS
+from sparkperso.services.serve import operations
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import list_body
-from sparkperso.services.serve.engine.people import Subject
-from sparkperso.services.serve.engine.requests import ListRequest
-from sparkperso.services.serve.routes.bodies import (
-    check_members,
-    json_bytes,
-    object_in,
-)
-from sparkperso.services.serve.service import RECOMMEND, Service
+from sparkperso.services.serve.operations import ListQuery, list_query, recommend
+from sparkperso.services.serve.routes.bodies import call_of, check_members, json_bytes, object_in
+from sparkperso.services.serve.service import Service
 
 PREFIX = b"/v1/recommendations/"
 QUERY = read.OF_LISTS | read.OF_CONTEXT
@@ -41,7 +33,7 @@ class GetRecommendations:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._queries = QueryReader(service.settings.api.items, service.countries)
+        self._queries = QueryReader(service)
 
     def serves(self, method: str, path: str) -> bool:
         """Says whether a request is of this route."""
@@ -49,14 +41,12 @@ class GetRecommendations:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; raises a Problem."""
-        service, headers = self._service, headers_of(scope)
-        caller = service.admit(scope, headers)
+        service = self._service
+        call = call_of(service, scope, "recommendations")
         user_id = read.read_id(_last_part(scope), "The id of a person")
         query = self._queries.read(scope["query_string"])
-        subject = service.subject(caller, headers, user_id, query.anonymous_id, query.context)
-        request = ListRequest(subject, *query[:-1])
-        answer, decision_id = await service.list(request, "recommendations")
-        body = list_body("user_id", user_id, answer, decision_id, service.store_version)
+        listed = await recommend(service, call, user_id, query)
+        body = list_body(*listed, service.store_version)
         length = (b"content-length", b"%d" % len(body))
         await send(
             {"type": "http.response.start", "status": 200, "headers": [*JSON_HEADERS, length]}
@@ -69,43 +59,20 @@ def routes(service: Service) -> list[Route]:
 
     async def get_similar(request: Request) -> Response:
         """Lists what is like an item, for everybody the same."""
-        headers = headers_of(request.scope)
-        service.admit(request.scope, headers).require(RECOMMEND)
-        item_id = read.read_id(request.path_params["item_id"], "The id of an item")
+        call = call_of(service, request.scope, "similar")
         query = read.read_query(request.scope["query_string"], frozenset({"n", "exclude"}))
-        wanted = ListRequest(
-            Subject(),
-            "similar",
-            read.read_count(read.one_of(query, "n"), service.settings.api.items),
-            read.read_ids(query.get("exclude"), "exclude"),
-            context={"in_view": item_id},
-        )
-        answer, decision_id = await service.list(wanted, "similar")
-        return json_bytes(list_body("item_id", item_id, answer, decision_id, service.store_version))
+        members = {"n": read.one_of(query, "n"), "exclude": query.get("exclude")}
+        item_id = request.path_params["item_id"]
+        listed = await operations.similar(service, call, item_id, members)
+        return json_bytes(list_body(*listed, service.store_version))
 
     async def post_next(request: Request) -> Response:
         """Lists what comes next in a session, of a visitor or of a person."""
-        headers = headers_of(request.scope)
-        caller = service.admit(request.scope, headers)
-        body = await object_in(service, headers, request)
-        known = {"recent", "n", "exclude", "user_id", "anonymous_id", "context"}
-        check_members(body, known)
-        user_id = read.read_optional_id(body.get("user_id"), "user_id")
-        anonymous_id = read.read_optional_id(body.get("anonymous_id"), "anonymous_id")
-        context = {
-            **read.context_of(body.get("context", {}), service.countries),
-            "recent": read.read_ids(body.get("recent"), "recent"),
-        }
-        wanted = ListRequest(
-            service.subject(caller, headers, user_id, anonymous_id, context),
-            "next",
-            read.read_count(body.get("n"), service.settings.api.items),
-            read.read_ids(body.get("exclude"), "exclude"),
-            context=context,
-        )
-        answer, decision_id = await service.list(wanted, "next")
-        name, value = ("user_id", user_id) if user_id else ("anonymous_id", anonymous_id or "")
-        return json_bytes(list_body(name, value, answer, decision_id, service.store_version))
+        call = call_of(service, request.scope, "next")
+        body = await object_in(service, call.headers, request)
+        check_members(body, {"recent", "n", "exclude", "user_id", "anonymous_id", "context"})
+        listed = await operations.next_items(service, call, body)
+        return json_bytes(list_body(*listed, service.store_version))
 
     return [
         Route("/v1/recommendations/{id}", GetRecommendations(service), methods=["GET"]),
@@ -126,23 +93,11 @@ def _last_part(scope: Scope) -> str:
         raise read.invalid("The id of a person should be text in UTF-8.") from None
 
 
-class ListQuery(NamedTuple):
-    """What a query asks for, whoever it is for."""
-
-    kind: ListKind
-    n: int
-    exclude: tuple[str, ...]
-    category: str | None
-    context: RequestContext
-    explain: bool
-    anonymous_id: str | None
-
-
 class QueryReader:
     """Reads queries; short ones, of which most are alike, once."""
 
-    def __init__(self, default_items: int, countries: Mapping[str, str]) -> None:
-        self._default_items, self._countries = default_items, countries
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._cached = lru_cache(CACHED_QUERIES)(self._read)
 
     def read(self, text: bytes) -> ListQuery:
@@ -151,12 +106,7 @@ class QueryReader:
 
     def _read(self, text: bytes) -> ListQuery:
         query = read.read_query(text, QUERY)
-        return ListQuery(
-            read.read_kind(read.one_of(query, "kind") or "new"),
-            read.read_count(read.one_of(query, "n"), self._default_items),
-            read.read_ids(query.get("exclude"), "exclude"),
-            read.read_category(read.one_of(query, "category")),
-            read.context_of_query(query, self._countries),
-            read.read_flag(read.one_of(query, "explain"), "explain"),
-            read.read_optional_id(read.one_of(query, "anonymous_id"), "anonymous_id"),
-        )
+        texts = ("kind", "n", "category", "explain", "anonymous_id")
+        members = {name: read.one_of(query, name) for name in texts}
+        lists = {"exclude": query.get("exclude"), "context": read.context_in(query)}
+        return list_query(self._service, {**members, **lists})
