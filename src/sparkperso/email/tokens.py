@@ -1,4 +1,4 @@
-"""Open pixels and click links for e-mails, with tokens that are signed and expire.
+"""Open pixels, click and unsubscribe links for e-mails, with tokens that are signed and expire.
 
 A token is JSON, signed by itsdangerous with HMAC-SHA-256 under a key for its kind; it is not
 encrypted. Older keys still read, the last one signs.
@@ -25,8 +25,12 @@ from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.email.allow_list import TargetError, check_target
 from sparkperso.privacy import personal_kind
 
-Kind = Literal["open", "click"]
-PATHS: Mapping[Kind, str] = {"open": "/v1/pixel.gif", "click": "/v1/click"}
+Kind = Literal["open", "click", "unsubscribe"]
+PATHS: Mapping[Kind, str] = {
+    "open": "/v1/pixel.gif",
+    "click": "/v1/click",
+    "unsubscribe": "/v1/unsubscribe",
+}
 MIN_CHARACTERS = 16
 """Of a secret that signs links."""
 MAX_TOKEN = 4096
@@ -46,7 +50,7 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a token says. Times are seconds since 1970; `url` is empty for an open."""
+    """What a token says. Times are seconds since 1970; `url` is a click's, and empty else."""
 
     user_id: str
     campaign: str
@@ -61,7 +65,8 @@ class Links:
 
     def __init__(self, config: LinksConfig, keys: Sequence[bytes], is_local: bool = False) -> None:
         self._config, self._is_local = config, is_local
-        # HMAC-SHA-256 under a key derived for each kind: a pixel's token opens no link.
+        # HMAC-SHA-256 under a key derived for each kind: a pixel's token opens no link, and what a
+        # machine fetches unsubscribes nobody.
         how: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
         self._signers = {
             kind: URLSafeSerializer(list(keys), salt=f"sparkperso.links.{kind}", signer_kwargs=how)
@@ -87,10 +92,17 @@ class Links:
             raise UsageError(str(error), f"Found {url[:100]!r}", "See links.hosts") from None
         return self._url("click", self._link(user_id, campaign, url, **when))
 
+    def unsubscribe_url(self, user_id: str, campaign: str, **when: float | None) -> str:
+        """Returns the address where a user withdraws from mails, as `open_url` does a pixel's.
+
+        It does not expire: whoever finds an old mail may still want no more of them.
+        """
+        return self._url("unsubscribe", self._link(user_id, campaign, "", **when))
+
     def read(self, kind: Kind, token: str, now: float | None = None) -> Link:
         """Returns what a token says; `now` is in seconds since 1970.
 
-        Raises TokenError: `forged` for a token that no key signed, or for the other kind, and
+        Raises TokenError: `forged` for a token that no key signed, or for another kind, and
         `expired`.
         """
         if len(token) > MAX_TOKEN:
@@ -99,7 +111,8 @@ class Links:
             link = Link(*self._signers[kind].loads(token))
         except BadData:
             raise TokenError("forged") from None
-        if link.expires_at <= (time.time() if now is None else now):
+        is_over = link.expires_at <= (time.time() if now is None else now)
+        if is_over and kind != "unsubscribe":
             raise TokenError("expired")
         return link
 

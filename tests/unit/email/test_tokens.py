@@ -74,6 +74,17 @@ def test_a_token_expires(links):
         links.read("open", text, now=2000)
 
 
+def test_a_withdrawal_has_a_kind_of_its_own_and_no_end(links):
+    """What a scanner follows in a mail unsubscribes nobody, and an old mail still does."""
+    text = token(links.unsubscribe_url("u", "c", sent_at=1000, expires_at=2000))
+    assert links.read("unsubscribe", text, now=3000).user_id == "u"
+    for kind in ("open", "click"):
+        with pytest.raises(TokenError, match="forged"):
+            links.read(kind, text, now=1500)
+    with pytest.raises(TokenError, match="forged"):
+        links.read("unsubscribe", token(links.open_url("u", "c")))
+
+
 def test_while_keys_rotate_both_are_read_and_the_new_one_signs(links):
     rotating = Links(CONFIG, [KEY, NEXT])
     assert rotating.read("open", token(links.open_url("u", "c")))

@@ -30,6 +30,7 @@ from sparkperso.services.collect.routes import (
     mail,
     tracking_api,
     tracking_settings,
+    unsubscribe,
     web,
     websocket,
 )
@@ -81,7 +82,11 @@ def make_app(
     service = RequestServices(settings.collect, bodies, ring, pipeline, cookies, metrics, addresses)
     errors = ErrorHandlers(metrics.problems)
     application = Starlette(
-        routes=[*_routes(service, sinks, settings), *mail.routes(service, settings, environ)],
+        routes=[
+            *_routes(service, sinks, settings),
+            *mail.routes(service, settings, environ),
+            *unsubscribe.routes(service, settings, environ),
+        ],
         lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
         exception_handlers=errors.handlers,
     )

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from sparkperso import __version__
 from sparkperso.core.event import CHANNELS, CONTEXT_FIELDS, TEXT_FIELDS
+from sparkperso.email.tokens import PATHS
 from sparkperso.services.collect.routes import tracking_api, tracking_schemas
 from sparkperso.services.http.body import JSON_TYPES
 
@@ -31,6 +32,19 @@ RESULT = {"$ref": "#/components/schemas/Result"}
 RESPONSES = {"/v1/events": {"anyOf": [RESULT, RESULTS]}, **dict.fromkeys(OF_TRACKING, RESULTS)}
 """Path → schema of the response 200, where it is described."""
 MEDIA_TYPES = sorted(kind.decode() for kind in JSON_TYPES if kind)
+TOKEN = {
+    "name": "t",
+    "in": "query",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The signed token of a mail's link",
+}
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+ONE_CLICK = {
+    "type": "object",
+    "properties": {"List-Unsubscribe": {"const": "One-Click"}},
+    "description": "RFC 8058",
+}
 SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query": []}, {}]
 """The last stands for a key in the body."""
 
@@ -66,7 +80,11 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in names
         ]
-    if method == "POST":
+    if route.path in PATHS.values():
+        operation["parameters"] = [TOKEN]
+        if method == "POST":
+            operation["requestBody"] = {"content": {k: {"schema": ONE_CLICK} for k in FORM_TYPES}}
+    elif method == "POST":
         schema = BODIES.get(route.path, OBJECT)
         operation["requestBody"] = {"content": {kind: {"schema": schema} for kind in MEDIA_TYPES}}
         operation["security"] = SECURITY

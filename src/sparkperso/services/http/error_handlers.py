@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sparkperso.services.http.body import ClientGone
-from sparkperso.services.http.headers import headers_of
-from sparkperso.services.http.pages import page
+from sparkperso.services.http.pages import page, wants_page
 from sparkperso.services.http.problems import Problem
 
 FAILED = "The collector failed. Nothing is certain: send the events again."
@@ -28,15 +27,12 @@ class ErrorHandlers:
         """Returns the response to an error; unexpected ones are 500 without details, in the log.
 
         A problem document (RFC 9457) for programs. Who followed a link (of an e-mail, say, which
-        mangled it) gets a page to read.
+        mangled it), or sent a page's form, gets a page to read.
         """
         problem = self._problem(error)
         self._problems.labels(problem.code).inc()
-        accept = b""
-        if request is not None and request.method in ("GET", "HEAD"):
-            accept = headers_of(request.scope).get(b"accept", b"").lower()
-        # A browser that asks for something to show names HTML; no program does.
-        return page(problem) if b"text/html" in accept else problem.response()
+        is_shown = request is not None and wants_page(request)
+        return page(problem) if is_shown else problem.response()
 
     @property
     def handlers(self) -> dict[Any, Callable[[Request, Exception], Response]]:

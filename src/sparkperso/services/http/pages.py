@@ -1,12 +1,15 @@
-"""Problems as pages for people, who followed a link: what is wrong, and what they can do."""
+"""Pages for people who followed a link: what is wrong, or what they can do, in a few words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.problems import Problem
 
 WORDS = {
@@ -31,7 +34,8 @@ WORDS = {
 }
 """Code of a problem → heading and advice; others are shown in the problem's own words."""
 SAFE = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
@@ -48,6 +52,7 @@ PAGE = """<!doctype html>
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 34rem;
   padding: 0 1rem;  color-scheme: light dark }}
 h1 {{ font-size: 1.6rem; line-height: 1.2 }}
+button {{ font: inherit; padding: .5rem 1.2rem; cursor: pointer }}
 small {{ opacity: .7 }}
 </style>
 </head>
@@ -55,11 +60,15 @@ small {{ opacity: .7 }}
 <main>
 <h1>{heading}</h1>
 <p>{advice}</p>
-<small>{status} {code}</small>
+{rest}
 </main>
 </body>
 </html>
 """
+
+
+FORM = '<form method="post"><button>{}</button></form>'
+"""Sent to the page's own address, with all that stands in it."""
 
 
 def page(problem: Problem) -> Response:
@@ -70,6 +79,26 @@ def page(problem: Problem) -> Response:
     """
     own = (HTTPStatus(problem.status).phrase, problem.detail)
     heading, advice = WORDS.get(problem.code, own)
-    texts = {"heading": heading, "advice": advice, "code": problem.code}
-    text = PAGE.format(status=problem.status, **{k: escape(v) for k, v in texts.items()})
-    return Response(text, problem.status, {**problem.headers, **SAFE}, "text/html")
+    small = f"<small>{problem.status} {escape(problem.code)}</small>"
+    return _response(heading, advice, small, problem.status, problem.headers)
+
+
+def notice(heading: str, advice: str, button: str | None = None) -> Response:
+    """Returns a page of a heading and a sentence; a button sends a POST to the same address."""
+    return _response(heading, advice, FORM.format(escape(button)) if button else "")
+
+
+def wants_page(request: Request) -> bool:
+    """Says whether a browser asks for something to show: it names HTML, and no program does."""
+    return b"text/html" in headers_of(request.scope).get(b"accept", b"").lower()
+
+
+def _response(
+    heading: str,
+    advice: str,
+    rest: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    text = PAGE.format(heading=escape(heading), advice=escape(advice), rest=rest)
+    return Response(text, status, {**(headers or {}), **SAFE}, "text/html")

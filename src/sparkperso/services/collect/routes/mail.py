@@ -45,7 +45,7 @@ class Mail:
     async def pixel(self, request: Request) -> Response:
         """Answers a pixel, whatever the token is: nobody should see a broken picture."""
         try:
-            link = self._links.read("open", _token(request))
+            link = self._links.read("open", token_of(request))
             await self._record("open", link, request)
         except TokenError as error:
             self._count("open", error.reason)
@@ -54,7 +54,7 @@ class Mail:
     async def click(self, request: Request) -> Response:
         """Leads on to the link's target; raises a Problem: 403 forged or forbidden, 410 expired."""
         try:
-            link = self._links.read("click", _token(request))
+            link = self._links.read("click", token_of(request))
             target = self._links.check_target(link.url)
         except TokenError as error:
             self._count("click", error.reason)
@@ -116,7 +116,7 @@ def routes(service: RequestServices, settings: Settings, environ: Mapping[str, s
     return [Route(PATHS["open"], mail.pixel), Route(PATHS["click"], mail.click)]
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
     """Returns the token; more than one is none of ours."""
     tokens = request.query_params.getlist("t")
     return tokens[0] if len(tokens) == 1 else ""
