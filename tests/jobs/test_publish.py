@@ -20,6 +20,7 @@ from sparkperso.services.stores.factory import open_store
 from sparkperso.services.stores.records import (
     CONSENTS,
     ITEMS,
+    MARKETING_CONSENTS,
     POPULAR,
     PROFILES,
     SEGMENTS,
@@ -95,6 +96,8 @@ def job(make_job):
         decision("user_id", "two sites", True, 3, site="one"),
         decision("user_id", "two sites", False, 2, site="two"),
         decision("user_id", "only asked about analytics", True, 3, "analytics"),
+        decision("user_id", "a", True, 3, "marketing"),
+        *(decision("user_id", "b", yes, day, "marketing") for day, yes in ((1, True), (2, False))),
     ]
     add(job, "silver/consents", decisions)
     return job
@@ -160,6 +163,13 @@ def check_everything(version, job):
         assert state == {"granted": False, "decided_at": later}
     assert json.loads(version.get(CONSENTS, subject_id("anonymous_id", "a")))["granted"]
     assert version.get(CONSENTS, "user_id:only asked about analytics") is None
+    # Whoever wants no lists of their own may want mails, and the other way round.
+    mails = {
+        name: json.loads(version.get(MARKETING_CONSENTS, subject_id("user_id", name)))["granted"]
+        for name in ("a", "b")
+    }
+    assert mails == {"a": True, "b": False}
+    assert version.count(MARKETING_CONSENTS) == 2
 
 
 def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(

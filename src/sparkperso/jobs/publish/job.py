@@ -34,7 +34,7 @@ from sparkperso.platform.literals import aware, moment
 from sparkperso.services.stores.base import Draft, Store
 from sparkperso.services.stores.factory import open_store, store_folder
 from sparkperso.services.stores.manifest import BrokenVersionError, Facts
-from sparkperso.services.stores.records import LISTS
+from sparkperso.services.stores.records import DECISIONS, LISTS
 
 RECOMMENDATIONS, POPULAR = "gold/recommendations", "gold/popular_items"
 STAGES = 4
@@ -148,7 +148,7 @@ def all_records(job: Job) -> DataFrame:
         records.similar_lists(job.read("gold/similar_items"), titles),
         records.profile_records(job.read("gold/profiles"), of_now),
         records.segment_records(job.read("gold/segments")),
-        records.consent_records(job.read("silver/consents")),
+        *(records.consent_records(job.read("silver/consents"), one) for one in DECISIONS),
         records.item_records(items),
     )
     return reduce(DataFrame.unionByName, parts)

@@ -13,7 +13,6 @@ from sparkperso.core.consent import Purpose
 from sparkperso.ingest.consents import decisions_on
 from sparkperso.services.stores import records as store
 
-PERSONALISATION: Purpose = "personalisation"
 TITLE = "title"
 ISO_MICROS = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 """As `core.times.iso` writes times, so that texts compare as times do."""
@@ -74,12 +73,13 @@ def segment_records(members: DataFrame) -> DataFrame:
     return _records(users, store.SEGMENTS, F.col(USER_ID), F.to_json("segments"))
 
 
-def consent_records(decisions: DataFrame) -> DataFrame:
-    """Returns the decisions on personalisation in silver/consents: one record per subject."""
-    states = decisions_on(decisions, PERSONALISATION)
+def consent_records(decisions: DataFrame, purpose: Purpose) -> DataFrame:
+    """Returns the decisions on a purpose in silver/consents: one record per subject."""
+    states = decisions_on(decisions, purpose)
     subject = F.concat("subject_kind", F.lit(":"), "subject_id")
     decided_at = F.date_format("decided_at", ISO_MICROS).alias("decided_at")
-    return _records(states, store.CONSENTS, subject, F.to_json(F.struct("granted", decided_at)))
+    decision = F.to_json(F.struct("granted", decided_at))
+    return _records(states, store.DECISIONS[purpose], subject, decision)
 
 
 def item_records(items: DataFrame) -> DataFrame:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sparkperso.services.stores.base import Address, Store, StoreError, VersionReader
 from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
 from sparkperso.services.stores.overlay import LiveRecord, Overlay
-from sparkperso.services.stores.records import CONSENTS
+from sparkperso.services.stores.records import DECIDED
 
 CLOCK_MARGIN = timedelta(seconds=60)
 """By how much the clocks of who publishes and of who writes the overlay may differ."""
@@ -140,7 +140,7 @@ def merged(
     for (namespace, _), record, known in zip(addresses, live, published, strict=True):
         if record is None:
             found.append(known)
-        elif namespace == CONSENTS and known is not None:
+        elif namespace in DECIDED and known is not None:
             # A publication knows those decisions that were ingested, whenever it was.
             found.append(max(record.value, known, key=_decision_order))
         else:

@@ -16,12 +16,12 @@ from typing import Any
 from sparkperso.core.times import EPOCH, now
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.lmdb_files import close_file, open_file
-from sparkperso.services.stores.records import CONSENTS, SEGMENTS, record_key
+from sparkperso.services.stores.records import DECIDED, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 
 RECENT = "recent"
 """user_id or anonymous_id → JSON array of what was seen, carted or bought last."""
-LIVE_NAMESPACES = (SEGMENTS, CONSENTS, RECENT)
+LIVE_NAMESPACES = (SEGMENTS, *sorted(DECIDED), RECENT)
 """What changes between two publications: of others the overlay has nothing."""
 DIGITS = 16
 """Of a time in microseconds since 1970, up to the year 2286."""

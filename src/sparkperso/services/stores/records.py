@@ -15,8 +15,10 @@ its item_id, and has at least one member more; all its members are named by iden
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
+
+from sparkperso.core.consent import Purpose
 
 LIST_KINDS: Final = ("new", "again", "mixed")
 LISTS: Final = "lists."
@@ -25,16 +27,25 @@ POPULAR, SIMILAR = "popular", "similar"
 """scope → list; item_id → list."""
 PROFILES, SEGMENTS, CONSENTS = "profiles", "segments", "consents"
 """user_id → JSON object; user_id → JSON array, one object per segment; subject → JSON object."""
+MARKETING_CONSENTS: Final = "consents.marketing"
+"""As CONSENTS, which is of personalisation."""
+DECISIONS: Final[Mapping[Purpose, str]] = {
+    "personalisation": CONSENTS,
+    "marketing": MARKETING_CONSENTS,
+}
+"""Purpose → namespace of what people decided on it."""
+DECIDED: Final = frozenset(DECISIONS.values())
 ITEMS: Final = "items"
 """item_id → JSON object."""
 NAMESPACES: Final = (
     *(f"{LISTS}{kind}" for kind in LIST_KINDS),
-    *(POPULAR, SIMILAR, PROFILES, SEGMENTS, CONSENTS, ITEMS),
+    *(POPULAR, SIMILAR, PROFILES, SEGMENTS, ITEMS),
+    *DECISIONS.values(),
 )
 SESSIONS: Final = "sessions.arrays"
 """A file beside the records: the session index (`session_file`)."""
 FILES: Final = (SESSIONS,)
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes with the form of records; a reader opens versions of its own alone."""
 
 LONGEST_ID: Final = 255
