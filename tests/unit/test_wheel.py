@@ -73,7 +73,7 @@ def test_the_wheel_holds_scripts_configuration_data_and_browser_files(archives):
     names = names_in(archives[0])
     assert {f"sparkperso/_jobs/{job.script}" for job in JOBS.values()} <= names
     assert {f"sparkperso/data/web/{name}" for name in WEB} <= names
-    conf = {path.relative_to(ROOT / "conf").as_posix() for path in ROOT.glob("conf/**/*.yaml")}
+    conf = {path.relative_to(ROOT / "conf").as_posix() for path in ROOT.glob("conf/**/*.*")}
     assert {f"sparkperso/_conf/{name}" for name in conf} <= names
     assert {"sparkperso/py.typed", "sparkperso/data/online_retail_2009_2010.parquet"} <= names
 

@@ -36,7 +36,7 @@ def show(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequenc
 @command.command("check")
 @with_options((*WITHOUT_LAKE, DEBUG))
 def check(env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
-    """Look for faults in settings, search space, segments, features, sources, plans and rules.
+    """Look for faults in settings, search space, segments, sources, plans, rules and mails.
 
     Lines with ! are faults (exit status 2); those with · may be meant.
     """

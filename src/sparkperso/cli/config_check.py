@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import Settings, load_named
 from sparkperso.config.layers import conf_files
@@ -19,6 +19,9 @@ from sparkperso.core.errors import ConfigError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.rules.attributes import invalid_references
 from sparkperso.rules.spelling import speller
+
+if TYPE_CHECKING:
+    from sparkperso.decisions.assets import Assets
 
 Faults = dict[str, None]
 """What was found, each once, in the order of looking."""
@@ -80,6 +83,25 @@ class Check:
         }
         self.faults |= assets.faults
         self.notes |= assets.notes
+        if not assets.faults:
+            self._mails(settings, assets)
+
+    def _mails(self, settings: Settings, assets: Assets) -> None:
+        try:
+            # Here: MJML and Jinja, which come with an extra.
+            from sparkperso.mail.check import checked_templates
+        except ModuleNotFoundError as missing:
+            note = f"conf/mails: not looked at, for the extra 'serve' is not installed: {missing}"
+            self.notes[note] = None
+            return
+        from sparkperso.decisions.rulebook import Rulebook
+
+        language = settings.serving.default_language
+        book = Rulebook(assets.slots, assets.contents, assets.rules, language)
+        templates = checked_templates(settings, book, self.conf_dir)
+        self.counts["mails"] = len(templates.mails)
+        self.faults |= templates.faults
+        self.notes |= templates.notes
 
     def _files(self, kind: str) -> list[str]:
         names = list(self._attempt(conf_files, kind, self.conf_dir) or ())

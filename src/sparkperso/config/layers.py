@@ -33,6 +33,7 @@ NOT_OVERLAYS = frozenset(
         "content",
         "experiments",
         "features",
+        "mails",
         "rules",
         "segments",
         "slots",

@@ -13,6 +13,7 @@ from sparkperso.config.content.section import ServingConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
+from sparkperso.config.mail.section import MailConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
@@ -40,6 +41,7 @@ class Settings(Section):
     consent: ConsentConfig = Field(default_factory=ConsentConfig)
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
     links: LinksConfig = Field(default_factory=LinksConfig)
+    mail: MailConfig = Field(default_factory=MailConfig)
     ingest: IngestConfig = Field(default_factory=IngestConfig)
     stream: StreamConfig = Field(default_factory=StreamConfig)
     features: FeaturesConfig = Field(default_factory=FeaturesConfig)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sparkperso.config.content.assets import Body, format_of
-from sparkperso.config.content.slots import PERSONAL_LISTS, ItemList, Slot
+from sparkperso.config.content.slots import PERSONAL_LISTS, ItemList, ListKind, Slot
 from sparkperso.core.errors import UsageError
 from sparkperso.core.hashing import share_of, variant_at
 from sparkperso.decisions.explain import Trace, judge
@@ -147,8 +147,12 @@ def _list_for(items: ItemList | None, slot: Slot, facts: Facts) -> ItemList | No
     if items is None:
         return None
     n = min(facts.context.get("n", items.n), slot.max_items)
-    is_open = facts.may_personalise or items.kind not in PERSONAL_LISTS
-    return ItemList(kind=items.kind if is_open else POPULAR, n=n)
+    return ItemList(kind=allowed_kind(items.kind, facts), n=n)
+
+
+def allowed_kind(kind: ListKind, facts: Facts) -> ListKind:
+    """Returns the kind of list that a person may be shown: of what is popular, without consent."""
+    return kind if facts.may_personalise or kind not in PERSONAL_LISTS else POPULAR
 
 
 def _traces(

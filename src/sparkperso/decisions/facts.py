@@ -56,6 +56,16 @@ def may_personalise(
     return is_allowed("personalisation", settings.serving.consent, regime, decision, opted_out)
 
 
+def may_market(settings: Settings, decision: bool | None, region: str | None) -> bool:
+    """Says whether a person may be sent marketing mails.
+
+    `decision` is their own on marketing, None where they were never asked; `region` is where they
+    are, as in `may_personalise`. A browser's signal is of its visits, not of mails.
+    """
+    regime = settings.consent.regime_of(region)
+    return is_allowed("marketing", settings.mail.consent, regime, decision, opted_out=False)
+
+
 def read_context(sent: Mapping[str, Any], countries: Mapping[str, str]) -> dict[str, Any]:
     """Returns a request's context as conditions compare it: spelled as ingest spells.
 

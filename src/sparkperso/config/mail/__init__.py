@@ -1,0 +1,1 @@
+"""Mails: the section `mail`, and the form of conf/mails/<name>.yaml."""
