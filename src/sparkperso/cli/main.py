@@ -32,6 +32,10 @@ LIGHT_COMMANDS = {
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),
     "tokens": ("sparkperso.cli.access.tokens", "Makes short-lived tokens for pages."),
+    "render-emails": (
+        "sparkperso.cli.mails.command",
+        "Renders a mail for many, into files or to a server.",
+    ),
     "ui": ("sparkperso.cli.ui", "Starts MLflow's pages on the lake's runs."),
 }
 COMMANDS = (*JOB_COMMANDS, *LIGHT_COMMANDS)

@@ -138,12 +138,18 @@ class _Outgoing:
             "From": form.from_,
             "Reply-To": form.reply_to,
             "Subject": texts.subject,
-            "Message-ID": message_id(form.from_, self.campaign, page.recipient.user_id),
+            "Message-ID": self._message_id(page),
             "Content-Language": self.edition.language,
             UNSUBSCRIBE: self.way_out and f"<{self.way_out}>",
             ONE_CLICK: self.way_out and "List-Unsubscribe=One-Click",
         }
         return {name: value for name, value in head.items() if value}
+
+    def _message_id(self, page: Page) -> str:
+        given = page.plan.template.form.data
+        data = [f"{name}\1{page.recipient.data[name]}" for name in sorted(given)]
+        sender, user_id = page.plan.template.form.from_, page.recipient.user_id
+        return message_id(sender, self.campaign, user_id, *data)
 
 
 def render_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sparkperso.core.section import Section
 
@@ -34,6 +34,12 @@ class SmtpConfig(Section):
     """Before the second attempt; before each later one twice as long."""
     timeout_seconds: float = Field(default=30.0, gt=0)
     """How long to wait for an answer."""
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> SmtpConfig:
+        if self.username is not None and self.security == "none":
+            raise ValueError("with a username, security is starttls or tls: a password goes along")
+        return self
 
 
 class MailConfig(Section):

@@ -1,0 +1,1 @@
+"""`sparkperso render-emails`: mails for many people."""
