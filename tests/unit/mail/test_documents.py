@@ -22,6 +22,11 @@ def test_the_mail_of_the_page_is_sound():
     assert set(form.languages) == {"en", "de"}
 
 
+def test_the_code_of_the_page_runs():
+    for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "docs/email.md", "exec"), {})
+
+
 def test_every_key_and_every_name_is_explained():
     keys = {"from" if name == "from_" else name for name in MailForm.model_fields} - {"name"}
     keys |= {*MailList.model_fields, *MailTexts.model_fields}

@@ -19,7 +19,7 @@ from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.core.times import read_time
 from sparkperso.decisions.assets import load_rulebook
-from sparkperso.mail import make_mailer
+from sparkperso.mail.check import make_mailer
 from sparkperso.services.mailing.batch import Mailing, MailingReport
 from sparkperso.services.mailing.delivery import Delivery, FolderDelivery, NoDelivery
 from sparkperso.services.mailing.folder import MailFolder

@@ -27,7 +27,7 @@ from sparkperso.mail.variables import Recipient
 from sparkperso.services.mailing.addressees import Addressee
 from sparkperso.services.mailing.delivery import Delivery
 from sparkperso.services.mailing.lists import ListReader
-from sparkperso.services.stores.people import StoredPerson, read_people
+from sparkperso.services.mailing.people import StoredPerson, read_people
 
 GROUP = 200
 NO_CONSENT, NO_ADDRESS = "no consent", "no address"

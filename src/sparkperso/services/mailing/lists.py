@@ -12,10 +12,10 @@ from sparkperso.core.columns import ITEM_ID
 from sparkperso.decisions.facts import Facts
 from sparkperso.decisions.items import Item
 from sparkperso.mail.plan import MailPlan
+from sparkperso.services.mailing.people import Records
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.live import LiveStore
 from sparkperso.services.stores.manifest import Manifest
-from sparkperso.services.stores.people import Records
 from sparkperso.services.stores.records import (
     ITEMS,
     LIST_KINDS,

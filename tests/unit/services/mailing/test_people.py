@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 import pytest
 
 from sparkperso.core.times import now
+from sparkperso.services.mailing.people import StoredPerson, read_people
 from sparkperso.services.stores.lmdb_store import LmdbStore
 from sparkperso.services.stores.manifest import Facts
-from sparkperso.services.stores.people import StoredPerson, read_people
 from sparkperso.services.stores.records import (
     CONSENTS,
     MARKETING_CONSENTS,
