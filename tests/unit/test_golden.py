@@ -15,7 +15,8 @@ from sparkperso.platform.jars import coordinates, spark_submit_line
 from sparkperso.schemas import TABLES
 from sparkperso.schemas.dictionary import dictionary
 from sparkperso.schemas.source_reference import with_generated
-from sparkperso.services.collect.app import make_app
+from sparkperso.services.collect.app import make_app as make_collector
+from sparkperso.services.serve.app import make_app as make_api
 
 ROOT = Path(__file__).parents[2]
 SUBCOMMANDS = [
@@ -63,11 +64,12 @@ def test_spark_submit_lines(golden):
     golden("spark_submit.txt", "\n".join(lines) + "\n")
 
 
-def test_openapi_of_the_collector(golden, tmp_path):
-    app = make_app(load_settings("local", lake=str(tmp_path)), {})
+@pytest.mark.parametrize(("name", "make"), [("collector", make_collector), ("serve", make_api)])
+def test_openapi(golden, tmp_path, name, make):
+    app = make(load_settings("local", lake=str(tmp_path)), {})
     document = TestClient(app).get("/openapi.json").json()
     document["info"].pop("version")
-    golden("collector_openapi.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
+    golden(f"{name}_openapi.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def test_the_reference_of_sources(golden):

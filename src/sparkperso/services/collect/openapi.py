@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,10 +11,10 @@ from sparkperso import __version__
 from sparkperso.core.event import CHANNELS, CONTEXT_FIELDS, TEXT_FIELDS
 from sparkperso.email.tokens import PATHS
 from sparkperso.services.collect.routes import tracking_api, tracking_schemas
+from sparkperso.services.http import openapi
 from sparkperso.services.http.body import JSON_TYPES
 
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
-ERROR = {"description": "A problem", "content": {"application/problem+json": {"schema": PROBLEM}}}
+ERROR = {"description": "A problem", "content": openapi.PROBLEM_CONTENT}
 OBJECT = {"type": "object", "additionalProperties": True}
 EVENT_BODY = {
     "oneOf": [
@@ -50,36 +48,22 @@ SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"query":
 
 
 def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """Returns the OpenAPI 3.1 document of the routes that are in it, as JSON's values.
-
-    A summary is the first line of a handler's docstring.
-    """
-    paths: dict[str, Any] = {}
-    for route in routes:
-        if isinstance(route, Route) and route.include_in_schema:
-            path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
-            methods = sorted((route.methods or {"GET"}) - {"HEAD", "OPTIONS"})
-            paths.setdefault(path, {}).update({m.lower(): _operation(route, m) for m in methods})
+    """Returns the OpenAPI 3.1 document of the routes that are in it, as JSON's values."""
     return {
-        "openapi": "3.1.0",
+        "openapi": openapi.VERSION,
         "info": {"title": "sparkperso collector", "version": __version__},
-        "paths": paths,
+        "paths": openapi.paths(routes, _operation),
         "components": {"schemas": _schemas(), "securitySchemes": _security()},
     }
 
 
 def _operation(route: Route, method: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{method.lower()}_{route.name}",
-        "summary": inspect.cleandoc(route.endpoint.__doc__ or "").partition("\n")[0],
+        **openapi.named(route, method),
         "responses": {"200": {"description": "Done"}, "4XX": ERROR, "5XX": ERROR},
     }
-    names = re.findall(r"\{(\w+)", route.path)
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    if parameters := openapi.path_parameters(route, {}):
+        operation["parameters"] = parameters
     if route.path in PATHS.values():
         operation["parameters"] = [TOKEN]
         if method == "POST":
@@ -107,7 +91,6 @@ def _schemas() -> dict[str, Any]:
         "metadata": OBJECT,
         "context": {"type": "object", "properties": {name: {} for name in CONTEXT_FIELDS}},
     }
-    problem = {"type": "string"}
     return {
         **tracking_schemas.schemas(),
         "Event": {
@@ -125,10 +108,7 @@ def _schemas() -> dict[str, Any]:
                 "writeKey": text,
             },
         },
-        "Problem": {
-            "type": "object",
-            "properties": {"type": problem, "title": problem, "detail": problem, "status": {}},
-        },
+        "Problem": openapi.PROBLEM,
     }
 
 

@@ -32,6 +32,8 @@ READ = "profile:read"
 """The scope of what is known of a person."""
 FORMATS = ("json", "page")
 MOST_SLOTS = 50
+BESIDE = ("recent", "cart", "n")
+"""Fields of the context that may stand beside it, and then go before those in it."""
 
 
 class Call(NamedTuple):
@@ -137,7 +139,7 @@ async def personalize(service: Service, call: Call, members: Members) -> Shown:
     form = members.get("format") or "json"
     if form not in FORMATS:
         raise read.invalid(f"format should be one of {', '.join(FORMATS)}.")
-    context = _context(service, members, ("recent", "cart", "n"))
+    context = _context(service, members, BESIDE)
     request = SlotsRequest(
         service.subject(call.caller, call.headers, *_ids(members), context),
         _slots(members.get("slots"), service),

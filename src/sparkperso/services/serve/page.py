@@ -47,6 +47,11 @@ class Pages:
                     f"conf/{PAGES}/{name}.html should be a template of Jinja2", str(error)
                 ) from None
 
+    @property
+    def names(self) -> list[str]:
+        """Returns the names of all pages."""
+        return sorted(self._templates)
+
     def render(
         self, name: Any, answer: SlotsAnswer, decision_id: str, context: RequestContext
     ) -> str:
@@ -55,9 +60,9 @@ class Pages:
         Raises a 422 Problem for a page that is not there, or that asks for what no slot has.
         """
         if name is None and self._templates:
-            name = min(self._templates)
+            name = self.names[0]
         if not isinstance(name, str) or name not in self._templates:
-            known = ", ".join(sorted(self._templates)) or "none: conf/pages is empty"
+            known = ", ".join(self.names) or "none: conf/pages is empty"
             hint = did_you_mean(str(name)[:80], self._templates, "")
             raise read.invalid(f"page should be one of {known}. {hint}".strip())
         languages = context.get("language") or (self._default_language,)

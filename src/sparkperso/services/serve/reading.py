@@ -11,6 +11,7 @@ from sparkperso.config.content.slots import ListKind
 from sparkperso.core.errors import UsageError
 from sparkperso.core.spellings import snake_case
 from sparkperso.decisions.facts import MOST_TEXTS, read_context
+from sparkperso.rules.attributes import NUMBER, TEXT
 from sparkperso.rules.context import SENT, TEXTS, RequestContext
 from sparkperso.services.http.problems import Problem
 
@@ -20,6 +21,12 @@ MOST_FIELDS = 1_200
 """Fields of a query: three lists of `MOST_TEXTS` texts do not fit into it, one does."""
 KINDS: tuple[ListKind, ...] = get_args(ListKind)
 FLAGS = {"": True, "1": True, "true": True, "0": False, "false": False}
+TYPES: Mapping[str, tuple[Any, str]] = {
+    TEXT: (str, "a text"),
+    TEXTS: (str | list, "a list of texts"),
+    NUMBER: (int, "a whole number"),
+}
+"""Type of a field of the context → what it may be in JSON, and in words."""
 OF_LISTS = frozenset({"n", "kind", "exclude", "category", "anonymous_id", "explain"})
 """What a request for a list sends beside its context."""
 OF_CONTEXT = frozenset(SENT) - {"n", "category"}
@@ -78,23 +85,29 @@ def read_count(value: Any, default: int, name: str = "n") -> int:
     """Returns how many places a list has; raises a 422 Problem beyond 1 to MOST_ITEMS."""
     if value is None:
         return default
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
-        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ITEMS:
         raise invalid(f"{name} should be a whole number from 1 to {MOST_ITEMS}.")
     return value
 
 
+def number_in(query: Query, name: str) -> int | str | None:
+    """Returns a number of a query; what is none comes as it was sent."""
+    text = one_of(query, name)
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= 9
+    return int(text) if text and is_number else text
+
+
 def read_flag(value: Any, name: str) -> bool:
     """Returns whether a flag is set; raises a 422 Problem for what is none."""
-    if value is None:
-        return False
-    flag = (
-        value if isinstance(value, bool) else FLAGS.get(value) if isinstance(value, str) else None
-    )
-    if flag is None:
+    if value is not None and not isinstance(value, bool):
         raise invalid(f"{name} should be true or false.")
-    return flag
+    return bool(value)
+
+
+def flag_in(query: Query, name: str) -> bool | str | None:
+    """Returns a flag of a query, which its name alone sets; what is none comes as it was sent."""
+    text = one_of(query, name)
+    return None if text is None else FLAGS.get(text, text)
 
 
 def read_kind(value: Any) -> ListKind:
@@ -133,6 +146,7 @@ def context_of(sent: Any, countries: Mapping[str, str]) -> RequestContext:
     """Returns a context that was sent as an object; raises a 422 Problem for what is none."""
     if not isinstance(sent, Mapping):
         raise invalid("context should be an object.")
+    _check_types(sent)
     try:
         context = read_context(sent, countries)
         for value in context.values():
@@ -145,6 +159,13 @@ def context_of(sent: Any, countries: Mapping[str, str]) -> RequestContext:
     except UnicodeEncodeError:
         raise invalid("context should hold text in Unicode; it has half a character.") from None
     return context
+
+
+def _check_types(sent: Mapping[Any, Any]) -> None:
+    for name, value in sent.items():
+        kinds, words = TYPES[SENT[name]] if name in SENT else (object, "")
+        if value is not None and not isinstance(value, kinds):
+            raise invalid(f"{name} should be {words}.")
 
 
 def invalid(detail: str) -> Problem:

@@ -2,7 +2,7 @@ import json
 import os
 
 import pytest
-from starlette.testclient import TestClient
+from tests.openapi import DescribedClient as TestClient
 
 from sparkperso.config import load_settings
 from sparkperso.services.serve.app import make_app

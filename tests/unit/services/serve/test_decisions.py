@@ -2,7 +2,7 @@
 
 import json
 
-from starlette.testclient import TestClient
+from tests.openapi import DescribedClient as TestClient
 from tests.unit.services.serve.conftest import TOKEN, Api
 
 

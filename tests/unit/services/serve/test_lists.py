@@ -6,7 +6,7 @@ import time
 from urllib.parse import quote
 
 import pytest
-from starlette.testclient import TestClient
+from tests.openapi import DescribedClient as TestClient
 from tests.unit.services.serve.conftest import ITEM_IDS, POPULAR, TOKEN, Api
 from tests.unit.services.stores.test_records import NAUGHTY
 

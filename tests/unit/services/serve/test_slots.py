@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from starlette.testclient import TestClient
+from tests.openapi import DescribedClient as TestClient
 from tests.unit.services.serve.conftest import ITEM_IDS, POPULAR, TOKEN, Api
 
 from sparkperso.services.stores.base import StoreError

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
+import orjson
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.services.serve.openapi import document
-from sparkperso.services.serve.routes.bodies import json_response
+from sparkperso.services.http.openapi import Answer, Operation, described, json_answer
+from sparkperso.services.serve import openapi
+from sparkperso.services.serve.routes.bodies import json_bytes, json_response
 from sparkperso.services.serve.service import Service
+
+ALIVE = openapi.closed({"status": {"const": "ok"}})
+READY = openapi.closed(
+    {
+        "status": {"const": "ready"},
+        "store_version": openapi.STRING,
+        "problem": openapi.NULLABLE_STRING,
+    }
+)
 
 
 def routes(service: Service) -> list[Route]:
     """Returns the routes that watch the API."""
 
+    @described(Operation({200: json_answer("It does.", ALIVE)}))
     async def healthz(_: Request) -> Response:
         """Says that the process answers."""
         return json_response({"status": "ok"})
 
+    @described(Operation({200: json_answer("It is.", READY)}))
     async def readyz(_: Request) -> Response:
         """Says whether lists of a whole version can be read: 200, or 503 with the reason."""
         manifest = service.require_ready()
@@ -28,6 +43,7 @@ def routes(service: Service) -> list[Route]:
             {"status": "ready", "store_version": manifest.name, "problem": problem}
         )
 
+    @described(Operation({200: Answer("The counters.", {"text/plain": openapi.STRING})}))
     async def metrics(_: Request) -> Response:
         """Gives the counters in Prometheus' text format."""
         manifest = service.store.manifest
@@ -37,13 +53,19 @@ def routes(service: Service) -> list[Route]:
                 service.metrics.lists_age.set(time.time() - manifest.lists_at.timestamp())
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    async def openapi(request: Request) -> Response:
+    @described(Operation({200: json_answer("This document.", {"type": "object"})}))
+    async def openapi_json(request: Request) -> Response:
         """Describes all routes."""
-        return json_response(document(request.app.routes))
+        return json_bytes(_described(request.app))
 
     return [
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        Route("/openapi.json", openapi),
+        Route("/openapi.json", openapi_json),
     ]
+
+
+@lru_cache(8)
+def _described(application: Starlette) -> bytes:
+    return orjson.dumps(openapi.document(application.routes))

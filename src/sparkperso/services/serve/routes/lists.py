@@ -11,7 +11,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sparkperso.services.http.headers import JSON_HEADERS
-from sparkperso.services.serve import operations
+from sparkperso.services.http.openapi import Operation, Schema, described, json_answer
+from sparkperso.services.serve import openapi, operations
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import list_body
 from sparkperso.services.serve.operations import ListQuery, list_query, recommend
@@ -20,10 +21,31 @@ from sparkperso.services.serve.service import Service
 
 PREFIX = b"/v1/recommendations/"
 QUERY = read.OF_LISTS | read.OF_CONTEXT
+QUERY_OF_SIMILAR = frozenset({"n", "exclude"})
+OF_SESSION: dict[str, Schema] = {
+    "recent": openapi.IDS,
+    "n": openapi.nullable(openapi.COUNT),
+    "exclude": openapi.IDS,
+    "user_id": openapi.nullable(openapi.ID),
+    "anonymous_id": openapi.nullable(openapi.ID),
+    "context": openapi.ref("Context"),
+}
+"""Members of the body of POST /v1/next."""
+OF_EITHER = {"oneOf": [openapi.list_answer(name) for name in ("user_id", "anonymous_id")]}
+"""It names the user, else the visitor, whose id may be empty."""
 SHORT_QUERY, CACHED_QUERIES = 200, 4096
 """Bytes of a query that is kept once it was read, and how many are."""
 
 
+@described(
+    Operation(
+        answers={200: json_answer("The list.", openapi.list_answer("user_id"))},
+        problems=(*openapi.OF_CALLERS, 422),
+        parameters=[openapi.PARAMETERS[name] for name in sorted(QUERY)],
+        path={"id": openapi.ID},
+        security=openapi.SECURITY,
+    )
+)
 class GetRecommendations:
     """Answers with the list of one person.
 
@@ -57,25 +79,47 @@ class GetRecommendations:
 def routes(service: Service) -> list[Route]:
     """Returns the routes of lists."""
 
+    @described(
+        Operation(
+            answers={200: json_answer("The list.", openapi.list_answer("item_id"))},
+            problems=(*openapi.OF_CALLERS, 422),
+            parameters=[openapi.PARAMETERS[name] for name in sorted(QUERY_OF_SIMILAR)],
+            path={"item_id": openapi.ID},
+            security=openapi.SECURITY,
+        )
+    )
     async def get_similar(request: Request) -> Response:
         """Lists what is like an item, for everybody the same."""
         call = call_of(service, request.scope, "similar")
-        query = read.read_query(request.scope["query_string"], frozenset({"n", "exclude"}))
-        members = {"n": read.one_of(query, "n"), "exclude": query.get("exclude")}
+        query = read.read_query(request.scope["query_string"], QUERY_OF_SIMILAR)
+        members = {"n": read.number_in(query, "n"), "exclude": query.get("exclude")}
         item_id = request.path_params["item_id"]
         listed = await operations.similar(service, call, item_id, members)
         return json_bytes(list_body(*listed, service.store_version))
 
+    @described(
+        Operation(
+            answers={200: json_answer("The list.", OF_EITHER)},
+            problems=(*openapi.OF_CALLERS, *openapi.OF_BODIES),
+            body=openapi.closed(OF_SESSION, optional=tuple(OF_SESSION)),
+            security=openapi.SECURITY,
+        )
+    )
     async def post_next(request: Request) -> Response:
         """Lists what comes next in a session, of a visitor or of a person."""
         call = call_of(service, request.scope, "next")
         body = await object_in(service, call.headers, request)
-        check_members(body, {"recent", "n", "exclude", "user_id", "anonymous_id", "context"})
+        check_members(body, OF_SESSION)
         listed = await operations.next_items(service, call, body)
         return json_bytes(list_body(*listed, service.store_version))
 
     return [
-        Route("/v1/recommendations/{id}", GetRecommendations(service), methods=["GET"]),
+        Route(
+            "/v1/recommendations/{id}",
+            GetRecommendations(service),
+            methods=["GET"],
+            name="get_recommendations",
+        ),
         Route("/v1/similar/{item_id:path}", get_similar),
         Route("/v1/next", post_next, methods=["POST"]),
     ]
@@ -106,7 +150,11 @@ class QueryReader:
 
     def _read(self, text: bytes) -> ListQuery:
         query = read.read_query(text, QUERY)
-        texts = ("kind", "n", "category", "explain", "anonymous_id")
-        members = {name: read.one_of(query, name) for name in texts}
-        lists = {"exclude": query.get("exclude"), "context": read.context_in(query)}
-        return list_query(self._service, {**members, **lists})
+        texts = {name: read.one_of(query, name) for name in ("kind", "category", "anonymous_id")}
+        others = {
+            "n": read.number_in(query, "n"),
+            "explain": read.flag_in(query, "explain"),
+            "exclude": query.get("exclude"),
+            "context": read.context_in(query),
+        }
+        return list_query(self._service, {**texts, **others})
