@@ -21,7 +21,7 @@ from sparkperso.services.stores.live import LiveStore
 from sparkperso.services.stores.lmdb_store import LmdbStore
 from sparkperso.services.stores.manifest import BrokenVersionError, Facts
 from sparkperso.services.stores.overlay import RECENT, LiveRecord, LmdbOverlay, RedisOverlay
-from sparkperso.services.stores.records import CONSENTS, NAMESPACES, SEGMENTS, record_key
+from sparkperso.services.stores.records import DECIDED, NAMESPACES, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace
 from sparkperso.services.stores.redis_store import RedisStore
 
@@ -397,7 +397,8 @@ def test_what_changed_since_the_tables_were_read_stands_over_the_version(store, 
     live.close()
 
 
-def test_of_two_decisions_on_consent_the_later_holds(store, home):
+@pytest.mark.parametrize("namespace", sorted(DECIDED))
+def test_of_two_decisions_on_consent_the_later_holds(store, home, namespace):
     def decision(granted, seconds):
         moment = iso(now() + timedelta(seconds=seconds))
         return json.dumps({"granted": granted, "decided_at": moment})
@@ -405,15 +406,15 @@ def test_of_two_decisions_on_consent_the_later_holds(store, home):
     published = {"u1": decision(True, -100), "u2": decision(True, -10), "u3": decision(False, -10)}
     with store.draft() as draft:
         draft.write(
-            CONSENTS, sorted_records({name: text.encode() for name, text in published.items()})
+            namespace, sorted_records({name: text.encode() for name, text in published.items()})
         )
         draft.seal(Facts(read_at=now()))
         store.release(draft, 1)
     live, overlay = LiveStore(home.store(), home.overlay()), home.overlay()
     for name in published:
         # Long before the version was read: what it was read from may not have had the decision yet.
-        overlay.put_many([((CONSENTS, name), live_record(decision(False, -50), -86_400, 10**6))])
-    found = live.get_many([(CONSENTS, name) for name in published])
+        overlay.put_many([((namespace, name), live_record(decision(False, -50), -86_400, 10**6))])
+    found = live.get_many([(namespace, name) for name in published])
     assert [json.loads(one)["granted"] for one in found] == [False, True, False]
     overlay.close()
     live.close()

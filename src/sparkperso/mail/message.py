@@ -16,8 +16,8 @@ from sparkperso.config.mail.addresses import mailbox
 
 UNSUBSCRIBE, ONE_CLICK = "List-Unsubscribe", "List-Unsubscribe-Post"
 MAILBOXES = ("From", "Reply-To")
-LONGEST_LINE = 990
-"""Characters of a line of the head; RFC 5322 allows 998."""
+BOUNDARY = "=_between_text_and_html"
+"""Quoted-printable text never has an equals sign before an underscore (RFC 2045, 6.7)."""
 LONGEST_SUBJECT = 250
 
 
@@ -73,7 +73,7 @@ class Mail:
         message["To"] = to
         message["Date"] = sent_at
         message["MIME-Version"] = "1.0"
-        message["Content-Type"] = "multipart/alternative"
+        message["Content-Type"] = f'multipart/alternative; boundary="{BOUNDARY}"'
         message.attach(_part(self.text, "plain"))
         message.attach(_part(self.html, "html"))
         return message

@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from sparkperso.config.mail.addresses import mailbox
-from sparkperso.mail.message import Mail, message_id, one_line
+from sparkperso.mail.message import BOUNDARY, Mail, message_id, one_line
 
 AT = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 URL = "<https://c.example/v1/unsubscribe?t=" + "a" * 700 + ">"
@@ -21,6 +21,13 @@ HEAD = {
     "List-Unsubscribe": URL,
     "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
 }
+
+
+def test_a_body_that_has_the_boundary_in_it_stays_whole():
+    html = f"--{BOUNDARY}\n--{BOUNDARY}--\n={BOUNDARY}\n"
+    message = parsed(sent(html=html))
+    assert message.get_body(("html",)).get_content().replace("\r\n", "\n") == html
+    assert sent(html=html) == sent(html=html)
 
 
 def sent(subject=HEAD["Subject"], html="<p>Grüße</p>\n", text="Grüße\n", head=HEAD):
@@ -51,6 +58,8 @@ def test_what_is_read_is_what_was_written():
 def test_lines_are_as_long_as_they_may_be_and_end_as_they_should():
     """RFC 5322, 2.1.1, and RFC 2047, 2: encoded words of 75 characters; ASCII throughout."""
     data = sent(html=f"<p>{'ü' * 5_000}</p>\n.\nFrom here\n")
+    # In one piece, as mail programs look for it.
+    assert f"\r\nList-Unsubscribe: {URL}\r\n".encode() in data
     assert data.isascii()
     assert data.count(b"\n") == data.count(b"\r\n")
     assert max(map(len, data.split(b"\r\n"))) <= 998

@@ -49,6 +49,7 @@ def test_a_fault_is_told_by_file_and_line(source, words):
     [
         "{% for a in x %}{% for b in x %}{% for c in x %}{% endfor %}{% endfor %}{% endfor %}",
         "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m(n) %}{% if n %}{{ m(n-1) }}{{ m(n-1) }}{% endif %}{% endmacro %}{{ m(16) }}",
         "{{ 'x' * 10**10 }}",
         "{{ 10 ** 10 ** 10 }}",
         "{{ '%999999999d' % 1 }}",
