@@ -63,6 +63,8 @@ lock: setup ## Write the locks anew; LOCK_FLAGS=--upgrade takes newer versions
 		$(LOCK_OPTIONS) -o requirements-tools.lock
 	@.tools/bin/uv pip compile requirements-airflow.in --universal --python-version 3.10 \
 		$(LOCK_OPTIONS) -o requirements-airflow.lock
+	@.tools/bin/uv pip compile requirements-judges.in --universal --python-version 3.10 \
+		$(LOCK_OPTIONS) -o requirements-judges.lock
 
 bench: setup ## Measure the figures that the README states, into benchmarks/results
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -43,19 +43,25 @@ install_kafka() { .venv/bin/python -m sparkperso.testing.kafka; }
 # The compiler of the Kotlin client, and Segment's client for Java.
 install_kotlin() { .venv/bin/python -m sparkperso.testing.kotlin; }
 
-# Airflow's pins are not ours: it has an environment of its own.
-install_airflow() {
-    local place=.tools/airflow sum
-    sum=$(sha256sum requirements-airflow.lock)
+# install_apart NAME: what requirements-NAME.lock holds, in an environment of its own.
+install_apart() {
+    local name=$1 place=.tools/$1 sum
+    sum=$(sha256sum "requirements-$name.lock")
     [[ -f $place/.stamp && $(<"$place/.stamp") == "$sum" ]] && return
-    printf 'tests: installing Airflow into %s\n' "$place"
+    printf 'tests: installing %s\n' "$place"
     source scripts/pip_settings.sh
     borrow_pip_settings
     export UV_PYTHON_DOWNLOADS=never
     .tools/bin/uv venv --quiet --allow-existing --python .venv/bin/python "$place"
-    VIRTUAL_ENV=$place .tools/bin/uv pip sync --quiet --require-hashes requirements-airflow.lock
+    VIRTUAL_ENV=$place .tools/bin/uv pip sync --quiet --require-hashes "requirements-$name.lock"
     echo "$sum" > "$place/.stamp"
 }
+
+# Airflow's pins are not ours.
+install_airflow() { install_apart airflow; }
+
+# What ours is held against: clients of others and a real CMS, which only the tests run.
+install_judges() { install_apart judges; }
 
 install_browser
 install_web
@@ -63,3 +69,4 @@ install_redis
 install_kafka
 install_kotlin
 install_airflow
+install_judges
