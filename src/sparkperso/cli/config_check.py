@@ -73,9 +73,16 @@ class Check:
         own: tuple[str, ...],
     ) -> None:
         # Here: the sanitiser, which nothing else of the command line needs.
-        from sparkperso.decisions.assets import read_assets
+        from sparkperso.cli.content.shown import shown_assets
 
-        assets = read_assets(settings, self.conf_dir, segmentations, own)
+        if settings.cms.sources:
+            from sparkperso.services.content.sources import check_sources
+
+            self._attempt(check_sources, settings)
+            self.counts["content sources"] = len(settings.cms.sources)
+        assets = self._attempt(shown_assets, settings, self.conf_dir, segmentations, own)
+        if assets is None:
+            return
         self.counts |= {
             "slots": len(assets.slots),
             "contents": len(assets.contents),
@@ -83,6 +90,10 @@ class Check:
         }
         self.faults |= assets.faults
         self.notes |= assets.notes
+        self.notes |= dict.fromkeys(
+            f"{text}; it waits for a CMS" for text in assets.waiting.values()
+        )
+        self.notes |= dict.fromkeys(f"{n} is left out: {why}" for n, why in assets.left_out.items())
         if not assets.faults:
             self._mails(settings, assets)
 

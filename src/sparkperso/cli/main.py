@@ -26,6 +26,7 @@ LIGHT_COMMANDS = {
     "init": ("sparkperso.cli.init", "Writes a conf/ of your own, with a source."),
     "sources": ("sparkperso.cli.sources", "Lists sources, and checks one against its files."),
     "rules": ("sparkperso.cli.rules.command", "Lists rules, and shows what one person would see."),
+    "content": ("sparkperso.cli.content.command", "Lists what can be shown; asks content systems."),
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),

@@ -7,8 +7,7 @@ import re
 from pydantic import Field, field_validator
 
 from sparkperso.core.section import Section
-
-ALLOWED_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(\d{1,5}|\*))?")
+from sparkperso.core.urls import ALLOWED_HOST
 
 
 class LinksConfig(Section):
@@ -36,7 +35,7 @@ class LinksConfig(Section):
     @field_validator("hosts")
     @classmethod
     def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [host for host in hosts if not ALLOWED_HOST.fullmatch(host)]
+        wrong = [host for host in hosts if not re.fullmatch(ALLOWED_HOST, host)]
         if wrong:
             raise ValueError(f"should be hosts in lower case, such as *.shop.example: {wrong}")
         return hosts

@@ -9,11 +9,13 @@ from pydantic import Field
 from sparkperso.config.api import ApiConfig
 from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
+from sparkperso.config.content.cms import CmsConfig
 from sparkperso.config.content.section import ServingConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
 from sparkperso.config.mail.section import MailConfig
+from sparkperso.config.outbound import OutboundConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
@@ -52,6 +54,8 @@ class Settings(Section):
     publish: PublishConfig = Field(default_factory=PublishConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+    outbound: OutboundConfig = Field(default_factory=OutboundConfig)
+    cms: CmsConfig = Field(default_factory=CmsConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from sparkperso.config.content.assets import (
     CONTENT,
@@ -35,6 +36,12 @@ class Finding:
     """False for what may be meant."""
     missing: str = ""
     """`<kind>/<name>` of the file that it misses, if that is what it says."""
+    content: str = ""
+    """The content whose own fault it is: without it all others were as they are."""
+
+
+Places = Mapping[str, str]
+"""Name of content that is in no file of conf/content → where it stands, as findings say it."""
 
 
 def findings(
@@ -42,26 +49,35 @@ def findings(
     contents: Mapping[str, Content],
     rules: Mapping[str, Rule],
     default_language: str,
+    *,
     at: datetime,
+    places: Places = MappingProxyType({}),
 ) -> list[Finding]:
     """Returns all that is wrong, or looks so, as of the time `at`.
 
     Linear in files, but for the offers of one slot, which are compared with each other.
     """
-    lint = _Lint(slots, contents, rules, default_language, at)
+    lint = _Lint(slots, contents, rules, default_language, at=at, places=places)
     found: list[Finding] = []
     for slot in slots.values():
         found += lint.slot(slot)
     for content in contents.values():
-        found += lint.content(content)
+        found += [replace(one, content=content.name) for one in lint.content(content)]
     for rule in rules.values():
         found += lint.rule(rule)
     for name in slots:
-        found += unreachable(offers_of(name, rules.values(), contents))
+        found += unreachable(offers_of(name, rules.values(), contents), places)
     return found
 
 
-def unreachable(offers: tuple[Offer, ...]) -> Iterator[Finding]:
+def content_place(name: str, places: Places) -> str:
+    """Returns where content stands, as findings begin."""
+    return places.get(name) or f"conf/{CONTENT}/{name}.yaml"
+
+
+def unreachable(
+    offers: tuple[Offer, ...], places: Places = MappingProxyType({})
+) -> Iterator[Finding]:
     """Yields what can never be shown, of the offers of a slot in their order.
 
     An offer is out of reach where one before it holds whenever it does: for whoever it is for, at
@@ -69,15 +85,18 @@ def unreachable(offers: tuple[Offer, ...]) -> Iterator[Finding]:
     form (`rules.implication`), so what is said is sure, and more may be out of reach.
     """
     for number, offer in enumerate(offers):
-        place = _place_of(offer)
+        place = _place_of(offer, places)
+        own = (offer.content or "") if offer.kind == "tags" else ""
         if offer.condition is not None and is_impossible(offer.condition):
-            yield Finding(f"{place}: the condition can never hold, it contradicts itself")
+            text = f"{place}: the condition can never hold, it contradicts itself"
+            yield Finding(text, content=own)
             continue
         shadow = next((one for one in offers[:number] if _hides(one, offer)), None)
         if shadow is not None:
             yield Finding(
-                f"{place}: is never reached in slot {offer.slot}: {_place_of(shadow)} goes first "
-                f"(priority {shadow.priority}) and holds whenever it does"
+                f"{place}: is never reached in slot {offer.slot}: {_place_of(shadow, places)} goes "
+                f"first (priority {shadow.priority}) and holds whenever it does",
+                content=own,
             )
 
 
@@ -92,9 +111,10 @@ def _hides(one: Offer, other: Offer) -> bool:
     return other.condition is not None and implies(other.condition, one.condition)
 
 
-def _place_of(offer: Offer) -> str:
-    folder, key = (RULES, "if") if offer.kind == "rule" else (CONTENT, "tags")
-    return f"conf/{folder}/{offer.name}.yaml, {key}"
+def _place_of(offer: Offer, places: Places) -> str:
+    if offer.kind == "rule":
+        return f"conf/{RULES}/{offer.name}.yaml, if"
+    return f"{content_place(offer.name, places)}, tags"
 
 
 class _Lint:
@@ -104,10 +124,12 @@ class _Lint:
         contents: Mapping[str, Content],
         rules: Mapping[str, Rule],
         default_language: str,
+        *,
         at: datetime,
+        places: Places,
     ) -> None:
         self._slots, self._contents, self._rules = slots, contents, rules
-        self._language, self._at = default_language, at
+        self._language, self._at, self._places = default_language, at, places
         self._shown = {slot.default for slot in slots.values()}
         self._shown |= {rule.show.content for rule in rules.values() if rule.show}
 
@@ -123,7 +145,7 @@ class _Lint:
 
     def content(self, content: Content) -> Iterator[Finding]:
         """Yields what is wrong with content in its slots, and what is left out of its HTML."""
-        place = f"conf/{CONTENT}/{content.name}.yaml"
+        place = content_place(content.name, self._places)
         for name in content.slots:
             if name not in self._slots:
                 yield _unknown(SLOTS, name, self._slots, f"{place}, slots")

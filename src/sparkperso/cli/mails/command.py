@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
+from sparkperso.cli.content.shown import shown_rulebook
 from sparkperso.cli.mails.places import addressees, opened, sending, server_of, withdrawn
 from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.config import load_settings
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.core.times import read_time
-from sparkperso.decisions.assets import load_rulebook
 from sparkperso.mail.check import make_mailer
 from sparkperso.services.mailing.batch import Mailing, MailingReport
 from sparkperso.services.mailing.delivery import Delivery, FolderDelivery, NoDelivery
@@ -84,7 +84,7 @@ def command(
     """
     settings = load_settings(env, conf_dir, assignments, lake)
     _require_one(people, users, out, smtp, dry_run)
-    mailer = make_mailer(settings, os.environ, load_rulebook(settings, conf_dir), conf_dir)
+    mailer = make_mailer(settings, os.environ, shown_rulebook(settings, conf_dir), conf_dir)
     form = mailer.templates.get(mail).form
     with ExitStack() as held:
         reader = ListReader(opened(settings, held))

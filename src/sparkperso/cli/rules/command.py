@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sparkperso.cli.content.shown import shown_rulebook
 from sparkperso.cli.options import CONF_DIR, DEBUG, ENV, SET, SETTINGS_OPTIONS, with_options
 from sparkperso.cli.rules.person import Person, read_items, read_list, read_person
 from sparkperso.cli.rules.report import lines_of, rulebook_lines, slot_record
@@ -17,7 +18,6 @@ from sparkperso.core.errors import UsageError
 from sparkperso.core.spellings import country_codes
 from sparkperso.core.terminal import visible
 from sparkperso.core.times import now, read_time
-from sparkperso.decisions.assets import load_rulebook
 from sparkperso.decisions.decision import WEB, Choice, decide
 from sparkperso.decisions.facts import Facts, may_personalise, read_context
 from sparkperso.decisions.items import (
@@ -44,7 +44,7 @@ def command() -> None:
 def list_rules(env: str, conf_dir: Path | None, assignments: Sequence[str]) -> None:
     """List the rules of each slot in the order in which they are asked, then those for items."""
     settings = load_settings(env, conf_dir, assignments)
-    for line in rulebook_lines(load_rulebook(settings, conf_dir)):
+    for line in rulebook_lines(shown_rulebook(settings, conf_dir)):
         click.echo(visible(line))
 
 
@@ -80,7 +80,7 @@ def preview(
     Nothing is written, and no Spark is started.
     """
     settings = load_settings(env, conf_dir, assignments, lake)
-    book = load_rulebook(settings, conf_dir)
+    book = shown_rulebook(settings, conf_dir)
     context = read_context(_pairs(sent), country_codes(settings.ingest.country_aliases))
     reader = LakeReader(settings.lake)
     person = read_person(reader, user) if user is not None else Person()

@@ -1,0 +1,1 @@
+"""`sparkperso content`: what can be shown, and where it comes from."""
