@@ -127,7 +127,7 @@ def in_ascii(url: str) -> str | None:
         whole = urlunsplit(parts._replace(netloc=host))
     except (ValueError, UnicodeError):
         return None
-    return quote(whole, safe=SAFE) if parts.netloc else None
+    return quote(whole, safe=SAFE, errors="replace") if parts.netloc else None
 
 
 def _short(text: str) -> str:

@@ -111,4 +111,6 @@ def _picture(item: Item, names: Iterable[str]) -> str | None:
 
 
 def _url(item: Item, pattern: str | None) -> str | None:
-    return pattern and pattern.replace(ITEM_ID_IN_URL, quote(item[ITEM_ID], safe=""))
+    return pattern and pattern.replace(
+        ITEM_ID_IN_URL, quote(item[ITEM_ID], safe="", errors="replace")
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from email import message_from_bytes, policy
 from html import unescape
 
 import pytest
 from tests.shop_rules import NOON, rule
 from tests.unit.mail.conftest import BODY, ITEMS, YAML
+from tests.unit.services.stores.test_records import NAUGHTY
 
+from sparkperso.config.mail.addresses import mailbox
 from sparkperso.decisions.facts import Facts
 from sparkperso.mail import render_for
 from sparkperso.mail.message import MailError
@@ -157,6 +160,17 @@ def test_no_value_becomes_markup_a_template_or_a_header(render):
     assert "root:" not in mail.html
     assert "{{ 7 * 7 }}" in unescape(mail.html)
     assert not re.search(r"[\r\n]", mail.subject)
+
+
+def test_ids_titles_and_names_of_every_kind_make_a_mail_that_is_read_back(render):
+    for odd in NAUGHTY:
+        items = [{"item_id": odd or "x", "title": f"T {odd}", "category": odd, "price": 1.0}]
+        mail = render(items, recipient=Recipient("u1", may_market=True, name=odd))
+        data = mail.message(mailbox("anna@b.example"), NOON).as_bytes()
+        read = message_from_bytes(data, policy=policy.default)
+        assert [part.defects for part in read.walk() if part.defects] == [], odd
+        assert read["Subject"] == mail.subject, odd
+        assert set(read.keys()) == {*mail.headers, *("To", "Date", "MIME-Version", "Content-Type")}
 
 
 def test_content_is_never_read_as_mjml(render, book):
