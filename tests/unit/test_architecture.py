@@ -36,7 +36,14 @@ def test_the_table_lists_each_package_and_what_it_imports():
 
 
 MOST_MODULES = 15
-LARGER = {"config": 22, "core": 18, "ingest": 18, "services/http": 22, "testing": 20}
+LARGER = {
+    "config": 24,
+    "core": 20,
+    "ingest": 18,
+    "platform": 16,
+    "services/http": 22,
+    "testing": 22,
+}
 """Packages of many small modules that no division would make clearer."""
 
 

@@ -116,6 +116,17 @@ class CookieConfig(Section):
     """Domain that shares it; None: the collector's own host."""
 
 
+class ShopConfig(Section):
+    """The demo shop over the personalisation API: `sparkperso shop` fills it in."""
+
+    api: str | None = Field(default=None, pattern=PUBLIC_URL)
+    """Address of the API as browsers reach it; None: the shop shows its own content."""
+    token: str | None = None
+    """What its server asks the API with; only for `--env local`, where it is no secret."""
+    customers: dict[str, str] = Field(default_factory=dict)
+    """Users that a visitor of the demo may sign in as → what is shown for them."""
+
+
 class CollectConfig(Section):
     """The collector."""
 
@@ -132,6 +143,7 @@ class CollectConfig(Section):
     spool: SpoolConfig = Field(default_factory=SpoolConfig)
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
     cookie: CookieConfig = Field(default_factory=CookieConfig)
+    shop: ShopConfig = Field(default_factory=ShopConfig)
     trusted_proxies: tuple[str, ...] = PROXIES
     """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends; limits per
     address are counted by it. A proxy that is missing here counts as one sender."""

@@ -40,6 +40,13 @@ def cause_of(error: BaseException, with_contexts: bool = False) -> str:
     return _line(*_described(cause))
 
 
+JVM_ENDED = (
+    "Spark's process (the JVM) has ended; most often its memory was full: raise "
+    "spark.driver_memory, such as --set spark.driver_memory=4g"
+)
+"""What py4j finds no words for."""
+
+
 def message_of(error: BaseException) -> str:
     """Returns what a user should read of an error: our own text, else the innermost cause.
 
@@ -78,6 +85,8 @@ def _described(cause: Any) -> tuple[str, str]:
     java = getattr(cause, "java_exception", None)
     if java is not None:
         return _described(java)
+    if type(cause).__name__ == "Py4JNetworkError":
+        return type(cause).__name__, JVM_ENDED
     return type(cause).__name__, str(cause)
 
 

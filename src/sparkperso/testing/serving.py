@@ -9,23 +9,32 @@ from typing import Any
 import orjson
 
 from sparkperso.core.times import now
+from sparkperso.recommend.registered.session_model import SessionModel
 from sparkperso.services.stores.base import Store
 from sparkperso.services.stores.manifest import Facts
 from sparkperso.services.stores.overlay import LiveRecord
-from sparkperso.services.stores.records import make_list, record_key
+from sparkperso.services.stores.records import SESSIONS, make_list, record_key
+from sparkperso.services.stores.session_file import pack_session_model
 
 Records = Mapping[str, Mapping[str, bytes]]
 """Namespace → id → record."""
 
 
-def release(store: Store, records: Records, model_version: str = "7", keep: int = 3) -> str:
-    """Publishes a version with these records, and returns its name."""
+def release(
+    store: Store, records: Records, sessions: SessionModel | None = None, keep: int = 3
+) -> str:
+    """Publishes a version with these records and a session model, and returns its name."""
     with store.draft() as draft:
         for namespace, rows in records.items():
-            draft.write(
-                namespace, sorted((record_key(name), value) for name, value in rows.items())
-            )
-        draft.seal(Facts(read_at=now(), as_of=now(), model_version=model_version, lists_at=now()))
+            keyed = ((record_key(name), value) for name, value in rows.items())
+            draft.write(namespace, sorted(keyed))
+        n_sessions = 0
+        if sessions:
+            draft.write_file(SESSIONS, pack_session_model(sessions))
+            n_sessions = sessions.model.index.n_sessions
+        moment = now()
+        facts = {"read_at": moment, "as_of": moment, "lists_at": moment, "model_version": "7"}
+        draft.seal(Facts(**facts, sessions=n_sessions))
         store.release(draft, keep)
         return draft.name
 

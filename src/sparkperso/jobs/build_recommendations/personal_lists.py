@@ -23,6 +23,7 @@ from sparkperso.jobs.build_recommendations.champion import POPULARITY, item_inde
 from sparkperso.jobs.train_recommender.job import INTERACTIONS, ITEMS
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.persons import persons_of
+from sparkperso.platform.driver_rows import arrow_frame
 from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.literals import empty_array, instant
 from sparkperso.platform.tracking import ModelVersion
@@ -101,7 +102,7 @@ def make_rows(
     if some is None:
         return list_frame(profiles, lister), None
     table = list_table(some, lister, threads=at_a_time(some.num_rows))
-    return job.spark.createDataFrame(table, LISTS), table
+    return arrow_frame(job.spark, table, LISTS), table
 
 
 def other_lists(

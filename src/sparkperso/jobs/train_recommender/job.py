@@ -41,6 +41,7 @@ from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.persons import USERS, persons_of
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
+from sparkperso.platform.driver_rows import arrow_frame, block_frame
 from sparkperso.platform.literals import instant, micros
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.data.id_index import new_index_rows, new_index_table
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 MODEL = "recommender"
 EVENTS, INTERACTIONS, ITEMS = "silver/events", "gold/interactions", "silver/items"
 USER_INDEX = "gold/user_index"
+ARRAY_ROWS = "name string, block int, data binary"
 
 
 def train_recommender(job: Job) -> Summary:
@@ -287,9 +289,7 @@ def write_model(
     inputs, catalogue, arrays = data
     settings = {name: trained.as_dict()[name] for name in ("params", "best")}
     model_version = version_of({**basis, **settings}, arrays, catalogue)
-    frames = {
-        MODEL_ARRAYS: job.spark.createDataFrame(list(arrays), "name string, block int, data binary")
-    }
+    frames = {MODEL_ARRAYS: block_frame(job.spark, arrays, ARRAY_ROWS)}
     if trained.als is not None:
         frames[ITEM_FACTORS] = item_factor_frame(job.spark, trained.als, catalogue)
         frames[USER_FACTORS] = user_factors(job, trained, inputs)
@@ -315,7 +315,7 @@ def write_model(
 def user_factors(job: Job, trained: TrainingResult, inputs: Inputs) -> DataFrame:
     """Returns user_id, factors of all users with a history: one row each."""
     if trained.users is not None:
-        return job.spark.createDataFrame(user_factor_table(trained.users, trained.als))
+        return arrow_frame(job.spark, user_factor_table(trained.users, trained.als))
     # Factors come from interactions alone.
     nobody = job.spark.createDataFrame([], f"{USER_ID} string, attributes array<string>")
     profiles = profile_frame(inputs.interactions, inputs.item_index, nobody, inputs.as_of)

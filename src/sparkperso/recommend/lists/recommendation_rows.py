@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.core.columns import ITEM_ID, RANK, SCORE, USER_ID
+from sparkperso.platform.driver_rows import arrow_frame
 from sparkperso.platform.frames import keep_broadcast
 from sparkperso.recommend.arrays.catalogue import Catalogue
 from sparkperso.recommend.arrays.histories import read_histories
@@ -63,7 +64,7 @@ def item_factor_frame(spark: SparkSession, model: AlsModel, catalogue: Catalogue
             "factors": pa.array(list(model.item_factors[known]), pa.list_(pa.float32())),
         }
     )
-    return spark.createDataFrame(rows)
+    return arrow_frame(spark, rows)
 
 
 def user_factor_frame(profiles: DataFrame, model: AlsModel) -> DataFrame:

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from sparkperso.config import Settings, load_named
@@ -26,6 +26,7 @@ from sparkperso.services.collect.routes import (
     consent,
     demo,
     demo_feed,
+    demo_shop,
     events,
     mail,
     tracking_api,
@@ -106,8 +107,13 @@ def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[
         *websocket.routes(service),
         *health.routes(service, sinks.all),
         *web.sdk_routes(),
-        *(demo.routes(service) if demo_feed.SITE in settings.collect.sites else ()),
+        *(_demo_routes(service) if demo_feed.SITE in settings.collect.sites else ()),
     ]
+
+
+def _demo_routes(service: RequestServices) -> list[Route]:
+    # The page of any address comes last.
+    return [*demo_shop.routes(service, service.config.shop), *demo.routes(service)]
 
 
 def _lifespan(

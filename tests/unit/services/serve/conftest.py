@@ -3,8 +3,10 @@ import os
 
 import pytest
 from tests.openapi import DescribedClient as TestClient
+from tests.unit.recommend.test_session_model import PARAMS, random_sessions, table_of
 
 from sparkperso.config import load_settings
+from sparkperso.recommend.registered.session_model import session_model
 from sparkperso.services.serve.app import make_app
 from sparkperso.services.stores.factory import open_overlay, open_store
 from sparkperso.services.stores.records import CONSENTS, ITEMS, PROFILES, SEGMENTS
@@ -51,6 +53,10 @@ def records():
     }
 
 
+def sessions():
+    return session_model(table_of(random_sessions(1)), PARAMS)
+
+
 assert {CONSENTS, ITEMS, PROFILES, SEGMENTS} <= records().keys()
 
 
@@ -65,7 +71,7 @@ class Api:
         self.app = make_app(self.settings, os.environ, conf_dir)
 
     def release(self, **more):
-        return release(self.store, {**records(), **more})
+        return release(self.store, {**records(), **more}, sessions())
 
     def put(self, namespace, key, record):
         self.overlay.put_many([((namespace, key), record)])

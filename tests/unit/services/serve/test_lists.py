@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.openapi import DescribedClient as TestClient
-from tests.unit.services.serve.conftest import ITEM_IDS, POPULAR, TOKEN, Api
+from tests.unit.services.serve.conftest import ITEM_IDS, POPULAR, TOKEN, Api, sessions
 from tests.unit.services.stores.test_records import NAUGHTY
 
 from sparkperso.services.serve.app import make_app
@@ -145,6 +145,31 @@ def test_similar_items_are_those_of_the_item(client, ids_of):
     assert ids_of(answer)[:2] == ["i2", "i3"]
     assert answer.json()["strategy"] == "similar_items"
     assert client.get("/v1/similar/unheard-of").json()["fallback"] == "unknown_item"
+
+
+def test_a_session_is_followed_by_what_the_model_says_of_visitors_too(client, ids_of):
+    answer = client.post("/v1/next", json={"recent": ["i3", "i1"], "n": 5})
+    expected = [item for item, _ in sessions().next_items(["i3", "i1"], 5, ["i3", "i1"])]
+    assert ids_of(answer) == expected
+    assert answer.json()["strategy"] == "session_knn"
+    excluded = client.post(
+        "/v1/next", json={"recent": ["i3", "i1"], "n": 5, "exclude": expected[:2]}
+    )
+    assert ids_of(excluded)[:3] == expected[2:]
+    nothing = client.post("/v1/next", json={"n": 2}).json()
+    assert (nothing["strategy"], nothing["fallback"]) == ("popularity", "unknown_user")
+
+
+def test_without_consent_no_session_is_followed(client):
+    body = {"recent": ["i3", "i1"], "anonymous_id": "visitor-no"}
+    assert client.post("/v1/next", json=body).json()["strategy"] == "no_consent"
+
+
+@pytest.mark.parametrize(
+    "body", [[], {"n": 0}, {"recents": []}, {"recent": [None]}, {"n": True}, {"context": 1}]
+)
+def test_odd_sessions_are_told_what_is_expected(client, body):
+    assert client.post("/v1/next", json=body).status_code == 422
 
 
 def test_who_may_not_is_refused_and_learns_nothing(client):

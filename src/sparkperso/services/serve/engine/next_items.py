@@ -33,7 +33,7 @@ class NextItems:
         What the request names goes after what the collector wrote of a moment ago: it is later.
         """
         version = self._store.reader.version
-        model = version.session_model() if version and hasattr(version, "session_model") else None
+        model = version.session_model() if version else None
         named = request.context.get("recent", ())
         recent = [*(one for one in person.recent if one not in named), *named]
         if request.in_view is not None:

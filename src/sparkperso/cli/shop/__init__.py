@@ -1,0 +1,1 @@
+"""`sparkperso shop`: collector and personalisation API with the demo shop over both."""

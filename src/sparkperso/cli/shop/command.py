@@ -1,0 +1,134 @@
+"""`sparkperso shop`: the demo shop, personalised from a lake, on two ports of this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import click
+
+from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
+from sparkperso.cli.shop.customers import customers_of
+from sparkperso.config import load_settings
+from sparkperso.core.errors import JobError, UsageError
+from sparkperso.decisions.assets import load_rulebook
+
+HOST, START_SECONDS, END_SECONDS = "127.0.0.1", 60, 15
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command("shop", help="Shows the demo shop, personalised from a lake.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--api-port", default=8090, show_default=True, type=click.IntRange(1, 65535))
+@with_options((*SETTINGS_OPTIONS, DEBUG))
+def command(
+    *,
+    port: int,
+    api_port: int,
+    env: str,
+    conf_dir: Path | None,
+    lake: str | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Runs the collector and the API until SIGTERM or Ctrl-C, or until one of them ends."""
+    from sparkperso.services.http.ports import require_free
+    from sparkperso.services.stores.factory import open_store
+
+    if env != "local":
+        raise UsageError(
+            "The demo shop is for --env local: anybody may sign in as its customers",
+            f"Found --env {env}",
+            "Run 'sparkperso collect' and 'sparkperso serve' there",
+        )
+    settings = load_settings(env, conf_dir, assignments, lake)
+    for number in (port, api_port):
+        require_free(HOST, number)
+    customers = customers_of(settings, load_rulebook(settings, conf_dir))
+    store = open_store(settings)
+    if store.current() is None:
+        raise UsageError(
+            "The shop answers from what was published",
+            "The serving store of this lake has no version",
+            "Publish it: sparkperso publish" + (f" --lake {lake}" if lake else ""),
+        )
+    store.close()
+    common = ["--env", env, *(("--conf-dir", str(conf_dir)) if conf_dir else ())]
+    common += [*(("--lake", lake) if lake else ())]
+    common += [word for one in assignments for word in ("--set", one)]
+    token = settings.security.service_token
+    shop = {"api": f"http://{HOST}:{api_port}", "token": token, "customers": customers}
+    names = [word for key, value in shop.items() for word in ("--set", _assignment(key, value))]
+    with (
+        _running("serve", ["--port", str(api_port), *common]) as api,
+        _running("collect", ["--demo", "--port", str(port), *common, *names]) as collector,
+    ):
+        _wait(api, f"http://{HOST}:{api_port}/readyz")
+        _wait(collector, f"http://{HOST}:{port}/readyz")
+        click.echo(f"The shop is at http://{HOST}:{port}/demo/  (Ctrl-C ends it)")
+        for label in customers.values():
+            click.echo(f"  sign in as {label}")
+        _watch((api, collector))
+
+
+def _assignment(key: str, value: object) -> str:
+    return f"collect.shop.{key}={json.dumps(value)}"
+
+
+@contextmanager
+def _running(name: str, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a command of ours; ends it in the end, and waits for it."""
+    line = [sys.executable, "-m", "sparkperso", name, *options]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+    opener, end = build_opener(ProxyHandler({})), time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        _require_running(process)
+        try:
+            with opener.open(url, timeout=1):
+                return
+        except (URLError, TimeoutError, ConnectionError):
+            time.sleep(0.05)
+    raise JobError(f"{url} should answer", f"It did not within {START_SECONDS} seconds")
+
+
+def _watch(processes: tuple[subprocess.Popen[bytes], ...]) -> None:
+    """Returns at a signal to end; raises JobError where a service ended by itself."""
+    ended: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: ended.append(n)) for number in ENDING}
+    try:
+        while not ended:
+            for process in processes:
+                _require_running(process)
+            time.sleep(0.2)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _require_running(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        name = list(process.args)[3] if isinstance(process.args, list) else "shop"
+        raise JobError(
+            f"'sparkperso {name}' should run as long as the shop does",
+            f"It ended with exit status {process.returncode}",
+            "What it printed above says why",
+        )

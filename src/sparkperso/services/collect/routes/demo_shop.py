@@ -1,0 +1,76 @@
+"""What the demo shop's pages need of the personalisation API: its address, customers and tokens."""
+
+from __future__ import annotations
+
+import logging
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sparkperso.config.collect import ShopConfig
+from sparkperso.services.collect.intake.request_services import RequestServices
+from sparkperso.services.collect.routes.demo import Hosts
+from sparkperso.services.collect.routes.events import json_response
+from sparkperso.services.http.headers import headers_of
+from sparkperso.services.http.problems import Problem
+
+SECONDS = 3.0
+"""How long the API may take to make a token."""
+LONGEST_ID = 256
+log = logging.getLogger("sparkperso.collect")
+
+
+def routes(service: RequestServices, config: ShopConfig) -> list[Route]:
+    """Returns the routes; without an API the pages show their own content."""
+    allowed = Hosts(service.config.public_url)
+
+    async def get_config(_: Request) -> Response:
+        """Says where the API is, and as whom a visitor may sign in."""
+        customers = [
+            {"user_id": user_id, "label": label} for user_id, label in config.customers.items()
+        ]
+        body = {"api": config.api, "token_url": "/demo/api/token", "customers": customers}
+        return json_response(body)
+
+    async def post_token(request: Request) -> Response:
+        """Gets a browser token for a customer of the demo, or for a visitor.
+
+        A shop's server does so for whoever is signed in; here anybody may be one of the customers.
+        """
+        if config.api is None:
+            raise Problem(404, "no_api", "The shop runs without the personalisation API.")
+        body = await service.bodies.json(headers_of(request.scope), request.receive)
+        named = body if isinstance(body, dict) else {}
+        user_id, anonymous_id = named.get("user_id"), named.get("anonymous_id")
+        if user_id is not None:
+            if not isinstance(user_id, str) or user_id not in config.customers:
+                raise Problem(403, "no_customer", "user_id should be a customer of the demo.")
+            return await _token(config, {"user_id": user_id})
+        if not isinstance(anonymous_id, str) or not 1 <= len(anonymous_id) <= LONGEST_ID:
+            raise Problem(422, "invalid", "Give user_id or anonymous_id.")
+        return await _token(config, {"anonymous_id": anonymous_id})
+
+    return [
+        Route("/demo/api/config", allowed.only(get_config)),
+        Route("/demo/api/token", allowed.only(post_token), methods=["POST"]),
+    ]
+
+
+async def _token(config: ShopConfig, subject: dict[str, str]) -> Response:
+    headers = {"Authorization": f"Bearer {config.token}"}
+    try:
+        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
+            answer = await client.post(f"{config.api}/v1/tokens", json=subject, headers=headers)
+    except httpx.HTTPError as error:
+        log.warning("the API did not make a token: %s", type(error).__name__)
+        raise _no_token() from None
+    if answer.status_code != 200:
+        raise _no_token()
+    return json_response(answer.json())
+
+
+def _no_token() -> Problem:
+    # Not 5xx: the page goes on with its own content.
+    return Problem(424, "no_token", "The personalisation API did not make a token.")
