@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from tests.unit.services.stores.test_records import NAUGHTY
 
 from sparkperso.core.errors import JobError
 from sparkperso.core.times import iso, now
+from sparkperso.services.stores import overlay as overlays
 from sparkperso.services.stores import redis_store
 from sparkperso.services.stores.base import StoreError
 from sparkperso.services.stores.live import LiveStore
@@ -367,7 +369,50 @@ def test_the_overlay_gives_what_was_put_and_the_later_counts(home):
     overlay.close()
 
 
-def test_the_overlay_forgets_in_time(home):
+def count_up(record):
+    number = 0 if record is None else int(record.value)
+    return live_record(str(number + 1))
+
+
+def test_changes_of_many_at_once_all_count(home):
+    addresses = [(RECENT, name) for name in ("u1", "u2", "u3")]
+    faults = []
+
+    def change_often():
+        overlay = home.overlay()
+        try:
+            for _ in range(25):
+                overlay.change_many([(address, count_up) for address in addresses])
+        except Exception as error:
+            faults.append(error)
+        overlay.close()
+
+    threads = [threading.Thread(target=change_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    overlay = home.overlay()
+    assert faults == []
+    assert [record.value for record in overlay.get_many(addresses)] == [b"100"] * 3
+    overlay.change_many(
+        [(addresses[0], lambda record: None), ((RECENT, "u4"), lambda record: None)]
+    )
+    assert overlay.get_many([addresses[0]])[0].value == b"100"
+    assert overlay.get_many([(RECENT, "u4")]) == [None]
+    overlay.close()
+
+
+def test_a_change_sees_no_record_whose_time_is_over(home):
+    overlay, seen = home.overlay(), []
+    overlay.put_many([((RECENT, "u1"), live_record("x", -10, 10.1))])
+    time.sleep(0.2)
+    overlay.change_many([((RECENT, "u1"), seen.append)])
+    assert seen == [None]
+    overlay.close()
+
+
+def test_the_overlay_forgets_in_time(home, monkeypatch):
     overlay = home.overlay()
     addresses = [(RECENT, f"u{number}") for number in range(5)]
     overlay.put_many([(address, live_record("x", -10, 10.2)) for address in addresses[:4]])
@@ -375,6 +420,7 @@ def test_the_overlay_forgets_in_time(home):
     assert overlay.get_many(addresses[:1])[0].value == b"x"
     time.sleep(0.3)
     assert [record is None for record in overlay.get_many(addresses)] == [True] * 4 + [False]
+    monkeypatch.setattr(overlays, "PART", 3)
     assert overlay.prune() in (0, 4)
     assert overlay.prune() == 0
     assert overlay.get_many(addresses[4:])[0].value == b"y"
@@ -393,6 +439,16 @@ def test_what_changed_since_the_tables_were_read_stands_over_the_version(store, 
     overlay.put_many([((SEGMENTS, "u3"), live_record("unknown before"))])
     addresses = [(SEGMENTS, name) for name in ("u1", "u2", "u3", "u4")]
     assert live.get_many(addresses) == [b"newer", b"published", b"unknown before", None]
+    overlay.close()
+    live.close()
+
+
+def test_recent_events_and_decisions_count_however_new_the_version_is(store, home):
+    publish(store, "one", users=10)
+    live, overlay = LiveStore(home.store(), home.overlay()), home.overlay()
+    addresses = [(RECENT, "u1"), (CONSENTS, "u1")]
+    overlay.put_many([(address, live_record("long ago", -7200, 86_400)) for address in addresses])
+    assert live.get_many(addresses) == [b"long ago"] * 2
     overlay.close()
     live.close()
 

@@ -127,6 +127,31 @@ class ShopConfig(Section):
     """Users that a visitor of the demo may sign in as → what is shown for them."""
 
 
+class RecentConfig(Section):
+    """What people did a moment ago, as the collector tells the serving store (`collect.overlay`).
+
+    Only of people who agreed to personalisation, or need not be asked.
+    """
+
+    event_types: tuple[str, ...] = (
+        "item_view",
+        "click",
+        "add_to_cart",
+        "remove_from_cart",
+        "purchase",
+        "dismiss",
+    )
+    """Types of events that are told, where they have an item_id."""
+    items: int = Field(default=50, ge=1, le=200)
+    """Events of one person, the latest ones."""
+    hours: float = Field(default=6.0, gt=0, le=168)
+    """How long they are kept."""
+    flush_seconds: float = Field(default=0.2, ge=0.01, le=10)
+    """How long an event waits for others, to be written with them; decisions on consent do not."""
+    max_pending: int = Field(default=50_000, ge=1)
+    """Events that may wait for the store; beyond, the oldest are dropped, and counted."""
+
+
 class CollectConfig(Section):
     """The collector."""
 
@@ -144,6 +169,10 @@ class CollectConfig(Section):
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
     cookie: CookieConfig = Field(default_factory=CookieConfig)
     shop: ShopConfig = Field(default_factory=ShopConfig)
+    overlay: bool | Literal["if_installed"] = False
+    """Whether decisions on personalisation and recent events are told to the serving store
+    (`store`), so that the API heeds them at once; `if_installed`: where the extra `serve` is."""
+    recent: RecentConfig = Field(default_factory=RecentConfig)
     trusted_proxies: tuple[str, ...] = PROXIES
     """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends; limits per
     address are counted by it. A proxy that is missing here counts as one sender."""

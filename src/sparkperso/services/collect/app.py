@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
@@ -13,10 +14,12 @@ from starlette.types import ASGIApp
 
 from sparkperso.config import Settings, load_named
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.core.errors import ConfigError
 from sparkperso.privacy import Pseudonyms
 from sparkperso.privacy import load_keys as load_pseudonym_keys
 from sparkperso.services.collect import health
-from sparkperso.services.collect.intake.consent_gate import ConsentGate
+from sparkperso.services.collect.intake.consent_gate import ConsentGate, Event
+from sparkperso.services.collect.intake.consent_outbox import PURPOSE
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
@@ -42,8 +45,13 @@ from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
 from sparkperso.services.http.metrics import Metrics
-from sparkperso.services.http.write_keys import load_keys
+from sparkperso.services.http.write_keys import SiteKey, load_keys
 from sparkperso.services.sinks.factory import Sinks, make_sinks, spool_folder
+from sparkperso.services.stores.factory import open_overlay
+
+if TYPE_CHECKING:
+    from sparkperso.services.collect.overlay_feed import OverlayFeed
+    from sparkperso.services.stores.overlay import Overlay
 
 log = logging.getLogger("sparkperso.collect")
 
@@ -63,17 +71,22 @@ def make_app(
     sinks = make_sinks(settings)
     keys = load_pseudonym_keys(settings.privacy, settings.env, environ)
     pseudonyms = Pseudonyms(keys)
-    store = ConsentStore(spool_folder(settings) / "consents.sqlite")
+    overlay = _find_overlay(settings)
+    file = spool_folder(settings) / "consents.sqlite"
+    store = ConsentStore(file, has_outbox=overlay is not None)
     # Before the first request: one that asks by the new name must find what was decided.
     store.rename(lambda name: pseudonyms.rekey(name) if pseudonyms.knows(name) else name)
+    guard = ConsentGate(pseudonyms, settings.consent, store)
+    feed = _make_feed(settings, overlay, store, guard, metrics)
     pipeline = Pipeline(
         settings.collect.limits,
         plan,
-        ConsentGate(pseudonyms, settings.consent, store),
+        guard,
         metrics,
         events=sinks.events,
         recordings=sinks.recordings,
         plan_check=PlanCheck(plan, settings.ingest),
+        recent=feed,
     )
     # An unknown address is taken for https: browsers may then not send the cookie over http.
     is_secure = not (settings.collect.public_url or "").startswith("http:")
@@ -88,13 +101,46 @@ def make_app(
             *mail.routes(service, settings, environ),
             *unsubscribe.routes(service, settings, environ),
         ],
-        lifespan=_lifespan(sinks, store, settings.collect.limits.body_seconds),
+        lifespan=_lifespan(sinks, store, feed, settings.collect.limits.body_seconds),
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
     post_events = events.PostEvents(service)
     app = FastPath(post_events.serves, post_events, application, errors, log)
     return Cors(app, ring.is_origin, credentials=True)
+
+
+def _find_overlay(settings: Settings) -> Overlay | None:
+    """Returns what the serving store is told by; raises ConfigError where it has to be there."""
+    if not settings.collect.overlay:
+        return None
+    try:
+        return open_overlay(settings)
+    except ConfigError as error:
+        if settings.collect.overlay is True:
+            raise
+        log.info("the serving store is not told of decisions and events: %s", error)
+        return None
+
+
+def _make_feed(
+    settings: Settings,
+    overlay: Overlay | None,
+    store: ConsentStore,
+    guard: ConsentGate,
+    metrics: Metrics,
+) -> OverlayFeed | None:
+    if overlay is None or store.outbox is None:
+        return None
+    # Here: what it imports is only there with the extra `serve`.
+    from sparkperso.services.collect.overlay_feed import OverlayFeed
+
+    def decision_of(event: Event, key: SiteKey) -> bool | None:
+        return guard.decision(event, PURPOSE, key)
+
+    feed = OverlayFeed(overlay, store.outbox, settings.collect.recent, metrics, decision_of)
+    store.listeners.append(feed.wake)
+    return feed
 
 
 def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[BaseRoute]:
@@ -117,7 +163,7 @@ def _demo_routes(service: RequestServices) -> list[Route]:
 
 
 def _lifespan(
-    sinks: Sinks, store: ConsentStore, seconds: float
+    sinks: Sinks, store: ConsentStore, feed: OverlayFeed | None, seconds: float
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: nothing accepted is left behind."""
 
@@ -127,6 +173,9 @@ def _lifespan(
             # Ended in the opposite order: sinks first, which hand over what they have.
             await stack.enter_async_context(impatience(seconds))
             stack.callback(store.close)
+            if feed is not None:
+                await feed.start()
+                stack.push_async_callback(feed.close)
             for sink in sinks.all:
                 await sink.start()
                 stack.push_async_callback(sink.close)

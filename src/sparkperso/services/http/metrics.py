@@ -36,6 +36,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.overlay_dropped = self._counter(
+            "overlay_dropped", "Recent events that lists do not heed: too many waited.", []
+        )
+        self.overlay_failures = self._counter(
+            "overlay_failures", "Writes to the serving store that failed and are tried again.", []
+        )
+
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"sparkperso_collect_{name}", text, labels, registry=self.registry)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 
 from sparkperso.services.stores.base import Address, Store, StoreError, VersionReader
+from sparkperso.services.stores.consents import later_decision
 from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
-from sparkperso.services.stores.overlay import LiveRecord, Overlay
+from sparkperso.services.stores.overlay import RECENT, LiveRecord, Overlay
 from sparkperso.services.stores.records import DECIDED
 
 CLOCK_MARGIN = timedelta(seconds=60)
@@ -109,8 +109,9 @@ class LiveStore:
     def get_many(self, addresses: Sequence[Address]) -> list[bytes | None]:
         """Returns the records at the addresses as of now, None where there is none.
 
-        A record of the overlay counts unless the version was read after it began to hold; of two
-        decisions on consent the later one does. Raises StoreError where the store does not answer.
+        Segments of the overlay count unless the version was read after they began to hold; of two
+        decisions on consent the later one does; recent events always count. Raises StoreError
+        where the store does not answer.
         """
         live = self._overlay.get_many(addresses)
         if self.version is None:
@@ -140,15 +141,11 @@ def merged(
     for (namespace, _), record, known in zip(addresses, live, published, strict=True):
         if record is None:
             found.append(known)
-        elif namespace in DECIDED and known is not None:
+        elif namespace in DECIDED:
             # A publication knows those decisions that were ingested, whenever it was.
-            found.append(max(record.value, known, key=_decision_order))
+            found.append(record.value if known is None else later_decision(record.value, known))
         else:
-            found.append(record.value if record.at > oldest else known)
+            # Of what was done a moment ago no version tells.
+            is_newer = namespace == RECENT or record.at > oldest
+            found.append(record.value if is_newer else known)
     return found
-
-
-def _decision_order(decision: bytes) -> tuple[str, bool]:
-    """By time; of two at the same time the no is the later."""
-    state = json.loads(decision)
-    return state["decided_at"], not state["granted"]

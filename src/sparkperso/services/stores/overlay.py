@@ -7,14 +7,16 @@ An overlay is one for all versions, small, and written record by record; readers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import WatchError
+
 from sparkperso.core.times import EPOCH, now
-from sparkperso.services.stores.base import Address
+from sparkperso.services.stores.base import Address, StoreError
 from sparkperso.services.stores.lmdb_files import close_file, open_file
 from sparkperso.services.stores.records import DECIDED, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace, answering
@@ -27,6 +29,10 @@ DIGITS = 16
 """Of a time in microseconds since 1970, up to the year 2286."""
 MAP_BYTES = 1 << 34
 """Most that an overlay in a file may hold."""
+PART = 5_000
+"""Records that are looked at in one transaction: some milliseconds."""
+MOST_TRIES = 100
+"""How often a record of Redis is tried to be changed that others change at the same time."""
 SET_IF_NEWER = """
 local old = redis.call('GETRANGE', KEYS[1], 0, 15)
 if old ~= '' and tonumber(old) > tonumber(string.sub(ARGV[1], 1, 16)) then return 0 end
@@ -56,6 +62,10 @@ def unpacked(data: bytes, value_only_after: datetime) -> LiveRecord | None:
     return LiveRecord(data[2 * DIGITS :], _moment(data[:DIGITS]), until)
 
 
+Change = Callable[[LiveRecord | None], LiveRecord | None]
+"""What becomes of a record, None where there is none; None leaves it as it is."""
+
+
 class Overlay(ABC):
     """Records over those of the current version."""
 
@@ -64,6 +74,14 @@ class Overlay(ABC):
         """Sets records; one that began to hold before the one that is there is left out.
 
         Raises StoreError where the overlay does not answer.
+        """
+
+    @abstractmethod
+    def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
+        """Sets what functions make of the records that are there, whoever else writes meanwhile.
+
+        A function may be called several times, and has no effect of its own; each address stands
+        once. Raises StoreError where the overlay does not answer.
         """
 
     @abstractmethod
@@ -94,7 +112,12 @@ class LmdbOverlay(Overlay):
             max_dbs=len(LIVE_NAMESPACES),
         )
         self._env.reader_check()
-        self._databases = {name: self._env.open_db(name.encode()) for name in LIVE_NAMESPACES}
+        # In one transaction: `open_db` by itself waits for another thread's, and holds Python's
+        # lock meanwhile.
+        with self._env.begin(write=True) as transaction:
+            self._databases = {
+                name: self._env.open_db(name.encode(), transaction) for name in LIVE_NAMESPACES
+            }
 
     def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
         """Sets records in one transaction, which is on disk when this returns."""
@@ -104,6 +127,17 @@ class LmdbOverlay(Overlay):
                 data, old = record.packed(), transaction.get(key, db=database)
                 if old is None or old[:DIGITS] <= data[:DIGITS]:
                     transaction.put(key, data, db=database)
+
+    def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
+        """Changes records in one transaction, which is on disk when this returns."""
+        moment = now()
+        with self._env.begin(write=True) as transaction:
+            for (namespace, record_id), change in changes:
+                key, database = record_key(record_id), self._databases[namespace]
+                data = transaction.get(key, db=database)
+                record = change(unpacked(data, moment) if data else None)
+                if record is not None:
+                    transaction.put(key, record.packed(), db=database)
 
     def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
         """Returns the records at the addresses, all as of one moment."""
@@ -122,21 +156,32 @@ class LmdbOverlay(Overlay):
         return [unpacked(data, moment) if data else None for data in found]
 
     def prune(self) -> int:
-        """Removes records whose time is over."""
+        """Removes records whose time is over, a part at a time: others write between two."""
+        removed = 0
+        for database in self._databases.values():
+            key: bytes | None = b""
+            while key is not None:
+                n_removed, key = self._prune_part(database, key)
+                removed += n_removed
+        return removed
+
+    def _prune_part(self, database: Any, first: bytes) -> tuple[int, bytes | None]:
+        """Looks at a part of the records; returns how many went, and the key to go on at."""
         moment, removed = now(), 0
         with self._env.begin(write=True) as transaction:
-            for database in self._databases.values():
-                cursor = transaction.cursor(database)
-                more = cursor.first()
-                while more:
-                    if unpacked(cursor.value(), moment) is None:
-                        # The cursor is at the next record then.
-                        cursor.delete()
-                        removed += 1
-                        more = bool(cursor.key())
-                    else:
-                        more = cursor.next()
-        return removed
+            cursor = transaction.cursor(database)
+            more = cursor.set_range(first)
+            for _ in range(PART):
+                if not more:
+                    return removed, None
+                if unpacked(cursor.value(), moment) is None:
+                    # The cursor is at the next record then.
+                    cursor.delete()
+                    removed += 1
+                    more = bool(cursor.key())
+                else:
+                    more = cursor.next()
+            return removed, bytes(cursor.key()) if more else None
 
     def close(self) -> None:
         """Closes the file."""
@@ -159,6 +204,42 @@ class RedisOverlay(Overlay):
                 until = _micros(record.until) // 1000
                 self._set(keys=[self._key(address)], args=[record.packed(), until], client=pipe)
             pipe.execute()
+
+    def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
+        """Changes records in two round trips, and more where others change the same ones."""
+        waiting, tries = [list(changes)], 0
+        with answering(self._place):
+            while waiting:
+                some = waiting.pop()
+                if not some or self._changed(some):
+                    continue
+                # Somebody wrote one of them: by halves, so that only that one is tried again.
+                half = len(some) // 2
+                tries += not half
+                if tries > MOST_TRIES:
+                    raise StoreError(
+                        "A record of the overlay should be changed by one process at a time",
+                        f"Another one was quicker {tries} times",
+                        "Look who writes it",
+                    )
+                waiting += [some[:half], some[half:]]
+
+    def _changed(self, changes: Sequence[tuple[Address, Change]]) -> bool:
+        """Changes all of some records, or none: where another process changed one meanwhile."""
+        keys = [self._key(address) for address, _ in changes]
+        with self._client.pipeline() as pipe:
+            try:
+                pipe.watch(*keys)
+                found, moment = pipe.mget(keys), now()
+                pipe.multi()
+                for key, data, (_, change) in zip(keys, found, changes, strict=True):
+                    record = change(unpacked(data, moment) if data else None)
+                    if record is not None:
+                        pipe.set(key, record.packed(), pxat=_micros(record.until) // 1000)
+                pipe.execute()
+            except WatchError:
+                return False
+        return True
 
     def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
         """Returns the records at the addresses."""

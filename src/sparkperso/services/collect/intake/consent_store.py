@@ -11,10 +11,16 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sparkperso.core.consent import Decision, Decisions
+from sparkperso.services.collect.intake.consent_outbox import (
+    PURPOSE,
+    ConsentOutbox,
+    Subject,
+    drop_outbox,
+)
 from sparkperso.services.http.problems import busy
 from sparkperso.services.sinks.spool_file import OWN_FILE, OWN_FOLDER
 
@@ -53,6 +59,8 @@ PSEUDONYMS = "SELECT * FROM consents WHERE subject GLOB '*:*:*'"
 DELETE = "DELETE FROM consents WHERE site = ? AND kind = ? AND subject = ? AND purpose = ?"
 Named = tuple[str, str, Mapping[str, bool], str]
 """Kind of identifier, identifier, purpose → yes or no, time."""
+Row = tuple[str, str, str, str, int, str]
+"""Site, kind, identifier, purpose, yes (1) or no (0), time."""
 
 
 class ConsentStore:
@@ -63,7 +71,12 @@ class ConsentStore:
     """
 
     def __init__(
-        self, path: Path, size: int = 200_000, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        size: int = 200_000,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        has_outbox: bool = False,
     ) -> None:
         path.parent.mkdir(mode=OWN_FOLDER, parents=True, exist_ok=True)
         path.touch(OWN_FILE)
@@ -77,10 +90,18 @@ class ConsentStore:
         # A decision is durable when its request is answered: a power cut must not undo a no.
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.execute(SCHEMA)
+        self.outbox: ConsentOutbox | None = None
+        """Whose decision on personalisation is to be told to others; None: nobody is told."""
         with self._transaction():  # what an earlier version kept, at once with its end
             if self._file.execute(IS_OLD).fetchone()[0]:
                 for statement in RENEW:
                     self._file.execute(statement)
+            if has_outbox:
+                self.outbox = ConsentOutbox(self._file)
+            else:
+                drop_outbox(self._file)
+        self.listeners: list[Callable[[], None]] = []
+        """Called when somebody has decided on personalisation."""
         self._known: OrderedDict[tuple[str, str, str], Decisions] = OrderedDict()
         self._size, self._clock = size, clock
         self._looked_at, self._version = clock(), self._data_version()
@@ -117,8 +138,12 @@ class ConsentStore:
         # After the commit it is read anew: what is known must never be older than the file.
         with self._transaction():
             self._file.executemany(UPSERT, rows)
+            is_noted = self._note(rows)
         for _, kind, subject, *_ in rows:
             self._known.pop((site, kind, subject), None)
+        if is_noted:
+            for listener in self.listeners:
+                listener()
 
     def rename(self, name_of: Callable[[str], str]) -> int:
         """Puts `name_of(subject)` for subjects that look like pseudonyms, as after a new key.
@@ -131,9 +156,20 @@ class ConsentStore:
             moved = [(row, name_of(row[2])) for row in rows]
             moved = [(row, name) for row, name in moved if name != row[2]]
             self._file.executemany(DELETE, [row[:4] for row, _ in moved])
-            self._file.executemany(UPSERT, [(*row[:2], name, *row[3:]) for row, name in moved])
+            rows = [(*row[:2], name, *row[3:]) for row, name in moved]
+            self._file.executemany(UPSERT, rows)
+            self._note(rows)
         self._known.clear()
         return len(moved)
+
+    def _note(self, rows: Iterable[Row]) -> bool:
+        """Has decisions on personalisation told; says whether there are any."""
+        subjects = [
+            Subject(kind, name) for _, kind, name, purpose, *_ in rows if purpose == PURPOSE
+        ]
+        if self.outbox and subjects:
+            self.outbox.note(dict.fromkeys(subjects))
+        return bool(subjects)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -150,6 +186,10 @@ class ConsentStore:
 
     def close(self) -> None:
         """Closes the file."""
+        if self.outbox:
+            # Another process may be writing; what stays is told once more, which does no harm.
+            with suppress(sqlite3.OperationalError):
+                self.outbox.close()
         self._file.close()
 
     def _forget_what_others_changed(self) -> None:

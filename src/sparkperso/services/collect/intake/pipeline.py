@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -35,6 +35,7 @@ from sparkperso.services.collect.intake.consent_gate import (
     places_of,
     stated_by,
 )
+from sparkperso.services.collect.intake.consent_outbox import PURPOSE
 from sparkperso.services.collect.intake.event_validation import (
     RECORDING,
     Invalid,
@@ -60,6 +61,15 @@ Watcher = Callable[[SiteKey, Sequence[bytes], Sequence[Result]], None]
 CONSENT = "consent"
 
 
+class RecentEvents(Protocol):
+    """Takes what people did a moment ago, for their lists."""
+
+    event_types: frozenset[str]
+
+    def add(self, key: SiteKey, events: Sequence[Event]) -> None:
+        """Takes events that are durable, as they are kept; keeps nobody waiting."""
+
+
 HEAVY_BYTES = 32_768
 """Bytes of JSON that are searched for personal values between other requests; more are searched in
 a lane of their own, for at worst a microsecond each."""
@@ -82,6 +92,8 @@ class _AllowedEvent:
     size: int
     """Bytes of JSON that will be looked at one by one."""
     masked: int = 0
+    is_recent: bool = False
+    """Whether its person's lists may heed it."""
 
 
 class _NoPerson(Invalid):
@@ -94,6 +106,7 @@ class _Intake:
 
     events: list[Line] = field(default_factory=list)
     recordings: list[Line] = field(default_factory=list)
+    recent: list[Event] = field(default_factory=list)
     stated: list[StatedDecisions] = field(default_factory=list)
     pending: Pending = field(default_factory=dict)
 
@@ -115,6 +128,7 @@ class Pipeline:
         events: Sink,
         recordings: Sink,
         plan_check: PlanCheck | None = None,
+        recent: RecentEvents | None = None,
     ) -> None:
         self._limits, self._plan, self._guard = limits, plan, guard
         public = plan.public_traits
@@ -125,7 +139,7 @@ class Pipeline:
         self._metrics, self._rates = metrics, Rates(limits)
         self._events, self._recordings = events, recordings
         self._plan_check = plan_check or PlanCheck(plan)
-        self._lane = Lane()
+        self._lane, self._recent = Lane(), recent
         self.watchers: list[Watcher] = []
         """Called with what was kept of each request, once it is durable."""
 
@@ -180,6 +194,8 @@ class Pipeline:
             await self._recordings.put(intake.recordings)
         self._metrics.seconds.observe(time.perf_counter() - started)
         self._guard.record(intake.stated, key, only=True)
+        if self._recent and intake.recent:
+            self._recent.add(key, intake.recent)
 
     def decisions(self, key: SiteKey, person: Event) -> dict[str, bool | None]:
         """Returns purpose → what a person decided, None where they did not.
@@ -223,8 +239,18 @@ class Pipeline:
         allowed = self._identified(event, facts, data)
         decision = self._guard.decision(event, allowed.purpose, key, intake.pending)
         if self._guard.is_allowed(allowed.purpose, key, facts, allowed.places, decision):
+            allowed.is_recent = self._may_be_heeded(allowed, key, intake.pending)
             return [allowed]
         return {"status": "refused", "reason": "no_consent", "purpose": allowed.purpose}
+
+    def _may_be_heeded(self, allowed: _AllowedEvent, key: SiteKey, pending: Pending) -> bool:
+        """Says whether lists may heed an event: its person allows that purpose as well."""
+        event = allowed.event
+        if self._recent is None or event["event_type"] not in self._recent.event_types:
+            return False
+        decision = self._guard.decision(event, PURPOSE, key, pending)
+        is_allowed = self._guard.is_allowed(PURPOSE, key, allowed.facts, allowed.places, decision)
+        return is_allowed and "item_id" in event
 
     def _identified(self, event: Event, facts: RequestContext, data: bytes) -> _AllowedEvent:
         """Returns an event whose person is named as in the stored decisions."""
@@ -286,6 +312,8 @@ class Pipeline:
             return {"status": "invalid", "problem": str(error)}
         person = str(event.get("user_id") or event["anonymous_id"])
         (intake.recordings if kind == RECORDING else intake.events).append((person, line))
+        if allowed.is_recent:
+            intake.recent.append(event)
         return {"status": "accepted", "event_id": event["event_id"], **self._warning(event, key)}
 
     def _warning(self, event: Event, key: SiteKey) -> Result:
