@@ -20,7 +20,7 @@ from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.stores.base import StoreError
 from sparkperso.services.stores.overlay import RECENT, LmdbOverlay
-from sparkperso.services.stores.records import CONSENTS
+from sparkperso.services.stores.records import CONSENTS, MARKETING_CONSENTS
 
 SHOP = SiteKey("shop", "required", "web", ())
 YES, NO = {"personalisation": True}, {"personalisation": False}
@@ -67,8 +67,8 @@ class Place:
         finally:
             await feed.close()
 
-    def decided(self, subject):
-        (record,) = self.overlay_is_open.get_many([(CONSENTS, subject)])
+    def decided(self, subject, namespace=CONSENTS):
+        (record,) = self.overlay_is_open.get_many([(namespace, subject)])
         return None if record is None else json.loads(record.value)["granted"]
 
     def recent(self, identifier):
@@ -110,7 +110,9 @@ def test_decisions_are_told_each_site_its_own(place):
         async with place.feed(store):
             decide(store, "u", YES)
             await until(lambda: place.decided("user_id:u") is True)
-            decide(store, "u", {"analytics": False})
+            decide(store, "u", {"analytics": False, "marketing": False})
+            await until(lambda: place.decided("user_id:u", MARKETING_CONSENTS) is False)
+            assert place.decided("user_id:u") is True
             decide(store, "u", NO, site="blog")
             await until(lambda: place.decided("user_id:u") is False)
             decide(store, "u", YES, kind="anonymous_id")

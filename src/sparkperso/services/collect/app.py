@@ -19,7 +19,7 @@ from sparkperso.privacy import Pseudonyms
 from sparkperso.privacy import load_keys as load_pseudonym_keys
 from sparkperso.services.collect import health
 from sparkperso.services.collect.intake.consent_gate import ConsentGate, Event
-from sparkperso.services.collect.intake.consent_outbox import PURPOSE
+from sparkperso.services.collect.intake.consent_outbox import PERSONALISATION
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
@@ -136,7 +136,7 @@ def _make_feed(
     from sparkperso.services.collect.overlay_feed import OverlayFeed
 
     def decision_of(event: Event, key: SiteKey) -> bool | None:
-        return guard.decision(event, PURPOSE, key)
+        return guard.decision(event, PERSONALISATION, key)
 
     feed = OverlayFeed(overlay, store.outbox, settings.collect.recent, metrics, decision_of)
     store.listeners.append(feed.wake)

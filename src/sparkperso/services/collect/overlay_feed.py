@@ -20,14 +20,19 @@ from typing import Any, NamedTuple, TypeVar
 from sparkperso.config.collect import RecentConfig
 from sparkperso.core.times import now, read_time
 from sparkperso.services.collect.intake.consent_gate import PERSONS, Event
-from sparkperso.services.collect.intake.consent_outbox import FIRST, ConsentOutbox, Subject
+from sparkperso.services.collect.intake.consent_outbox import (
+    FIRST,
+    PERSONALISATION,
+    ConsentOutbox,
+    Subject,
+)
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.consents import KEPT, with_decisions
 from sparkperso.services.stores.overlay import RECENT, Change, LiveRecord, Overlay
 from sparkperso.services.stores.recent import RecentEvent, removal, with_events
-from sparkperso.services.stores.records import CONSENTS, subject_id
+from sparkperso.services.stores.records import CONSENTS, DECISIONS, subject_id
 
 BATCH = 500
 """Subjects that are told at a time."""
@@ -210,11 +215,12 @@ class OverlayFeed:
         """What subjects decided; whoever has just said no has no recent events either."""
         changes: dict[Address, Change] = {}
         for subject in subjects:
+            # None for one that has another name by now, under which it is told.
             decisions = self._outbox.decisions(subject)
-            if not decisions:
-                continue  # it has another name by now, under which it is told
-            changes[CONSENTS, subject_id(*subject)] = with_decisions(decisions)
-            if is_new and not all(one.is_granted for one in decisions.values()):
+            for purpose, sites in decisions.items():
+                changes[DECISIONS[purpose], subject_id(*subject)] = with_decisions(sites)
+            lately = decisions.get(PERSONALISATION, {}).values()
+            if is_new and not all(one.is_granted for one in lately):
                 changes[RECENT, subject.identifier] = removal(self._reach)
         return changes
 

@@ -1,4 +1,4 @@
-"""Decisions on personalisation in the overlay: each site's own, and what they come to together.
+"""Decisions on a purpose in the overlay: each site's own, and what they come to together.
 
 A record is a JSON object: `granted` (every site that was told anything was told yes), `decided_at`
 (the latest, ISO 8601), and `sites` (site → [granted, decided_at]). Publications leave `sites` out.

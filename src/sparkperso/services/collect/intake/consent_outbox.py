@@ -1,4 +1,4 @@
-"""Whose decision on personalisation is still to be told to the overlay, in the decisions' file.
+"""Whose decisions are still to be told to the serving store, in the decisions' own file.
 
 Who decides is noted in the transaction that keeps the decision, so that nobody is forgotten,
 whatever dies or does not answer. What was told is removed with the next decision: a file is synced
@@ -12,9 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from uuid import uuid4
 
-from sparkperso.core.consent import Decision
+from sparkperso.core.consent import Decision, Purpose
+from sparkperso.services.stores.records import DECISIONS
 
-PURPOSE = "personalisation"
+PERSONALISATION: Purpose = "personalisation"
+PURPOSES = tuple(DECISIONS)
+"""What the serving store knows decisions on."""
+_OF_PURPOSES = f"purpose IN ({', '.join(map(repr, PURPOSES))})"
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS outbox (name TEXT NOT NULL)",
     """
@@ -22,26 +26,23 @@ CREATE TABLE IF NOT EXISTS untold (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL
 )
 """,
-    f"""
-CREATE INDEX IF NOT EXISTS subjects ON consents (kind, subject, site)
-WHERE purpose = '{PURPOSE}'
-""",
+    f"CREATE INDEX IF NOT EXISTS told ON consents (kind, subject, purpose) WHERE {_OF_PURPOSES}",
 )
 DROP = (
     "DROP TABLE IF EXISTS outbox",
     "DROP TABLE IF EXISTS untold",
-    "DROP INDEX IF EXISTS subjects",
+    "DROP INDEX IF EXISTS told",
 )
 NOTE = "INSERT INTO untold (kind, subject) VALUES (?, ?)"
 FORGET = "DELETE FROM untold WHERE number <= ?"
 WAITING = "SELECT number, kind, subject FROM untold WHERE number > ? ORDER BY number LIMIT ?"
 PAGE = f"""
 SELECT DISTINCT kind, subject FROM consents
-WHERE purpose = '{PURPOSE}' AND (kind, subject) > (?, ?) ORDER BY kind, subject LIMIT ?
+WHERE {_OF_PURPOSES} AND (kind, subject) > (?, ?) ORDER BY kind, subject LIMIT ?
 """
 STATES = f"""
-SELECT site, granted, decided_at FROM consents
-WHERE purpose = '{PURPOSE}' AND kind = ? AND subject = ?
+SELECT purpose, site, granted, decided_at FROM consents
+WHERE {_OF_PURPOSES} AND kind = ? AND subject = ?
 """
 
 
@@ -90,10 +91,12 @@ class ConsentOutbox:
         """Returns up to `most` of all who ever decided, in an order, after one of them."""
         return [Subject(*row) for row in self._file.execute(PAGE, (*after, most))]
 
-    def decisions(self, subject: Subject) -> Mapping[str, Decision]:
-        """Returns site → what it was told."""
-        rows = self._file.execute(STATES, subject)
-        return {site: Decision(bool(granted), at) for site, granted, at in rows}
+    def decisions(self, subject: Subject) -> Mapping[Purpose, Mapping[str, Decision]]:
+        """Returns purpose → site → what it was told."""
+        found: dict[Purpose, dict[str, Decision]] = {}
+        for purpose, site, granted, decided_at in self._file.execute(STATES, subject):
+            found.setdefault(purpose, {})[site] = Decision(bool(granted), decided_at)
+        return found
 
     def close(self) -> None:
         """Removes those that were told."""

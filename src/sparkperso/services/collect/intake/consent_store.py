@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sparkperso.core.consent import Decision, Decisions
 from sparkperso.services.collect.intake.consent_outbox import (
-    PURPOSE,
+    PURPOSES,
     ConsentOutbox,
     Subject,
     drop_outbox,
@@ -91,7 +91,7 @@ class ConsentStore:
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.execute(SCHEMA)
         self.outbox: ConsentOutbox | None = None
-        """Whose decision on personalisation is to be told to others; None: nobody is told."""
+        """Whose decisions are to be told to the serving store; None: it is not told."""
         with self._transaction():  # what an earlier version kept, at once with its end
             if self._file.execute(IS_OLD).fetchone()[0]:
                 for statement in RENEW:
@@ -101,7 +101,7 @@ class ConsentStore:
             else:
                 drop_outbox(self._file)
         self.listeners: list[Callable[[], None]] = []
-        """Called when somebody has decided on personalisation."""
+        """Called when somebody has decided what others are told."""
         self._known: OrderedDict[tuple[str, str, str], Decisions] = OrderedDict()
         self._size, self._clock = size, clock
         self._looked_at, self._version = clock(), self._data_version()
@@ -163,9 +163,9 @@ class ConsentStore:
         return len(moved)
 
     def _note(self, rows: Iterable[Row]) -> bool:
-        """Has decisions on personalisation told; says whether there are any."""
+        """Has decisions told that are to be told; says whether there are any."""
         subjects = [
-            Subject(kind, name) for _, kind, name, purpose, *_ in rows if purpose == PURPOSE
+            Subject(kind, name) for _, kind, name, purpose, *_ in rows if purpose in PURPOSES
         ]
         if self.outbox and subjects:
             self.outbox.note(dict.fromkeys(subjects))

@@ -35,7 +35,7 @@ from sparkperso.services.collect.intake.consent_gate import (
     places_of,
     stated_by,
 )
-from sparkperso.services.collect.intake.consent_outbox import PURPOSE
+from sparkperso.services.collect.intake.consent_outbox import PERSONALISATION
 from sparkperso.services.collect.intake.event_validation import (
     RECORDING,
     Invalid,
@@ -248,9 +248,10 @@ class Pipeline:
         event = allowed.event
         if self._recent is None or event["event_type"] not in self._recent.event_types:
             return False
-        decision = self._guard.decision(event, PURPOSE, key, pending)
-        is_allowed = self._guard.is_allowed(PURPOSE, key, allowed.facts, allowed.places, decision)
-        return is_allowed and "item_id" in event
+        decision = self._guard.decision(event, PERSONALISATION, key, pending)
+        return "item_id" in event and self._guard.is_allowed(
+            PERSONALISATION, key, allowed.facts, allowed.places, decision
+        )
 
     def _identified(self, event: Event, facts: RequestContext, data: bytes) -> _AllowedEvent:
         """Returns an event whose person is named as in the stored decisions."""
