@@ -29,9 +29,9 @@ from sparkperso.services.collect.intake.consent_outbox import (
 from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.stores.base import Address
-from sparkperso.services.stores.consents import KEPT, with_decisions
+from sparkperso.services.stores.live_records.consents import KEPT, with_decisions
+from sparkperso.services.stores.live_records.recent import RecentEvent, removal, with_events
 from sparkperso.services.stores.overlay import RECENT, Change, LiveRecord, Overlay
-from sparkperso.services.stores.recent import RecentEvent, removal, with_events
 from sparkperso.services.stores.records import CONSENTS, DECISIONS, subject_id
 
 BATCH = 500

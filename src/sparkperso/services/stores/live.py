@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sparkperso.services.stores.base import Address, Store, StoreError, VersionReader
-from sparkperso.services.stores.consents import later_decision
+from sparkperso.services.stores.live_records.consents import later_decision
 from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
 from sparkperso.services.stores.overlay import RECENT, LiveRecord, Overlay
 from sparkperso.services.stores.records import DECIDED

@@ -10,9 +10,14 @@ import pytest
 
 from sparkperso.core.consent import Decision
 from sparkperso.core.times import iso, now
-from sparkperso.services.stores.consents import with_decisions
+from sparkperso.services.stores.live_records.consents import with_decisions
+from sparkperso.services.stores.live_records.recent import (
+    NOTHING,
+    RecentEvent,
+    removal,
+    with_events,
+)
 from sparkperso.services.stores.overlay import LiveRecord
-from sparkperso.services.stores.recent import NOTHING, RecentEvent, removal, with_events
 
 REACH = timedelta(hours=6)
 DAYS = [f"2026-06-0{day}T10:00:00.000000Z" for day in (1, 2, 3)]

@@ -1,0 +1,1 @@
+"""What records of the overlay hold, and how they change: decisions, recent events, segments."""
