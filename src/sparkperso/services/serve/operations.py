@@ -85,7 +85,7 @@ class Known(NamedTuple):
 def list_query(service: Service, members: Members) -> ListQuery:
     """Returns what a request for a person's list asks for; raises a 422 Problem."""
     return ListQuery(
-        read.read_kind(members.get("kind") or "new"),
+        read.read_kind(members.get("kind")),
         read.read_count(members.get("n"), service.settings.api.items),
         read.read_ids(members.get("exclude"), "exclude"),
         read.read_category(members.get("category")),
@@ -136,9 +136,12 @@ async def next_items(service: Service, call: Call, members: Members) -> Listed:
 
 async def personalize(service: Service, call: Call, members: Members) -> Shown:
     """Returns what each slot shows: content, lists, and why; raises a Problem."""
-    form = members.get("format") or "json"
+    form = members.get("format")
+    form = "json" if form is None else form
     if form not in FORMATS:
         raise read.invalid(f"format should be one of {', '.join(FORMATS)}.")
+    # Before anything is decided: what was decided is logged.
+    page = service.pages.known(members.get("page"))
     context = _context(service, members, BESIDE)
     request = SlotsRequest(
         service.subject(call.caller, call.headers, *_ids(members), context),
@@ -153,8 +156,8 @@ async def personalize(service: Service, call: Call, members: Members) -> Shown:
         raise read.invalid(str(error)) from None
     if form == "json":
         return Shown(answer, decision_id)
-    page = service.pages.render(members.get("page"), answer, decision_id, context)
-    return Shown(answer, decision_id, page)
+    text = service.pages.render(page, answer, decision_id, context)
+    return Shown(answer, decision_id, text)
 
 
 async def segments(service: Service, call: Call, user_id: Any) -> Known:
@@ -195,10 +198,12 @@ def _ids(members: Members) -> tuple[str | None, str | None]:
 def _context(service: Service, members: Members, beside: tuple[str, ...] = ()) -> RequestContext:
     """The context of a request, with those of its members that may stand `beside` it."""
     sent = members.get("context")
-    sent = {} if sent is None else sent
-    if isinstance(sent, Mapping):
-        sent = {**sent, **{name: members[name] for name in beside if name in members}}
-    return read.context_of(sent, service.countries) if sent != {} else {}
+    context = {} if sent in (None, {}) else read.context_of(sent, service.countries)
+    of_request = {name: members[name] for name in beside if name in members}
+    if not of_request:
+        return context
+    # Each is read, so that what is odd is refused even where the other one counts.
+    return {**context, **read.context_of(of_request, service.countries)}
 
 
 def _slots(value: Any, service: Service) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from sparkperso.config.layers import conf_dirs
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.rules.context import RequestContext
+from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import slot_document
 from sparkperso.services.serve.engine.slots import SlotsAnswer
@@ -52,19 +53,26 @@ class Pages:
         """Returns the names of all pages."""
         return sorted(self._templates)
 
-    def render(
-        self, name: Any, answer: SlotsAnswer, decision_id: str, context: RequestContext
-    ) -> str:
-        """Returns a page as HTML; the first by name where `name` is None.
+    def known(self, name: Any) -> str | None:
+        """Returns the name of a page, the first by name where `name` is None; None without pages.
 
-        Raises a 422 Problem for a page that is not there, or that asks for what no slot has.
+        Raises a 422 Problem for a page that is not there.
         """
-        if name is None and self._templates:
-            name = self.names[0]
+        if name is None:
+            return next(iter(self.names), None)
         if not isinstance(name, str) or name not in self._templates:
-            known = ", ".join(self.names) or "none: conf/pages is empty"
-            hint = did_you_mean(str(name)[:80], self._templates, "")
-            raise read.invalid(f"page should be one of {known}. {hint}".strip())
+            raise self._unknown(name)
+        return name
+
+    def render(
+        self, name: str | None, answer: SlotsAnswer, decision_id: str, context: RequestContext
+    ) -> str:
+        """Returns a page that is `known`, as HTML.
+
+        Raises a 422 Problem for one that asks for what no slot has, and where there is none.
+        """
+        if name is None:
+            raise self._unknown(name)
         languages = context.get("language") or (self._default_language,)
         try:
             return self._templates[name].render(
@@ -75,6 +83,11 @@ class Pages:
             )
         except (TemplateError, TypeError, ValueError, OverflowError) as error:
             raise read.invalid(f"Page '{name}' cannot be made of these slots: {error}") from None
+
+    def _unknown(self, name: Any) -> Problem:
+        known = ", ".join(self.names) or "none: conf/pages is empty"
+        hint = did_you_mean(str(name)[:80], self._templates, "")
+        return read.invalid(f"page should be one of {known}. {hint}".strip())
 
 
 def load_pages(conf_dir: Path | None, default_language: str) -> Pages:

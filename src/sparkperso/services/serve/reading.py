@@ -85,9 +85,15 @@ def read_count(value: Any, default: int, name: str = "n") -> int:
     """Returns how many places a list has; raises a 422 Problem beyond 1 to MOST_ITEMS."""
     if value is None:
         return default
+    value = as_whole(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ITEMS:
         raise invalid(f"{name} should be a whole number from 1 to {MOST_ITEMS}.")
     return value
+
+
+def as_whole(value: Any) -> Any:
+    """Returns a number that is whole as an int: JSON's 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number_in(query: Query, name: str) -> int | str | None:
@@ -111,7 +117,9 @@ def flag_in(query: Query, name: str) -> bool | str | None:
 
 
 def read_kind(value: Any) -> ListKind:
-    """Returns the kind of a list; raises a 422 Problem for another word."""
+    """Returns the kind of a list, `new` where none is asked for; raises a 422 Problem."""
+    if value is None:
+        return "new"
     for kind in KINDS:
         if value == kind:
             return kind
@@ -146,6 +154,7 @@ def context_of(sent: Any, countries: Mapping[str, str]) -> RequestContext:
     """Returns a context that was sent as an object; raises a 422 Problem for what is none."""
     if not isinstance(sent, Mapping):
         raise invalid("context should be an object.")
+    sent = {name: as_whole(value) for name, value in sent.items()}
     _check_types(sent)
     try:
         context = read_context(sent, countries)

@@ -102,9 +102,9 @@ def test_every_operation_is_answered_as_described(described, client):
         assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", ["a/b", "a/segments", "a%b", "ü", "a?b"])
+@pytest.mark.parametrize("name", ["a/b", "a/segments", "a%b", "ü", "a?b", "a\nb", "\n"])
 def test_a_slash_in_an_id_parts_nothing(client, name):
-    escaped = name.replace("%", "%25").replace("/", "%2F").replace("?", "%3F")
+    escaped = name.replace("%", "%25").replace("/", "%2F").replace("?", "%3F").replace("\n", "%0A")
     for url in (f"/v1/users/{escaped}/segments", f"/v1/recommendations/{escaped}"):
         assert client.get(url).json()["user_id"] == name
     assert client.get(f"/v1/similar/{escaped}").json()["item_id"] == name

@@ -113,3 +113,19 @@ def test_without_the_store_slots_show_defaults_and_what_is_popular(api, monkeypa
     assert picks["content_id"] == "bestsellers"
     assert [item["item_id"] for item in picks["items"]] == POPULAR[: len(picks["items"])]
     assert body["slots"]["hero"]["content_id"] == "welcome"
+
+
+def test_a_context_that_is_odd_is_refused_even_where_the_body_says_otherwise(client):
+    answer = post(client, n=3, context={"n": 501})
+    assert answer.status_code == 422
+    body = post(client, user_id="anna", slots=["picks"], n=2.0, context={"n": 5}).json()
+    assert len(body["slots"]["picks"]["items"]) == 2
+
+
+def test_an_odd_page_or_format_is_refused_before_anything_is_decided(tmp_path):
+    api = Api(tmp_path)
+    with TestClient(api.app, headers=TOKEN) as client:
+        for odd in ({"page": 1}, {"page": "shops", "format": "page"}, {"format": ""}):
+            assert post(client, **odd).status_code == 422
+        assert "sparkperso_serve_seconds" not in client.get("/metrics").text.replace("# ", "")[:0]
+    assert list((tmp_path / "lake/_spool/decisions").glob("*/*.jsonl")) == []

@@ -16,6 +16,7 @@ from sparkperso.services.serve import openapi, operations
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import list_body
 from sparkperso.services.serve.operations import ListQuery, list_query, recommend
+from sparkperso.services.serve.routes import ids
 from sparkperso.services.serve.routes.bodies import call_of, check_members, json_bytes, object_in
 from sparkperso.services.serve.service import Service
 
@@ -120,7 +121,7 @@ def routes(service: Service) -> list[Route]:
             methods=["GET"],
             name="get_recommendations",
         ),
-        Route("/v1/similar/{item_id:path}", get_similar),
+        Route(f"/v1/similar/{{item_id:{ids.NAME}}}", get_similar),
         Route("/v1/next", post_next, methods=["POST"]),
     ]
 

@@ -6,13 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sparkperso.services.access.tokens import is_subject
+from sparkperso.services.access.tokens import MOST_SUBJECT, is_subject
 from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.openapi import Operation, Schema, described, json_answer
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import openapi, operations
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.operations import Known
+from sparkperso.services.serve.routes import ids
 from sparkperso.services.serve.routes.bodies import call_of, check_members, json_response, object_in
 from sparkperso.services.serve.service import Service
 
@@ -24,6 +25,10 @@ PROVENANCE: dict[str, Schema] = {
 }
 NAMES = ("user_id", "anonymous_id")
 """Members of the body of POST /v1/tokens, of which one comes."""
+SUBJECT = {
+    **{"type": "string", "minLength": 1, "maxLength": MOST_SUBJECT},
+    "description": "Printable text.",
+}
 TOKEN = openapi.closed({"token": openapi.STRING, "expires_at": {"type": "integer"}})
 
 
@@ -48,7 +53,7 @@ def routes(service: Service) -> list[Route]:
         Operation(
             answers={200: json_answer("The token, and when it ends in Unix seconds.", TOKEN)},
             problems=(*openapi.OF_CALLERS, 404, *openapi.OF_BODIES),
-            body={"oneOf": [openapi.closed({name: openapi.ID}) for name in NAMES]},
+            body={"oneOf": [openapi.closed({name: SUBJECT}) for name in NAMES]},
             security=openapi.SECURITY,
         )
     )
@@ -69,8 +74,8 @@ def routes(service: Service) -> list[Route]:
         return json_response({"token": token.text, "expires_at": token.expires_at})
 
     return [
-        Route("/v1/users/{id:path}/segments", get_segments),
-        Route("/v1/users/{id:path}/profile", get_profile),
+        Route(f"/v1/users/{{id:{ids.NAME}}}/segments", get_segments),
+        Route(f"/v1/users/{{id:{ids.NAME}}}/profile", get_profile),
         Route("/v1/tokens", post_token, methods=["POST"]),
     ]
 
