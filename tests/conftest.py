@@ -77,6 +77,9 @@ def machine_paths():
 
 def pytest_addoption(parser):
     parser.addoption("--golden-update", action="store_true", help="Rewrite the golden files.")
+    parser.addoption(
+        "--fuzz-examples", type=int, help="Requests of schemathesis per operation, by chance."
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
