@@ -19,6 +19,7 @@ SMALL_SEARCH = [
     " {model: als_implicit, rank: [4, 8], max_iter: 4}, {model: ease}]",
     "recommend.split.fold_ends=[0.7]",
     "recommend.bootstrap.n_resamples=200",
+    "recommend.lists.kinds=[new]",
     "segments.num_seeds=1",
     "segments.segmentations=[behaviour, audiences]",
 ]

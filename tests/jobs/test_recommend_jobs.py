@@ -30,6 +30,7 @@ SEARCH = [
     "recommend.lists.n_items=5",
     "recommend.lists.popular_min_events=100",
     "recommend.bootstrap.n_resamples=200",
+    "recommend.lists.kinds=[new]",
 ]
 SHORT = [
     "recommend.search.space=[{model: popularity, half_life_days: 7}, {model: ease, reg_param: 10},"
@@ -296,6 +297,7 @@ LARGE = [
     "recommend.search.explicit=[]",
     "recommend.search.halving.when.pairs.at_least=0",
     "recommend.search.halving.when.users.at_least=0",
+    "recommend.lists.kinds=[new, again]",
 ]
 
 
@@ -307,7 +309,9 @@ def test_a_catalogue_too_large_for_ease_ends_with_personal_lists(open_shop, jobs
     champion = tracking.by_alias("recommender", "champion")
     for why in champion.document["left_out"].values():
         assert "40 items; it is fitted on up to 5 (recommend.max_item_pairs)" in why
-    lists = large.read("gold/recommendations").where("user_id <> 'visitor'")
+    every = large.read("gold/recommendations").where("user_id <> 'visitor'")
+    assert every.where("kind = 'again'").select("user_id").distinct().count() == N_USERS
+    lists = every.where("kind = 'new'")
     strategies = {row.strategy for row in lists.select("strategy").distinct().collect()}
     assert strategies & {"graph_filter", "als_implicit", "hybrid"}
     assert lists.select("user_id").distinct().count() == N_USERS

@@ -133,9 +133,10 @@ class ListsConfig(Section):
 
     n_items: int = Field(default=20, ge=1, le=1000)
     """Length of a user's list of new items, and of a mixed one."""
-    kinds: tuple[Kind, ...] = ("new",)
+    kinds: tuple[Kind, ...] = ("new", "again")
     """Lists that every user gets: of `new` items; of what is to be bought `again`; `mixed`, of both
-    in the share that the person buys them in. New ones are always made."""
+    in the share that the person buys them in. New ones are always made; a grocer's customers want
+    what they had before, whatever is new."""
     repeats: RepeatsConfig = Field(default_factory=RepeatsConfig)
     """How lists of the kind `again` are made."""
     n_similar: int = Field(default=10, ge=1, le=1000)
