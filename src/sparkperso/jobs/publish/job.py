@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
-from sparkperso.core.columns import ITEM_ID, RANK
+from sparkperso.core.columns import ITEM_ID
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.core.times import now
 from sparkperso.jobs.publish import records
@@ -93,7 +93,7 @@ def read_facts(job: Job) -> Facts:
     Raises JobError where there are neither lists nor popular items.
     """
     read_at = now()
-    firsts = job.read(RECOMMENDATIONS).where(F.col(RANK) == 1).groupBy("model_version")
+    firsts = job.read(RECOMMENDATIONS).where("rank = 1 AND kind = 'new'").groupBy("model_version")
     latest = F.unix_micros(F.max("generated_at"))
     rows = firsts.agg(F.count(F.lit(1)), latest).orderBy("model_version").collect()
     if not rows and job.read(POPULAR).isEmpty():
