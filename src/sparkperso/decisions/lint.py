@@ -23,7 +23,7 @@ from sparkperso.config.content.slots import SLOTS, ItemList, Slot
 from sparkperso.config.content.window import Window
 from sparkperso.core.suggest import nearest
 from sparkperso.decisions.offers import Offer, offers_of
-from sparkperso.rules.implication import implies, is_impossible
+from sparkperso.rules.implication import implies, is_impossible, needed_subjects, subjects
 
 
 @dataclass(frozen=True)
@@ -84,31 +84,46 @@ def unreachable(
     all times at which it is valid, and with or without consent. Conditions are compared by their
     form (`rules.implication`), so what is said is sure, and more may be out of reach.
     """
-    for number, offer in enumerate(offers):
+    reaches: list[_Reach] = []
+    for offer in offers:
         place = _place_of(offer, places)
         own = (offer.content or "") if offer.kind == "tags" else ""
+        reach = _Reach(offer)
         if offer.condition is not None and is_impossible(offer.condition):
             text = f"{place}: the condition can never hold, it contradicts itself"
             yield Finding(text, content=own)
-            continue
-        shadow = next((one for one in offers[:number] if _hides(one, offer)), None)
-        if shadow is not None:
+        elif shadow := next((one.offer for one in reaches if one.hides(reach)), None):
             yield Finding(
                 f"{place}: is never reached in slot {offer.slot}: {_place_of(shadow, places)} goes "
                 f"first (priority {shadow.priority}) and holds whenever it does",
                 content=own,
             )
+        reaches.append(reach)
 
 
-def _hides(one: Offer, other: Offer) -> bool:
-    if one.window is None or other.window is None or not one.window.covers(other.window):
-        return False
-    # Without consent a personal offer is not asked, and one that is not may be reached.
-    if one.is_personal and not other.is_personal:
-        return False
-    if one.condition is None:
-        return True
-    return other.condition is not None and implies(other.condition, one.condition)
+class _Reach:
+    """Whom and when an offer reaches; each is compared with all before it, so all is at hand."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self._is_personal = offer.is_personal
+        condition = offer.condition
+        self._subjects = subjects(condition) if condition else frozenset()
+        self._needed = needed_subjects(condition) if condition else frozenset()
+
+    def hides(self, other: _Reach) -> bool:
+        """Says whether this offer, which goes before the other, surely holds whenever it does."""
+        # Without consent a personal offer is not asked, and one that is not may be reached.
+        if self._is_personal and not other._is_personal:
+            return False
+        if not self._needed <= other._subjects:
+            return False
+        one, later = self.offer, other.offer
+        if one.window is None or later.window is None or not one.window.covers(later.window):
+            return False
+        if one.condition is None:
+            return True
+        return later.condition is not None and implies(later.condition, one.condition)
 
 
 def _place_of(offer: Offer, places: Places) -> str:

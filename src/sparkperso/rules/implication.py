@@ -11,6 +11,9 @@ from itertools import combinations
 from sparkperso.rules import conditions as c
 from sparkperso.rules.context import FIELDS, TEXTS
 from sparkperso.rules.interval import interval_of
+from sparkperso.rules.traverse import inside, parts_of
+
+COMPOUND = (c.All, c.Either, c.Not)
 
 
 def implies(one: c.Condition, other: c.Condition) -> bool:
@@ -63,6 +66,43 @@ def is_impossible(condition: c.Condition) -> bool:
         pairs = combinations(condition.all, 2)
         return any(map(is_impossible, condition.all)) or any(excludes(*pair) for pair in pairs)
     return False
+
+
+Subjects = frozenset[tuple[str, str]]
+"""What conditions compare: kind (attribute, context, segment) and name."""
+
+
+def subjects(condition: c.Condition) -> Subjects:
+    """Returns all that a condition compares."""
+    return frozenset(
+        _subject(part) for part in parts_of(condition) if not isinstance(part, COMPOUND)
+    )
+
+
+def needed_subjects(condition: c.Condition, *, is_negated: bool = False) -> Subjects:
+    """Returns what another condition must compare too, to imply this one.
+
+    So most pairs need no comparison: `implies(one, other)` is no unless
+    `needed_subjects(other) <= subjects(one)`. Of all parts each is needed, of any no more than all
+    have in common; `not` turns them round.
+    """
+    if isinstance(condition, c.Not):
+        return needed_subjects(condition.not_, is_negated=not is_negated)
+    if not isinstance(condition, c.All | c.Either):
+        return frozenset((_subject(condition),))
+    parts = [needed_subjects(part, is_negated=is_negated) for part in inside(condition)]
+    is_all = isinstance(condition, c.All) is not is_negated
+    return frozenset.union(*parts) if is_all else frozenset.intersection(*parts)
+
+
+def _subject(leaf: c.Condition) -> tuple[str, str]:
+    if isinstance(leaf, c.Attribute):
+        return "attribute", leaf.attribute
+    if isinstance(leaf, c.Context):
+        return "context", leaf.context
+    if isinstance(leaf, c.InSegment):
+        return "segment", leaf.segment
+    return "other", repr(leaf)
 
 
 def _leaf_implies(one: c.Condition, other: c.Condition) -> bool:

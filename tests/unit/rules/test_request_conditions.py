@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from sparkperso.config.segmentation import RuleSegmentation
 from sparkperso.rules.context import invalid_at_request, is_personal
 from sparkperso.rules.evaluate import holds
-from sparkperso.rules.implication import excludes, implies, is_impossible
+from sparkperso.rules.implication import (
+    excludes,
+    implies,
+    is_impossible,
+    needed_subjects,
+    subjects,
+)
 from sparkperso.testing.rules import (
     AS_OF,
     CONDITION,
@@ -120,6 +126,8 @@ def test_what_follows_from_the_form_is_never_contradicted_by_facts():
         one, other = random_request_rule(chance), random_request_rule(chance)
         follows, never = implies(one, other), excludes(one, other)
         cannot = is_impossible(one)
+        # So that those who compare many need not look at most.
+        assert not follows or needed_subjects(other) <= subjects(one), (one, other)
         found["implies"] += follows
         found["excludes"] += never
         found["impossible"] += cannot
@@ -137,6 +145,7 @@ def test_implication_is_reflexive_and_sees_wider_bounds_and_shorter_lists():
     for _ in range(500):
         one = random_request_rule(chance)
         assert implies(one, one), one
+        assert needed_subjects(one) <= subjects(one)
     adult = condition(attribute="age", at_least=18)
     assert implies(condition(attribute="age", between=[25, 34]), adult)
     assert not implies(adult, condition(attribute="age", above=18))

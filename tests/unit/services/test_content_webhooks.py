@@ -96,6 +96,15 @@ def test_a_time_that_is_not_signed_counts_for_nothing():
     listed = b"x-contentful-signed-headers,x-contentful-topic"
     late = {**good, b"x-contentful-timestamp": b"%d" % (NOW * 1000)}
     assert refused(check, headers={**late, b"x-contentful-signed-headers": listed})[0] == 401
+    # Signed with the secret, but for the time.
+    names = b"x-contentful-signed-headers:x-contentful-signed-headers"
+    text = b"\n".join((b"POST", PATH.encode(), names, BODY))
+    forged = {
+        b"x-contentful-signed-headers": b"x-contentful-signed-headers",
+        b"x-contentful-timestamp": b"%d" % (NOW * 1000),
+        b"x-contentful-signature": hmac.new(SECRET.encode(), text, "sha256").hexdigest().encode(),
+    }
+    assert refused(check, headers=forged)[0] == 401
 
 
 @pytest.mark.parametrize(("late", "is_taken"), [(59, True), (61, False), (-9, True), (-11, False)])

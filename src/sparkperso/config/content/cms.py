@@ -197,7 +197,7 @@ class CmsConfig(Section):
     """By which part of that the time varies, so that servers do not ask all at once."""
     seconds: float = Field(default=30.0, gt=0, le=600)
     """Time for all requests of one refresh; each is bounded by outbound.seconds as well."""
-    max_entries: int = Field(default=5_000, ge=1, le=100_000)
+    max_entries: int = Field(default=1_000, ge=1, le=100_000)
     """Entries of a system, at most: of more, none is taken."""
 
     @model_validator(mode="after")
