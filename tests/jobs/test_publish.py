@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from tests.unit.services.stores.test_records import NAUGHTY
 
+from sparkperso import open_lake
 from sparkperso.config import load_settings
 from sparkperso.core.errors import ConfigError, JobError, QualityGateError
 from sparkperso.jobs.publish import writing
 from sparkperso.jobs.publish.checks import require_coverage, require_written
 from sparkperso.jobs.publish.job import STEP, require_place
+from sparkperso.jobs.publish.session_index import SessionIndex
 from sparkperso.jobs.run import STEPS, run_steps
 from sparkperso.pipeline.step import carry_out
+from sparkperso.recommend.arrays.item_ids import item_ids_of
 from sparkperso.schemas import TABLES
 from sparkperso.services.stores.factory import open_store
 from sparkperso.services.stores.records import (
@@ -100,7 +105,35 @@ def job(make_job):
         *(decision("user_id", "b", yes, day, "marketing") for day, yes in ((1, True), (2, False))),
     ]
     add(job, "silver/consents", decisions)
+    add(job, "gold/session_index", [session(n, items) for n, items in enumerate(walks())])
     return job
+
+
+def walks():
+    """Each id is followed by the two that stand next to it, here and there by another one."""
+    round_trip = [*IDS, *CONTROLS, *IDS, *CONTROLS]
+    for place in range(len(IDS) + len(CONTROLS)):
+        yield round_trip[place : place + 3]
+        yield [round_trip[place], round_trip[place * 7 % 40], round_trip[place + 1]]
+
+
+def session(number, items):
+    at = AT + timedelta(minutes=number // 3)
+    name = hashlib.sha256(str(number).encode()).hexdigest()
+    return {
+        **{"session_id": name, "items": items, "n_events": len(items)},
+        **{"began_at": at, "ended_at": at},
+    }
+
+
+def check_next_items(version, job):
+    """Compares what comes next with what the lake answers, to the bit."""
+    lake, model = open_lake(job.settings.lake.root), version.session_model()
+    asked = [*walks(), *([name] for name in IDS), [], ["unheard of"], [IDS[1], "unheard of"]]
+    for recent in asked:
+        expected = [(place.item_id, place.score) for place in lake.next_items(recent, 9)]
+        assert model.next_items(recent, 9) == expected
+    assert all(model.next_items([name], 9) for name in IDS)
 
 
 def features_of(job, users):
@@ -183,9 +216,13 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     assert outcome.summary["lists new"] == len(IDS)
     assert outcome.summary["lists read back"] == 20
     assert outcome.summary["switched in ms"] < 100
+    assert outcome.summary["sessions"] == len(list(walks()))
+    assert outcome.summary["next items read back"] == 20
     with store.open(first) as version:
         check_everything(version, job)
+        check_next_items(version, job)
         facts = version.manifest
+    assert facts.sessions == len(list(walks()))
     assert (facts.model_version, facts.lists_at) == ("7", AT)
     assert facts.as_of == datetime(2026, 2, 1, tzinfo=timezone.utc)
     assert not (store.folder.parent / "_staging").exists() or not any(
@@ -199,12 +236,15 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     shared = open_store(own.settings)
     with shared.open(shared.current()) as version:
         check_everything(version, own)
+        check_next_items(version, own)
     shared.close()
 
-    # Half of the lists are gone: the version before stays, and nothing is left of the new one.
+    # Half of the lists are gone, and all sessions: the version before stays, and nothing is left of
+    # the new one.
     lists = job.lake.ref("gold/recommendations")
     lists.delta().delete("score = 0.5 AND length(user_id) > 1")
-    with pytest.raises(QualityGateError, match=r"lists\.new"):
+    job.lake.ref("gold/session_index").delta().delete()
+    with pytest.raises(QualityGateError, match=r"lists\.new .*, sessions 0 after"):
         carry_out(STEP, make_job("publish"))
     assert (store.current(), store.names()) == (first, [first])
     # As from a lake that is on no disk of the driver: its files are fetched.
@@ -215,6 +255,7 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     assert second > first
     with store.open(second) as version:
         assert version.count("lists.new") == sum(len(name) <= 1 for name in IDS)
+        assert version.session_model() is None
     back = carry_out(STEP, make_job("publish", rollback=True)).summary
     assert back == {"version": first, "instead of": second}
     assert store.chain() == [first]
@@ -262,3 +303,30 @@ def test_lmdb_needs_folders(assignments, lake):
     with pytest.raises(ConfigError, match="store"):
         require_place(load_settings(assignments=assignments, lake=lake))
     require_place(load_settings(assignments=[*assignments, "store.kind=redis"], lake=lake))
+
+
+class Stored:
+    """A version whose session index says what it is given."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def session_model(self):
+        return self.model
+
+
+def test_an_index_that_answers_otherwise_than_the_table_is_refused(job):
+    index = SessionIndex(job)
+    assert index.require_same_answers(Stored(index.model), 7) == 7
+    other = replace(
+        index.model, ids=item_ids_of([f"other {n}" for n in range(len(index.model.ids))])
+    )
+    for stored in (other, None):
+        with pytest.raises(JobError, match="gold/session_index"):
+            index.require_same_answers(Stored(stored), 7)
+
+
+def test_a_table_without_sessions_is_no_index(make_job):
+    index = SessionIndex(make_job("publish"))
+    assert (index.n_sessions, index.model) == (0, None)
+    assert index.require_same_answers(Stored(None), 7) == 0

@@ -27,14 +27,17 @@ def require_written(counts: Mapping[str, int], manifest: Manifest) -> None:
 
 
 def require_coverage(before: Mapping[str, int], now: Mapping[str, int], least: float) -> None:
-    """Raises QualityGateError where a namespace has less than `least` of the records before."""
+    """Raises QualityGateError where less than `least` of a namespace's records is left.
+
+    Or of the sessions: both are sizes of a manifest.
+    """
     shares = {name: now.get(name, 0) / n for name, n in before.items() if n}
     short = [name for name, share in sorted(shares.items()) if share < least]
     if short:
         found = [f"{name} {now.get(name, 0):,} after {before[name]:,}" for name in short]
         raise QualityGateError(
-            f"A version should have at least {least:.0%} of the records of the one before "
-            "(publish.min_coverage)",
+            f"A version should have at least {least:.0%} of the records and sessions of the one "
+            "before (publish.min_coverage)",
             f"The new one has fewer: {', '.join(found)}. The version before stays current",
             "If so many should be gone, publish with --set publish.min_coverage=0",
         )

@@ -1,8 +1,9 @@
 """publish: the tables that services answer from → a new version of the serving store.
 
-1. Records are made of the tables by Spark, and written into a draft, which no reader sees.
-2. The draft is sealed, opened as a reader opens it, and checked: counts, lists read back, and
-   coverage against the version before.
+1. Records are made of the tables by Spark, and written into a draft, which no reader sees; the
+   session index is made in this process.
+2. The draft is sealed, opened as a reader opens it, and checked: counts, lists and next items read
+   back, and coverage against the version before.
 3. The draft becomes current in one step; versions beyond `publish.keep_versions` are removed.
 
 Whatever fails before the third step leaves the store as it was.
@@ -26,6 +27,7 @@ from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.core.times import now
 from sparkperso.jobs.publish import records
 from sparkperso.jobs.publish.checks import require_coverage, require_same_lists, require_written
+from sparkperso.jobs.publish.session_index import SessionIndex
 from sparkperso.jobs.publish.writing import write_in_tasks, write_through_files
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
@@ -37,7 +39,7 @@ from sparkperso.services.stores.manifest import BrokenVersionError, Facts
 from sparkperso.services.stores.records import DECISIONS, LISTS
 
 RECOMMENDATIONS, POPULAR = "gold/recommendations", "gold/popular_items"
-STAGES = 4
+STAGES = 5
 
 
 def publish(job: Job) -> Summary:
@@ -59,30 +61,37 @@ def publish(job: Job) -> Summary:
 def publish_tables(job: Job, store: Store) -> Summary:
     """Publishes the tables as they are now; see `publish`."""
     config, facts = job.settings.publish, read_facts(job)
-    before = counts_before(job, store)
+    before = sizes_before(job, store)
     job.count(0, STAGES, "stages")
     with store.draft() as draft:
         counts = write_records(job, store, draft)
         job.count(1, STAGES, "stages")
-        require_written(counts, draft.seal(facts))
+        sessions = SessionIndex(job)
+        sessions.write(draft)
         job.count(2, STAGES, "stages")
+        facts = facts.model_copy(update={"sessions": sessions.n_sessions})
+        require_written(counts, draft.seal(facts))
+        job.count(3, STAGES, "stages")
         with store.open(draft.name) as version:
-            require_coverage(before, version.manifest.counts, config.min_coverage)
+            require_coverage(before, version.manifest.sizes(), config.min_coverage)
             lists = job.read(RECOMMENDATIONS)
             n_same = require_same_lists(version, lists, config.sample_reads)
-        job.count(3, STAGES, "stages")
+            n_answers = sessions.require_same_answers(version, config.sample_reads)
+        job.count(4, STAGES, "stages")
         started = time.monotonic()
         store.release(draft, config.keep_versions)
         seconds = time.monotonic() - started
         store.clean()
-        job.count(4, STAGES, "stages")
+        job.count(STAGES, STAGES, "stages")
     by_kind = {f"lists {n.removeprefix(LISTS)}": counts[n] for n in counts if n.startswith(LISTS)}
     others = {name: n for name, n in counts.items() if not name.startswith(LISTS)}
     return {
         "version": draft.name,
         **by_kind,
         **others,
+        "sessions": sessions.n_sessions,
         "lists read back": n_same,
+        "next items read back": n_answers,
         "switched in ms": round(seconds * 1000, 1),
     }
 
@@ -115,14 +124,14 @@ def _aware(row: Any) -> datetime | None:
     return None if row is None or row[0] is None else aware(moment(row[0]))
 
 
-def counts_before(job: Job, store: Store) -> Mapping[str, int]:
-    """Returns the records of the current version by namespace; none where there is no good one."""
+def sizes_before(job: Job, store: Store) -> Mapping[str, int]:
+    """Returns the sizes of the current version (`Manifest.sizes`), none without a good one."""
     current = store.current()
     if current is None:
         return {}
     try:
         with store.open(current) as version:
-            return version.manifest.counts
+            return version.manifest.sizes()
     except BrokenVersionError as error:
         job.say(f"{error} Coverage is compared with no version")
         return {}
