@@ -222,6 +222,26 @@ def test_no_request_waits_for_a_source_that_hangs(shop):
     assert asyncio.run(run()) < 0.5  # the source is waited for a second
 
 
+def test_what_happens_stands_in_the_log(shop, caplog):
+    caplog.set_level("INFO", "sparkperso")
+    shop.documents.append({"id": 2, **GOOD, "name": "X"})
+
+    async def run():
+        async with shop.service() as service:
+            await until(
+                lambda: any("Source shop is fresh: content 1" in one for one in caplog.messages)
+            )
+            shop.stub.answer = lambda request: (500, {}, b"")
+            service.hook("shop", *CALL)
+            await until(lambda: any("failure 1: " in one for one in caplog.messages))
+
+    asyncio.run(run())
+    text = "\n".join(caplog.messages)
+    assert "Left out until its content is there: conf/rules/offers.yaml, show.content" in text
+    assert "Source shop: left out: entry 2: 'name'" in text
+    assert "Source shop, failure 1: http://127.0.0.1" in text
+
+
 def test_a_webhook_has_the_source_asked_and_a_forged_one_does_not(shop):
     async def run():
         async with shop.service() as service:

@@ -43,6 +43,8 @@ class ContentRefresh:
 
     async def run(self) -> None:
         """Asks each source in its time, until it is cancelled."""
+        for text in self._cache.waiting.values():
+            LOG.warning("Left out until its content is there: %s", text)
         async with anyio.create_task_group() as group:
             for name in self._cms.sources:
                 if self._cache.waiting:
@@ -133,9 +135,9 @@ class ContentRefresh:
     def _log(self, source: str, status: SourceStatus) -> None:
         state = status.state
         if state.error:
-            LOG.warning("Source %s: %s (failure %d)", source, state.error, state.failures)
+            LOG.warning("Source %s, failure %d: %s", source, state.failures, state.error)
             return
-        LOG.info("Source %s: %d pieces of content", source, status.contents)
+        LOG.info("Source %s is fresh: content %d", source, status.contents)
         for problem in state.problems:
             LOG.warning("Source %s: left out: %s", source, problem)
 
