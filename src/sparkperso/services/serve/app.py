@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from sparkperso.config import Settings, load_settings
 from sparkperso.core.spellings import country_codes
 from sparkperso.decisions.assets import load_rulebook
+from sparkperso.mail.check import make_mailer
 from sparkperso.privacy import Pseudonyms, load_keys
 from sparkperso.services.access.audit import make_audit
 from sparkperso.services.access.gate import make_gate
@@ -34,7 +35,7 @@ from sparkperso.services.serve.engine.slots import Slots
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import load_pages
-from sparkperso.services.serve.routes import health, lists, people, slots
+from sparkperso.services.serve.routes import email, health, lists, people, slots
 from sparkperso.services.serve.service import Service
 from sparkperso.services.sinks.base import Sink
 from sparkperso.services.sinks.factory import make_decision_sink
@@ -93,6 +94,7 @@ def make_service(
     everybody = People(settings, store)
     catalogue = Catalogue(store)
     listing = Lists(store, everybody, catalogue, NextItems(store, catalogue), settings.api)
+    book = load_rulebook(settings, conf_dir)
     return Service(
         settings=settings,
         gate=make_gate(settings, environ),
@@ -106,7 +108,8 @@ def make_service(
         identifiers=load_identifiers(settings, pseudonyms, conf_dir),
         decisions=DecisionLog(sink, settings.api.max_pending_decisions, metrics.dropped.inc),
         metrics=metrics,
-        book=load_rulebook(settings, conf_dir),
+        book=book,
+        mailer=make_mailer(settings, environ, book, conf_dir),
         countries=country_codes(settings.ingest.country_aliases),
     )
 
@@ -116,6 +119,7 @@ def _routes(service: Service) -> list[BaseRoute]:
         *lists.routes(service),
         *slots.routes(service),
         *people.routes(service),
+        *email.routes(service),
         *health.routes(service),
     ]
 

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from sparkperso.config import Settings
 from sparkperso.core.times import now
 from sparkperso.decisions.rulebook import Rulebook
+from sparkperso.mail.render import Mailer
 from sparkperso.rules.context import RequestContext
 from sparkperso.services.access.audit import Audit
 from sparkperso.services.access.caller import FOR_ANYONE, Caller
@@ -46,6 +47,7 @@ class Service:
     gate: Gate
     audit: Audit
     pages: Pages
+    mailer: Mailer
     store: StoreAccess
     people: People
     catalogue: Catalogue
