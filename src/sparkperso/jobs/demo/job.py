@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ NEXT = """What to look at next:
 {page}  {command} tables list{lake}
   {command} tables show gold/recommendations{lake} --where {where}
   {command} tables show silver/quarantine{lake} --limit 5
-  {command} ui{lake}        (MLflow: every candidate, the segment pictures)
+{shop}  {command} ui{lake}        (MLflow: every candidate, the segment pictures)
   README.md, "Your own data"
 """
 
@@ -39,8 +40,14 @@ def main(arguments: dict[str, Any]) -> None:
     The page and its pictures lie in the lake's folder, where that is one of this machine.
     """
     lake = arguments["lake"]
+    arguments["assignments"] = (*_publication(), *arguments["assignments"])
     with open_job("demo", {**arguments, "source": "online_retail", "path": None}) as job:
         run_demo(job, lake)
+
+
+def _publication() -> tuple[str, ...]:
+    """Has the run end by publishing, for the shop, where the extra `serve` is installed."""
+    return ("publish.in_run=true",) if find_spec("lmdb") else ()
 
 
 def run_demo(job: Job, lake: str | None) -> None:
@@ -59,10 +66,16 @@ def run_demo(job: Job, lake: str | None) -> None:
         command=command_as_called(),
         lake=f" --lake {shlex.quote(lake)}" if lake else "",
         where=where,
+        shop=_shop_hint(lake) if job.settings.publish.in_run and root else "",
         page=f"  {page}        (this summary with its pictures, for a browser)\n" if page else "",
     )
     click.echo(visible(hint))
     require_no_gate(outcomes)
+
+
+def _shop_hint(lake: str | None) -> str:
+    words = f"{command_as_called()} shop" + (f" --lake {shlex.quote(lake)}" if lake else "")
+    return f"  {words}        (the demo shop: each customer sees their own)\n"
 
 
 def _show(summary: RunSummary) -> None:

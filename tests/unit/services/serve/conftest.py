@@ -46,6 +46,7 @@ def records():
             ).encode()
             for n, item_id in enumerate(everything)
         },
+        "consents.marketing": {"user_id:anna": decision(True)},
         "consents": {
             "user_id:refused": decision(False),
             "anonymous_id:visitor-no": decision(False),

@@ -88,6 +88,7 @@ GOOD = {
     "get_segments": ("/v1/users/anna/segments", None),
     "get_profile": ("/v1/users/anna/profile", None),
     "post_token": ("/v1/tokens", {"user_id": "anna"}),
+    "post_email": ("/v1/email/render", {"template": "picks", "user_id": "anna"}),
     "healthz": ("/healthz", None),
     "readyz": ("/readyz", None),
     "metrics": ("/metrics", None),
