@@ -1,8 +1,9 @@
 // Builds what browsers load into the Python package: SDK, recorder, banner, demo pages.
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundleSdk, LIMIT } from "./sdk.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2] ?? join(here, "../src/sparkperso/data/web");
@@ -22,11 +23,13 @@ await build({
   ...common,
   outdir: join(out, "sdk"),
   entryPoints: {
-    sparkperso: "src/index.ts",
     "sparkperso-recorder": "recorder/index.ts",
     "sparkperso-banner": "banner/index.ts",
   },
 });
+const sdk = await bundleSdk();
+if (sdk.size >= LIMIT) throw new Error(`The SDK should have less than ${LIMIT} bytes gzipped. It has ${sdk.size}.`);
+await writeFile(join(out, "sdk/sparkperso.js"), sdk.code);
 await build({
   ...common,
   outdir: join(out, "demo/assets"),

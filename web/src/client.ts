@@ -4,156 +4,117 @@ import { bare, campaign, deviceType } from "./address";
 import { Consent } from "./consent";
 import { fitted } from "./details";
 import { skipLayer, tellLayer } from "./layer";
+import { personaliser, type Answer, type Personaliser, type PersonalizeOptions } from "./personal/personalise";
 import { Queue } from "./queue";
-import { Recording } from "./recording";
-import { Sender } from "./sender";
+import { sessionRecording } from "./recording";
+import { eventSender } from "./sender";
 import { forgetSession, ownId, randomId, touchSession } from "./session";
 import { read, remove, watch, write } from "./store";
 import { jsonOf, warn } from "./text";
 import { startTrackers, type Trackers } from "./trackers";
 import { Transport, type Outcome } from "./transport";
-import type { Details, Json, Options, Purpose, Purposes, SentEvent } from "./types";
+import type { Details, Json, Options, Purpose, Purposes, SentEvent, Track } from "./types";
 
 /** So many waiting events are sent at once. */
 const MANY = 20;
 /** An event's further fields: a page that gives them means them. */
 const FIELDS = ["event_id", "timestamp", "user_id", "anonymous_id", "session_id", "channel"];
 
-export class Client {
-  private readonly consent: Consent;
-  private readonly queue = new Queue();
-  private readonly sender: Sender;
-  private readonly recording: Recording;
-  private trackers: Trackers | null = null;
-  /** The decision that trackers and recording follow. */
-  private followed = "";
-  private channel: BroadcastChannel | null = null;
-  private page = bare(location.href);
-  private referrer = document.referrer && bare(document.referrer);
-
-  constructor(private readonly options: Options & { endpoint: string }) {
-    const { endpoint, key, recorder, flushSeconds = 3 } = options;
-    this.consent = new Consent(options);
-    this.sender = new Sender(this.consent, this.queue, new Transport(endpoint, key));
-    const bundle = recorder ?? `${endpoint}/sdk/sparkperso-recorder.js`;
-    this.recording = new Recording(bundle, (metadata) => this.sendRecording(metadata));
-    setInterval(() => void this.flush(), flushSeconds * 1000);
-    addEventListener("online", () => this.sender.hurry());
-    addEventListener("pagehide", () => {
-      this.leave();
-      // An open channel keeps some browsers from going back to the page as it was left.
-      this.channel?.close();
-      this.channel = null;
-    });
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") this.leave();
-      else this.follow();
-    });
-    addEventListener("pageshow", () => {
-      this.openChannel();
-      this.follow();
-    });
-    watch("consent", () => this.follow());
-    this.openChannel();
-    if (!this.consent.isAnyAllowed) this.countVisit();
-    this.apply();
-  }
-
+export interface Client {
   /** Tracks an event of a standard type or of the site's own; nothing without consent. */
-  track = (type: string, details: Details = {}): void => {
-    if (!this.consent.isAllowed("analytics")) return;
-    const event = this.eventOf(type, details);
+  track: Track;
+  /** Says who the person is, in the site's own opaque id; it stands in all events that follow. */
+  identify(userId: string, metadata?: Record<string, Json>): void;
+  /** Forgets who the person is, when they sign out. */
+  reset(): void;
+  /** Fills the page's slots with what this person is shown; what fails leaves them as they are. */
+  personalize(options?: PersonalizeOptions): Promise<Answer | null>;
+  /** Keeps a person's decision; what they did not name is refused. Holds at once. */
+  decide(purposes: Purposes, method?: string): void;
+  /** The decision on this version of the policy, or null: then a banner should ask. */
+  getDecision(): Purposes | null;
+  isAllowed(purpose: Purpose): boolean;
+  flush(): Promise<void>;
+}
+
+export function startClient(options: Options & { endpoint: string }): Client {
+  const { endpoint, key, recorder, flushSeconds = 3 } = options;
+  const consent = new Consent(options);
+  const queue = new Queue();
+  const sender = eventSender(consent, queue, new Transport(endpoint, key));
+  const isAllowed = (purpose: Purpose) => consent.isAllowed(purpose);
+  let person: Personaliser | undefined;
+  let trackers: Trackers | null = null;
+  /** The decision that trackers and recording follow. */
+  let followed = "";
+  let channel: BroadcastChannel | null = null;
+  let page = bare(location.href);
+  let referrer = document.referrer && bare(document.referrer);
+
+  const track = (type: string, details: Details = {}) => {
+    const event = isAllowed("analytics") && eventOf(type, details);
     if (!event) return;
-    const waiting = this.queue.add(event);
+    const waiting = queue.add(event);
     tellLayer(type, event);
-    if (waiting >= MANY) void this.flush();
+    if (waiting >= MANY) void sender.flush();
   };
 
-  /** Says who the person is, in the site's own opaque id; it stands in all events that follow. */
-  identify(userId: string, metadata: Record<string, Json> = {}): void {
-    if (!this.consent.isAnyAllowed) return;
-    write("user", userId);
-    this.track("identify", { metadata });
-  }
-
-  /** Forgets who the person is, when they sign out. */
-  reset(): void {
+  const reset = () => {
     remove("user");
     forgetSession();
-  }
-
-  /** Keeps a person's decision; what they did not name is refused. Holds at once. */
-  decide(purposes: Purposes, method = "banner"): void {
-    this.consent.decide(purposes, method);
-    this.follow();
-    tellLayer("consent", this.consent.decision ?? {});
-    this.channel?.postMessage(this.consent.last);
-    this.sender.hurry();
-  }
-
-  /** The decision on this version of the policy, or null: then a banner should ask. */
-  get decision(): Purposes | null {
-    return this.consent.decision?.purposes ?? null;
-  }
-
-  isAllowed(purpose: Purpose): boolean {
-    return this.consent.isAllowed(purpose);
-  }
-
-  flush(): Promise<void> {
-    return this.sender.flush();
-  }
+    person?.meet();
+  };
 
   /** Other tabs decide too. What storage does not carry from tab to tab, a channel does. */
-  private openChannel(): void {
+  const openChannel = () => {
     try {
-      this.channel ??= new BroadcastChannel("sparkperso");
+      channel ??= new BroadcastChannel("sparkperso");
     } catch {
       return; // An old browser, or one that forbids it as it forbids storage.
     }
-    this.channel.onmessage = ({ data }) => {
-      if (data) this.consent.hear(data);
-      this.follow();
+    channel.onmessage = ({ data }) => {
+      if (data) consent.hear(data);
+      follow();
     };
-  }
+  };
 
   /** Follows the decision, which may have been made in another tab; nothing when it is the same. */
-  private follow(): void {
-    const last = JSON.stringify(this.consent.last);
-    if (last === this.followed) return;
-    this.apply();
+  const follow = () => {
+    if (JSON.stringify(consent.last) === followed) return;
+    apply();
+    person?.meet();
     dispatchEvent(new Event("sparkperso:consent"));
-  }
+  };
 
   /** Starts and stops what the decision allows and forbids. */
-  private apply(): void {
-    this.followed = JSON.stringify(this.consent.last);
-    if (!this.consent.isAllowed("analytics")) this.stopTracking();
-    else this.trackers ??= startTrackers(this.options, this.track, (isSentOn) => this.arrive(isSentOn));
-    if (this.consent.isAllowed("recording")) this.recording.start();
-    else this.recording.stop();
-    if (!this.consent.isAnyAllowed) this.reset();
-  }
+  const apply = () => {
+    followed = JSON.stringify(consent.last);
+    if (!isAllowed("analytics")) stopTracking();
+    else trackers ??= startTrackers(options, track, arrive);
+    if (isAllowed("recording")) recording.start();
+    else recording.stop();
+    if (!consent.isAnyAllowed) reset();
+  };
 
   /** What waits was agreed to once, but is not any more: it goes too. */
-  private stopTracking(): void {
-    this.trackers?.stop();
-    this.trackers = null;
-    this.queue.clear();
-    if (this.consent.decision) skipLayer();
-  }
+  const stopTracking = () => {
+    trackers?.stop();
+    trackers = null;
+    queue.clear();
+    if (consent.decision) skipLayer();
+  };
 
   /** The event, or null for what JSON does not have: it would stop all that waits behind it. */
-  private eventOf(type: string, details: Details): SentEvent | null {
+  const eventOf = (type: string, details: Details) => {
     try {
-      return JSON.parse(jsonOf(this.draft(type, details))) as SentEvent;
+      return JSON.parse(jsonOf(draft(type, details))) as SentEvent;
     } catch (error) {
       warn(`"${type}" should be made of JSON's values: ${String(error)}`);
       return null;
     }
-  }
+  };
 
-  private draft(type: string, details: Details): SentEvent {
+  const draft = (type: string, details: Details): SentEvent => {
     const given = Object.entries(details ?? {});
     const isField = ([name, value]: [string, unknown]) => FIELDS.includes(name) && typeof value === "string";
     const fields = Object.fromEntries(given.filter(isField));
@@ -166,41 +127,81 @@ export class Client {
       timestamp: new Date().toISOString(),
       session_id: session.id,
       ...(user && { user_id: user }),
-      ...(this.consent.decision ? {} : { anonymous_id: ownId() }),
+      ...(consent.decision ? {} : { anonymous_id: ownId() }),
       ...fit,
       ...fields,
       context: {
-        page_url: this.page,
+        page_url: page,
         device_type: deviceType(),
-        ...(this.referrer && { referrer: this.referrer }),
+        ...(referrer && { referrer }),
         ...(session.campaign && { campaign: session.campaign }),
-        ...placeOf(this.options.region),
+        ...placeOf(options.region),
       },
       metadata,
     };
-  }
+  };
 
   /** A page that only sent on to another has referred nobody. */
-  private arrive(isSentOn: boolean): void {
-    const page = bare(location.href);
-    if (page !== this.page && !isSentOn) this.referrer = this.page;
-    this.page = page;
-  }
+  const arrive = (isSentOn: boolean) => {
+    const now = bare(location.href);
+    if (now !== page && !isSentOn) referrer = page;
+    page = now;
+  };
 
-  private leave(): void {
-    this.trackers?.leave();
-    this.sender.leave();
-  }
+  const leave = () => {
+    trackers?.leave();
+    sender.leave();
+  };
 
-  private async sendRecording(metadata: Record<string, Json>): Promise<Outcome> {
-    const event = this.consent.isAllowed("recording") && this.eventOf("session_recording", { metadata });
-    return event ? this.sender.sendApart(event) : "fault";
-  }
+  const sendRecording = async (metadata: Record<string, Json>): Promise<Outcome> => {
+    const event = isAllowed("recording") && eventOf("session_recording", { metadata });
+    return event ? sender.sendApart(event) : "fault";
+  };
+  const recording = sessionRecording(recorder ?? `${endpoint}/sdk/sparkperso-recorder.js`, sendRecording);
 
-  /** A visit begins where somebody comes from elsewhere. */
-  private countVisit(): void {
-    if (!document.referrer.startsWith(`${location.origin}/`)) this.sender.countVisit();
-  }
+  setInterval(sender.flush, flushSeconds * 1000);
+  addEventListener("online", sender.hurry);
+  addEventListener("pagehide", () => {
+    leave();
+    // An open channel keeps some browsers from going back to the page as it was left.
+    channel?.close();
+    channel = null;
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) leave();
+    else follow();
+  });
+  addEventListener("pageshow", () => {
+    openChannel();
+    follow();
+  });
+  watch("consent", follow);
+  openChannel();
+  // A visit begins where somebody comes from elsewhere.
+  if (!consent.isAnyAllowed && !document.referrer.startsWith(`${location.origin}/`)) sender.countVisit();
+  apply();
+
+  return {
+    track,
+    identify(userId, metadata = {}) {
+      if (!consent.isAnyAllowed) return;
+      write("user", userId);
+      track("identify", { metadata });
+      person?.meet();
+    },
+    reset,
+    personalize: (wanted) => (person ??= personaliser(consent, endpoint, track)).personalize(wanted),
+    decide(purposes, method = "banner") {
+      consent.decide(purposes, method);
+      follow();
+      tellLayer("consent", consent.decision ?? {});
+      channel?.postMessage(consent.last);
+      sender.hurry();
+    },
+    getDecision: () => consent.decision?.purposes ?? null,
+    isAllowed,
+    flush: sender.flush,
+  };
 }
 
 /** The collector's rule is that of `country`; a part of a country goes into `region`. */

@@ -6,8 +6,9 @@
  * before this script has come, and in `tasks` until `init`.
  */
 
-import { Client } from "./client";
+import { startClient, type Client } from "./client";
 import { hasOptedOut } from "./consent";
+import type { Answer, PersonalizeOptions } from "./personal/personalise";
 import { warn } from "./text";
 import type { Details, Json, Options, Purpose, Purposes } from "./types";
 
@@ -38,7 +39,7 @@ const sdk = {
   /** Starts; a second call changes nothing. */
   init(options: Options): void {
     if (client) return;
-    const started = (client = new Client({ endpoint: home, ...options }));
+    const started = (client = startClient({ endpoint: home, ...options }));
     for (const task of tasks.splice(0)) attempt(() => task(started));
     dispatchEvent(new Event("sparkperso:ready"));
   },
@@ -49,10 +50,13 @@ const sdk = {
   identify: (userId: string, metadata?: Record<string, Json>): void =>
     onceStarted((it) => it.identify(userId, metadata)),
   reset: (): void => onceStarted((it) => it.reset()),
+  /** Fills the page's slots; resolves with the answer, or with null where there is none in time. */
+  personalize: (options?: PersonalizeOptions): Promise<Answer | null> =>
+    new Promise((done) => onceStarted((it) => done(it.personalize(options)))),
   consent: {
     set: (purposes: Purposes, method?: string): void =>
       onceStarted((it) => it.decide(purposes, method)),
-    get: (): Purposes | null => client?.decision ?? null,
+    get: (): Purposes | null => client?.getDecision() ?? null,
     isAllowed: (purpose: Purpose): boolean => client?.isAllowed(purpose) ?? false,
     hasOptedOut: (): boolean => hasOptedOut(),
   },
@@ -76,15 +80,10 @@ declare global {
 const found = window.sparkperso as Sdk | Call[] | undefined;
 const there = found && !Array.isArray(found) ? found : null;
 const data = script?.dataset ?? {};
-if (there) warn("its script is on this page twice. Everything counts once, by the first one.");
+if (there) warn("its script is on this page twice, and counts once.");
 else window.sparkperso = sdk;
 if (data.key) {
-  (there ?? sdk).init({
-    key: data.key,
-    ...(data.endpoint && { endpoint: data.endpoint }),
-    ...(data.consent && { consent: data.consent as NonNullable<Options["consent"]> }),
-    ...(data.policyVersion && { policyVersion: data.policyVersion }),
-    ...(data.region && { region: data.region }),
-  });
+  const given = Object.entries(data).filter(([, value]) => value);
+  (there ?? sdk).init(Object.fromEntries(given) as unknown as Options);
 }
 if (Array.isArray(found)) for (const call of found) attempt(() => sdk.push(call));

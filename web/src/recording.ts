@@ -1,5 +1,6 @@
 /** Session recording: its bundle is loaded when, and only when, a person agreed to being recorded. */
 
+import { trusted } from "./trusted";
 import type { Outcome } from "./transport";
 import type { Json, Stop } from "./types";
 
@@ -13,39 +14,37 @@ declare global {
   }
 }
 
-export class Recording {
-  private isWanted = false;
-  private isLoading = false;
-  private stopRecorder: Stop | null = null;
-
-  constructor(
-    private readonly bundle: string,
-    private readonly send: SendPart,
-  ) {}
-
-  start(): void {
-    this.isWanted = true;
-    if (window.sparkpersoRecorder) return this.run();
-    if (this.isLoading) return;
-    this.isLoading = true;
-    const script = document.createElement("script");
-    script.src = this.bundle;
-    script.onload = () => this.run();
-    script.onerror = () => (this.isLoading = false);
-    document.head.append(script);
-  }
-
+export interface Recording {
+  start(): void;
   /** Ends at once; what was not sent is thrown away. */
-  stop(): void {
-    this.isWanted = false;
-    this.stopRecorder?.();
-    this.stopRecorder = null;
-  }
-
-  /** The person may have changed their mind while the bundle came. */
-  private run(): void {
-    if (!this.isWanted || this.stopRecorder || !window.sparkpersoRecorder) return;
-    this.stopRecorder = window.sparkpersoRecorder(this.send);
-  }
+  stop(): void;
 }
 
+export function sessionRecording(bundle: string, send: SendPart): Recording {
+  let isWanted = false;
+  let isLoading = false;
+  let stopRecorder: Stop | null | undefined;
+
+  /** The person may have changed their mind while the bundle came. */
+  const run = () => {
+    if (isWanted) stopRecorder ??= window.sparkpersoRecorder?.(send);
+  };
+  return {
+    start() {
+      isWanted = true;
+      if (window.sparkpersoRecorder) return run();
+      if (isLoading) return;
+      isLoading = true;
+      const script = document.createElement("script");
+      script.src = trusted("createScriptURL", bundle);
+      script.onload = run;
+      script.onerror = () => (isLoading = false);
+      document.head.append(script);
+    },
+    stop() {
+      isWanted = false;
+      stopRecorder?.();
+      stopRecorder = null;
+    },
+  };
+}

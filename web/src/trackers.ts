@@ -2,10 +2,10 @@
 
 import { readLayer } from "./layer";
 import { watchClicks } from "./track/click";
-import { Dwell } from "./track/dwell";
+import { watchDwell } from "./track/dwell";
 import { watchForms } from "./track/form";
 import { watchPages } from "./track/page";
-import { ScrollDepth } from "./track/scroll";
+import { watchScroll } from "./track/scroll";
 import type { Options, Stop, Track } from "./types";
 
 export interface Trackers {
@@ -20,8 +20,8 @@ export interface Trackers {
  */
 export function startTrackers(options: Options, track: Track, arrive: (isSentOn: boolean) => void): Trackers {
   const { dataLayerEvents, track: wanted = {} } = options;
-  const dwell = new Dwell(track);
-  const scroll = new ScrollDepth(track);
+  const dwell = watchDwell(track);
+  const scroll = watchScroll(track);
   const leave = () => {
     if (wanted.dwell !== false) dwell.report();
   };

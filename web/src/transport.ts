@@ -66,7 +66,7 @@ export class Transport {
 
   /** A pause doubles from a second to a minute, with chance in it, and is never shorter than the answer wants. */
   pause(retryAfter = 0): void {
-    const own = Math.min(1000 * 2 ** this.failures++, LONGEST_MS) * (0.5 + Math.random() / 2);
+    const own = pauseOf(this.failures++);
     const asked = Math.min((retryAfter || 0) * 1000, LONGEST_ASKED_MS);
     this.notBefore = Date.now() + Math.max(own, asked);
   }
@@ -84,11 +84,8 @@ export class Transport {
     const control = new AbortController();
     const timer = setTimeout(() => control.abort(), TIMEOUT_MS);
     try {
-      return await fetch(this.endpoint + path, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        // The collector takes the error of this browser's clock from it.
-        body: jsonOf({ ...body, sent_at: now(), writeKey: this.key }),
+      // The collector takes the error of this browser's clock from the time of sending.
+      return await postJson(this.endpoint + path, { ...body, sent_at: now(), writeKey: this.key }, {
         credentials: "include",
         // A decision must arrive though the page is left right after it.
         keepalive: path === "/v1/consent",
@@ -98,6 +95,16 @@ export class Transport {
       clearTimeout(timer);
     }
   }
+}
+
+export function postJson(url: string, body: object, more: RequestInit): Promise<Response> {
+  const headers = { "Content-Type": "application/json", ...more.headers };
+  return fetch(url, { method: "POST", body: jsonOf(body), credentials: "omit", ...more, headers });
+}
+
+/** Milliseconds to wait after so many failures before. */
+export function pauseOf(failures: number): number {
+  return Math.min(1000 * 2 ** failures, LONGEST_MS) * (0.5 + Math.random() / 2);
 }
 
 export function outcomeOf(status: number): Outcome {

@@ -16,7 +16,7 @@ export function wrap<N extends string, T extends Record<N, (...given: never[]) =
   type Method = (this: unknown, ...given: unknown[]) => unknown;
   const methods = target as unknown as Record<string, Method>;
   const before = methods[name] as Method;
-  const wasOwn = Object.prototype.hasOwnProperty.call(target, name);
+  const wasOwn = target.hasOwnProperty(name);
   let isOn = true;
   const own: Method = function (...given) {
     const result = before.apply(this, given);
@@ -35,3 +35,17 @@ export function wrap<N extends string, T extends Record<N, (...given: never[]) =
     else delete methods[name];
   };
 }
+
+/** Calls back when the page's address may have changed, with true where it took the place of the one before. */
+export function watchRoutes(moved: (isReplaced: boolean) => void): Stop {
+  const listen = () => moved(false);
+  const stops = [wrap(history, "pushState", listen), wrap(history, "replaceState", () => moved(true))];
+  addEventListener("popstate", listen);
+  return () => {
+    for (const stop of stops) stop();
+    removeEventListener("popstate", listen);
+  };
+}
+
+/** The page's address without its fragment. */
+export const pageAddress = (): string => location.origin + location.pathname + location.search;

@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const tests = (await readdir(here)).filter((name) => name.endsWith(".test.ts"));
 const out = await mkdtemp(join(here, "../node_modules/.tests-"));
-const common = { bundle: true, platform: "node", format: "esm", external: ["esbuild"], outExtension: { ".js": ".mjs" } };
+const common = { bundle: true, platform: "node", format: "esm", external: ["esbuild", "terser"], outExtension: { ".js": ".mjs" } };
 await build({ ...common, outdir: out, entryPoints: tests.map((name) => join(here, name)) });
 const files = (await readdir(out)).map((name) => join(out, name));
 const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" });

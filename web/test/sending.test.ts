@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Consent } from "../src/consent";
 import { Queue } from "../src/queue";
-import { Sender } from "../src/sender";
+import { eventSender, type Sender } from "../src/sender";
 import { forgetId, knownId, ownId } from "../src/session";
 import { cut } from "../src/text";
 import { outcomeOf, Transport } from "../src/transport";
@@ -21,7 +21,7 @@ beforeEach(() => {
   transport = new Transport("https://collect.example", "k");
   consent = new Consent({ key: "k" });
   consent.decide({ analytics: true }, "banner");
-  sender = new Sender(consent, queue, transport);
+  sender = eventSender(consent, queue, transport);
 });
 
 const ids = () => page.sent.flatMap(({ body }) => body.events?.map((sent) => sent.event_id) ?? []);
@@ -207,7 +207,7 @@ test("a yes that the collector does not have is sent again; a no that it has for
   await sender.flush();
   assert.deepEqual(page.sent.map(({ url }) => url.split("/").pop()), ["events"], "never agreed to");
   page.sent.length = 0;
-  sender = new Sender(consent, queue, transport);
+  sender = eventSender(consent, queue, transport);
   page.state.optedOut = true;
   queue.add(event());
   page.state.judge = () => ({ status: "refused", reason: "no_consent", purpose: "analytics" });

@@ -20,16 +20,21 @@ export function watchClicks(track: Track): Stop {
   return () => document.removeEventListener("click", listen, true);
 }
 
-/** Its name (`data-track`), tag, id, text, and where it leads; of an input no value. */
+/**
+ * Its name (`data-track`), tag, id, text, and where it leads; of an input no value. In a slot that was
+ * filled, its decision and slot.
+ */
 export function describe(target: Element): Details {
   const name = target.getAttribute("data-track") ?? "";
   const tag = target.tagName.toLowerCase();
-  if (target.closest(PRIVATE)) return { metadata: { ...(name && { name }), tag } };
+  const slot = target.closest<HTMLElement>("[data-sp-decision]")?.dataset;
+  const shown = { ...(slot && { decision_id: slot.spDecision, slot: slot.spSlot }) };
+  if (target.closest(PRIVATE)) return { metadata: { ...(name && { name }), tag, ...shown } as never };
   const href = target instanceof HTMLAnchorElement ? bare(target.href) : "";
   const text = textOf(target);
   const known = Object.entries({ name, tag, id: target.id, text, href }).filter(([, value]) => value);
   const item = itemOf(target);
-  return { metadata: Object.fromEntries(known), ...(item && { item_id: item }) };
+  return { metadata: { ...Object.fromEntries(known), ...shown } as never, ...(item && { item_id: item }) };
 }
 
 /** The first words of an element, without what is private inside it. */

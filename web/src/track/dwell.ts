@@ -6,65 +6,57 @@ const SIGNS = ["pointermove", "pointerdown", "keydown", "scroll", "touchstart"];
 /** A sign of life counts for so many milliseconds. */
 const ACTIVE_MS = 5000;
 
+export interface Dwell {
+  start(): Stop;
+  /** Sends what came together; less than a tenth of a second is no stay. */
+  report(): void;
+}
+
 /**
  * Each event holds what came since the last one of the same page, so that a page's sum is right
  * however often its tab was hidden.
  */
-export class Dwell {
-  private visible = 0;
-  private active = 0;
-  private at = 0;
-  private activeUntil = 0;
-  private wasVisible = false;
-
-  constructor(
-    private readonly track: Track,
-    private readonly clock: () => number = () => performance.now(),
-  ) {}
-
-  start(): Stop {
-    this.at = this.clock();
-    this.wasVisible = isVisible();
-    const sign = () => this.sign();
-    const turn = () => this.turn();
-    for (const name of SIGNS) addEventListener(name, sign, { passive: true, capture: true });
-    document.addEventListener("visibilitychange", turn);
-    return () => {
-      for (const name of SIGNS) removeEventListener(name, sign, { capture: true });
-      document.removeEventListener("visibilitychange", turn);
-    };
-  }
-
-  /** Sends what came together; less than a tenth of a second is no stay. */
-  report(): void {
-    this.count();
-    const seconds = rounded(this.visible);
-    if (seconds > 0) {
-      this.track("dwell", { metadata: { seconds, active_seconds: rounded(this.active) } });
-    }
-    this.visible = this.active = 0;
-  }
-
-  private sign(): void {
-    this.count();
-    this.activeUntil = this.clock() + ACTIVE_MS;
-  }
-
-  private turn(): void {
-    this.count();
-    this.wasVisible = isVisible();
-  }
+export function watchDwell(track: Track, clock: () => number = () => performance.now()): Dwell {
+  let visible = 0;
+  let active = 0;
+  let at = 0;
+  let activeUntil = 0;
+  let wasVisible = false;
 
   /** Adds the time since the last look. */
-  private count(): void {
-    const now = this.clock();
-    if (this.wasVisible) {
-      this.visible += now - this.at;
-      this.active += Math.max(0, Math.min(now, this.activeUntil) - this.at);
+  const count = () => {
+    const now = clock();
+    if (wasVisible) {
+      visible += now - at;
+      active += Math.max(0, Math.min(now, activeUntil) - at);
     }
-    this.at = now;
-  }
+    at = now;
+  };
+  const sign = () => {
+    count();
+    activeUntil = clock() + ACTIVE_MS;
+  };
+  const turn = () => {
+    count();
+    wasVisible = !document.hidden;
+  };
+  return {
+    start() {
+      turn();
+      for (const name of SIGNS) addEventListener(name, sign, { passive: true, capture: true });
+      document.addEventListener("visibilitychange", turn);
+      return () => {
+        for (const name of SIGNS) removeEventListener(name, sign, { capture: true });
+        document.removeEventListener("visibilitychange", turn);
+      };
+    },
+    report() {
+      count();
+      const seconds = rounded(visible);
+      if (seconds > 0) track("dwell", { metadata: { seconds, active_seconds: rounded(active) } });
+      visible = active = 0;
+    },
+  };
 }
 
-const isVisible = () => document.visibilityState === "visible";
 const rounded = (milliseconds: number) => Math.min(Math.round(milliseconds / 100) / 10, 86_400);

@@ -3,7 +3,7 @@
 import { campaign } from "../address";
 import { cut } from "../text";
 import type { Stop, Track } from "../types";
-import { wrap } from "../wrap";
+import { pageAddress, watchRoutes } from "../wrap";
 
 /** So long a page may take until it has its title; and so long until that is its last one. */
 const LONGEST_MS = 1000;
@@ -46,7 +46,7 @@ export function watchPages(track: Track, leave: () => void, arrive: (isSentOn: b
     wait(SETTLED_MS);
   });
   const look = (isReplaced: boolean) => {
-    const now = location.origin + location.pathname + location.search;
+    const now = pageAddress();
     if (now === address) return;
     const isSentOn = isReplaced && waiting !== null;
     if (!isSentOn) {
@@ -61,17 +61,12 @@ export function watchPages(track: Track, leave: () => void, arrive: (isSentOn: b
     wait(LONGEST_MS);
   };
 
-  const moved = () => look(false);
-  const stops = [
-    wrap(history, "pushState", moved),
-    wrap(history, "replaceState", () => look(true)),
-    () => removeEventListener("popstate", moved),
-    () => {
-      waiting = null;
-      observer.disconnect();
-    },
-  ];
-  addEventListener("popstate", moved);
-  moved();
-  return { settle: () => settle(), stop: () => stops.forEach((stop) => stop()) };
+  const unwatch = watchRoutes(look);
+  look(false);
+  const stop = () => {
+    unwatch();
+    waiting = null;
+    observer.disconnect();
+  };
+  return { settle: () => settle(), stop };
 }

@@ -4,40 +4,38 @@ import type { Stop, Track } from "../types";
 
 const STEPS = [25, 50, 75, 100];
 
-export class ScrollDepth {
-  private reached = 0;
-  private isWaiting = false;
-
-  constructor(private readonly track: Track) {}
-
-  start(): Stop {
-    const listen = () => this.soon();
-    addEventListener("scroll", listen, { passive: true });
-    return () => removeEventListener("scroll", listen);
-  }
-
+export interface Scroll {
+  start(): Stop;
   /** A new page begins at its top. */
-  reset(): void {
-    this.reached = 0;
-  }
+  reset(): void;
+}
 
-  /** Measures once per frame at most. */
-  private soon(): void {
-    if (this.isWaiting) return;
-    this.isWaiting = true;
-    requestAnimationFrame(() => {
-      this.isWaiting = false;
-      this.measure();
-    });
-  }
+export function watchScroll(track: Track): Scroll {
+  let reached = 0;
+  let isWaiting = false;
 
-  private measure(): void {
+  const measure = () => {
+    isWaiting = false;
     const height = document.documentElement.scrollHeight;
     // Pixels may be fractions: a page at its end often lacks one.
     const depth = ((scrollY + innerHeight + 1) / height) * 100;
-    for (const step of STEPS.filter((step) => step > this.reached && step <= depth)) {
-      this.reached = step;
-      this.track("scroll", { metadata: { depth: step } });
+    for (const step of STEPS.filter((step) => step > reached && step <= depth)) {
+      reached = step;
+      track("scroll", { metadata: { depth: step } });
     }
-  }
+  };
+  /** Measures once per frame at most. */
+  const soon = () => {
+    if (!isWaiting) requestAnimationFrame(measure);
+    isWaiting = true;
+  };
+  return {
+    start() {
+      addEventListener("scroll", soon, { passive: true });
+      return () => removeEventListener("scroll", soon);
+    },
+    reset() {
+      reached = 0;
+    },
+  };
 }
