@@ -15,6 +15,10 @@ from sparkperso.services.http.open_files import allow_connections
 from sparkperso.services.http.ports import require_free
 from sparkperso.services.serve.app import AppFactory
 
+STARTING_SECONDS = 60
+"""A worker that does not answer its supervisor for so long is taken for dead, also one that starts:
+on a busy machine imports alone take longer than uvicorn's five seconds; none would ever start."""
+
 
 def serve(factory: AppFactory, settings: Settings, host: str, port: int, workers: int) -> None:
     """Serves until SIGTERM or Ctrl-C; then answers what is under way.
@@ -56,4 +60,5 @@ def server_config(
         ws_max_size=limits.max_body_bytes,
         timeout_keep_alive=ceil(limits.idle_seconds),
         timeout_graceful_shutdown=limits.shutdown_seconds,
+        timeout_worker_healthcheck=STARTING_SECONDS,
     )
