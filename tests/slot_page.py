@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 from selenium.webdriver.common.by import By
 from tests.chromium import lines
 
 STRICT = "default-src 'self'; require-trusted-types-for 'script'; trusted-types {}"
+DOCS = Path(__file__).parents[1] / "docs"
 HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
 <link rel="icon" href="/icon.png"><link rel="stylesheet" href="/style.css">
 <script src="/watch.js"></script>
@@ -49,7 +52,27 @@ def page_of(path):
     policies = {"strict": "sparkperso", "forbidding": "'none'"}
     headers = {"Content-Security-Policy": STRICT.format(policies[kind])} if kind in policies else {}
     consent = "opt-in" if kind in ("asked", "own") else "assumed"
+    if kind == "documented":
+        return {}, documented_page()
     return headers, HEAD.replace("{consent}", consent) + BODY
+
+
+def documented_page():
+    """Returns a page of what docs/slots.md and docs/browser.md show."""
+    slots, browser = ((DOCS / f"{name}.md").read_text() for name in ("slots", "browser"))
+    early = browser.partition("### Before the script")[2]
+    (snippet,) = re.findall(r"```html\n(.*?)```", early, re.DOTALL)[:1]
+    html, css = (
+        re.search(rf"```{kind}\n(.*?)```", slots, re.DOTALL)[1] for kind in ("html", "css")
+    )
+    here = {"https://collect.shop.example": "", "https://api.shop.example": ""}
+    here |= {"/sparkperso-token": "/token", "cartItems()": "[]"}
+    page = f"""<!doctype html><html lang="en"><style>{css}</style><script src="/watch.js"></script>
+{snippet}<script>sparkperso.init({{key: "local-dev-key", consent: "assumed"}});
+sparkperso.identify("ben")</script>{html}"""
+    for there, where in here.items():
+        page = page.replace(there, where)
+    return page
 
 
 def slot(browser, name):

@@ -121,3 +121,13 @@ def test_json_is_the_pages_to_show(site, visit):
     fill(site, browser, "note", format="json", body={"text": "Hello"})
     note = slot(browser, "note")
     assert (note.text, note.get_attribute("data-sp-decision")) == ("Hello", "d")
+
+
+def test_what_is_documented_works_as_it_stands(driver, site):
+    driver.get(f"{site.url}/documented/")
+    eventually(lambda: slot(driver, "hero").text.startswith("We have missed you"))
+    assert [title.strip() for title in titles(driver)] == list(TITLES.values())[::-1]
+    picture = slot(driver, "picks").find_element(By.TAG_NAME, "img")
+    assert picture.get_attribute("src").endswith("/pictures/i8.jpg")
+    assert slot(driver, "hero").value_of_css_property("visibility") == "visible"
+    require_still(driver)
