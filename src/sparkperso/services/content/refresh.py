@@ -158,14 +158,18 @@ class ContentService:
 
 @asynccontextmanager
 async def open_content(
-    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    conf_dir: Path | None = None,
+    cache: ContentCache | None = None,
 ) -> AsyncIterator[ContentService]:
     """Opens the content of a service, and keeps it fresh for as long as the block lasts.
 
-    At once it is what the copies say: no other machine is waited for. Raises ConfigError for
+    At once it is what the copies say: no other machine is waited for. `cache` is made here, unless
+    it is given. Raises ConfigError for
     faults of conf/, a source that may not be called, and a secret that is missing.
     """
-    cache = ContentCache(settings, conf_dir)
+    cache = cache or ContentCache(settings, conf_dir)
     async with open_outbound(settings.outbound) as client:
         refresh = ContentRefresh(cache, Sources(settings, client, environ), settings)
         service = ContentService(cache, refresh, Webhooks(settings, environ))

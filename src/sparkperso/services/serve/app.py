@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.core.spellings import country_codes
-from sparkperso.decisions.assets import load_rulebook
 from sparkperso.mail.check import make_mailer
 from sparkperso.privacy import Pseudonyms, load_keys
 from sparkperso.services.access.audit import make_audit
 from sparkperso.services.access.gate import make_gate
+from sparkperso.services.content.cache import ContentCache
 from sparkperso.services.http.cors import Cors, origins_of
 from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
@@ -36,6 +36,7 @@ from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import load_pages
 from sparkperso.services.serve.routes import email, health, lists, people, slots
+from sparkperso.services.serve.routes.content import ContentHooks
 from sparkperso.services.serve.service import Service
 from sparkperso.services.sinks.base import Sink
 from sparkperso.services.sinks.factory import make_decision_sink
@@ -72,10 +73,11 @@ def make_app(
     """
     sink = make_decision_sink(settings) if settings.api.log_decisions else None
     service = make_service(settings, environ, conf_dir, sink)
+    hooks = ContentHooks(service, environ, conf_dir)
     errors = ErrorHandlers(service.metrics.problems, FAILED)
     application = Starlette(
-        routes=_routes(service),
-        lifespan=_lifespan(service, sink),
+        routes=[*_routes(service), *hooks.routes()],
+        lifespan=_lifespan(service, sink, hooks),
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
@@ -94,7 +96,7 @@ def make_service(
     everybody = People(settings, store)
     catalogue = Catalogue(store)
     listing = Lists(store, everybody, catalogue, NextItems(store, catalogue), settings.api)
-    book = load_rulebook(settings, conf_dir)
+    content = ContentCache(settings, conf_dir)
     return Service(
         settings=settings,
         gate=make_gate(settings, environ),
@@ -108,8 +110,8 @@ def make_service(
         identifiers=load_identifiers(settings, pseudonyms, conf_dir),
         decisions=DecisionLog(sink, settings.api.max_pending_decisions, metrics.dropped.inc),
         metrics=metrics,
-        book=book,
-        mailer=make_mailer(settings, environ, book, conf_dir),
+        content=content,
+        mailer=make_mailer(settings, environ, content.rulebook, conf_dir),
         countries=country_codes(settings.ingest.country_aliases),
     )
 
@@ -125,7 +127,7 @@ def _routes(service: Service) -> list[BaseRoute]:
 
 
 def _lifespan(
-    service: Service, sink: Sink | None
+    service: Service, sink: Sink | None, hooks: ContentHooks
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: no decision that was answered is left behind."""
 
@@ -140,6 +142,7 @@ def _lifespan(
                 stack.push_async_callback(sink.close)
                 stack.push_async_callback(service.decisions.flush)
             await service.store.refresh()
+            await stack.enter_async_context(hooks.open())
             # Requests leave little in circles: looking for it less often gives more of them.
             gc.collect()
             gc.freeze()

@@ -19,6 +19,7 @@ from sparkperso.rules.context import RequestContext
 from sparkperso.services.access.audit import Audit
 from sparkperso.services.access.caller import FOR_ANYONE, Caller
 from sparkperso.services.access.gate import Gate
+from sparkperso.services.content.cache import ContentCache
 from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.signals import has_opted_out, region_in
@@ -56,8 +57,7 @@ class Service:
     identifiers: Identifiers
     decisions: DecisionLog
     metrics: ApiMetrics
-    book: Rulebook
-    """Replaced as a whole where content changes."""
+    content: ContentCache
     countries: Mapping[str, str]
     """Names and codes in capitals → alpha-2 code."""
     bodies: Bodies = field(init=False)
@@ -68,6 +68,11 @@ class Service:
         self.bodies = Bodies(api.limits)
         header = api.region_header
         self._region_header = header.lower().encode() if header else None
+
+    @property
+    def book(self) -> Rulebook:
+        """Returns what is decided by now: another one where content has changed."""
+        return self.content.rulebook
 
     @property
     def store_version(self) -> str | None:
