@@ -54,7 +54,10 @@ def rates():
 
 
 @pytest.mark.parametrize(
-    ("caller", "rate"), [(SERVICE, 100), (KEY, 100), (SLOW, 3), (user("u"), 5)], ids=str
+    ("caller", "rate"),
+    [(SERVICE, 100), (KEY, 100), (SLOW, 3), (user("u"), 5)],
+    # Of sets no text is the same in two processes, which have to collect the same tests.
+    ids=["service", "key", "slow", "user"],
 )
 def test_a_caller_is_served_to_its_rate_and_burst(rates, caller, rate):
     assert served(rates.take, caller, "1.1.1.1") == rate * BURST_SECONDS
