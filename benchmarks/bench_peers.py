@@ -207,7 +207,9 @@ def blend(folds: list[FoldInMemory], parts: tuple, catalogue: Catalogue) -> Hybr
     for fold in folds:
         fitted = [fit_model(p, fold.training, catalogue) for p in parts]
         own_users, own_sums = blend_sums(fitted, fold, grid)
-        users, sums = users + own_users, sums + own_sums[METRICS.index("ndcg")]
+        # Groups of users are for a figure of the blend itself, which is judged on the test here.
+        users = users + own_users.sum(axis=0)
+        sums = sums + own_sums[METRICS.index("ndcg")].sum(axis=0)
     return HybridParams(parts=parts, weights=choose_weights(users, sums, grid, 100))
 
 
