@@ -82,7 +82,7 @@ def test_a_token_of_the_shop_is_one_customers(shop):
 def test_a_lake_that_was_not_published_is_told_how(pipeline, tmp_path):
     words = ["shop", "--lake", str(pipeline.root), "--set", f"store.folder={tmp_path}"]
     answer = CliRunner().invoke(cli, words)
-    assert answer.exit_code == 2
+    assert answer.exception.exit_status == 2
     assert "sparkperso publish" in str(answer.exception)
 
 
@@ -101,5 +101,5 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(pipeline, store):
         words = ["shop", "--lake", str(pipeline.root), "--set", store, "--api-port", str(port)]
         answer = CliRunner().invoke(cli, words)
         other.terminate()
-    assert answer.exit_code == 2
+    assert answer.exception.exit_status == 2
     assert str(port) in str(answer.exception)
