@@ -114,12 +114,22 @@ def test_a_module_of_no_extra_is_an_error_like_any_other(failing, capsys):
     assert "No module named 'mine'" in capsys.readouterr().err
 
 
+MODULES = {
+    "delta_spark": "delta",
+    "grpcio": "grpc",
+    "grpcio_health_checking": "grpc_health",
+    "grpcio_reflection": "grpc_reflection",
+    "mjml_python": "mjml",
+}
+"""Package → its module, where that has another name."""
+
+
 def test_every_package_of_an_extra_is_known_by_its_module():
     for extra, modules in EXTRAS.items():
         own = [text for text in requires("sparkperso") if f"extra == '{extra}'" in text]
         names = [re.split(r"[\[<>=;]", text)[0].strip().replace("-", "_") for text in own]
         assert names
-        assert {name.removesuffix("_spark") for name in names} <= set(modules), extra
+        assert {MODULES.get(name, name) for name in names} <= set(modules), extra
 
 
 def test_debug_shows_the_traceback(failing, capsys):

@@ -66,7 +66,7 @@ def run_demo(job: Job, lake: str | None) -> None:
         command=command_as_called(),
         lake=f" --lake {shlex.quote(lake)}" if lake else "",
         where=where,
-        shop=_shop_hint(lake) if job.settings.publish.in_run and root else "",
+        shop=_shop_hint(lake) if _publication() and root else "",
         page=f"  {page}        (this summary with its pictures, for a browser)\n" if page else "",
     )
     click.echo(visible(hint))

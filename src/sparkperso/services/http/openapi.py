@@ -39,6 +39,9 @@ HEADERS: Mapping[int, Mapping[str, str]] = {
 }
 """Status → headers that its problem has."""
 
+PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110, section 15: older Pythons have other words, and the document is to be one."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -157,5 +160,5 @@ def _problem(status: int, content: Schema) -> dict[str, Any]:
         name: {"description": text, "schema": TEXT}
         for name, text in HEADERS.get(status, {}).items()
     }
-    found = {"description": HTTPStatus(status).phrase, "content": content}
+    found = {"description": PHRASES.get(status) or HTTPStatus(status).phrase, "content": content}
     return {**found, "headers": headers} if headers else found
