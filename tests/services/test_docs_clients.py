@@ -36,4 +36,4 @@ def test_an_example_runs(collector, tmp_path, name, text):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
