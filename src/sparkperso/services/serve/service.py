@@ -134,7 +134,6 @@ class Service:
         started = perf_counter()
         answer = await self.lists.answer(request, self.book)
         decision_id = self.ids.new()
-        is_personal = b"no_consent" not in answer.head
         self.decisions.add(
             Decided(
                 decision_id,
@@ -142,8 +141,8 @@ class Service:
                 request.kind,
                 answer.head,
                 answer.items,
-                request.subject.user_id if is_personal else None,
-                request.subject.visitor_id if is_personal else None,
+                request.subject.user_id if answer.may_personalise else None,
+                request.subject.visitor_id if answer.may_personalise else None,
                 fallback=answer.fallback,
                 store_version=self.store_version,
             )

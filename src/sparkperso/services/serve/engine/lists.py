@@ -73,6 +73,8 @@ class ListAnswer:
     items: bytes
     """The inside of an array."""
     fallback: Fallback | None = None
+    may_personalise: bool = False
+    """Whether the person agreed, as far as the store could say: else nobody may be named."""
     left_out: Sequence[tuple[str, str, str]] = ()
     """item_id, rule and why; only where an explanation was asked for."""
     traces: Sequence[Trace] = ()
@@ -136,7 +138,7 @@ class Lists:
         answer = await self._listed(request, book, person, record, slot)
         if is_refused:
             answer.head = NO_CONSENT
-        answer.fallback = fallback
+        answer.fallback, answer.may_personalise = fallback, person.may_personalise
         return answer
 
     async def without_store(
