@@ -93,10 +93,12 @@ class Settings(Section):
     @property
     def log_folder(self) -> str | None:
         """Returns the folder of this machine for log files; None when there are to be none."""
-        if self.logging.folder:
-            return self.logging.folder
+        return self.logging.folder or self.beside_tables("_logs")
+
+    def beside_tables(self, name: str) -> str | None:
+        """Returns a folder beside the lake's tables; None where those are on no disk of ours."""
         root = None if self.lake.catalog else local_path(self.lake.root)
-        return root and f"{root}/_logs"
+        return root and f"{root}/{name}"
 
     @property
     def model_schema(self) -> str | None:

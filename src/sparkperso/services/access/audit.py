@@ -6,13 +6,9 @@ the record learns of nobody; whoever asks about one person's profile looks for t
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,17 +20,13 @@ from sparkperso.core.errors import JobError
 from sparkperso.core.times import iso, now
 from sparkperso.privacy import Pseudonyms
 from sparkperso.services.access.caller import Caller
-from sparkperso.services.http.problems import Problem
+from sparkperso.services.sinks.backlog import Backlog
 from sparkperso.services.sinks.base import Sink
 from sparkperso.services.sinks.factory import spool_folder
 from sparkperso.services.sinks.spool import Spool
 
 log = logging.getLogger("sparkperso.access")
 
-FLUSH_SECONDS = 0.2
-"""How long a line waits at most: what a killed process loses."""
-RETRY_SECONDS = 1.0
-"""How long to wait where the disk does not take lines."""
 LINES = 200
 """Lines that are made at a time: a millisecond's work."""
 
@@ -50,12 +42,7 @@ class Read(NamedTuple):
 
 
 class Audit:
-    """Notes reads at once, and writes them soon; one event loop uses it.
-
-    A request never waits for the disk. Lines that the disk does not take are kept, up to
-    `max_pending`, and written once it does; what comes beyond is lost, counted in `lost`, and said
-    in the log.
-    """
+    """Notes reads at once, and has them written soon (`Backlog`); one event loop uses it."""
 
     def __init__(
         self,
@@ -64,18 +51,25 @@ class Audit:
         max_pending: int,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self._sink, self._pseudonyms, self._most, self._clock = (
+        self._pseudonyms, self._clock = pseudonyms, clock
+        self._backlog: Backlog[Read] = Backlog(
             sink,
-            pseudonyms,
-            max_pending,
-            clock,
+            lambda read: ("", self.line(read)),
+            most=max_pending,
+            lines=LINES,
+            name="the audit",
+            log=log,
         )
-        self._pending: deque[Read] = deque()
-        # A flush that is under way is never cut off, nor doubled: its lines would come twice.
-        self._flushing, self._is_ended = asyncio.Lock(), asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self.lost = 0
-        self.failure: str | None = None
+
+    @property
+    def lost(self) -> int:
+        """Returns how many reads were not kept."""
+        return self._backlog.lost
+
+    @property
+    def failure(self) -> str | None:
+        """Returns why lines wait for the disk; None where they do not."""
+        return self._backlog.failure
 
     def user(self, caller: Caller, user_id: str, route: str) -> None:
         """Notes that a user's profile or segments were read.
@@ -90,36 +84,15 @@ class Audit:
 
     async def start(self) -> None:
         """Begins to write, where there is a record at all."""
-        if self._sink is not None:
-            await self._sink.start()
-            self._task = asyncio.create_task(self._work())
+        await self._backlog.start()
 
     async def close(self) -> None:
         """Writes what waits, and closes the file."""
-        if self._task is None or self._sink is None:
-            return
-        self._is_ended.set()
-        await self._task
-        await self.flush()
-        if self._pending:
-            log.error("%d lines of the audit are lost: %s", len(self._pending), self.failure)
-        await self._sink.close()
+        await self._backlog.close()
 
     async def flush(self) -> None:
         """Writes what waits, as far as the disk takes it; `failure` says why it does not."""
-        async with self._flushing:
-            while self._pending and self._sink is not None:
-                part = [*islice(self._pending, LINES)]
-                try:
-                    await self._sink.put([("", self.line(read)) for read in part])
-                except Problem as problem:
-                    if self.failure is None:
-                        log.warning("the audit waits for the disk: %s", problem.detail)
-                    self.failure = problem.detail
-                    return
-                self.failure = None
-                for _ in part:
-                    self._pending.popleft()
+        await self._backlog.flush()
 
     def line(self, read: Read) -> bytes:
         """Returns a line: `at`, `reader`, `kind` (of reader), `field`, `person`, `route`."""
@@ -151,21 +124,8 @@ class Audit:
             return value
 
     def _note(self, caller: Caller, field: str, person: str, route: str) -> None:
-        if self._sink is None:
-            return
-        if len(self._pending) >= self._most:
-            if not self.lost:
-                log.error("lines of the audit are lost: %d wait for the disk", self._most)
-            self.lost += 1
-            return
-        self._pending.append(Read(self._clock(), caller, field, person, route))
-
-    async def _work(self) -> None:
-        while not self._is_ended.is_set():
-            seconds = FLUSH_SECONDS if self.failure is None else RETRY_SECONDS
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._is_ended.wait(), seconds)
-            await self.flush()
+        if self._backlog.is_kept:
+            self._backlog.add(Read(self._clock(), caller, field, person, route))
 
 
 def make_audit(settings: Settings, pseudonyms: Pseudonyms) -> Audit:

@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from sparkperso.config import Settings
 from sparkperso.config.content.assets import Content
 from sparkperso.core.errors import ConfigError, JobError
-from sparkperso.core.places import local_path, sync_folder
+from sparkperso.core.places import sync_folder
 from sparkperso.decisions.assets import CmsContent
 from sparkperso.services.content.mapping import Mapped
 
@@ -178,16 +178,14 @@ def copies_folder(settings: Settings) -> Path:
 
     Raises ConfigError when neither is on this machine.
     """
-    if settings.cms.folder:
-        return Path(settings.cms.folder)
-    root = None if settings.lake.catalog else local_path(settings.lake.root)
-    if root is None:
+    folder = settings.cms.folder or settings.beside_tables("_content")
+    if folder is None:
         raise ConfigError(
             "Copies of a CMS's content should be in a folder of this machine",
             f"lake.root is '{settings.lake.root}', and cms.folder is not set",
             "Set cms.folder",
         )
-    return Path(root) / "_content"
+    return Path(folder)
 
 
 def as_cms_contents(source: str, mapped: Mapped) -> dict[str, CmsContent]:

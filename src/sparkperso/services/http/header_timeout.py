@@ -23,8 +23,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sparkperso.config.connections import ConnectionLimits
+from sparkperso.config.platform import LoggingConfig
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.limits import ConcurrencyLimits
+from sparkperso.services.http.logs import service_logging
 from sparkperso.services.http.problems import JSON, Problem
 
 MAX_HEAD = 65_536
@@ -56,15 +58,35 @@ TOO_LARGE = Problem(413, "too_large", "The body takes more bytes than its limit 
 
 
 class ServerConfig(uvicorn.Config):
-    """How uvicorn serves within `limits`, and what its connections share.
+    """How uvicorn serves: `limits`, log lines, no headers of its own; what connections share.
 
     It travels to the processes of workers, which make what they share themselves.
     """
 
     def __init__(
-        self, app: Any, limits: ConnectionLimits, trusted_proxies: Sequence[str], **options: Any
+        self,
+        app: Any,
+        limits: ConnectionLimits,
+        trusted_proxies: Sequence[str],
+        logging: LoggingConfig,
+        **options: Any,
     ) -> None:
-        super().__init__(app, http=HeaderTimeoutProtocol, ws=Socket, **options)
+        super().__init__(
+            app,
+            http=HeaderTimeoutProtocol,
+            ws=Socket,
+            loop="uvloop",
+            lifespan="on",
+            access_log=False,
+            log_config=service_logging(logging),
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            ws_max_size=limits.max_body_bytes,
+            timeout_keep_alive=math.ceil(limits.idle_seconds),
+            timeout_graceful_shutdown=limits.shutdown_seconds,
+            **options,
+        )
         self.limits, self.trusted_proxies = limits, tuple(trusted_proxies)
         self.max_streams = min(self.limits.max_streams, self.limits.max_connections // 2)
 

@@ -17,18 +17,16 @@ from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.live import LiveStore
 from sparkperso.services.stores.manifest import Manifest
 from sparkperso.services.stores.records import (
+    GLOBAL,
     ITEMS,
     LIST_KINDS,
     LISTS,
     POPULAR,
     SIMILAR,
+    popular_scopes,
     split_list,
 )
 
-GLOBAL = "global"
-"""The scope of popular items that is everybody's."""
-MOST_SCOPES = 20
-"""Segments whose popular items are looked for."""
 MOST_ITEMS = 100_000
 """Items that are remembered at a time."""
 FALLS_BACK = frozenset({"new", "mixed", "next"})
@@ -122,6 +120,4 @@ def _scopes(facts: Facts) -> list[str]:
     """What is popular in a person's segments, then in their country, then in the shop."""
     if not facts.may_personalise:
         return [GLOBAL]
-    segments = [f"segment:{one}" for one in sorted(facts.segments)[:MOST_SCOPES]]
-    country = facts.attributes.get("country")
-    return [*segments, *([f"country:{country}"] if country else []), GLOBAL]
+    return popular_scopes(sorted(facts.segments), facts.attributes.get("country"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -25,6 +24,7 @@ from sparkperso.services.http.cors import Cors, origins_of
 from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
+from sparkperso.services.http.server import collect_rarely
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import DecisionLog
 from sparkperso.services.serve.engine.identifiers import load_identifiers
@@ -38,7 +38,6 @@ from sparkperso.services.serve.page import load_pages
 from sparkperso.services.serve.routes import email, health, lists, people, slots
 from sparkperso.services.serve.routes.content import ContentHooks
 from sparkperso.services.serve.service import Service
-from sparkperso.services.sinks.base import Sink
 from sparkperso.services.sinks.factory import make_decision_sink
 from sparkperso.services.stores.factory import open_reader
 
@@ -71,13 +70,12 @@ def make_app(
     Raises ConfigError for secrets that are missing, and for rules or content that are not sound. A
     store that is empty or does not answer is no error: the API then answers with fallbacks.
     """
-    sink = make_decision_sink(settings) if settings.api.log_decisions else None
-    service = make_service(settings, environ, conf_dir, sink)
+    service = make_service(settings, environ, conf_dir)
     hooks = ContentHooks(service, environ, conf_dir)
     errors = ErrorHandlers(service.metrics.problems, FAILED)
     application = Starlette(
         routes=[*_routes(service), *hooks.routes()],
-        lifespan=_lifespan(service, sink, hooks),
+        lifespan=_lifespan(service, hooks),
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
@@ -87,11 +85,12 @@ def make_app(
 
 
 def make_service(
-    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None, sink: Sink | None
+    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
 ) -> Service:
     """Returns the parts of one process; raises ConfigError as `make_app` does."""
     pseudonyms = Pseudonyms(load_keys(settings.privacy, settings.env, environ))
     metrics = ApiMetrics()
+    sink = make_decision_sink(settings) if settings.api.log_decisions else None
     store = StoreAccess(open_reader(settings), settings.api)
     everybody = People(settings, store)
     catalogue = Catalogue(store)
@@ -127,7 +126,7 @@ def _routes(service: Service) -> list[BaseRoute]:
 
 
 def _lifespan(
-    service: Service, sink: Sink | None, hooks: ContentHooks
+    service: Service, hooks: ContentHooks
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: no decision that was answered is left behind."""
 
@@ -137,22 +136,16 @@ def _lifespan(
             # Ended in the opposite order.
             await stack.enter_async_context(impatience(service.settings.api.limits.body_seconds))
             stack.push_async_callback(service.store.reader.close)
-            if sink is not None:
-                await sink.start()
-                stack.push_async_callback(sink.close)
-                stack.push_async_callback(service.decisions.flush)
+            await service.decisions.start()
+            stack.push_async_callback(service.decisions.close)
             await service.store.refresh()
             await stack.enter_async_context(hooks.open())
-            # Requests leave little in circles: looking for it less often gives more of them.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 20)
+            collect_rarely()
             await service.gate.start()
             stack.push_async_callback(service.gate.close)
             await service.audit.start()
             stack.push_async_callback(service.audit.close)
-            for work in (service.store.follow(), service.decisions.run()):
-                stack.push_async_callback(_end, asyncio.create_task(work))
+            stack.push_async_callback(_end, asyncio.create_task(service.store.follow()))
             yield
 
     return lifespan

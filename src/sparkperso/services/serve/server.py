@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import click
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from sparkperso.config import Settings
 from sparkperso.services.http.header_timeout import ServerConfig
-from sparkperso.services.http.logs import service_logging
 from sparkperso.services.http.open_files import allow_connections
 from sparkperso.services.http.ports import require_free
 from sparkperso.services.serve.app import AppFactory
@@ -41,24 +38,14 @@ def server_config(
     app: ASGIApp | AppFactory, settings: Settings, host: str, port: int, workers: int = 1
 ) -> ServerConfig:
     """Returns how uvicorn serves the API: bounds, log lines, no headers of its own."""
-    limits = settings.api.limits
     return ServerConfig(
         app,
-        limits,
+        settings.api.limits,
         settings.api.trusted_proxies,
+        settings.logging,
         factory=isinstance(app, AppFactory),
         host=host,
         port=port,
         workers=workers,
-        loop="uvloop",
-        lifespan="on",
-        access_log=False,
-        log_config=service_logging(settings.logging),
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        ws_max_size=limits.max_body_bytes,
-        timeout_keep_alive=ceil(limits.idle_seconds),
-        timeout_graceful_shutdown=limits.shutdown_seconds,
         timeout_worker_healthcheck=STARTING_SECONDS,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sparkperso.config import Settings
 from sparkperso.config.secret import read_secret
 from sparkperso.core.errors import ConfigError
-from sparkperso.core.places import local_path, user_cache
+from sparkperso.core.places import user_cache
 from sparkperso.services.stores.base import Store
 
 if TYPE_CHECKING:
@@ -67,16 +67,14 @@ def store_folder(settings: Settings) -> Path:
 
     Raises ConfigError when neither is on this machine.
     """
-    if settings.store.folder:
-        return Path(settings.store.folder)
-    root = None if settings.lake.catalog else local_path(settings.lake.root)
-    if root is None:
+    folder = settings.store.folder or settings.beside_tables("_serving")
+    if folder is None:
         raise ConfigError(
             "A serving store of LMDB should be in a folder of this machine",
             f"lake.root is '{settings.lake.root}', and store.folder is not set",
             "Set store.folder, or use Redis: store.kind: redis",
         )
-    return Path(root) / "_serving"
+    return Path(folder)
 
 
 def file_cache(settings: Settings) -> Path | None:

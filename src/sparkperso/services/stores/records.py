@@ -15,7 +15,7 @@ its item_id, and has at least one member more; all its members are named by iden
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sparkperso.core.consent import Purpose
@@ -63,6 +63,22 @@ JSON_ESCAPES: Final = {
     **{ord(char): f"\\{short}" for char, short in zip('\b\f\n\r\t"\\', 'bfnrt"\\', strict=True)},
 }
 """As Jackson writes them, and so Spark: other writers have other digits, or escape more."""
+
+
+GLOBAL: Final = "global"
+"""The scope of popular items that is everybody's."""
+MOST_SCOPES: Final = 20
+"""Segments whose popular items are looked for."""
+
+
+def popular_scopes(segment_ids: Sequence[str], country: str | None) -> list[str]:
+    """Returns the scopes of popular items for somebody, the nearest first: the shop's comes last.
+
+    >>> popular_scopes(["vip"], "DE")
+    ['segment:vip', 'country:DE', 'global']
+    """
+    segments = [f"segment:{segment_id}" for segment_id in segment_ids[:MOST_SCOPES]]
+    return [*segments, *([f"country:{country}"] if country else []), GLOBAL]
 
 
 def record_key(record_id: str) -> bytes:

@@ -194,8 +194,8 @@ def test_what_a_killed_process_had_written_is_handed_over_by_the_next(tmp_path, 
         await audit.start()
         audit.user(LOCAL_CALLER, "u", ROUTE)
         await audit.flush()
-        audit._task.cancel()
-        audit._sink._part._file = None
+        audit._backlog._task.cancel()
+        audit._backlog._sink._part._file = None
 
     async def following():
         audit = make_audit(settings, pseudonyms)

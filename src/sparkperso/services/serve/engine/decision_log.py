@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +13,11 @@ from typing import Any
 import orjson
 
 from sparkperso.core.times import iso
-from sparkperso.services.http.problems import Problem
+from sparkperso.services.sinks.backlog import Backlog
 from sparkperso.services.sinks.base import Line, Sink
 
-BATCH, FLUSH_SECONDS = 2_000, 0.25
+BATCH = 2_000
+"""Decisions that are handed over at a time."""
 ITEM_IDS = re.compile(rb'"item_id":("(?:[^"\\]|\\.)*")')
 RANDOM_BYTES = 16 * 256
 log = logging.getLogger("sparkperso.serve")
@@ -86,36 +85,23 @@ class DecisionIds:
 
 
 class DecisionLog:
-    """Decisions that wait for the sink; it never keeps an answer waiting."""
+    """Decisions on their way to the sink; they never keep an answer waiting."""
 
     def __init__(self, sink: Sink | None, most: int, count_dropped: Callable[[int], None]) -> None:
-        self._sink, self._most, self._count_dropped = sink, most, count_dropped
-        self._waiting: deque[Decided] = deque()
+        self._count_dropped = count_dropped
+        self._backlog: Backlog[Decided] = Backlog(
+            sink, Decided.line, most=most, lines=BATCH, name="the log of decisions", log=log
+        )
 
     def add(self, decided: Decided) -> None:
         """Keeps a decision; one too many is dropped, and counted."""
-        if self._sink is None:
-            return
-        if len(self._waiting) >= self._most:
+        if not self._backlog.add(decided):
             self._count_dropped(1)
-            return
-        self._waiting.append(decided)
 
-    async def run(self) -> None:
-        """Hands decisions to the sink until it is cancelled."""
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush()
+    async def start(self) -> None:
+        """Begins to hand decisions over."""
+        await self._backlog.start()
 
-    async def flush(self) -> None:
-        """Hands over what waits; what the sink does not take waits for the next time."""
-        while self._sink is not None and self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            try:
-                await self._sink.put([decided.line() for decided in batch])
-            except Problem as problem:
-                log.warning("decisions are not written: %s", problem.detail)
-                self._waiting.extendleft(reversed(batch))
-                return
-            # Others have their turn between two batches.
-            await asyncio.sleep(0)
+    async def close(self) -> None:
+        """Hands over what waits, and closes the sink."""
+        await self._backlog.close()

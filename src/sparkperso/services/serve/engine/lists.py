@@ -29,7 +29,6 @@ from sparkperso.services.serve.engine.next_items import NextItems
 from sparkperso.services.serve.engine.people import People, Person
 from sparkperso.services.serve.engine.requests import ListRequest
 from sparkperso.services.serve.engine.store_access import (
-    GLOBAL,
     Fallback,
     StoreAccess,
     StoreUnavailable,
@@ -37,6 +36,7 @@ from sparkperso.services.serve.engine.store_access import (
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.records import (
     BETWEEN,
+    GLOBAL,
     LISTS,
     POPULAR,
     SIMILAR,
@@ -45,14 +45,13 @@ from sparkperso.services.stores.records import (
     items_without,
     json_text,
     make_list,
+    popular_scopes,
     split_list,
 )
 
 NO_CONSENT = b'"strategy":"no_consent"'
 DEFAULTS = b'"strategy":"default"'
 NO_MODEL = b',"model_version":null'
-MOST_SCOPES = 20
-"""Segments whose popular items are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +152,11 @@ class Lists:
 
     async def _popular(self, request: ListRequest, person: Person) -> bytes:
         """Returns the first list there is of the scopes that a person is in."""
-        scopes = []
-        if person.may_personalise:
-            if not person.segments and request.subject.unit is not None and not person.is_known:
-                person = await self._people.person(request.subject)
-            scopes = [f"segment:{one['segment_id']}" for one in person.segments[:MOST_SCOPES]]
+        if person.may_personalise and not person.has_profile:
+            person = await self._people.person(request.subject)
         country = request.context.get("country") or person.attributes.get("country")
-        scopes += [f"country:{country}"] if country else []
-        records = await self._store.get_many([(POPULAR, scope) for scope in (*scopes, GLOBAL)])
+        scopes = popular_scopes([one["segment_id"] for one in person.segments], country)
+        records = await self._store.get_many([(POPULAR, scope) for scope in scopes])
         return next((record for record in records if record), None) or self._defaults
 
     async def _listed(

@@ -64,8 +64,8 @@ class Person:
     segments: Sequence[Mapping[str, Any]] = ()
     """One object per segment, as gold/segments has it."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    is_known: bool = False
-    """Whether there are segments or a profile."""
+    has_profile: bool = False
+    """Whether segments and profile were looked for, found or not."""
 
     def facts(self, context: RequestContext, at: datetime | None = None) -> Facts:
         """Returns what decisions are made by."""
@@ -104,7 +104,8 @@ class People:
         n_decisions, n_own = len(decisions), len(decisions) + len(traces)
         decision = _decision_in(decisions, records) if any(records[:n_decisions]) else None
         may = self._may_personalise(decision, subject.region, subject.opted_out)
-        person = Person(subject, may, records[n_own:])
+        is_nobody = subject.unit is None
+        person = Person(subject, may, records[n_own:], has_profile=with_profile or is_nobody)
         if may and any(records[n_decisions:n_own]):
             self._remember(person, traces, records[n_decisions:n_own])
         return person
@@ -119,9 +120,9 @@ class People:
             if namespace == RECENT:
                 person.recent += tuple(one["item_id"] for one in value)
             elif namespace == SEGMENTS:
-                person.segments, person.is_known = value, True
+                person.segments = value
             else:
-                person.attributes, person.is_known = self._attributes(value), True
+                person.attributes = self._attributes(value)
 
     def _attributes(self, profile: Mapping[str, Any]) -> Mapping[str, Any]:
         manifest = self._store.manifest

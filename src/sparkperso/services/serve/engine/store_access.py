@@ -14,7 +14,7 @@ from sparkperso.services.http.deadlines import Deadlines
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.manifest import Manifest
 from sparkperso.services.stores.readers import StoreReader
-from sparkperso.services.stores.records import POPULAR
+from sparkperso.services.stores.records import GLOBAL, POPULAR
 
 Fallback = Literal[
     "store_slow",
@@ -28,7 +28,6 @@ Fallback = Literal[
 """Why an answer is not what it should be: the store took too long, does not answer, or has nothing
 yet; the current version is not whole; its model is too old; it knows no such user, or item."""
 
-GLOBAL = "global"
 log = logging.getLogger("sparkperso.serve")
 
 

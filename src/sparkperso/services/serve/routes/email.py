@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -119,11 +120,11 @@ async def _lists(
 ) -> tuple[dict[ListKind, list[Item]], Mapping[str, Item]]:
     """The items of each list that a mail wants, and those that rules pin."""
     found: dict[ListKind, list[Item]] = {}
+    reader = replace(person, more=(), recent=())
     for kind, n in plan.wanted.items():
         request = ListRequest(person.subject, kind, n, context=plan.facts.context)
-        bare = Person(person.subject, person.may_personalise, segments=person.segments)
         try:
-            answer = await service.lists.for_person(request, NO_RULES, bare)
+            answer = await service.lists.for_person(request, NO_RULES, reader)
         except StoreUnavailable as error:
             answer = await service.lists.without_store(request, NO_RULES, error.why)
         ids = [one[ITEM_ID] for one in items_in(answer.items)]
