@@ -46,7 +46,7 @@ import sys
 from sparkperso.config import load_settings
 from sparkperso.services.serve.server import server_config
 from sparkperso.services.http.headers import JSON_HEADERS
-from sparkperso.services.http.server import Server
+from sparkperso.services.http.process.server import Server
 BODY = b"x" * int(sys.argv[2])
 HEADERS = [*JSON_HEADERS, (b"content-length", b"%d" % len(BODY))]
 async def app(scope, receive, send):

@@ -13,7 +13,7 @@ from sparkperso.config import Settings
 from sparkperso.core.errors import UsageError
 from sparkperso.core.places import uri_of
 from sparkperso.platform.artifacts import follow_lake
-from sparkperso.services.http.ports import require_free
+from sparkperso.services.http.process.ports import require_free
 
 
 @click.command("ui", help="Starts MLflow's pages on the lake's runs.")

@@ -10,7 +10,7 @@ import pytest
 from sparkperso.cli.ui import server_line
 from sparkperso.config import load_settings
 from sparkperso.core.errors import UsageError
-from sparkperso.services.http.ports import require_free
+from sparkperso.services.http.process.ports import require_free
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from sparkperso.core.times import iso, now
 from sparkperso.services.collect import overlay_feed
 from sparkperso.services.collect.intake.consent_gate import ConsentGate
 from sparkperso.services.collect.intake.consent_store import ConsentStore
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.collect.overlay_feed import OverlayFeed
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.stores.base import StoreError
 from sparkperso.services.stores.overlay import RECENT, LmdbOverlay

@@ -22,9 +22,9 @@ from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.lane import Lane
 from sparkperso.services.collect.intake.pipeline import Pipeline
 from sparkperso.services.collect.intake.request_context import RequestContext, context_of
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.collect.routes.events import in_our_time
 from sparkperso.services.http.limits import Rates
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem, busy
 from sparkperso.services.http.write_keys import SiteKey
 

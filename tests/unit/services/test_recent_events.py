@@ -14,7 +14,7 @@ from sparkperso.privacy import Pseudonyms, load_keys
 from sparkperso.services.collect.intake.consent_gate import ConsentGate
 from sparkperso.services.collect.intake.consent_store import ConsentStore
 from sparkperso.services.collect.intake.pipeline import Pipeline
-from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.http.problems import Problem
 
 VIEW = EVENT | {"event_type": "item_view", "item_id": "i1"}

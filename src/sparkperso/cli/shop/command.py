@@ -39,7 +39,7 @@ def command(
     assignments: tuple[str, ...],
 ) -> None:
     """Runs the collector and the API until SIGTERM or Ctrl-C, or until one of them ends."""
-    from sparkperso.services.http.ports import require_free
+    from sparkperso.services.http.process.ports import require_free
     from sparkperso.services.stores.factory import open_store
 
     if env != "local":

@@ -25,6 +25,7 @@ from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
 from sparkperso.services.collect.intake.plan_check import PlanCheck
 from sparkperso.services.collect.intake.request_services import RequestServices
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.collect.routes import (
     consent,
     demo,
@@ -44,7 +45,6 @@ from sparkperso.services.http.cors import Cors
 from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey, load_keys
 from sparkperso.services.sinks.factory import Sinks, make_sinks, spool_folder
 from sparkperso.services.stores.factory import open_overlay

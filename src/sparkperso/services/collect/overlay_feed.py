@@ -26,7 +26,7 @@ from sparkperso.services.collect.intake.consent_outbox import (
     ConsentOutbox,
     Subject,
 )
-from sparkperso.services.http.metrics import Metrics
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.live_records.consents import KEPT, with_decisions

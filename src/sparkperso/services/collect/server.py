@@ -11,9 +11,9 @@ import uvicorn
 from sparkperso.config import Settings
 from sparkperso.services.collect.app import make_app
 from sparkperso.services.http.header_timeout import ServerConfig
-from sparkperso.services.http.open_files import allow_connections
-from sparkperso.services.http.ports import require_free
-from sparkperso.services.http.server import Server, collect_rarely
+from sparkperso.services.http.process.open_files import allow_connections
+from sparkperso.services.http.process.ports import require_free
+from sparkperso.services.http.process.server import Server, collect_rarely
 
 
 def serve(settings: Settings, conf_dir: Path | None, host: str, port: int) -> None:

@@ -24,7 +24,7 @@ from sparkperso.services.http.cors import Cors, origins_of
 from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
-from sparkperso.services.http.server import collect_rarely
+from sparkperso.services.http.process.server import collect_rarely
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import DecisionLog
 from sparkperso.services.serve.engine.identifiers import load_identifiers

@@ -8,8 +8,8 @@ from uvicorn.supervisors import Multiprocess
 
 from sparkperso.config import Settings
 from sparkperso.services.http.header_timeout import ServerConfig
-from sparkperso.services.http.open_files import allow_connections
-from sparkperso.services.http.ports import require_free
+from sparkperso.services.http.process.open_files import allow_connections
+from sparkperso.services.http.process.ports import require_free
 from sparkperso.services.serve.app import AppFactory
 
 STARTING_SECONDS = 60

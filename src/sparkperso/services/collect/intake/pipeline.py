@@ -49,8 +49,8 @@ from sparkperso.services.collect.intake.event_validation import (
 from sparkperso.services.collect.intake.lane import Lane
 from sparkperso.services.collect.intake.plan_check import PlanCheck
 from sparkperso.services.collect.intake.request_context import RequestContext, later
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.http.limits import Rates
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey
 from sparkperso.services.sinks.base import Line, Sink

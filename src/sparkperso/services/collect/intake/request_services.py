@@ -13,10 +13,10 @@ from sparkperso.config.collect import CollectConfig
 from sparkperso.services.collect.intake.cookies import Cookies
 from sparkperso.services.collect.intake.pipeline import Pipeline
 from sparkperso.services.collect.intake.request_context import RequestContext, context_of
+from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies, Headers
 from sparkperso.services.http.headers import headers_of
-from sparkperso.services.http.metrics import Metrics
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.write_keys import SiteKey, WriteKeys, key_of
 
