@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
-from sparkperso.config import load_settings
 
 
 @click.command("serve", help="Answers who is to see what, from the published store.")
@@ -36,6 +35,5 @@ def command(
     from sparkperso.services.serve.server import serve
 
     more = (*assignments, *((f"store.kind={store}",) if store else ()))
-    settings = load_settings(env, conf_dir, more, lake)
     factory = AppFactory(env, conf_dir, more, lake, dict(os.environ))
-    serve(factory, settings, host, port, workers)
+    serve(factory, host, port, workers)

@@ -40,6 +40,9 @@ class ApiConfig(Section):
     case."""
     max_pending_decisions: int = Field(default=100_000, ge=1)
     """Decisions that may wait to be written; more are dropped, and counted."""
+    drain_seconds: float = Field(default=2.0, ge=0, le=60)
+    """How long requests are still taken after SIGTERM, while /readyz says no: the time in which
+    who balances load looks again. Ctrl-C leaves it out."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
     """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends."""
     region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")

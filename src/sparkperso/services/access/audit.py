@@ -82,6 +82,10 @@ class Audit:
         """Notes that what is known of a visitor was read."""
         self._note(caller, "anonymous_id", anonymous_id, route)
 
+    async def check(self) -> str | None:
+        """Returns why reads cannot be written down now, or None."""
+        return await self._backlog.check()
+
     async def start(self) -> None:
         """Begins to write, where there is a record at all."""
         await self._backlog.start()

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import click
-import uvicorn
 
 from sparkperso.config import Settings
 from sparkperso.services.collect.app import make_app
@@ -29,7 +28,7 @@ def serve(settings: Settings, conf_dir: Path | None, host: str, port: int) -> No
     Server(server_config(app, settings, host, port)).run()
 
 
-def server_config(app: object, settings: Settings, host: str, port: int) -> uvicorn.Config:
+def server_config(app: object, settings: Settings, host: str, port: int) -> ServerConfig:
     """Returns how uvicorn serves the collector: bounds, log lines, no headers of its own."""
     config = settings.collect
     return ServerConfig(

@@ -28,6 +28,7 @@ from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.logs import service_logging
 from sparkperso.services.http.problems import JSON, Problem
+from sparkperso.services.http.process.drain import DRAIN
 
 MAX_HEAD = 65_536
 """Bytes of a request line and its headers; what came at once with their end is not counted."""
@@ -69,8 +70,10 @@ class ServerConfig(uvicorn.Config):
         limits: ConnectionLimits,
         trusted_proxies: Sequence[str],
         logging: LoggingConfig,
+        drain_seconds: float = 0.0,
         **options: Any,
     ) -> None:
+        """`drain_seconds` pass between the signal to end and the last request that is taken."""
         super().__init__(
             app,
             http=HeaderTimeoutProtocol,
@@ -88,6 +91,7 @@ class ServerConfig(uvicorn.Config):
             **options,
         )
         self.limits, self.trusted_proxies = limits, tuple(trusted_proxies)
+        self.drain_seconds = drain_seconds
         self.max_streams = min(self.limits.max_streams, self.limits.max_connections // 2)
 
     @cached_property
@@ -205,6 +209,9 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         else:
             self.app = self.config.loaded_app
         super().on_headers_complete()
+        if DRAIN.is_begun and self.cycle is not None:
+            # The client comes back by another connection, to who listens then.
+            self.cycle.keep_alive = False
         self.has_news = True
         if len(self.pipeline) > MAX_WAITING:
             self.transport.close()

@@ -58,8 +58,11 @@ class AppFactory:
 
     def __call__(self) -> ASGIApp:
         """Returns the API as an ASGI application."""
-        settings = load_settings(self.env, self.conf_dir, self.assignments, self.lake)
-        return make_app(settings, self.environ, self.conf_dir)
+        return make_app(self.settings(), self.environ, self.conf_dir)
+
+    def settings(self) -> Settings:
+        """Returns the configuration as its files are now; raises ConfigError."""
+        return load_settings(self.env, self.conf_dir, self.assignments, self.lake)
 
 
 def make_app(

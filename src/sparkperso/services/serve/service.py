@@ -22,6 +22,7 @@ from sparkperso.services.access.gate import Gate
 from sparkperso.services.content.cache import ContentCache
 from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.problems import Problem
+from sparkperso.services.http.process.drain import DRAIN
 from sparkperso.services.http.signals import has_opted_out, region_in
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
@@ -86,8 +87,17 @@ class Service:
         manifest = self.store.manifest
         return manifest.as_of if manifest else None
 
-    def require_ready(self) -> Manifest:
-        """Returns the manifest of the version that is read; raises a 503 Problem without one."""
+    async def require_ready(self) -> Manifest:
+        """Returns the manifest of the version that is read.
+
+        Raises a 503 Problem without one, where decisions or the audit cannot be kept, and once this
+        process was told to end.
+        """
+        if DRAIN.is_begun:
+            raise Problem(503, "not_ready", "This process was told to end.")
+        for what, record in (("Decisions", self.decisions), ("The audit", self.audit)):
+            if failure := await record.check():
+                raise Problem(503, "not_ready", f"{what} cannot be kept now: {failure}")
         manifest = self.store.manifest
         if manifest is None:
             why = self.store.reader.problem or "No version was published yet"

@@ -45,6 +45,7 @@ class Backlog(Generic[Noted]):
         # A flush that is under way is never cut off, nor doubled: its lines would come twice.
         self._flushing, self._is_ended = asyncio.Lock(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_open = False
         self.lost = 0
         self.failure: str | None = None
 
@@ -68,10 +69,19 @@ class Backlog(Generic[Noted]):
         return True
 
     async def start(self) -> None:
-        """Begins to write, where there is a sink at all."""
+        """Begins to write, where there is a sink at all; one that cannot be opened is tried again.
+
+        What waits for it is kept meanwhile, and `failure` says why.
+        """
         if self._sink is not None:
-            await self._sink.start()
+            await self._open(self._sink)
             self._task = asyncio.create_task(self._work())
+
+    async def check(self) -> str | None:
+        """Returns why lines cannot be written now; None where they can, or none are kept."""
+        if self._sink is None:
+            return None
+        return self.failure or await self._sink.check()
 
     async def close(self) -> None:
         """Writes what waits, and closes the sink."""
@@ -84,23 +94,40 @@ class Backlog(Generic[Noted]):
             self._log.error(
                 "%d lines of %s are lost: %s", len(self._pending), self._name, self.failure
             )
-        await self._sink.close()
+        if self._is_open:
+            await self._sink.close()
 
     async def flush(self) -> None:
         """Writes what waits, as far as the sink takes it; `failure` says why it does not."""
         async with self._flushing:
-            while self._pending and self._sink is not None:
+            if self._sink is None or not await self._open(self._sink):
+                return
+            while self._pending:
                 part = [*islice(self._pending, self._lines)]
                 try:
                     await self._sink.put([self._line(noted) for noted in part])
                 except Problem as problem:
-                    if self.failure is None:
-                        self._log.warning("%s waits for the disk: %s", self._name, problem.detail)
-                    self.failure = problem.detail
+                    self._fail(problem.detail)
                     return
                 self.failure = None
                 for _ in part:
                     self._pending.popleft()
+
+    async def _open(self, sink: Sink) -> bool:
+        """Opens the sink, unless it is open; returns whether it is."""
+        if not self._is_open:
+            try:
+                await sink.start()
+            except OSError as error:
+                self._fail(str(error))
+                return False
+            self._is_open, self.failure = True, None
+        return True
+
+    def _fail(self, why: str) -> None:
+        if self.failure is None:
+            self._log.warning("%s waits for the disk: %s", self._name, why)
+        self.failure = why
 
     async def _work(self) -> None:
         while not self._is_ended.is_set():

@@ -63,11 +63,16 @@ class Spool:
         await self._commits.put(b"".join([line + b"\n" for _, line in lines]))
 
     async def check(self) -> str | None:
-        """Returns why lines cannot be taken: the last failure, or a disk that is nearly full.
+        """Returns why lines cannot be taken: the last failure, no folder, or a disk nearly full.
 
         Nearly full is a disk with less than `max_pending_bytes` free.
         """
-        disk = os.statvfs(self._open)
+        try:
+            disk = os.statvfs(self._open)
+        except OSError as error:
+            return f"the folder of the spool cannot be written: {error.strerror}"
+        if not os.access(self._open, os.W_OK | os.X_OK):
+            return "the folder of the spool cannot be written: it is another user's"
         if disk.f_bavail * disk.f_frsize < self._config.max_pending_bytes:
             return f"the disk of the spool has less than {self._config.max_pending_bytes} bytes"
         return self._commits.failure

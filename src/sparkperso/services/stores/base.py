@@ -84,7 +84,10 @@ class VersionReader(ABC):
 
     @abstractmethod
     def renew(self) -> None:
-        """Says that this version is still read, where that is forgotten after a time."""
+        """Says that this version is still read, where that is forgotten after a time.
+
+        Raises BrokenVersionError where its files are no longer as long as they were.
+        """
 
     @abstractmethod
     def close(self) -> None:

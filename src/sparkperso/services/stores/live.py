@@ -47,12 +47,12 @@ class VersionChain:
         self._broken = {name: why for name, why in self._broken.items() if name in chain}
         opened = None
         for name in chain:
-            if version and name == version.manifest.name:
-                version.renew()
-                break
             if name not in self._broken:
                 try:
-                    opened = self._open(name)
+                    if version and name == version.manifest.name:
+                        version.renew()
+                    else:
+                        opened = self._open(name)
                     break
                 except BrokenVersionError as error:
                     self._broken[name] = str(error)

@@ -275,7 +275,19 @@ class LmdbVersion(VersionReader):
             raise StoreError(f"{path} should be readable", str(error), "Publish anew") from None
 
     def renew(self) -> None:
-        """Does nothing: the lock on the manifest lasts as long as this process."""
+        """Looks whether a file was cut off: to read on would end this process (SIGBUS).
+
+        The lock on the manifest lasts as long as the process. Raises BrokenVersionError.
+        """
+        for name, check in self.manifest.files.items():
+            path = self._place / name
+            n_bytes = path.stat().st_size if path.exists() else 0
+            if n_bytes < check.n_bytes:
+                raise BrokenVersionError(
+                    f"{path} should stay as it was published while it is read",
+                    f"It has {n_bytes:,} bytes, and had {check.n_bytes:,}",
+                    "Publish anew",
+                )
 
     def close(self) -> None:
         """Unmaps the file."""

@@ -98,6 +98,10 @@ class DecisionLog:
         if not self._backlog.add(decided):
             self._count_dropped(1)
 
+    async def check(self) -> str | None:
+        """Returns why decisions cannot be kept now, or None."""
+        return await self._backlog.check()
+
     async def start(self) -> None:
         """Begins to hand decisions over."""
         await self._backlog.start()

@@ -81,6 +81,7 @@ class StoreAccess:
         self._stale_seconds = config.stale_hours * 3600
         self._breaker = CircuitBreaker(config.failures, config.pause_seconds)
         self._watchers: list[Callable[[Manifest], None]] = []
+        self._said: str | None = None
         self.fallback: Fallback | None = None
         """What every answer falls back to now: an older version, or lists that are too old."""
 
@@ -131,6 +132,7 @@ class StoreAccess:
             # Whatever is wrong with the new version, the one that is read goes on being read.
             log.exception("the store was not looked at")
         manifest = self.manifest
+        self._say(manifest)
         self.fallback = self._fallback_of(manifest)
         if manifest is None:
             return
@@ -138,6 +140,15 @@ class StoreAccess:
             await self._keep_popular()
         for watcher in self._watchers:
             watcher(manifest)
+
+    def _say(self, manifest: Manifest | None) -> None:
+        """Writes into the log why a version is not read, and when that is over: once each."""
+        problem, read = self.reader.problem, manifest.name if manifest else "none"
+        if problem and problem != self._said:
+            log.error("the current version is not read, but %s: %s", read, problem)
+        elif self._said and not problem:
+            log.info("the current version is read again: %s", read)
+        self._said = problem
 
     def _fallback_of(self, manifest: Manifest | None) -> Fallback | None:
         if manifest and self.reader.problem:

@@ -36,8 +36,8 @@ def routes(service: Service) -> list[Route]:
 
     @described(Operation({200: json_answer("It is.", READY)}))
     async def readyz(_: Request) -> Response:
-        """Says whether lists of a whole version can be read: 200, or 503 with the reason."""
-        manifest = service.require_ready()
+        """Says whether answers are whole, and decisions kept: 200, or 503 with the reason."""
+        manifest = await service.require_ready()
         problem = service.store.reader.problem
         return json_response(
             {"status": "ready", "store_version": manifest.name, "problem": problem}
