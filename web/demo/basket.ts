@@ -1,9 +1,9 @@
 /** The basket, in the tab's own storage: necessary for the shop, and no identifier. */
 
-import { byId, type Product } from "./products";
+import type { Item } from "./catalogue";
 
 export interface BasketLine {
-  product: Product;
+  item: Item;
   quantity: number;
 }
 
@@ -12,15 +12,15 @@ const NAME = "shop.basket";
 /** What the page keeps where storage is forbidden. */
 let memory = "{}";
 
-function stored(): Record<string, number> {
+function stored(): Record<string, BasketLine> {
   try {
-    return JSON.parse(sessionStorage.getItem(NAME) ?? memory) as Record<string, number>;
+    return JSON.parse(sessionStorage.getItem(NAME) ?? memory) as Record<string, BasketLine>;
   } catch {
-    return JSON.parse(memory) as Record<string, number>;
+    return JSON.parse(memory) as Record<string, BasketLine>;
   }
 }
 
-function store(basket: Record<string, number>): void {
+function store(basket: Record<string, BasketLine>): void {
   memory = JSON.stringify(basket);
   try {
     sessionStorage.setItem(NAME, memory);
@@ -29,20 +29,16 @@ function store(basket: Record<string, number>): void {
   }
 }
 
-export function lines(): BasketLine[] {
-  return Object.entries(stored()).flatMap(([id, quantity]) => {
-    const product = byId(id);
-    return product ? [{ product, quantity }] : [];
-  });
-}
+export const lines = (): BasketLine[] => Object.values(stored());
 
-export function change(id: string, by: number): void {
+export function change(item: Item, by: number): void {
   const basket = stored();
-  basket[id] = (basket[id] ?? 0) + by;
-  if (basket[id] <= 0) delete basket[id];
+  const quantity = (basket[item.id]?.quantity ?? 0) + by;
+  basket[item.id] = { item, quantity };
+  if (quantity <= 0) delete basket[item.id];
   store(basket);
 }
 
 export const empty = () => store({});
 export const count = () => lines().reduce((sum, line) => sum + line.quantity, 0);
-export const total = () => lines().reduce((sum, { product, quantity }) => sum + product.price * quantity, 0);
+export const total = () => lines().reduce((sum, { item, quantity }) => sum + item.price * quantity, 0);

@@ -2,13 +2,13 @@
 
 import type { BasketLine } from "./basket";
 
-export function tell(event: string, bought: BasketLine[], more: Record<string, string> = {}): void {
-  const items = bought.map(({ product, quantity }) => ({
-    item_id: product.id,
-    item_name: product.name,
-    item_category: product.kind,
-    price: product.price,
+export function tell(event: string, currency: string, bought: BasketLine[], more: Record<string, string> = {}): void {
+  const items = bought.map(({ item, quantity }) => ({
+    item_id: item.id,
+    item_name: item.name,
+    item_category: item.kind,
+    price: item.price,
     quantity,
   }));
-  (window.dataLayer ??= []).push({ event, ecommerce: { currency: "EUR", items, ...more } });
+  (window.dataLayer ??= []).push({ event, ecommerce: { currency, items, ...more } });
 }

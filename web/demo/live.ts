@@ -1,7 +1,7 @@
 /** Shows the lines of the demo's site as the collector kept them, as they come. */
 
 import "./style.css";
-import { safe } from "./views";
+import { safe } from "./catalogue";
 
 interface Line {
   event_type: string;

@@ -86,9 +86,6 @@ export const PRODUCTS: Product[] = [
   },
 ];
 
-export const byId = (id: string) => PRODUCTS.find((product) => product.id === id);
-export const money = (value: number) => `€${value.toFixed(2)}`;
-
 export function picture({ id, colours, art, name }: Product): string {
   return `<svg class="art" viewBox="0 0 200 200" role="img" aria-label="${name}">
     <defs><linearGradient id="g-${id}" x2="1" y2="1"><stop stop-color="${colours[0]}"/><stop offset="1" stop-color="${colours[1]}"/></linearGradient></defs>

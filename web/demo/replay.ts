@@ -3,7 +3,7 @@
 import Player from "rrweb-player";
 import "rrweb-player/dist/style.css";
 import "./style.css";
-import { safe } from "./views";
+import { safe } from "./catalogue";
 
 interface Recording {
   recording_id: string;

@@ -2,74 +2,88 @@
 
 import "./style.css";
 import { change, count, empty, lines } from "./basket";
+import { lakeCatalogue, ownCatalogue, type Catalogue, type Shop } from "./catalogue";
 import { watchDrawer } from "./drawer";
 import { tell } from "./layer";
-import { byId } from "./products";
-import { basket, checkout, home, item, search, thanks, type View } from "./views";
+import { noteLook, personalise, watchSignIn } from "./personal";
+import { Views, type View } from "./views";
 
 const main = document.querySelector("main") as HTMLElement;
-/** The address whose page is shown. */
-let shown = "";
+const NO_SHOP: Shop = { api: null, token_url: "", customers: [], currency: null };
+let catalogue: Catalogue = ownCatalogue;
+let views = new Views(catalogue, false, "Lumen & Oak");
+let shop = NO_SHOP;
+/** The address whose page is shown, and the page. */
+let address = "";
+let shown: View | undefined;
 
-function view(): View {
+async function view(): Promise<View> {
   const path = location.pathname.replace(/^\/demo\/?/, "");
   const query = new URLSearchParams(location.search).get("q");
-  const product = byId(path.replace(/^item\//, ""));
-  if (product) return item(product);
-  if (path === "search" && query) return search(query);
-  const pages: Record<string, () => View> = { basket, checkout, thanks };
-  return (pages[path] ?? home)();
+  const [kind, id] = path.split("/");
+  const item = kind === "item" && id ? await catalogue.find(decodeURIComponent(id)) : undefined;
+  if (item) return views.item(item);
+  if (path === "search" && query) return views.search(query);
+  if (path === "basket") return views.basket();
+  if (path === "checkout") return views.checkout();
+  return path === "thanks" ? views.thanks() : views.home();
 }
 
 /** Shows the address's page, and tells the data layer of a product or a search. */
-function show(): void {
-  const { title, html } = view();
-  shown = location.href;
-  document.title = title;
-  main.innerHTML = html;
+async function show(): Promise<void> {
+  const wanted = (address = location.href);
+  const page = await view();
+  // Another page was asked for meanwhile.
+  if (wanted !== address) return;
+  shown = page;
+  document.title = page.title;
+  main.innerHTML = page.html;
   scrollTo(0, 0);
   showCount();
-  const product = byId(location.pathname.replace("/demo/item/", ""));
   const query = new URLSearchParams(location.search).get("q");
-  if (product) tell("view_item", [{ product, quantity: 1 }]);
+  if (page.item) tell("view_item", currency(), [{ item: page.item, quantity: 1 }]);
   if (query) (window.dataLayer ??= []).push({ event: "search", query });
+  if (shop.api) personalise(shop, () => shown?.item?.id);
+  if (page.item) noteLook(page.item);
 }
+
+const currency = () => shop.currency ?? "EUR";
 
 function showCount(): void {
   for (const badge of document.querySelectorAll("[data-count]")) badge.textContent = String(count());
 }
 
-function go(address: string): void {
-  history.pushState(null, "", address);
-  show();
+function go(to: string): void {
+  history.pushState(null, "", to);
+  void show();
 }
 
-function put(id: string, by: 1 | -1): void {
-  const product = byId(id);
-  if (!product) return;
-  change(id, by);
-  tell(by > 0 ? "add_to_cart" : "remove_from_cart", [{ product, quantity: 1 }]);
+async function put(id: string, by: 1 | -1): Promise<void> {
+  const item = await catalogue.find(id);
+  if (!item) return;
+  change(item, by);
+  tell(by > 0 ? "add_to_cart" : "remove_from_cart", currency(), [{ item, quantity: 1 }]);
   showCount();
 }
 
 function buy(): void {
-  tell("purchase", lines(), { transaction_id: String(Date.now() % 1_000_000) });
+  tell("purchase", currency(), lines(), { transaction_id: String(Date.now() % 1_000_000) });
   empty();
   go("/demo/thanks");
 }
 
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
   const target = event.target as Element;
   const link = target.closest<HTMLAnchorElement>("a[data-link]");
   const { add, remove } = target.closest<HTMLElement>("[data-add],[data-remove]")?.dataset ?? {};
-  if (add) put(add, 1);
-  if (remove) {
-    put(remove, -1);
-    show();
-  }
   if (link && !event.metaKey && !event.ctrlKey) {
     event.preventDefault();
     go(link.href);
+  }
+  if (add) await put(add, 1);
+  if (remove) {
+    await put(remove, -1);
+    await show();
   }
 });
 
@@ -82,7 +96,24 @@ document.addEventListener("submit", (event) => {
   if (form.id === "search" && sought) go(`/demo/search?q=${encodeURIComponent(String(sought))}`);
 });
 
+/** Asks whether the shop runs over a lake, and then sells what that has. */
+async function start(): Promise<void> {
+  try {
+    const answer = await fetch("/demo/api/config");
+    if (answer.ok) shop = (await answer.json()) as Shop;
+  } catch {
+    // It sells its own.
+  }
+  if (shop.api && shop.currency) {
+    catalogue = lakeCatalogue(shop.currency);
+    views = new Views(catalogue, true, "The gift shop");
+    watchSignIn(shop);
+    (document.querySelector(".logo") as HTMLElement).innerHTML = "The <i>gift</i> shop";
+  }
+  await show();
+}
+
 // "Back" may have closed the drawer alone.
-addEventListener("popstate", () => location.href !== shown && show());
+addEventListener("popstate", () => location.href !== address && show());
 watchDrawer();
-show();
+void start();

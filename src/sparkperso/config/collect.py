@@ -125,6 +125,11 @@ class ShopConfig(Section):
     """What its server asks the API with; only for `--env local`, where it is no secret."""
     customers: dict[str, str] = Field(default_factory=dict)
     """Users that a visitor of the demo may sign in as → what is shown for them."""
+    products: str | None = None
+    """File of what the shop sells, a JSON object per line, what sells most first: item_id, title,
+    category, price. None: what the demo's own pages know."""
+    currency: str = Field(default="GBP", pattern="^[A-Z]{3}$")
+    """Of those prices (ISO 4217)."""
 
 
 class RecentConfig(Section):

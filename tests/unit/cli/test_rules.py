@@ -150,6 +150,7 @@ def test_an_explanation_names_every_rule_and_what_was_left_out(seen):
         "picks-beside-item": "failed",
         "picks-for-you": "won",
         "candles-in-the-evening": "failed",
+        "picks-of-the-visit": "failed",
         "not-too-much-alike": "applied",
     }
     assert [one["item_id"] for one in picks["left_out"]] == ["i3", "i4"]

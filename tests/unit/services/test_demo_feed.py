@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from sparkperso.services.collect.routes.demo_feed import MOST_LINES, DemoFeed
+from sparkperso.services.collect.routes.demo.feed import MOST_LINES, DemoFeed
 from sparkperso.services.http.write_keys import SiteKey
 
 DEMO = SiteKey("demo", "required", "web", ())

@@ -6,8 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -17,7 +18,8 @@ import click
 
 from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.cli.shop.customers import customers_of
-from sparkperso.config import load_settings
+from sparkperso.cli.shop.products import currency_of, write_products
+from sparkperso.config import Settings, load_settings
 from sparkperso.core.errors import JobError, UsageError
 from sparkperso.decisions.assets import load_rulebook
 
@@ -63,12 +65,17 @@ def command(
     common = ["--env", env, *(("--conf-dir", str(conf_dir)) if conf_dir else ())]
     common += [*(("--lake", lake) if lake else ())]
     common += [word for one in assignments for word in ("--set", one)]
-    token = settings.security.service_token
-    shop = {"api": f"http://{HOST}:{api_port}", "token": token, "customers": customers}
-    names = [word for key, value in shop.items() for word in ("--set", _assignment(key, value))]
     with (
+        tempfile.TemporaryDirectory(prefix="sparkperso-shop-") as folder,
         _running("serve", ["--port", str(api_port), *common]) as api,
-        _running("collect", ["--demo", "--port", str(port), *common, *names]) as collector,
+        _running(
+            "collect",
+            [
+                *("--demo", "--port", str(port)),
+                *common,
+                *_shop_options(settings, f"http://{HOST}:{api_port}", customers, Path(folder)),
+            ],
+        ) as collector,
     ):
         _wait(api, f"http://{HOST}:{api_port}/readyz")
         _wait(collector, f"http://{HOST}:{port}/readyz")
@@ -76,6 +83,17 @@ def command(
         for label in customers.values():
             click.echo(f"  sign in as {label}")
         _watch((api, collector))
+
+
+def _shop_options(
+    settings: Settings, api: str, customers: Mapping[str, str], folder: Path
+) -> list[str]:
+    """Returns how the collector is told what its shop sells, and to whom."""
+    products = folder / "products.jsonl"
+    write_products(settings, products)
+    shop = {"api": api, "token": settings.security.service_token, "customers": customers}
+    shop |= {"products": str(products), "currency": currency_of(settings) or "GBP"}
+    return [word for key, value in shop.items() for word in ("--set", _assignment(key, value))]
 
 
 def _assignment(key: str, value: object) -> str:

@@ -22,8 +22,8 @@ MOST_USERS, MOST_ROWS = 400, 5_000
 def customers_of(settings: Settings, book: Rulebook, n: int = 3) -> dict[str, str]:
     """Returns user_id → what they are, of up to `n` users with lists who are shown other content.
 
-    Of the first users by id; those whom the same content is shown come after. Raises UsageError for
-    a lake without recommendations.
+    Of the first users by id; those come first who are shown what is not everybody's, and those last
+    who are shown the same as one before. Raises UsageError for a lake without recommendations.
     """
     lake = LakeReader(settings.lake)
     lists = _rows(lake, LISTS, "rank = 1", MOST_USERS)
@@ -38,6 +38,7 @@ def customers_of(settings: Settings, book: Rulebook, n: int = 3) -> dict[str, st
     features = _by_user(_rows(lake, FEATURES, _among(users), MOST_ROWS))
     profiles = _by_user(_rows(lake, PROFILES, _among(users), MOST_ROWS))
     seen: dict[tuple[Any, ...], str] = {}
+    n_own: dict[str, int] = {}
     for user_id in users:
         facts = Facts(
             now(),
@@ -49,8 +50,10 @@ def customers_of(settings: Settings, book: Rulebook, n: int = 3) -> dict[str, st
         )
         web = [name for name, slot in book.slots.items() if WEB in slot.channels]
         shown = decide(book, facts, web).slots.values()
-        seen.setdefault(tuple((one.rule, one.content_id) for one in shown), user_id)
-    chosen = [*seen.values(), *(one for one in users if one not in seen.values())][:n]
+        if seen.setdefault(tuple(one.content_id for one in shown), user_id) == user_id:
+            n_own[user_id] = sum(one.reason in ("rule", "tags") for one in shown)
+    first = sorted(n_own, key=lambda user_id: -n_own[user_id])
+    chosen = [*first, *(user_id for user_id in users if user_id not in n_own)][:n]
     return {user_id: _label(user_id, segments.get(user_id, {})) for user_id in chosen}
 
 

@@ -28,9 +28,6 @@ from sparkperso.services.collect.intake.request_services import RequestServices
 from sparkperso.services.collect.metrics import Metrics
 from sparkperso.services.collect.routes import (
     consent,
-    demo,
-    demo_feed,
-    demo_shop,
     events,
     mail,
     tracking_api,
@@ -39,6 +36,9 @@ from sparkperso.services.collect.routes import (
     web,
     websocket,
 )
+from sparkperso.services.collect.routes.demo import pages as demo_pages
+from sparkperso.services.collect.routes.demo import shop as demo_shop
+from sparkperso.services.collect.routes.demo.feed import SITE as DEMO_SITE
 from sparkperso.services.http.addresses import Addresses
 from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.cors import Cors
@@ -153,13 +153,13 @@ def _routes(service: RequestServices, sinks: Sinks, settings: Settings) -> list[
         *websocket.routes(service),
         *health.routes(service, sinks.all),
         *web.sdk_routes(),
-        *(_demo_routes(service) if demo_feed.SITE in settings.collect.sites else ()),
+        *(_demo_routes(service) if DEMO_SITE in settings.collect.sites else ()),
     ]
 
 
 def _demo_routes(service: RequestServices) -> list[Route]:
     # The page of any address comes last.
-    return [*demo_shop.routes(service, service.config.shop), *demo.routes(service)]
+    return [*demo_shop.routes(service, service.config.shop), *demo_pages.routes(service)]
 
 
 def _lifespan(

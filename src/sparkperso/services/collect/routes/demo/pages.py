@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sparkperso.services.collect.intake.request_services import RequestServices
-from sparkperso.services.collect.routes.demo_feed import SITE, DemoFeed
+from sparkperso.services.collect.routes.demo.feed import SITE, DemoFeed
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.collect.routes.web import built_file
 from sparkperso.services.http.headers import headers_of

@@ -10,8 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sparkperso.config.collect import ShopConfig
+from sparkperso.services.collect.intake.cookies import new_anonymous_id
 from sparkperso.services.collect.intake.request_services import RequestServices
-from sparkperso.services.collect.routes.demo import Hosts
+from sparkperso.services.collect.routes.demo import products
+from sparkperso.services.collect.routes.demo.pages import Hosts
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.http.headers import headers_of
 from sparkperso.services.http.problems import Problem
@@ -31,13 +33,20 @@ def routes(service: RequestServices, config: ShopConfig) -> list[Route]:
         customers = [
             {"user_id": user_id, "label": label} for user_id, label in config.customers.items()
         ]
-        body = {"api": config.api, "token_url": "/demo/api/token", "customers": customers}
+        body = {
+            "api": config.api,
+            "token_url": "/demo/api/token",
+            "customers": customers,
+            "currency": config.currency if config.products else None,
+        }
         return json_response(body)
 
     async def post_token(request: Request) -> Response:
-        """Gets a browser token for a customer of the demo, or for a visitor.
+        """Gets a browser token for a customer of the demo or a visitor; says whom it is for.
 
         A shop's server does so for whoever is signed in; here anybody may be one of the customers.
+        A visitor is who has the collector's cookie, which no script can read; without one, as
+        before their consent, they are somebody new each time.
         """
         if config.api is None:
             raise Problem(404, "no_api", "The shop runs without the personalisation API.")
@@ -48,11 +57,15 @@ def routes(service: RequestServices, config: ShopConfig) -> list[Route]:
             if not isinstance(user_id, str) or user_id not in config.customers:
                 raise Problem(403, "no_customer", "user_id should be a customer of the demo.")
             return await _token(config, {"user_id": user_id})
+        if anonymous_id is None:
+            cookie = service.cookies.read(headers_of(request.scope).get(b"cookie"))
+            anonymous_id = cookie or new_anonymous_id()
         if not isinstance(anonymous_id, str) or not 1 <= len(anonymous_id) <= LONGEST_ID:
-            raise Problem(422, "invalid", "Give user_id or anonymous_id.")
+            raise Problem(422, "invalid", f"anonymous_id should have 1 to {LONGEST_ID} characters.")
         return await _token(config, {"anonymous_id": anonymous_id})
 
     return [
+        *products.routes(config.products, allowed),
         Route("/demo/api/config", allowed.only(get_config)),
         Route("/demo/api/token", allowed.only(post_token), methods=["POST"]),
     ]
@@ -68,7 +81,7 @@ async def _token(config: ShopConfig, subject: dict[str, str]) -> Response:
         raise _no_token() from None
     if answer.status_code != 200:
         raise _no_token()
-    return json_response(answer.json())
+    return json_response({**answer.json(), **subject})
 
 
 def _no_token() -> Problem:

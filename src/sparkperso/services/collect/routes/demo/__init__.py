@@ -1,0 +1,1 @@
+"""The demo shop: its pages, what it sells, and what was received from it."""
