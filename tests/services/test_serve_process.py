@@ -255,3 +255,41 @@ def test_workers_whose_supervisor_is_killed_end(lake, tmp_path):
         api.process.kill()
         api.process.wait()
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers))
+
+
+def samples(api):
+    """Returns what any one worker says of all: sample → value."""
+    text = httpx.get(f"{api.url}/metrics").text
+    rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in rows}
+
+
+COUNT = 'sparkperso_serve_seconds_count{route="recommendations",strategy="hybrid"}'
+TOKENS = 'sparkperso_serve_cache_total{cache="tokens",outcome="%s"}'
+
+
+def test_any_worker_tells_the_sum_of_all_of_those_that_died_too(lake, tmp_path):
+    with busy(lake, tmp_path, workers=2) as api:
+        until(lambda: samples(api)["sparkperso_serve_workers"] == 2)
+        with Load(api.url, threads=8) as load:
+            until(lambda: len(load.answers) > 400)
+        assert load.faults == []
+        # Whoever is asked, and however often.
+        assert {samples(api)[COUNT] for _ in range(20)} == {float(len(load.answers))}
+        killed = api.workers[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: killed not in api.workers and len(api.workers) == 2)
+        until(lambda: samples(api)["sparkperso_serve_workers"] == 2)
+        assert httpx.get(api.url + PATH, headers=TOKEN).status_code == 200
+        found = samples(api)
+        assert found[COUNT] == len(load.answers) + 1
+        assert found['sparkperso_serve_worker_ends_total{cause="SIGKILL"}'] == 1
+        assert found[COUNT.replace("_count", "_bucket").replace("route", 'le="+Inf",route')]
+        assert 0 < found["sparkperso_serve_version_age_seconds"] < 120
+        assert found["sparkperso_serve_version_behind"] == 0
+        api.signal(signal.SIGHUP)
+        until(lambda: "all workers are new" in (tmp_path / "log").read_text(), 60)
+        until(lambda: samples(api)["sparkperso_serve_workers"] == 2)
+        assert samples(api)[COUNT] == found[COUNT]
+        # Caches are said now and then; what the killed one counted in its last second is lost.
+        assert samples(api)[TOKENS % "hit"] + samples(api)[TOKENS % "miss"] > 100

@@ -45,6 +45,8 @@ class Access:
         self._service_token = service_token.encode() if service_token else None
         self._looked_at = -LOOK_SECONDS
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self.hits = self.misses = 0
+        """Requests whose token or key was remembered; those that had to be looked at."""
 
     def caller(self, sent: bytes | None) -> Caller:
         """Returns who sent a request, by its header Authorization (None: there was none).
@@ -67,14 +69,19 @@ class Access:
         remembered = self._known.get(name)
         if remembered is None:
             holder = self._holder(sent)
-            return None if holder is None else self._remember(name, holder, math.inf)
+            if holder is None:
+                return None
+            self.misses += 1
+            return self._remember(name, holder, math.inf)
         if remembered[1] <= now:
             del self._known[name]
             return None
+        self.hits += 1
         return remembered[0]
 
     def check(self, sent: bytes | None) -> Caller:
         """Returns whose token a header has, by its signature; raises a 401 Problem."""
+        self.misses += 1
         token = bearer(sent)
         caller = self._checks.caller(token)
         # Within the leeway after its end a token is taken, and checked each time.

@@ -43,6 +43,11 @@ class Gate:
         self._shared = shared
         self.browser = browser
 
+    @property
+    def tokens_found(self) -> tuple[int, int]:
+        """Returns how many tokens and keys were remembered, and how many had to be looked at."""
+        return self._access.hits, self._access.misses
+
     def admit(self, headers: Headers, peer: str | None, count: int = 1) -> Caller:
         """Returns who sent a request, which counts as `count`.
 

@@ -43,6 +43,7 @@ from sparkperso.services.stores.factory import open_reader
 
 EXPOSED = ("ETag", "Retry-After")
 FAILED = "The request could not be answered. It changed nothing."
+LOOK_SECONDS = 1.0
 log = logging.getLogger("sparkperso.serve")
 
 
@@ -149,9 +150,17 @@ def _lifespan(
             await service.audit.start()
             stack.push_async_callback(service.audit.close)
             stack.push_async_callback(_end, asyncio.create_task(service.store.follow()))
+            stack.push_async_callback(_end, asyncio.create_task(_look(service)))
             yield
 
     return lifespan
+
+
+async def _look(service: Service) -> None:
+    """Keeps what this worker tells of itself fresh: another one may be asked for it."""
+    while True:
+        service.look()
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -9,8 +9,10 @@ from sparkperso.config import Settings
 from sparkperso.services.http.header_timeout import ServerConfig
 from sparkperso.services.http.process.open_files import allow_connections
 from sparkperso.services.http.process.ports import require_free
+from sparkperso.services.http.process.shared_metrics import metrics_folder
 from sparkperso.services.http.process.supervisor import Supervisor
 from sparkperso.services.serve.app import AppFactory
+from sparkperso.services.serve.metrics import PREFIX
 
 
 def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
@@ -28,12 +30,15 @@ def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
 
     config = make_config()
     allow_connections(config.limits.max_connections)
-    Supervisor(
-        make_config,
-        [config.bind_socket()],
-        workers,
-        on_ready=lambda: click.echo(f"The API listens on http://{host}:{port}  (Ctrl-C ends it)"),
-    ).run()
+    line = f"The API listens on http://{host}:{port}  (Ctrl-C ends it)"
+    with metrics_folder(PREFIX) as metrics:
+        Supervisor(
+            make_config,
+            [config.bind_socket()],
+            workers,
+            on_ready=lambda: click.echo(line),
+            on_end=lambda worker: metrics.take_over(worker.pid, worker.cause or "unknown"),
+        ).run()
 
 
 def server_config(

@@ -104,6 +104,21 @@ class Service:
             raise Problem(503, "not_ready", f"There is nothing to answer from. {why}")
         return manifest
 
+    def look(self) -> None:
+        """Notes what is not counted request by request: ages, hits of caches."""
+        metrics, manifest, moment = self.metrics, self.store.manifest, now()
+        if manifest:
+            metrics.version_age.set((moment - manifest.created).total_seconds())
+            if manifest.lists_at:
+                metrics.lists_age.set((moment - manifest.lists_at).total_seconds())
+        metrics.is_behind.set(self.store.reader.problem is not None)
+        metrics.caches.set("tokens", *self.gate.tokens_found)
+        metrics.caches.set("items", self.catalogue.hits, self.catalogue.misses)
+        for source in self.content.statuses:
+            if source.age_seconds is not None:
+                metrics.content_age.labels(source.name).set(source.age_seconds)
+            metrics.content_failures.labels(source.name).set(source.state.failures)
+
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         """Returns who asks; raises a Problem: 401 without a token, 429 beyond the limits."""
         client = scope.get("client")

@@ -117,7 +117,7 @@ class Supervisor:
             self._on_ready()
         for worker in self._workers:
             if worker.cause is None and worker.silent_seconds > SILENT_SECONDS:
-                log.error("worker %d says nothing: it is killed", worker.process.pid)
+                log.error("worker %d says nothing: it is killed", worker.pid)
                 worker.kill()
         for slot in self._slots:
             self._tend_slot(slot)
@@ -141,7 +141,7 @@ class Supervisor:
         slot.due = time.monotonic() + delay
         log.error(
             "worker %d ended (%s) after %.0f s; the next one starts %s. %s",
-            dead.process.pid,
+            dead.pid,
             dead.cause,
             lived,
             f"in {delay:g} s" if delay else "now",

@@ -105,6 +105,11 @@ class Worker:
         """Whether it may still say something."""
 
     @property
+    def pid(self) -> int:
+        """Returns the number of the process."""
+        return self.process.pid or 0
+
+    @property
     def cause(self) -> str | None:
         """Returns why the process ended: `exit 0`, or a signal's name; None while it lives."""
         code = self.process.exitcode

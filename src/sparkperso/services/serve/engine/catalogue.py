@@ -26,6 +26,8 @@ class Catalogue:
         self._store, self._size = store, size
         self._known: OrderedDict[str, Item] = OrderedDict()
         self._version: str | None = None
+        self.hits = self.misses = 0
+        """Items that were asked for and were in memory; those that were not."""
         store.on_version(self._forget)
 
     async def items(self, ids: Iterable[str]) -> dict[str, Item]:
@@ -35,6 +37,8 @@ class Catalogue:
         """
         wanted = dict.fromkeys(ids)
         missing = [item_id for item_id in wanted if item_id not in self._known]
+        self.hits += len(wanted) - len(missing)
+        self.misses += len(missing)
         if missing:
             await self._read(missing)
         found: dict[str, Item] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from functools import lru_cache
 
 import orjson
@@ -45,13 +45,10 @@ def routes(service: Service) -> list[Route]:
 
     @described(Operation({200: Answer("The counters.", {"text/plain": openapi.STRING})}))
     async def metrics(_: Request) -> Response:
-        """Gives the counters in Prometheus' text format."""
-        manifest = service.store.manifest
-        if manifest:
-            service.metrics.version_age.set(time.time() - manifest.created.timestamp())
-            if manifest.lists_at:
-                service.metrics.lists_age.set(time.time() - manifest.lists_at.timestamp())
-        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+        """Gives the counters of all workers in Prometheus' text format."""
+        service.look()
+        text = await asyncio.to_thread(service.metrics.text)
+        return Response(text, media_type="text/plain; version=0.0.4")
 
     @described(Operation({200: json_answer("This document.", {"type": "object"})}))
     async def openapi_json(request: Request) -> Response:
