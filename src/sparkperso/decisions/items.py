@@ -54,7 +54,7 @@ def active_rules(
     return tuple(
         one
         for one in rules
-        if _is_for(one, slot, kind)
+        if one.is_for(slot, kind)
         and (facts.may_personalise or not one.is_personal)
         and one.rule.valid.holds_at(facts.at)
         and (one.test is None or one.test(facts))
@@ -105,7 +105,7 @@ def explain_item_rules(
     traces = []
     for one in rules:
         rule, parts = one.rule, specificity(one.rule.if_)
-        if not _is_for(one, slot, kind):
+        if not one.is_for(slot, kind):
             names = ", ".join((*rule.slots, *rule.lists))
             outcome: Outcome | None = "elsewhere"
             why = f"is for {names}"
@@ -114,11 +114,6 @@ def explain_item_rules(
             why = f"{rule.action}: {why}"
         traces.append(Trace(rule.name, "rule", outcome or "applied", why, rule.priority, parts))
     return tuple(traces)
-
-
-def _is_for(one: ItemRule, slot: str, kind: ListKind) -> bool:
-    rule = one.rule
-    return (not rule.slots or slot in rule.slots) and (not rule.lists or kind in rule.lists)
 
 
 class _Reasons:

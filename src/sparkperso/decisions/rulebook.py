@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sparkperso.config.content.assets import Body, BodyKey, Content, Found, places
 from sparkperso.config.content.rules import Rule
-from sparkperso.config.content.slots import ItemList, Slot
+from sparkperso.config.content.slots import ItemList, ListKind, Slot
 from sparkperso.config.content.window import BEGINNING, END
 from sparkperso.core.errors import UsageError
 from sparkperso.core.suggest import did_you_mean
@@ -41,6 +41,11 @@ class ItemRule:
     rule: Rule
     test: Test | None
     is_personal: bool
+
+    def is_for(self, slot: str, kind: ListKind) -> bool:
+        """Says whether it has a say in lists of a kind in a slot; "" is none, of a list alone."""
+        slots, lists = self.rule.slots, self.rule.lists
+        return (not slots or slot in slots) and (not lists or kind in lists)
 
 
 class Asset:
@@ -87,6 +92,7 @@ class Rulebook:
         self._defaults = {
             slot.name: contents[slot.default].items for slot in slots.values() if slot.default
         }
+        self._has_item_rules: dict[tuple[str, ListKind], bool] = {}
         changing = [rule for rule in rules.values() if rule.enabled and rule.action != "show"]
         self.item_rules = tuple(
             ItemRule(
@@ -96,6 +102,19 @@ class Rulebook:
             )
             for rule in sorted(changing, key=lambda r: (-r.priority, -specificity(r.if_), r.name))
         )
+
+    def has_item_rules(self, slot: str, kind: ListKind) -> bool:
+        """Says whether any rule for items may have a say in lists of a kind in a slot."""
+        found = self._has_item_rules.get((slot, kind))
+        if found is None:
+            found = any(one.is_for(slot, kind) for one in self.item_rules)
+            self._has_item_rules[slot, kind] = found
+        return found
+
+    @cached_property
+    def has_personal_item_rules(self) -> bool:
+        """Says whether any rule for items asks for the person."""
+        return any(one.is_personal for one in self.item_rules)
 
     def slot(self, name: str) -> Slot:
         """Returns a slot; raises UsageError, with the nearest name, where there is none."""

@@ -48,8 +48,10 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
+        # Servers send none, and for a look alone no dictionary is made.
+        is_page = scope["type"] == "http" and any(b"origin" in pair for pair in scope["headers"])
         # An Origin that came twice and differs is none that is known.
-        origin = _header(scope, b"origin") if scope["type"] == "http" else None
+        origin = _header(scope, b"origin") if is_page else None
         if origin is None or not self._is_origin(origin):
             await self._app(scope, receive, send)
             return

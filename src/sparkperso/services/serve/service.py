@@ -138,14 +138,15 @@ class Service:
         Problem for somebody whom the caller may not ask for.
         """
         caller.require(RECOMMEND)
-        if caller.is_anonymous and anonymous_id is None:
-            user_id, anonymous_id = None, user_id
-        elif caller.kind in FOR_ANYONE and anonymous_id is None:
-            anonymous_id = user_id
-        if user_id is not None:
-            caller.require_user(RECOMMEND, user_id)
-        if anonymous_id is not None:
-            caller.require_visitor(RECOMMEND, anonymous_id)
+        if caller.kind in FOR_ANYONE:
+            anonymous_id = user_id if anonymous_id is None else anonymous_id
+        else:
+            if caller.is_anonymous and anonymous_id is None:
+                user_id, anonymous_id = None, user_id
+            if user_id is not None:
+                caller.require_user(RECOMMEND, user_id)
+            if anonymous_id is not None:
+                caller.require_visitor(RECOMMEND, anonymous_id)
         region = region_in(headers, self._region_header) or context.get("country")
         return Subject(
             None if user_id is None else self.identifiers.known_as(USER, user_id),

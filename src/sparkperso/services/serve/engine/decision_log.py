@@ -18,7 +18,8 @@ from sparkperso.services.sinks.base import Line, Sink
 
 BATCH = 2_000
 """Decisions that are handed over at a time."""
-ITEM_IDS = re.compile(rb'"item_id":("(?:[^"\\]|\\.)*")')
+# Runs of plain characters are taken whole: it is looked for in every line.
+ITEM_IDS = re.compile(rb'"item_id":("[^"\\]*(?:\\.[^"\\]*)*")')
 RANDOM_BYTES = 16 * 256
 log = logging.getLogger("sparkperso.serve")
 

@@ -103,10 +103,9 @@ class Lists:
 
     async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
         """Returns the list for a request; raises nothing, whatever the store does."""
-        needs_profile = any(one.is_personal for one in book.item_rules)
         try:
             person = await self._people.person(
-                request.subject, _addresses(request), with_profile=needs_profile
+                request.subject, _addresses(request), with_profile=book.has_personal_item_rules
             )
             return await self.for_person(request, book, person, slot)
         except StoreUnavailable as error:
@@ -162,19 +161,23 @@ class Lists:
     async def _listed(
         self, request: ListRequest, book: Rulebook, person: Person, record: bytes, slot: str
     ) -> ListAnswer:
-        head, items = split_list(record)
-        facts = person.facts(request.context)
-        rules = active_rules(book.item_rules, facts, slot, request.kind)
         excluded = request.own_items.union(person.recent)
-        if rules or request.category or request.explain:
-            answer = await self._ruled(request, record, Conditions(rules, facts, excluded))
-            if request.explain:
-                answer.traces = explain_item_rules(book.item_rules, facts, slot, request.kind)
-            return answer
+        if book.has_item_rules(slot, request.kind) or request.category or request.explain:
+            facts = person.facts(request.context)
+            rules = active_rules(book.item_rules, facts, slot, request.kind)
+            if rules or request.category or request.explain:
+                answer = await self._ruled(request, record, Conditions(rules, facts, excluded))
+                if request.explain:
+                    answer.traces = explain_item_rules(book.item_rules, facts, slot, request.kind)
+                return answer
+        head, items = split_list(record)
         if excluded:
             items = items_without(items, request.n, set(map(json_text, excluded)))
-        else:
-            items = first_items(items, request.n)
+        elif (n_listed := count_items(items)) >= request.n:
+            # As nearly all requests end.
+            return ListAnswer(
+                head, items if n_listed == request.n else first_items(items, request.n)
+            )
         answer = ListAnswer(head, items)
         if answer.n_items < request.n:
             listed = await self._with_popular(items_in(items), excluded)
