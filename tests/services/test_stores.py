@@ -22,8 +22,14 @@ from sparkperso.services.stores.base import StoreError
 from sparkperso.services.stores.live import LiveStore
 from sparkperso.services.stores.lmdb_store import LmdbStore
 from sparkperso.services.stores.manifest import BrokenVersionError, Facts
-from sparkperso.services.stores.overlay import RECENT, LiveRecord, LmdbOverlay, RedisOverlay
-from sparkperso.services.stores.records import DECIDED, NAMESPACES, SEGMENTS, record_key
+from sparkperso.services.stores.overlay import (
+    RECENT,
+    FeedPage,
+    LiveRecord,
+    LmdbOverlay,
+    RedisOverlay,
+)
+from sparkperso.services.stores.records import CONSENTS, DECIDED, NAMESPACES, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace
 from sparkperso.services.stores.redis_store import RedisStore
 
@@ -50,6 +56,11 @@ class LmdbHome:
         path = self.folder / "versions" / name / "records.mdb"
         os.truncate(path, path.stat().st_size // 2)
 
+    def forget(self):
+        """Loses the overlay, which nobody has open."""
+        for path in self.folder.glob("overlay.mdb*"):
+            path.unlink()
+
     def argument(self):
         return f"lmdb {self.folder}"
 
@@ -72,6 +83,10 @@ class RedisHome:
 
     def spoil(self, name):
         self.place.connect().unlink(redis_store.buckets_of(self.place, name, LISTS)[3])
+
+    def forget(self):
+        client = self.place.connect()
+        client.unlink(*client.scan_iter(f"{self.prefix}:*", 10_000))
 
     def argument(self):
         return f"redis {self.server.url} {self.prefix}"
@@ -425,6 +440,96 @@ def test_the_overlay_forgets_in_time(home, monkeypatch):
     assert overlay.prune() == 0
     assert overlay.get_many(addresses[4:])[0].value == b"y"
     overlay.close()
+
+
+def test_the_feed_tells_what_changed_in_order_and_to_each_reader(home):
+    overlay, other = home.overlay(), home.overlay()
+    begin = other.changes_since(None)
+    assert (begin.addresses, begin.is_whole) == ((), True)
+    names = [(SEGMENTS, name) for name in NAUGHTY]
+    overlay.put_many([(address, live_record("x")) for address in names])
+    first = other.changes_since(begin.cursor)
+    assert (list(first.addresses), first.is_whole) == (names, True)
+    assert other.changes_since(first.cursor) == FeedPage((), first.cursor)
+    # Nobody shows recent events; what is older than what is there changes nothing.
+    overlay.put_many([((RECENT, "u1"), live_record("x")), ((SEGMENTS, "u1"), live_record("new"))])
+    overlay.put_many([((SEGMENTS, "u1"), live_record("old", -5))])
+    overlay.change_many([((CONSENTS, "user_id:u1"), count_up), ((RECENT, "u1"), count_up_anew)])
+    overlay.change_many([((CONSENTS, "user_id:u2"), lambda record: None)])
+    second = other.changes_since(first.cursor)
+    assert second.addresses == ((SEGMENTS, "u1"), (CONSENTS, "user_id:u1"))
+    assert overlay.changes_since(begin.cursor).addresses == first.addresses + second.addresses
+    assert other.changes_since(None).cursor == second.cursor
+    other.close()
+    overlay.close()
+
+
+def count_up_anew(_):
+    return live_record("1")
+
+
+def test_the_feed_is_read_by_pages_and_says_where_it_has_no_more(home, monkeypatch):
+    monkeypatch.setattr(overlays, "FEED_PAGE", 40)
+    # Redis cuts a stream by whole nodes, of a hundred entries.
+    monkeypatch.setattr(overlays, "FEED_LENGTH", 100)
+    overlay = home.overlay()
+    begin = overlay.changes_since(None).cursor
+    names = [f"u{number}" for number in range(90)]
+    overlay.put_many([((SEGMENTS, name), live_record("x")) for name in names])
+    cursor, read = begin, []
+    while (page := overlay.changes_since(cursor)).addresses:
+        assert len(page.addresses) <= 40
+        assert page.is_whole
+        read += [name for _, name in page.addresses]
+        cursor = page.cursor
+    assert read == names
+    for _ in range(5):
+        overlay.put_many([((SEGMENTS, name), live_record("y")) for name in names])
+    late = overlay.changes_since(begin)
+    assert not late.is_whole
+    assert len(late.addresses) == 40
+    assert overlay.changes_since(late.cursor).is_whole
+    overlay.close()
+
+
+def test_a_feed_that_was_empty_for_a_while_or_is_another_is_read_anew(home, monkeypatch):
+    monkeypatch.setattr(overlays, "FEED_SECONDS", 1)
+    overlay = home.overlay()
+    overlay.put_many([((SEGMENTS, "u1"), live_record("x"))] * 3)
+    cursor = overlay.changes_since(None).cursor
+    time.sleep(1.2)
+    overlay.put_many([((SEGMENTS, "u2"), live_record("x"))])
+    page = overlay.changes_since(cursor)
+    assert page.addresses == ((SEGMENTS, "u2"),)
+    overlay.close()
+    home.forget()
+    again = home.overlay()
+    lost = again.changes_since(page.cursor)
+    assert (lost.addresses, lost.is_whole) == ((), False)
+    again.put_many([((SEGMENTS, "u3"), live_record("x"))])
+    assert again.changes_since(lost.cursor).addresses == ((SEGMENTS, "u3"),)
+    again.close()
+
+
+def test_of_segments_the_change_counts_that_the_version_does_not_know(store, home):
+    """However late it is written, or published: both times are those of the change itself."""
+    known = now() - timedelta(hours=1)
+    with store.draft() as draft:
+        names = ("before", "same", "after", "gone")
+        draft.write(SEGMENTS, sorted_records(dict.fromkeys(names, b"published")))
+        draft.seal(Facts(read_at=now(), segments_at=known))
+        store.release(draft, 1)
+    live, overlay = LiveStore(home.store(), home.overlay()), home.overlay()
+    second = timedelta(seconds=1)
+    for name, at in {"before": known - second, "same": known, "after": known + second}.items():
+        overlay.put_many([((SEGMENTS, name), LiveRecord(b"live", at, now() + timedelta(days=1)))])
+    overlay.put_many(
+        [((SEGMENTS, "gone"), LiveRecord(b"[]", known + second, now() + timedelta(days=1)))]
+    )
+    found = live.get_many([(SEGMENTS, name) for name in names])
+    assert found == [b"published", b"published", b"live", b"[]"]
+    overlay.close()
+    live.close()
 
 
 def test_what_changed_since_the_tables_were_read_stands_over_the_version(store, home):

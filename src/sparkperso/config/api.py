@@ -13,6 +13,15 @@ MOST_ITEMS = 200
 """Places that a list may have in an answer."""
 
 
+class StreamsConfig(Section):
+    """How open pages are told of changes (`GET /v1/stream`); `limits` says how many may be."""
+
+    poll_seconds: float = Field(default=0.25, gt=0)
+    """How often it is asked what has changed, once for all pages of a process."""
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """How often a stream without news says that it is there; proxies end what is silent."""
+
+
 class ApiConfig(Section):
     """How lists and content are answered with, and what happens where they cannot be."""
 
@@ -20,6 +29,8 @@ class ApiConfig(Section):
         default_factory=lambda: ConnectionLimits(max_body_bytes=262_144)
     )
     """Connections and bodies."""
+    streams: StreamsConfig = Field(default_factory=StreamsConfig)
+    """Pages that are told of changes."""
     items: int = Field(default=10, ge=1, le=MOST_ITEMS)
     """Places of a list that a request asks no number of."""
     budget_ms: float = Field(default=50.0, gt=0)

@@ -25,8 +25,8 @@ class ConnectionLimits(Section):
     max_connections_per_address: int = Field(default=256, ge=1)
     """Connections at a time from one address that is no trusted proxy's."""
     max_streams: int = Field(default=1_024, ge=1)
-    """WebSockets at a time; never more than half of max_connections."""
+    """WebSockets, or streams of events, at a time; never more than half of max_connections."""
     max_streams_per_address: int = Field(default=64, ge=1)
-    """WebSockets at a time of one address, also behind a trusted proxy."""
+    """The same of one address, also behind a trusted proxy, and of one user."""
     shutdown_seconds: int = Field(default=10, ge=1)
     """How long requests that are under way may take once the service is told to end."""

@@ -72,6 +72,10 @@ class Gate:
         self._rates.take(caller, address)
         return caller
 
+    def address_of(self, headers: Headers, peer: str | None) -> str | None:
+        """Returns the address that a request counts for; None where it is not known."""
+        return self._addresses.of_request(peer, headers)
+
     async def start(self) -> None:
         """Begins to count with other processes, where the store is Redis."""
         if self._shared is not None:

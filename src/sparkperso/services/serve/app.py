@@ -31,11 +31,12 @@ from sparkperso.services.serve.engine.identifiers import load_identifiers
 from sparkperso.services.serve.engine.lists import Lists
 from sparkperso.services.serve.engine.next_items import NextItems
 from sparkperso.services.serve.engine.people import People
+from sparkperso.services.serve.engine.segment_streams import SegmentStreams
 from sparkperso.services.serve.engine.slots import Slots
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import load_pages
-from sparkperso.services.serve.routes import email, health, lists, people, slots
+from sparkperso.services.serve.routes import email, health, lists, people, slots, stream
 from sparkperso.services.serve.routes.content import ContentHooks
 from sparkperso.services.serve.service import Service
 from sparkperso.services.sinks.factory import make_decision_sink
@@ -110,6 +111,7 @@ def make_service(
         catalogue=catalogue,
         lists=listing,
         slots=Slots(everybody, listing),
+        streams=SegmentStreams(store, everybody, settings.api, metrics),
         identifiers=load_identifiers(settings, pseudonyms, conf_dir),
         decisions=DecisionLog(sink, settings.api.max_pending_decisions, metrics.dropped.inc),
         metrics=metrics,
@@ -124,6 +126,7 @@ def _routes(service: Service) -> list[BaseRoute]:
         *lists.routes(service),
         *slots.routes(service),
         *people.routes(service),
+        *stream.routes(service),
         *email.routes(service),
         *health.routes(service),
     ]
@@ -144,6 +147,8 @@ def _lifespan(
             stack.push_async_callback(service.decisions.close)
             await service.store.refresh()
             await stack.enter_async_context(hooks.open())
+            await service.streams.start()
+            stack.push_async_callback(service.streams.end)
             collect_rarely()
             await service.gate.start()
             stack.push_async_callback(service.gate.close)

@@ -97,6 +97,8 @@ class ApiMetrics:
         self.registry.register(self.caches)
         self.problems = self._counter("problems", "Requests refused, by problem.", "code")
         self.fallbacks = self._counter("fallbacks", "Answers that fell back, by why.", "why")
+        self.stream_events = self._counter("stream_events", "Events told on streams of segments.")
+        self.streams = Gauge(f"{PREFIX}_streams", "Open streams.", registry=self.registry)
         self.dropped = self._counter("dropped_decisions", "Decisions that were not kept.")
         # Of several workers the oldest counts: one that stays behind is what is to be seen.
         self.version_age = self._gauge(

@@ -216,7 +216,13 @@ def document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "An API key, an issuer's token or a browser token.",
-                }
+                },
+                "page": {
+                    "type": "apiKey",
+                    "in": "query",
+                    "name": "token",
+                    "description": "A browser token, for a stream: its client sends no header.",
+                },
             },
         },
     }

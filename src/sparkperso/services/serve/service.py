@@ -30,6 +30,7 @@ from sparkperso.services.serve.engine.identifiers import Identifiers
 from sparkperso.services.serve.engine.lists import ListAnswer, Lists
 from sparkperso.services.serve.engine.people import ANONYMOUS, USER, People, Subject
 from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest
+from sparkperso.services.serve.engine.segment_streams import SegmentStreams
 from sparkperso.services.serve.engine.slots import Slots, SlotsAnswer
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
@@ -55,6 +56,7 @@ class Service:
     catalogue: Catalogue
     lists: Lists
     slots: Slots
+    streams: SegmentStreams
     identifiers: Identifiers
     decisions: DecisionLog
     metrics: ApiMetrics

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sparkperso.services.stores.base import Address, Store, StoreError, VersionReader
 from sparkperso.services.stores.live_records.consents import later_decision
 from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
-from sparkperso.services.stores.overlay import RECENT, LiveRecord, Overlay
+from sparkperso.services.stores.overlay import RECENT, FeedPage, LiveRecord, Overlay
 from sparkperso.services.stores.records import DECIDED
 
 CLOCK_MARGIN = timedelta(seconds=60)
@@ -109,7 +109,7 @@ class LiveStore:
     def get_many(self, addresses: Sequence[Address]) -> list[bytes | None]:
         """Returns the records at the addresses as of now, None where there is none.
 
-        Segments of the overlay count unless the version was read after they began to hold; of two
+        Segments of the overlay count unless the version knows their change, or a later one; of two
         decisions on consent the later one does; recent events always count. Raises StoreError
         where the store does not answer.
         """
@@ -117,6 +117,10 @@ class LiveStore:
         if self.version is None:
             return [record.value if record else None for record in live]
         return merged(addresses, live, self.version.get_many(addresses), self.version.manifest)
+
+    def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns what changed in the overlay since then (`Overlay.changes_since`)."""
+        return self._overlay.changes_since(cursor)
 
     def close(self) -> None:
         """Closes the version, the overlay and the store."""
@@ -136,7 +140,9 @@ def merged(
     """Returns the records as of now: those of the overlay over those of a version."""
     if not any(live):
         return published
-    oldest = manifest.read_at - CLOCK_MARGIN
+    # A change has one time in the history of the lake, in the overlay and in the manifest: whose
+    # clock it was does not matter. Versions that do not name it are held against the clock.
+    known_at = manifest.segments_at or manifest.read_at - CLOCK_MARGIN
     found = []
     for (namespace, _), record, known in zip(addresses, live, published, strict=True):
         if record is None:
@@ -146,6 +152,6 @@ def merged(
             found.append(record.value if known is None else later_decision(record.value, known))
         else:
             # Of what was done a moment ago no version tells.
-            is_newer = namespace == RECENT or record.at > oldest
+            is_newer = namespace == RECENT or record.at > known_at
             found.append(record.value if is_newer else known)
     return found

@@ -37,6 +37,9 @@ class Facts(BaseModel):
 
     read_at: AwareDatetime
     """When its tables were read: what changed later is not in it."""
+    segments_at: AwareDatetime | None = None
+    """Time of the last change of segments that it knows, and all before (gold/segment_history's
+    `assigned_at`); None where that is not known."""
     as_of: AwareDatetime | None = None
     """Time that its lists, features and segments look back from."""
     model_version: str | None = None

@@ -2,6 +2,9 @@
 
 An overlay is one for all versions, small, and written record by record; readers look there first
 (`live.LiveStore`). Every record tells when it began to hold, and until when it may be needed.
+
+Beside the records lies a feed: the addresses that were written lately, in order, for some minutes.
+Who shows changes as they happen reads on there, and looks at no record that stayed as it was.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from redis.exceptions import WatchError
 from sparkperso.core.times import EPOCH, now
 from sparkperso.services.stores.base import Address, StoreError
 from sparkperso.services.stores.lmdb_files import close_file, open_file
-from sparkperso.services.stores.records import DECIDED, SEGMENTS, record_key
+from sparkperso.services.stores.records import CONSENTS, DECIDED, SEGMENTS, record_key
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 
 RECENT = "recent"
@@ -33,10 +37,22 @@ PART = 5_000
 """Records that are looked at in one transaction: some milliseconds."""
 MOST_TRIES = 100
 """How often a record of Redis is tried to be changed that others change at the same time."""
+FED = frozenset({SEGMENTS, CONSENTS})
+"""Namespaces whose changes the feed has."""
+FEED_SECONDS = 600
+"""How long the feed has a change: whoever was away for longer looks at everything anew."""
+FEED_LENGTH = 100_000
+"""Changes that it has at most."""
+FEED_PAGE = 5_000
+"""Changes that are read at a time."""
 SET_IF_NEWER = """
 local old = redis.call('GETRANGE', KEYS[1], 0, 15)
 if old ~= '' and tonumber(old) > tonumber(string.sub(ARGV[1], 1, 16)) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+if KEYS[2] then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'a', ARGV[3])
+  redis.call('EXPIRE', KEYS[2], ARGV[5])
+end
 return 1
 """
 
@@ -66,6 +82,17 @@ Change = Callable[[LiveRecord | None], LiveRecord | None]
 """What becomes of a record, None where there is none; None leaves it as it is."""
 
 
+@dataclass(frozen=True)
+class FeedPage:
+    """What was changed since a reader last looked, the oldest first; an address may come twice."""
+
+    addresses: tuple[Address, ...]
+    cursor: str
+    """Where to read on."""
+    is_whole: bool = True
+    """False: there was more than the feed still has, so that anything may have changed."""
+
+
 class Overlay(ABC):
     """Records over those of the current version."""
 
@@ -89,6 +116,15 @@ class Overlay(ABC):
         """Returns the records at the addresses, None where there is none any more."""
 
     @abstractmethod
+    def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns the next `FEED_PAGE` changes of the namespaces in `FED` at most.
+
+        `cursor` is that of the page before; None: of now, with which a reader begins. It costs
+        next to nothing where nothing has changed. Raises StoreError where the overlay does not
+        answer.
+        """
+
+    @abstractmethod
     def prune(self) -> int:
         """Removes what need not be kept any more, where that does not happen by itself.
 
@@ -109,7 +145,7 @@ class LmdbOverlay(Overlay):
             folder / "overlay.mdb",
             map_size=MAP_BYTES,
             max_readers=512,
-            max_dbs=len(LIVE_NAMESPACES),
+            max_dbs=len(LIVE_NAMESPACES) + 1,
         )
         self._env.reader_check()
         # In one transaction: `open_db` by itself waits for another thread's, and holds Python's
@@ -118,26 +154,34 @@ class LmdbOverlay(Overlay):
             self._databases = {
                 name: self._env.open_db(name.encode(), transaction) for name in LIVE_NAMESPACES
             }
+            self._feed = self._env.open_db(b"feed", transaction)
 
     def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
         """Sets records in one transaction, which is on disk when this returns."""
+        written = []
         with self._env.begin(write=True) as transaction:
-            for (namespace, record_id), record in records:
+            for address, record in records:
+                namespace, record_id = address
                 key, database = record_key(record_id), self._databases[namespace]
                 data, old = record.packed(), transaction.get(key, db=database)
                 if old is None or old[:DIGITS] <= data[:DIGITS]:
                     transaction.put(key, data, db=database)
+                    written.append(address)
+            self._feed_on(transaction, written)
 
     def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
         """Changes records in one transaction, which is on disk when this returns."""
-        moment = now()
+        moment, written = now(), []
         with self._env.begin(write=True) as transaction:
-            for (namespace, record_id), change in changes:
+            for address, change in changes:
+                namespace, record_id = address
                 key, database = record_key(record_id), self._databases[namespace]
                 data = transaction.get(key, db=database)
                 record = change(unpacked(data, moment) if data else None)
                 if record is not None:
                     transaction.put(key, record.packed(), db=database)
+                    written.append(address)
+            self._feed_on(transaction, written)
 
     def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
         """Returns the records at the addresses, all as of one moment."""
@@ -154,6 +198,43 @@ class LmdbOverlay(Overlay):
             return [None] * len(found)
         moment = now()
         return [unpacked(data, moment) if data else None for data in found]
+
+    def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns the next changes; each has a number, one more than that before."""
+        with self._env.begin(db=self._feed) as transaction, transaction.cursor() as entries:
+            last = int(entries.key()) if entries.last() else 0
+            if cursor is None or int(cursor) > last:
+                # A number that was not given yet is of a file that is gone.
+                return FeedPage((), str(last), is_whole=cursor is None)
+            first = int(entries.key()) if entries.first() else 1
+            found = []
+            if entries.set_range(_feed_key(int(cursor) + 1)):
+                found = list(islice(entries.iternext(), FEED_PAGE))
+        read_to = str(int(found[-1][0])) if found else cursor
+        addresses = tuple(_fed_address(value[DIGITS:]) for _, value in found)
+        return FeedPage(addresses, read_to, is_whole=first <= int(cursor) + 1)
+
+    def _feed_on(self, transaction: Any, written: Sequence[Address]) -> None:
+        """Adds to the feed what was written, and removes what is too old from it."""
+        fed = [address for address in written if address[0] in FED]
+        if not fed:
+            return
+        moment = now()
+        stamp = b"%0*d" % (DIGITS, _micros(moment))
+        oldest = b"%0*d" % (DIGITS, _micros(moment - timedelta(seconds=FEED_SECONDS)))
+        with transaction.cursor(self._feed) as entries:
+            last = int(entries.key()) if entries.last() else 0
+            for number, address in enumerate(fed, last + 1):
+                entries.put(_feed_key(number), stamp + _fed_name(address))
+            last += len(fed)
+            # More than came, so that it shrinks; never the last one, whose number tells the next.
+            entries.first()
+            for _ in range(2 * len(fed) + 100):
+                number = int(entries.key())
+                is_over = number <= last - FEED_LENGTH or entries.value()[:DIGITS] < oldest
+                if number == last or not is_over:
+                    break
+                entries.delete()
 
     def prune(self) -> int:
         """Removes records whose time is over, a part at a time: others write between two."""
@@ -189,7 +270,10 @@ class LmdbOverlay(Overlay):
 
 
 class RedisOverlay(Overlay):
-    """Keys that Redis itself removes in time: `<prefix>:live:<namespace>:<key>`."""
+    """Keys that Redis itself removes in time: `<prefix>:live:<namespace>:<key>`.
+
+    The feed is a stream, `<prefix>:feed`.
+    """
 
     def __init__(self, place: RedisPlace) -> None:
         self._place = place
@@ -201,8 +285,12 @@ class RedisOverlay(Overlay):
         with answering(self._place):
             pipe = self._client.pipeline(transaction=False)
             for address, record in records:
-                until = _micros(record.until) // 1000
-                self._set(keys=[self._key(address)], args=[record.packed(), until], client=pipe)
+                keys: list[Any] = [self._key(address)]
+                arguments: list[Any] = [record.packed(), _micros(record.until) // 1000]
+                if address[0] in FED:
+                    keys.append(feed_key(self._place))
+                    arguments += [_fed_name(address), FEED_LENGTH, FEED_SECONDS]
+                self._set(keys=keys, args=arguments, client=pipe)
             pipe.execute()
 
     def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
@@ -232,10 +320,14 @@ class RedisOverlay(Overlay):
                 pipe.watch(*keys)
                 found, moment = pipe.mget(keys), now()
                 pipe.multi()
-                for key, data, (_, change) in zip(keys, found, changes, strict=True):
+                feed = feed_key(self._place)
+                for key, data, (address, change) in zip(keys, found, changes, strict=True):
                     record = change(unpacked(data, moment) if data else None)
                     if record is not None:
                         pipe.set(key, record.packed(), pxat=_micros(record.until) // 1000)
+                        if address[0] in FED:
+                            pipe.xadd(feed, {"a": _fed_name(address)}, maxlen=FEED_LENGTH)
+                            pipe.expire(feed, FEED_SECONDS)
                 pipe.execute()
             except WatchError:
                 return False
@@ -248,6 +340,13 @@ class RedisOverlay(Overlay):
         moment = now()
         return [unpacked(data, moment) if data else None for data in found]
 
+    def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns the next changes, in one round trip."""
+        with answering(self._place):
+            pipe = self._client.pipeline(transaction=False)
+            ask_feed(pipe, self._place, cursor)
+            return feed_page(pipe.execute(), cursor)
+
     def prune(self) -> int:
         """Does nothing: the server removes them."""
         return 0
@@ -259,6 +358,59 @@ class RedisOverlay(Overlay):
     def _key(self, address: Address) -> bytes:
         namespace, record_id = address
         return self._place.key("live", namespace, "").encode() + record_key(record_id)
+
+
+def feed_key(place: RedisPlace) -> str:
+    """Returns the key of Redis's feed."""
+    return place.key("feed")
+
+
+def ask_feed(pipe: Any, place: RedisPlace, cursor: str | None) -> None:
+    """Adds to a pipeline, of either client, the commands whose results `feed_page` reads."""
+    key = feed_key(place)
+    pipe.xrange(key, count=1)
+    pipe.xrevrange(key, count=1)
+    pipe.xlen(key)
+    if cursor is not None:
+        pipe.xrange(key, min=f"({cursor}", count=FEED_PAGE)
+
+
+def feed_page(results: Sequence[Any], cursor: str | None) -> FeedPage:
+    """Returns the page that Redis's results are."""
+    firsts, lasts, length = results[:3]
+    last = lasts[0][0].decode() if lasts else EMPTY_STREAM
+    if cursor is None:
+        return FeedPage((), last)
+    if _stream_order(last) < _stream_order(cursor):
+        # It was empty for a while, and is no more; or the server has forgotten everything.
+        return FeedPage((), last, is_whole=False)
+    found = results[3]
+    read_to = found[-1][0].decode() if found else cursor
+    was_cut = length >= FEED_LENGTH and _stream_order(firsts[0][0]) > _stream_order(cursor)
+    addresses = tuple(_fed_address(fields[b"a"]) for _, fields in found)
+    return FeedPage(addresses, read_to, is_whole=not was_cut)
+
+
+EMPTY_STREAM = "0-0"
+
+
+def _stream_order(name: str | bytes) -> tuple[int, ...]:
+    """How ids of a stream of Redis compare: by milliseconds, then by number."""
+    text = name.decode() if isinstance(name, bytes) else name
+    return tuple(map(int, text.split("-")))
+
+
+def _feed_key(number: int) -> bytes:
+    return b"%020d" % number
+
+
+def _fed_name(address: Address) -> bytes:
+    return f"{address[0]}:{address[1]}".encode("utf-8", "surrogatepass")
+
+
+def _fed_address(name: bytes) -> Address:
+    namespace, _, record_id = name.decode("utf-8", "surrogatepass").partition(":")
+    return namespace, record_id
 
 
 def _micros(moment: datetime) -> int:

@@ -14,7 +14,7 @@ from sparkperso.core.times import now
 from sparkperso.services.stores.base import Address, VersionReader
 from sparkperso.services.stores.live import LiveStore, merged
 from sparkperso.services.stores.manifest import BrokenVersionError, Manifest
-from sparkperso.services.stores.overlay import unpacked
+from sparkperso.services.stores.overlay import FeedPage, ask_feed, feed_page, unpacked
 from sparkperso.services.stores.records import record_key
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 from sparkperso.services.stores.redis_store import BUCKETS
@@ -56,6 +56,10 @@ class StoreReader(ABC):
         is gone.
         """
 
+    @abstractmethod
+    async def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns what changed in the overlay since then (`Overlay.changes_since`)."""
+
     async def refresh(self) -> bool:
         """Opens the current version, unless it is open; returns whether another one is read now.
 
@@ -76,6 +80,10 @@ class DirectReader(StoreReader):
     async def get_many(self, addresses: Sequence[Address]) -> list[bytes | None]:
         """Returns the records at the addresses as of now."""
         return self._live.get_many(addresses)
+
+    async def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns what changed in the overlay since then."""
+        return self._live.changes_since(cursor)
 
 
 class RedisReader(StoreReader):
@@ -113,6 +121,13 @@ class RedisReader(StoreReader):
                 "Publish anew",
             )
         return merged(addresses, live, found[2:], manifest)
+
+    async def changes_since(self, cursor: str | None) -> FeedPage:
+        """Returns what changed in the overlay since then."""
+        with answering(self._place):
+            pipe = self._client.pipeline(transaction=False)
+            ask_feed(pipe, self._place, cursor)
+            return feed_page(await pipe.execute(), cursor)
 
     async def close(self) -> None:
         """Closes files and connections."""
