@@ -98,7 +98,12 @@ class ApiMetrics:
         self.problems = self._counter("problems", "Requests refused, by problem.", "code")
         self.fallbacks = self._counter("fallbacks", "Answers that fell back, by why.", "why")
         self.stream_events = self._counter("stream_events", "Events told on streams of segments.")
-        self.streams = Gauge(f"{PREFIX}_streams", "Open streams.", registry=self.registry)
+        self.streams = Gauge(
+            f"{PREFIX}_streams",
+            "Open streams.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.dropped = self._counter("dropped_decisions", "Decisions that were not kept.")
         # Of several workers the oldest counts: one that stays behind is what is to be seen.
         self.version_age = self._gauge(

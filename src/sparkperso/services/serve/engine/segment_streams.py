@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sparkperso.config.api import ApiConfig
 from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import Problem, busy
+from sparkperso.services.http.process.drain import DRAIN
 from sparkperso.services.serve.engine.people import (
     ANONYMOUS,
     USER,
@@ -103,6 +104,8 @@ class SegmentStreams:
 
     def open(self, subject: Subject, address: str | None, caller: str | None) -> SegmentStream:
         """Returns a new page's stream, to be given to `close`; raises a Problem, 429 or 503."""
+        if DRAIN.is_begun:
+            raise busy("This process ends. Another one takes the stream.", int(RETRY_SECONDS))
         if len(self._streams) >= self._most:
             raise busy("This service has all the streams that it takes.", int(RETRY_SECONDS))
         if not self._addresses.take(address):
