@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pydantic import Field, field_validator
 
 from sparkperso.config.connections import ConnectionLimits
+from sparkperso.config.traces import TracesConfig
 from sparkperso.core.section import Section
 
 MOST_ITEMS = 200
@@ -54,6 +55,11 @@ class ApiConfig(Section):
     drain_seconds: float = Field(default=2.0, ge=0, le=60)
     """How long requests are still taken after SIGTERM, while /readyz says no: the time in which
     who balances load looks again. Ctrl-C leaves it out."""
+    log_requests: float = Field(default=0.0, ge=0, le=1)
+    """Share of the requests that have a line in the log: method, route, status, milliseconds, kind
+    of caller. Above 0 each one that failed has one."""
+    traces: TracesConfig = Field(default_factory=TracesConfig)
+    """Spans of requests, reads of the store and decisions, by OpenTelemetry."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
     """Addresses or networks (CIDR) of proxies whose X-Forwarded-For says who sends."""
     region_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")

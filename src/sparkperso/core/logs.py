@@ -28,6 +28,8 @@ CONTEXT_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 SPARK_LOGGERS = (*CONTEXT_LOGGERS, "py4j")
 """What they repeat is told anyway: a terminal has them with --debug alone."""
 NO_RUN = "-"
+IDS = ("run_id", "request_id", "trace_id")
+"""What a record may say that it belongs to. Its `fields`, a mapping, are members of its line."""
 ATTRIBUTE = "_sparkperso_log"
 
 
@@ -42,21 +44,25 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if run_id := getattr(record, "run_id", None):
-            line["run_id"] = run_id
+        for name in IDS:
+            if value := getattr(record, name, None):
+                line[name] = value
+        line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
 class TextLines(logging.Formatter):
-    """Time (UTC), level, run and logger before the message; below it the traceback of an error."""
+    """Time (UTC), level, run or request, logger, message; below it an error's traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as text, control characters spelled out."""
-        run_id = getattr(record, "run_id", NO_RUN)
-        head = f"{_time(record)} {record.levelname:<7} {run_id} {record.name}: "
-        text = head + visible(record.getMessage())
+        of = getattr(record, "run_id", None) or getattr(record, "request_id", None) or NO_RUN
+        head = f"{_time(record)} {record.levelname:<7} {of} {record.name}: "
+        fields = getattr(record, "fields", {}).items()
+        words = [record.getMessage(), *(f"{name}={value}" for name, value in fields)]
+        text = head + visible(" ".join(words))
         if record.exc_info:
             text += "\n" + visible(self.formatException(record.exc_info))
         return text

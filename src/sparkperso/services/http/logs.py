@@ -6,6 +6,7 @@ from typing import Any
 
 from sparkperso.config.platform import LoggingConfig
 from sparkperso.core.logs import JsonLines, TextLines
+from sparkperso.services.http.request_log import OfRequest
 
 
 def service_logging(config: LoggingConfig) -> dict[str, Any]:
@@ -18,9 +19,17 @@ def service_logging(config: LoggingConfig) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": lines}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "filters": {"request": {"()": OfRequest}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "lines",
+                "filters": ["request"],
+            }
+        },
         "loggers": {
             "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            "opentelemetry": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             "sparkperso": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         },
     }

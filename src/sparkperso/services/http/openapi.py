@@ -27,6 +27,10 @@ PROBLEM: Schema = {
         "title": TEXT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": TEXT,
+        "request_id": {
+            "type": "string",
+            "description": "That of the header X-Request-Id; lines of the log have it.",
+        },
     },
 }
 """The component `Problem`."""

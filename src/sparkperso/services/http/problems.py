@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from sparkperso.services.http.request_log import REQUEST_ID
+
 JSON = "application/problem+json"
 
 
@@ -35,12 +37,16 @@ class Problem(Exception):
         self.headers, self.more = dict(headers or {}), dict(more or {})
 
     def body(self) -> dict[str, Any]:
-        """Returns the problem document (RFC 9457, section 3.1): type, title, status and detail."""
+        """Returns the problem document (RFC 9457, section 3.1): type, title, status and detail.
+
+        While a request that has an id is served, its `request_id` too.
+        """
         return {
             "type": f"urn:sparkperso:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
+            **({"request_id": request_id} if (request_id := REQUEST_ID.get()) else {}),
             **self.more,
         }
 

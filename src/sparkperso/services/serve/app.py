@@ -25,6 +25,8 @@ from sparkperso.services.http.error_handlers import ErrorHandlers
 from sparkperso.services.http.fast_path import FastPath
 from sparkperso.services.http.header_timeout import impatience
 from sparkperso.services.http.process.server import collect_rarely
+from sparkperso.services.http.request_log import RequestLog
+from sparkperso.services.http.traces import TracedRequests, make_traces
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import DecisionLog
 from sparkperso.services.serve.engine.identifiers import load_identifiers
@@ -39,10 +41,13 @@ from sparkperso.services.serve.page import load_pages
 from sparkperso.services.serve.routes import email, health, lists, people, slots, stream
 from sparkperso.services.serve.routes.content import ContentHooks
 from sparkperso.services.serve.service import Service
+from sparkperso.services.serve.traced import TracedLists, TracedSlots, TracedStore
 from sparkperso.services.sinks.factory import make_decision_sink
 from sparkperso.services.stores.factory import open_reader
 
-EXPOSED = ("ETag", "Retry-After")
+EXPOSED = ("ETag", "Retry-After", "X-Request-Id")
+NAME = "sparkperso-serve"
+"""What traces call this service."""
 FAILED = "The request could not be answered. It changed nothing."
 LOOK_SECONDS = 1.0
 log = logging.getLogger("sparkperso.serve")
@@ -86,7 +91,10 @@ def make_app(
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
     hot = lists.GetRecommendations(service)
     fast = FastPath(hot.serves, hot, application, errors, log)
-    return Cors(fast, origins_of(settings.security.allowed_origins), exposed=EXPOSED)
+    app: ASGIApp = Cors(fast, origins_of(settings.security.allowed_origins), exposed=EXPOSED)
+    if service.traces:
+        app = TracedRequests(app, service.traces)
+    return RequestLog(app, settings.api.log_requests)
 
 
 def make_service(
@@ -96,10 +104,12 @@ def make_service(
     pseudonyms = Pseudonyms(load_keys(settings.privacy, settings.env, environ))
     metrics = ApiMetrics()
     sink = make_decision_sink(settings) if settings.api.log_decisions else None
-    store = StoreAccess(open_reader(settings), settings.api)
-    everybody = People(settings, store)
-    catalogue = Catalogue(store)
-    listing = Lists(store, everybody, catalogue, NextItems(store, catalogue), settings.api)
+    traces = make_traces(settings.api.traces, NAME)
+    reader, api = open_reader(settings), settings.api
+    store = TracedStore(reader, api, traces) if traces else StoreAccess(reader, api)
+    everybody, catalogue = People(settings, store), Catalogue(store)
+    parts = store, everybody, catalogue, NextItems(store, catalogue), api
+    listing = TracedLists(*parts, traces=traces) if traces else Lists(*parts)
     content = ContentCache(settings, conf_dir)
     return Service(
         settings=settings,
@@ -110,7 +120,8 @@ def make_service(
         people=everybody,
         catalogue=catalogue,
         lists=listing,
-        slots=Slots(everybody, listing),
+        slots=TracedSlots(everybody, listing, traces) if traces else Slots(everybody, listing),
+        traces=traces,
         streams=SegmentStreams(store, everybody, settings.api, metrics),
         identifiers=load_identifiers(settings, pseudonyms, conf_dir),
         decisions=DecisionLog(sink, settings.api.max_pending_decisions, metrics.dropped.inc),
@@ -142,6 +153,8 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             # Ended in the opposite order.
             await stack.enter_async_context(impatience(service.settings.api.limits.body_seconds))
+            if service.traces:
+                stack.push_async_callback(asyncio.to_thread, service.traces.close)
             stack.push_async_callback(service.store.reader.close)
             await service.decisions.start()
             stack.push_async_callback(service.decisions.close)

@@ -24,6 +24,7 @@ from sparkperso.services.http.body import Bodies
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.process.drain import DRAIN
 from sparkperso.services.http.signals import has_opted_out, region_in
+from sparkperso.services.http.traces import Traces
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
 from sparkperso.services.serve.engine.identifiers import Identifiers
@@ -61,6 +62,7 @@ class Service:
     decisions: DecisionLog
     metrics: ApiMetrics
     content: ContentCache
+    traces: Traces | None
     countries: Mapping[str, str]
     """Names and codes in capitals → alpha-2 code."""
     bodies: Bodies = field(init=False)
@@ -124,7 +126,9 @@ class Service:
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         """Returns who asks; raises a Problem: 401 without a token, 429 beyond the limits."""
         client = scope.get("client")
-        return self.gate.admit(headers, client[0] if client else None)
+        caller = self.gate.admit(headers, client[0] if client else None)
+        scope["caller"] = caller.kind
+        return caller
 
     def subject(
         self,

@@ -20,6 +20,7 @@ from sparkperso.services.serve.routes import ids
 from sparkperso.services.serve.routes.bodies import call_of, check_members, json_bytes, object_in
 from sparkperso.services.serve.service import Service
 
+TEMPLATE = "/v1/recommendations/{id}"
 PREFIX = b"/v1/recommendations/"
 QUERY = read.OF_LISTS | read.OF_CONTEXT
 QUERY_OF_SIMILAR = frozenset({"n", "exclude"})
@@ -64,7 +65,7 @@ class GetRecommendations:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; raises a Problem."""
-        service = self._service
+        service, scope["route"] = self._service, TEMPLATE
         call = call_of(service, scope, "recommendations")
         user_id = read.read_id(_last_part(scope), "The id of a person")
         query = self._queries.read(scope["query_string"])
@@ -116,7 +117,7 @@ def routes(service: Service) -> list[Route]:
 
     return [
         Route(
-            "/v1/recommendations/{id}",
+            TEMPLATE,
             GetRecommendations(service),
             methods=["GET"],
             name="get_recommendations",
