@@ -19,7 +19,7 @@ from sparkperso.core.terminal import visible
 
 # Commands that start no Spark: name → (module that holds it as `command`, its line in the list).
 LIGHT_COMMANDS = {
-    "doctor": ("sparkperso.cli.doctor", "Says what is missing, and what to do about it."),
+    "doctor": ("sparkperso.cli.doctor.command", "Says what is missing, and what to do about it."),
     "config": ("sparkperso.cli.config", "Shows the effective configuration."),
     "tables": ("sparkperso.cli.tables", "Lists, describes and shows tables."),
     "runs": ("sparkperso.cli.runs", "Lists what ran, and why what failed failed."),

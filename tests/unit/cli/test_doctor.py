@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 
 import pytest
 
-from sparkperso.cli import doctor
-from sparkperso.cli.doctor import CHECKS, examine
+from sparkperso.cli.doctor import machine as doctor
+from sparkperso.cli.doctor import serving
+from sparkperso.cli.doctor.command import CHECKS, examine
 from sparkperso.cli.main import run_cli
 from sparkperso.config import load_settings
+from sparkperso.services.stores.factory import open_store
+from sparkperso.testing.serving import release, stored_list
 
 
 @pytest.fixture
@@ -141,3 +145,108 @@ def test_a_full_disk_is_a_note(found, monkeypatch, tmp_path):
     finding = found("disk")
     assert finding.status == "note"
     assert f"0.5 GB in {tmp_path}" in finding.text
+
+
+def test_a_store_that_was_published_to_is_looked_into(found, settings):
+    assert "will be made" in found("serving store").text
+    store = open_store(settings)
+    store.folder.mkdir(parents=True)
+    assert found("serving store").status == "note"
+    name = release(store, {"popular": {"global": stored_list(["a", "b"])}})
+    assert found("serving store").text.endswith(f"version {name} is whole, 1 records")
+    records = store.folder / "versions" / name / "records.mdb"
+    os.truncate(records, records.stat().st_size - 1)
+    finding = found("serving store")
+    assert finding.status == "missing"
+    assert "publish --rollback" in finding.text
+
+
+def test_a_folder_where_services_cannot_write(found, tmp_path):
+    (tmp_path / "file").write_text("")
+    sets = [f"store.folder={tmp_path}/file/store", f"collect.spool.path={tmp_path}/file/spool"]
+    wrong = load_settings("local", None, sets, str(tmp_path / "lake"))
+    for what, setting in (("serving store", "store.folder"), ("decisions", "collect.spool.path")):
+        finding = found(what, wrong)
+        assert finding.status == "missing"
+        assert setting in finding.text
+
+
+def test_a_nearly_full_disk_keeps_no_decisions(found, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(serving.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 1}))
+    assert found("decisions").status == "missing"
+    quiet = load_settings("local", None, ["api.log_decisions=false"], str(tmp_path))
+    assert found("decisions", quiet).status == "ok"
+
+
+def test_brokers_are_called(found, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        sets = ["collect.sink=kafka", f"collect.kafka.bootstrap=127.0.0.1:{port}"]
+        kafka = load_settings("local", None, sets, str(tmp_path))
+        assert found("decisions", kafka).status == "ok"
+    finding = found("decisions", kafka)
+    assert finding.status == "missing"
+    assert "collect.kafka.bootstrap" in finding.text
+
+
+class Told:
+    """A Redis that says what it is told to say."""
+
+    def __init__(self, version="7.0.15", policy="noeviction"):
+        self.version, self.policy = version, policy
+
+    def info(self, section):
+        return {"redis_version": self.version, "maxmemory_policy": self.policy}
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [(Told("6.0.16"), "6.2 or newer"), (Told(policy="allkeys-lru"), "noeviction")],
+    ids=["old", "forgetful"],
+)
+def test_a_redis_that_will_not_do(found, tmp_path, monkeypatch, told, word):
+    from sparkperso.services.stores.redis_place import RedisPlace
+
+    monkeypatch.setattr(RedisPlace, "connect", lambda self: told)
+    finding = found(
+        "serving store", load_settings("local", None, ["store.kind=redis"], str(tmp_path))
+    )
+    assert finding.status == "missing"
+    assert word in finding.text
+
+
+def test_a_redis_that_does_not_answer(found, tmp_path):
+    sets = ["store.kind=redis", "store.redis.url=redis://127.0.0.1:9/0"]
+    finding = found("serving store", load_settings("local", None, sets, str(tmp_path)))
+    assert finding.status == "missing"
+    assert "store.redis.url" in finding.text
+
+
+def test_secrets_of_another_environment(found, tmp_path, monkeypatch):
+    cluster = load_settings("cluster", lake=str(tmp_path))
+    monkeypatch.delenv("SPARKPERSO_PSEUDONYM_K1", raising=False)
+    assert found("secrets", cluster).status == "missing"
+    file = tmp_path / "pseudonyms"
+    file.write_text("0" * 64)
+    file.chmod(0o644)
+    monkeypatch.setenv("SPARKPERSO_PSEUDONYM_K1_FILE", str(file))
+    monkeypatch.setenv("SPARKPERSO_LINKS_KEY", "short")
+    finding = found("secrets", cluster)
+    assert finding.status == "note"
+    assert f"chmod 600 {file}" in finding.text
+    assert "SPARKPERSO_LINKS_KEY has 5 characters" in finding.text
+    assert "sparkperso keys new shop" in finding.text
+    assert "0" * 64 not in finding.text
+    file.chmod(0o600)
+    monkeypatch.setenv("SPARKPERSO_LINKS_KEY", "1" * 32)
+    assert "chmod" not in found("secrets", cluster).text
+
+
+def test_services_that_are_not_installed_are_a_note(found, monkeypatch):
+    def missing(settings):
+        raise ModuleNotFoundError("No module named 'lmdb'")
+
+    monkeypatch.setitem(CHECKS, "serving store", serving._of_services(missing))
+    finding = found("serving store")
+    assert finding.status == "note"
+    assert "pip install" in finding.text

@@ -1,4 +1,4 @@
-"""`sparkperso doctor`: looks at all that a run needs, and says what to do about what is missing."""
+"""What a run needs of this machine: Python, Java, jars, folders, memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import click
-
-from sparkperso.cli.options import with_settings
+from sparkperso.cli.doctor.findings import Check, existing
 from sparkperso.config import Settings
-from sparkperso.core.errors import JobError, SparkpersoError
+from sparkperso.core.errors import JobError
 from sparkperso.core.places import local_path
 from sparkperso.platform.jars import cache_dir, cached_jars, coordinates
 from sparkperso.platform.java import require_java
@@ -26,41 +22,6 @@ PACKAGES = ("pyspark", "delta-spark", "mlflow", "deltalake", "pyarrow", "pandas"
 MIN_DISK_GB = 2.0
 MIN_MEMORY_GB = 3.0
 UI_PORT = 5000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; only `missing` makes the doctor's exit status 1."""
-
-    what: str
-    status: str
-    text: str
-
-
-Check = Callable[[Settings], tuple[str, str]]
-"""Returns status (ok or note) and what was found; raises SparkpersoError when it is missing."""
-
-
-@click.command("doctor", help="Says what is missing, and what to do about it.")
-@with_settings
-def command(settings: Settings) -> None:
-    """Prints one line per check; exit status 1 when something is missing."""
-    findings = list(examine(settings))
-    width = max(len(finding.what) for finding in findings)
-    for finding in findings:
-        click.echo(f"{finding.status:<7}  {finding.what:<{width}}  {finding.text}")
-    missing = [finding.what for finding in findings if finding.status == "missing"]
-    if missing:
-        raise JobError("Everything should be there", f"Missing: {', '.join(missing)}")
-
-
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Yields what each check found, in the order of CHECKS; raises nothing of what they miss."""
-    for what, check in CHECKS.items():
-        try:
-            yield Finding(what, *check(settings))
-        except (SparkpersoError, OSError) as error:
-            yield Finding(what, "missing", str(error))
 
 
 def _python(settings: Settings) -> tuple[str, str]:
@@ -101,7 +62,7 @@ def _jars(settings: Settings) -> tuple[str, str]:
         return "ok", "brought by spark-submit or the platform (spark.manage_jars is off)"
     jars = cached_jars()
     if not jars:
-        there = _existing(str(cache_dir()))
+        there = existing(str(cache_dir()))
         if not os.access(there, os.W_OK):
             raise JobError(
                 "The folder of Spark's jars should be writable, or hold them already",
@@ -123,7 +84,7 @@ def _lake(settings: Settings) -> tuple[str, str]:
     if folder is None:
         return "ok", f"{lake.root} (not looked into)"
     settings.require_shared_lake()
-    root, there = Path(folder).resolve(), _existing(folder)
+    root, there = Path(folder).resolve(), existing(folder)
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
@@ -154,19 +115,13 @@ def _ports(settings: Settings) -> tuple[str, str]:
 
 def _disk(settings: Settings) -> tuple[str, str]:
     folder = None if settings.lake.catalog else local_path(settings.lake.root)
-    lake = [_existing(folder)] if folder else []
+    lake = [existing(folder)] if folder else []
     places = {*lake, Path(tempfile.gettempdir())}
     free = {place: shutil.disk_usage(place).free / 1e9 for place in places}
     text = "free: " + ", ".join(f"{free[place]:.1f} GB in {place}" for place in sorted(free))
     if min(free.values()) < MIN_DISK_GB:
         return "note", f"{text}; the demo needs {MIN_DISK_GB:.0f} GB. See --lake and TMPDIR."
     return "ok", text
-
-
-def _existing(place: str) -> Path:
-    """Returns the place, or the nearest folder above it that is there."""
-    path = Path(place).resolve()
-    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def _memory(settings: Settings) -> tuple[str, str]:
