@@ -57,6 +57,9 @@ golden: setup ## Rewrite the golden files and the data dictionary
 lock: setup ## Write the locks anew; LOCK_FLAGS=--upgrade takes newer versions
 	@.tools/bin/uv pip compile pyproject.toml --all-extras --group dev --universal \
 		--python-version 3.10 $(LOCK_OPTIONS) -o requirements.lock
+	@.tools/bin/uv pip compile pyproject.toml --extra serve --extra collect --extra otel \
+		--universal --python-version 3.10 --constraints requirements.lock \
+		$(LOCK_OPTIONS) -o deploy/requirements.lock
 	@.tools/bin/uv pip compile requirements-build.in --universal --python-version 3.10 \
 		$(LOCK_OPTIONS) -o requirements-build.lock
 	@.tools/bin/uv pip compile requirements-tools.in --universal --python-version 3.10 \

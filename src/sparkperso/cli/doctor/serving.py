@@ -89,7 +89,7 @@ def _redis(settings: Settings) -> tuple[str, str]:
 def _secrets(settings: Settings) -> tuple[str, str]:
     load_keys(settings.privacy, settings.env, os.environ)
     problems, found = [], []
-    for variable, is_ours in sorted(set(_variables(settings.model_dump()))):
+    for variable, is_ours in sorted(set(variables(settings.model_dump()))):
         secret = read_secret(variable, os.environ)
         if secret is None:
             continue
@@ -129,14 +129,14 @@ def _callers(settings: Settings) -> Iterator[str]:
         )
 
 
-def _variables(value: Any, name: str = "") -> Iterator[tuple[str, bool]]:
+def variables(value: Any, name: str = "") -> Iterator[tuple[str, bool]]:
     """Yields the environment variables that the settings take secrets from; whether we make it."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _variables(inner, str(key))
+            yield from variables(inner, str(key))
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _variables(inner, name)
+            yield from variables(inner, name)
     elif isinstance(value, str) and name.endswith("_env"):
         yield value, name in OURS
 
