@@ -47,6 +47,11 @@ class LiveConfig(Section):
     """After so many sweeps the counters are written anew, shorter."""
     changes: ChangesTopic | None = None
     """Where changes are sent to; None: gold/segment_history alone has them."""
+    overlay: bool | Literal["if_published"] = False
+    """Whether whoever's segments change is served the new ones at once (`store`); `if_published`:
+    where something is published when the stream begins."""
+    keep_days: float = Field(default=30, gt=0)
+    """How long that is kept; longer than it takes until a version is published that has it."""
 
 
 class SegmentsConfig(Section):

@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
-from sparkperso.core.columns import ITEM_ID
+from sparkperso.core.columns import ITEM_ID, USER_ID
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.core.times import now
 from sparkperso.jobs.publish import records
@@ -33,6 +33,7 @@ from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
 from sparkperso.platform.literals import aware, moment
+from sparkperso.segments.tables.table_rows import last_changes
 from sparkperso.services.stores.base import Draft, Store
 from sparkperso.services.stores.factory import open_store, store_folder
 from sparkperso.services.stores.manifest import BrokenVersionError, Facts
@@ -114,10 +115,29 @@ def read_facts(job: Job) -> Facts:
     lists = Counter({row[0]: row[1] for row in rows})
     return Facts(
         read_at=read_at,
+        segments_at=segments_known_at(job),
         as_of=_aware(job.read("gold/user_features").agg(F.unix_micros(F.max("as_of"))).first()),
         model_version=lists.most_common(1)[0][0] if lists else None,
         lists_at=_aware((max(row[2] for row in rows),) if rows else None),
     )
+
+
+def segments_known_at(job: Job) -> datetime | None:
+    """Returns the time up to which gold/segments has all changes of gold/segment_history.
+
+    A stream writes the history first: changes that are there alone are later than that. None
+    without a history.
+    """
+    members = job.read("gold/segments").select(USER_ID, "segment_id", "segmentation")
+    last = last_changes(job.read("gold/segment_history"), "assigned_at")
+    both = last.join(
+        members.withColumn("is_in", F.lit(True)), on=members.columns, how="left"
+    ).withColumn("is_in", F.coalesce("is_in", F.lit(False)))
+    at = F.unix_micros("last.assigned_at")
+    is_missing = (F.col("last.change") == "entered") != F.col("is_in")
+    # One microsecond before the first that is missing.
+    first = F.min(F.when(is_missing, at - 1))
+    return _aware(both.agg(F.coalesce(first, F.max(at))).first())
 
 
 def _aware(row: Any) -> datetime | None:

@@ -14,6 +14,8 @@ from sparkperso.ingest.consents import decisions_on
 from sparkperso.services.stores import records as store
 
 TITLE = "title"
+SEGMENT_FIELDS = ("segment_id", "segmentation", "label", "kind", "model_version", "assigned_at")
+"""What is served of a segment that somebody is in; by the first the segments are sorted."""
 ISO_MICROS = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 """As `core.times.iso` writes times, so that texts compare as times do."""
 
@@ -66,9 +68,7 @@ def profile_records(profiles: DataFrame, features: DataFrame) -> DataFrame:
 
 def segment_records(members: DataFrame) -> DataFrame:
     """Returns the segments of each user of gold/segments, sorted by id: one record per user."""
-    each = F.struct(
-        *("segment_id", "segmentation", "label", "kind", "model_version", "assigned_at")
-    )
+    each = F.struct(*SEGMENT_FIELDS)
     users = members.groupBy(USER_ID).agg(F.sort_array(F.collect_list(each)).alias("segments"))
     return _records(users, store.SEGMENTS, F.col(USER_ID), F.to_json("segments"))
 

@@ -21,6 +21,7 @@ from sparkperso.jobs.build_segments.tables import EVENTS, HISTORY, SEGMENTS
 from sparkperso.jobs.stream_segments.change_topic import relaying
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.memberships import Memberships
+from sparkperso.jobs.stream_segments.serving_relay import serving
 from sparkperso.jobs.stream_segments.stream import SegmentStream
 from sparkperso.jobs.stream_segments.user_attributes import LiveUserAttributes
 from sparkperso.pipeline.checkpoint import checkpoint_root, locked
@@ -74,7 +75,15 @@ def stream_segments(job: Job) -> Summary:
         at_end.callback(live.close)
         from_version = seed(job, live.hours, place)
         live.begin()
-        with relaying(job, place) as live.relay, stopping_on_signals(live.is_stopping):
+        with (
+            relaying(job, place) as topic,
+            serving(job, plans, place) as served,
+            stopping_on_signals(live.is_stopping),
+        ):
+            if topic:
+                live.relays["the topic of segments.live.changes"] = topic
+            if served:
+                live.relays["the serving store (segments.live.overlay)"] = served.query
             follow(run_to_end(writer(job, live, from_version, place)), live)
             if not live.is_stopping.is_set():
                 live.sweep()
@@ -82,7 +91,7 @@ def stream_segments(job: Job) -> Summary:
                 job.say(f"Following {EVENTS}; checkpoint {place}")
                 go_on = writer(job, live, from_version, place)
                 follow(run_query(job, go_on, job.settings.segments.live.trigger_seconds), live)
-    return live.summary()
+    return {**live.summary(), **(served.summary() if served else {})}
 
 
 def checkpoint_place(job: Job, rules: LiveRules) -> str:

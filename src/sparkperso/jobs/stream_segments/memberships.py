@@ -11,6 +11,7 @@ from sparkperso.core.columns import USER_ID
 from sparkperso.jobs.stream_segments.hourly_counters import HourlyCounters
 from sparkperso.jobs.stream_segments.tables import (
     MEMBER,
+    members_written,
     membership_of,
     record,
     record_changes,
@@ -43,6 +44,8 @@ class Memberships:
     kept: Keeper = field(default_factory=Keeper)
     """Of the membership; whoever follows the stream closes it."""
     _inside: DataFrame | None = None
+    _is_behind: bool = True
+    """Whether gold/segments may be: after an update, and where a run before was interrupted."""
 
     def update(self, rows: DataFrame, number: int, now: int) -> int:
         """Writes which users of a micro-batch of hours entered and left; returns how many did.
@@ -59,6 +62,7 @@ class Memberships:
         with pinned(current) as members, pinned(changes_between(before, members)) as changes:
             n_changes = changes.count()
             if n_changes:
+                self._is_behind = True
                 record_changes(self.job, changes, stamp_at(self.job, now))
                 others = inside.join(users, on=USER_ID, how="left_anti")
                 every = others.unionByName(members).coalesce(self._partitions)
@@ -86,7 +90,11 @@ class Memberships:
         facts = {"exclusive": F.lit(False), "kind": F.lit("rule")}
         rows = self._inside.withColumns({**facts, "distance": F.lit(None).cast("double")})
         before = membership_of(self.job, names)
-        return record(self.job, before, rows, None, stamp_at(self.job, now))
+        # Updates write the history alone.
+        written = members_written(self.job, names) if self._is_behind else None
+        n_changes = record(self.job, before, rows, None, stamp_at(self.job, now), written=written)
+        self._is_behind = n_changes is None
+        return n_changes or 0
 
     def _holding(self, users: DataFrame, hours: DataFrame, now: int) -> DataFrame:
         """(user_id, segment_id) of all rules that hold."""

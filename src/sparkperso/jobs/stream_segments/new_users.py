@@ -82,4 +82,4 @@ def _assign(
     others = members.join(features, on=USER_ID, how="left_anti")
     before = membership_of(job, [plan.name]).join(features, on=USER_ID, how="left_semi")
     with pinned(assigned) as rows:
-        return record(job, before, rows, others, stamp_at(job, now))
+        return record(job, before, rows, others, stamp_at(job, now)) or 0

@@ -52,8 +52,8 @@ class SegmentStream:
     clusterings: Sequence[KMeansSegmentation] = ()
     is_stopping: Event = field(default_factory=Event)
     late: LateEventCount = field(default_factory=LateEventCount)
-    relay: StreamingQuery | None = None
-    """Sends changes to a topic, beside this."""
+    relays: dict[str, StreamingQuery] = field(default_factory=dict)
+    """Where changes are sent to, beside this → the query that sends them."""
     now: int = 0
     """The time that windows end at, microseconds since 1970."""
     n_batches: int = 0
@@ -76,10 +76,10 @@ class SegmentStream:
     def write(self, query: StreamingQuery, at_once: bool = False) -> None:
         """Notes what the query reports, and sweeps when no micro-batch is there to do it.
 
-        Raises JobError when the topic of changes fails.
+        Raises JobError when a relay fails.
         """
         self.late.add(query)
-        self._require_relay()
+        self._require_relays()
         if not at_once and self.n_sweeps and self._lock.acquire(blocking=False):
             try:
                 if self._is_sweep_due() and self._may_have_changed():
@@ -136,14 +136,15 @@ class SegmentStream:
             **(late if self.late.n_rows else {}),
         }
 
-    def _require_relay(self) -> None:
-        failure = self.relay and self.relay.exception()
-        if failure:
-            raise JobError(
-                "Every change should be sent to the topic of segments.live.changes",
-                cause_of(failure),
-                "Fix the topic or its settings; the next run sends what is missing",
-            )
+    def _require_relays(self) -> None:
+        for place, query in self.relays.items():
+            failure = query.exception()
+            if failure:
+                raise JobError(
+                    f"Every change should be sent to {place}",
+                    cause_of(failure),
+                    "Fix it or its settings; the next run sends what is missing",
+                )
 
     def _update(self, batch: DataFrame, number: int) -> None:
         self.n_changes += self.members.update(batch, number, self.now)

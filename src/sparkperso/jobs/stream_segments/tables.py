@@ -38,28 +38,46 @@ def record_changes(job: Job, changes: DataFrame, stamp: Stamp) -> None:
 
 
 def record(
-    job: Job, before: DataFrame, now: DataFrame, others: DataFrame | None, stamp: Stamp
-) -> int:
+    job: Job,
+    before: DataFrame,
+    now: DataFrame,
+    others: DataFrame | None,
+    stamp: Stamp,
+    *,
+    written: DataFrame | None = None,
+) -> int | None:
     """Writes members and what changed, if anything did; returns the number of changes.
 
     `now` is `pinned` and holds MEMBER, exclusive, kind and distance of the segmentations in
-    it; `others` are rows of gold/segments of theirs that stay.
+    it; `others` are rows of gold/segments of theirs that stay. `written` are MEMBER of
+    gold/segments, where they may be behind the history. None: another run was writing.
     """
     with pinned(changes_between(before, now.select(*MEMBER))) as changes:
         counts = {row[0]: row[1] for row in changes.groupBy("segmentation").count().collect()}
-        if not counts:
+        names = set(counts)
+        if written is not None:
+            behind = changes_between(written, now.select(*MEMBER)).select("segmentation")
+            names |= {row[0] for row in behind.distinct().collect()}
+        if not names:
             return 0
-        has_changed = F.col("segmentation").isin(*counts)
+        has_changed = F.col("segmentation").isin(*names)
         rows = member_rows(now.where(has_changed), stamp)
         rows = rows if others is None else rows.unionByName(others.where(has_changed))
-        listed = ", ".join(f"'{name}'" for name in sorted(counts))
+        listed = ", ".join(f"'{name}'" for name in sorted(names))
         try:
             job.writer(SEGMENTS).overwrite(rows, where=f"segmentation IN ({listed})")
         except WriteConflictError:
             # build-segments was at it: the next sweep holds its members against the history.
-            return 0
-        record_changes(job, changes, stamp)
-        return sum(counts.values())
+            return None
+        if counts:
+            record_changes(job, changes, stamp)
+        return int(sum(counts.values()))
+
+
+def members_written(job: Job, names: Iterable[str]) -> DataFrame:
+    """Returns MEMBER of some segmentations, as gold/segments has them."""
+    rows = job.lake.ref(SEGMENTS).read().where(F.col("segmentation").isin(*names))
+    return rows.select(*MEMBER)
 
 
 def member_rows(now: DataFrame, stamp: Stamp) -> DataFrame:

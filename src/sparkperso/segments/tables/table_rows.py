@@ -76,11 +76,19 @@ def membership(history: DataFrame) -> DataFrame:
     One row per (user_id, segment_id). The last change, not the sum: a stream and a batch run may
     both have written the same one.
     """
-    # Of changes at one moment `left` counts, since it is the larger text: the order is total.
-    latest = F.max_by(F.struct("change", "label"), F.struct("assigned_at", "as_of", "change"))
-    last = history.groupBy(USER_ID, SEGMENT_ID, "segmentation").agg(latest.alias("last"))
-    inside = last.where(F.col("last.change") == "entered")
+    inside = last_changes(history, "label").where(F.col("last.change") == "entered")
     return inside.select(USER_ID, SEGMENT_ID, "segmentation", "last.label")
+
+
+def last_changes(history: DataFrame, *columns: str) -> DataFrame:
+    """Returns (user_id, segment_id, segmentation, last): the last change of each, by the history.
+
+    `last` is a struct of `change` and the `columns` of that row.
+    """
+    # Of changes at one moment `left` counts, since it is the larger text: the order is total.
+    order = F.struct("assigned_at", "as_of", "change")
+    latest = F.max_by(F.struct("change", *columns), order)
+    return history.groupBy(USER_ID, SEGMENT_ID, "segmentation").agg(latest.alias("last"))
 
 
 def changes_between(before: DataFrame, now: DataFrame) -> DataFrame:

@@ -10,13 +10,15 @@ Who shows changes as they happen reads on there, and looks at no record that sta
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import lmdb
 from redis.exceptions import WatchError
 
 from sparkperso.core.times import EPOCH, now
@@ -159,7 +161,7 @@ class LmdbOverlay(Overlay):
     def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
         """Sets records in one transaction, which is on disk when this returns."""
         written = []
-        with self._env.begin(write=True) as transaction:
+        with self._writing() as transaction:
             for address, record in records:
                 namespace, record_id = address
                 key, database = record_key(record_id), self._databases[namespace]
@@ -172,7 +174,7 @@ class LmdbOverlay(Overlay):
     def change_many(self, changes: Sequence[tuple[Address, Change]]) -> None:
         """Changes records in one transaction, which is on disk when this returns."""
         moment, written = now(), []
-        with self._env.begin(write=True) as transaction:
+        with self._writing() as transaction:
             for address, change in changes:
                 namespace, record_id = address
                 key, database = record_key(record_id), self._databases[namespace]
@@ -235,6 +237,19 @@ class LmdbOverlay(Overlay):
                 if number == last or not is_over:
                     break
                 entries.delete()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """Gives a transaction; raises StoreError where the disk or the map is full."""
+        try:
+            with self._env.begin(write=True) as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise StoreError(
+                "The overlay of the serving store should take records",
+                str(error),
+                "Make room on the disk of store.folder",
+            ) from None
 
     def prune(self) -> int:
         """Removes records whose time is over, a part at a time: others write between two."""
