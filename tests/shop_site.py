@@ -7,7 +7,6 @@ answer. A page's headers may have a Content-Security-Policy.
 from __future__ import annotations
 
 import json
-import queue
 import threading
 import time
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 from sparkperso.services.stores.lmdb_store import LmdbStore
-from sparkperso.services.stores.records import make_list
-from sparkperso.testing.serving import release
+from sparkperso.services.stores.overlay import LmdbOverlay
+from sparkperso.services.stores.records import SEGMENTS, make_list
+from sparkperso.testing.serving import live, release
 
 TOKEN = {"Authorization": "Bearer local-dev-token"}
 NAMES = ("lamp", "mug", "chair", "throw", "tray", "board", "book", "globe")
@@ -73,16 +73,20 @@ class Site:
         self.asked = []
         """Bodies of requests to the API."""
         self.streams = []
+        """Addresses of the streams that are open."""
         self.port = 0
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def push(self, user_id, segments):
-        """Says on all open streams in which segments a user is now."""
-        for stream in self.streams:
-            stream.put({"user_id": user_id, "segments": segments})
+
+def push(lake, user_id, segments):
+    """Has a user be in these segments from now on, as stream-segments does."""
+    overlay = LmdbOverlay(lake / "_serving")
+    value = [{"segment_id": one, "label": one} for one in segments]
+    overlay.put_many([((SEGMENTS, user_id), live(value))])
+    overlay.close()
 
 
 @contextmanager
@@ -97,7 +101,6 @@ def running_site(collector, api, pages):
     try:
         yield site
     finally:
-        site.push("", None)
         server.shutdown()
         server.server_close()
         thread.join()
@@ -162,23 +165,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer.status_code, headers, answer.content)
 
     def _stream(self):
-        """The API's route for browsers, by its contract: `event: segments`."""
-        events = queue.Queue()
-        self._site.streams.append(events)
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
+        """The API's stream, as it comes."""
+        self._site.streams.append(self.path)
         self.close_connection = True
         try:
-            self.wfile.write(b": open\n\n")
-            while (event := events.get())["segments"] is not None:
-                self.wfile.write(b"event: segments\ndata: " + json.dumps(event).encode() + b"\n\n")
-                self.wfile.flush()
-        except OSError:
-            return  # The page has closed it.
+            with httpx.stream("GET", self._site.api + self.path, timeout=60) as answer:
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", answer.headers["Content-Type"])
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for part in answer.iter_raw():
+                    self.wfile.write(part)
+                    self.wfile.flush()
+        except (OSError, httpx.HTTPError):
+            return  # The page has closed it, or the API.
         finally:
-            self._site.streams.remove(events)
+            self._site.streams.remove(self.path)
 
     def _answer(self, status, headers, body):
         try:

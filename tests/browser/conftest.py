@@ -18,10 +18,15 @@ def collector(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
+def lake(tmp_path_factory):
     lake = tmp_path_factory.mktemp("api")
     publish(lake)
-    with running_api(lake) as running:
+    return lake
+
+
+@pytest.fixture(scope="module")
+def api(lake):
+    with running_api(lake, "--set", "api.streams.heartbeat_seconds=0.5") as running:
         yield running
 
 
