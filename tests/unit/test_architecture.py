@@ -40,7 +40,7 @@ LARGER = {
     "config": 24,
     "core": 20,
     "ingest": 18,
-    "platform": 16,
+    "platform": 17,
     "services/http": 20,
     "testing": 22,
 }

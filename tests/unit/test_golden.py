@@ -24,6 +24,7 @@ SUBCOMMANDS = [
     *(["config", "show"], ["tables", "list"], ["tables", "describe"], ["tables", "show"]),
     *(["sources", "list"], ["sources", "check"], ["rules", "list"], ["rules", "test"]),
     *(["keys", "new"], ["tokens", "new"]),
+    *(["triggers", name] for name in ("run", "list", "test", "dead-letters", "replay")),
     *(["content", "list"], ["content", "refresh"], ["content", "check"]),
 ]
 WITHOUT_LAKE = {"benchmark"}

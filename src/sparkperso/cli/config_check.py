@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkperso.config import Settings, load_named
-from sparkperso.config.layers import conf_files
+from sparkperso.config.layers import conf_files, own_files
 from sparkperso.config.load import read_flat, settings_from
 from sparkperso.config.own_features import KIND, OwnFeature
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import TrackingPlan
+from sparkperso.config.triggers import TRIGGERS
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.suggest import did_you_mean
@@ -53,6 +55,7 @@ class Check:
         self._search(settings)
         carried_out = {n: segments.get(n) for n in settings.segments.segmentations}
         self._shown(settings, carried_out, tuple(own))
+        self._triggers(settings, carried_out)
         self._require("segments.segmentations", settings.segments.segmentations, segments)
         self._require("ingest.tracking_plan", (settings.ingest.tracking_plan,), plans)
         plan = plans.get(settings.ingest.tracking_plan)
@@ -96,6 +99,22 @@ class Check:
         self.notes |= dict.fromkeys(f"{n} is left out: {why}" for n, why in assets.left_out.items())
         if not assets.faults:
             self._mails(settings, assets)
+
+    def _triggers(self, settings: Settings, segmentations: dict[str, Segmentation | None]) -> None:
+        if not self._attempt(own_files, TRIGGERS, self.conf_dir):
+            return
+        try:
+            # Here: the client of HTTP, which comes with an extra.
+            from sparkperso.services.triggers.definitions import read_triggers
+        except ModuleNotFoundError as missing:
+            note = (
+                f"conf/triggers: not looked at, for the extra 'serve' is not installed: {missing}"
+            )
+            self.notes[note] = None
+            return
+        triggers = read_triggers(settings, os.environ, self.conf_dir, segmentations)
+        self.counts["triggers"] = len(triggers.configs)
+        self.faults |= dict.fromkeys(triggers.faults)
 
     def _mails(self, settings: Settings, assets: Assets) -> None:
         try:

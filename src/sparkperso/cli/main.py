@@ -31,6 +31,7 @@ LIGHT_COMMANDS = {
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),
     "shop": ("sparkperso.cli.shop.command", "Shows the demo shop, personalised from a lake."),
+    "triggers": ("sparkperso.cli.triggers", "Calls webhooks when somebody enters a segment."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),
     "tokens": ("sparkperso.cli.access.tokens", "Makes short-lived tokens for pages."),

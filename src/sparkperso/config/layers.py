@@ -40,6 +40,7 @@ NOT_OVERLAYS = frozenset(
         "slots",
         "sources",
         "tracking_plans",
+        "triggers",
     }
 )
 """Folders of conf/ that are no environment: what all share, and configuration that is data."""

@@ -23,6 +23,7 @@ from sparkperso.config.security import SecurityConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.serving import PublishConfig, StoreConfig
 from sparkperso.config.stream import StreamConfig
+from sparkperso.config.triggers import TriggersConfig
 from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.places import local_path
 from sparkperso.core.section import Section
@@ -56,6 +57,7 @@ class Settings(Section):
     api: ApiConfig = Field(default_factory=ApiConfig)
     outbound: OutboundConfig = Field(default_factory=OutboundConfig)
     cms: CmsConfig = Field(default_factory=CmsConfig)
+    triggers: TriggersConfig = Field(default_factory=TriggersConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -89,3 +89,24 @@ STREAM_PROGRESS = TableSpec(
         required("median_age_seconds", "double", "the same, median record", "seconds"),
     ),
 )
+
+DEAD_LETTERS = TableSpec(
+    name="ops/dead_letters",
+    grain="one message of a trigger that was given up",
+    key=("delivery_id", "last_at"),
+    writer="triggers run, serve",
+    columns=(
+        required("delivery_id", "string", "identifier of the message, the same at every attempt"),
+        required("trigger", "string", "name of the trigger"),
+        required("host", "string", "host that it was for"),
+        required("user_id", "string", "identifier of the user"),
+        required("segment", "string", "segment entered or left"),
+        required("change", "string", "entered or left"),
+        required("body", "string", "the message, as it is signed and sent (JSON)"),
+        required("first_at", "timestamp", "when it came into the queue", "UTC"),
+        required("last_at", "timestamp", "when it was given up", "UTC"),
+        required("attempts", "int", "how often it was tried"),
+        Column("last_status", "int", "HTTP status of the last answer; null: there was none"),
+        required("last_error", "string", "why it was given up"),
+    ),
+)

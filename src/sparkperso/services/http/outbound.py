@@ -79,17 +79,21 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         seconds: float | None = None,
+        *,
+        cut_at: int | None = None,
     ) -> Answer:
         """Returns the answer to a request, whatever its status is.
 
-        `seconds` bound the whole call; `outbound.seconds` without. Raises OutboundError for a URL
-        that may not be called, for no answer in time, and for one that is too large.
+        `seconds` bound the whole call; `outbound.seconds` without. With `cut_at` so many bytes of
+        the answer are read as they come, and the rest is left: for callers that ask its status.
+        Raises OutboundError for a URL that may not be called, for no answer in time, and for one
+        that is too large.
         """
         where = check_url(url, self._config)
         limit = self._config.seconds if seconds is None else seconds
         try:
             with anyio.fail_after(limit):
-                return await self._exchange(method, url, headers or {}, content)
+                return await self._exchange(method, url, headers or {}, content, cut_at)
         except OutboundError:
             raise
         except TimeoutError:
@@ -99,12 +103,19 @@ class Outbound:
             raise OutboundError(f"{where.host} could not be called: {words}") from error
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        cut_at: int | None,
     ) -> Answer:
         fixed = {"User-Agent": f"sparkperso/{__version__}", "Accept-Encoding": "identity"}
         pairs = list({**fixed, **headers}.items())
         async with self._pool.stream(method, url, headers=pairs, content=content) as response:
             found = {name.lower(): value for name, value in response.headers}
+            if cut_at is not None:
+                return Answer(response.status, found, await _beginning(response, cut_at))
             if found.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise OutboundError("The answer is packed, though it was asked for as it is")
             chunks = [chunk async for chunk in self._bounded(response, found)]
@@ -127,6 +138,16 @@ class Outbound:
     async def close(self) -> None:
         """Closes all connections."""
         await self._pool.aclose()
+
+
+async def _beginning(response: httpcore.Response, most: int) -> bytes:
+    """The first bytes of an answer; its connection is closed where more would come."""
+    body = b""
+    async for chunk in response.aiter_stream():
+        body += chunk
+        if len(body) >= most:
+            break
+    return body[:most]
 
 
 def check_url(url: str, config: OutboundConfig) -> Url:

@@ -1,0 +1,1 @@
+"""Triggers: signed webhooks when somebody enters or leaves a segment."""
