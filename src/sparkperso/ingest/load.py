@@ -1,8 +1,9 @@
-"""The writes of a batch of a source of items or users, in their order.
+"""The writes of a batch of a source of items, users or decisions, in their order.
 
 1. silver/quarantine                       what was rejected
    the gate: of too many rejected          only 3 follows
 2. silver/items or silver/users            what is new of each key, merged
+   silver/decisions                        those that are not there yet
 3. ops/data_quality, ops/ingested_files    the counts; the files are done
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from sparkperso.config.sources.fields import Kind
 from sparkperso.core.errors import QualityGateError
 from sparkperso.ingest import declared
 from sparkperso.ingest.classify import valid_events
+from sparkperso.ingest.deduplicate import deduplicated
 from sparkperso.ingest.intake import Intake, append_quarantine, close, with_consent_checked
 from sparkperso.ingest.intake_counts import (
     IntakeCounts,
@@ -25,7 +28,16 @@ from sparkperso.ingest.intake_counts import (
 )
 from sparkperso.platform.frames import cached
 
-TABLE_OF: dict[Kind, str] = {"items": "silver/items", "users": "silver/users"}
+TABLE_OF: dict[Kind, str] = {
+    "items": "silver/items",
+    "users": "silver/users",
+    "decisions": "silver/decisions",
+}
+DECIDED = (
+    *("decision_id", "kind", "slot", "content_id", "rule", "variant"),
+    *("strategy", "model_version", "store_version", "fallback"),
+)
+"""Texts of a decision."""
 
 
 def load_facts(
@@ -34,8 +46,8 @@ def load_facts(
     """Merges classified `records`, which `counts` were taken of; returns the figures of the run.
 
     Valid are the keys that the records name; records that say something of a key that another one
-    named too are duplicates, though what they say counts. `changed` is how many rows of the table
-    came out otherwise. Raises as `intake.take_in` does.
+    named too are duplicates, though what they say counts. Of decisions valid are the new ones.
+    `changed` is how many rows of the table came out otherwise. Raises as `intake.take_in` does.
     """
     with with_consent_checked(intake, records, counts) as (allowed, by_purpose):
         if by_purpose:
@@ -48,9 +60,26 @@ def load_facts(
         except QualityGateError:
             close(intake, counts, rejected, by_purpose, counts.readable, status="gate")
             raise
-        n_keys, n_changed = merge_facts(intake, valid_events(allowed), kind)
+        valid = valid_events(allowed)
+        if kind == "decisions":
+            n_keys = n_changed = append_decisions(intake, valid, counts)
+        else:
+            n_keys, n_changed = merge_facts(intake, valid, kind)
         figures = close(intake, counts, rejected, by_purpose, n_keys)
         return {**figures, "changed": n_changed}
+
+
+def append_decisions(intake: Intake, records: DataFrame, counts: IntakeCounts) -> int:
+    """Adds the decisions that are not in their table yet; returns how many."""
+    table = TABLE_OF["decisions"]
+    known = intake.existing(table, is_input=True)
+    keys = None if known is None else decision_keys(known)
+    with deduplicated(records, counts.readable, keys, intake.batch.name) as new:
+        writer = intake.lake.writer(table)
+        writer.create()
+        if new.n_events:
+            writer.append(intake.in_batch(decision_rows(new.events)), intake.txn(table))
+        return new.n_events
 
 
 def merge_facts(intake: Intake, records: DataFrame, kind: Kind) -> tuple[int, int]:
@@ -69,3 +98,24 @@ def merge_facts(intake: Intake, records: DataFrame, kind: Kind) -> tuple[int, in
         if n_changed:
             writer.merge(news, txn=intake.txn(table))
     return n_keys, n_changed
+
+
+def decision_rows(records: DataFrame) -> DataFrame:
+    """Returns valid records of a source of decisions as rows of the table, but for the batch."""
+    said = F.col("metadata")
+    return records.select(
+        *(said[name].alias(name) for name in DECIDED),
+        *("timestamp", "user_id", "anonymous_id", "received_at", "event_date"),
+        F.coalesce(said["propensity"].try_cast("double"), F.lit(1.0)).alias("propensity"),
+        F.coalesce(
+            F.from_json(said["item_ids"], "array<string>"), F.array().cast("array<string>")
+        ).alias("item_ids"),
+    )
+
+
+def decision_keys(known: DataFrame) -> DataFrame:
+    """Returns event_key, event_id, ingest_batch of rows of the table, as records have them."""
+    event_id = F.concat_ws("/", "decision_id", "slot")
+    return known.select(
+        F.xxhash64(event_id).alias("event_key"), event_id.alias("event_id"), "ingest_batch"
+    )

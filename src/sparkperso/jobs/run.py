@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from sparkperso.config import Settings, load_named
+from sparkperso.config.sources.facts import KEYS
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.core.errors import QualityGateError, UsageError
 from sparkperso.pipeline.job import Job, latest_event
@@ -61,8 +62,8 @@ Task = tuple[str, Step, Mapping[str, Any]]
 def with_sources(job: Job, steps: Sequence[Step]) -> list[Task]:
     """Returns what is carried out: the steps, of which `ingest-events` once for each source.
 
-    A source of items or users is loaded in its place. Raises UsageError for --path with several
-    sources, and ConfigError for a source that there is not, before any work.
+    A source of items, users or decisions is loaded in its place. Raises UsageError for --path with
+    several sources, and ConfigError for a source that there is not, before any work.
     """
     given = job.options.get("source") or ()
     sources = (given,) if isinstance(given, str) else tuple(given)
@@ -87,7 +88,7 @@ def with_sources(job: Job, steps: Sequence[Step]) -> list[Task]:
 
 def _step_of(source: str, job: Job, ingest: Step) -> Step:
     config = load_named("sources", source, SourceConfig, job.conf_dir)
-    if config.kind in ("items", "users"):
+    if config.kind in KEYS:
         load: Step = JOBS[LOAD].load().STEP
         return load
     return ingest

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import Settings
-from sparkperso.config.sources.facts import facts_as_events, plan_of_facts, rules_of_facts
+from sparkperso.config.sources.facts import KEYS, facts_as_events, plan_of_facts, rules_of_facts
 from sparkperso.config.sources.fields import Kind
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.sources.transactions import as_events
@@ -18,6 +18,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.event import EVENT_FIELDS
 from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.declared import declared_items, declared_users
+from sparkperso.ingest.load import decision_rows
 from sparkperso.ingest.sources.files import list_files
 from sparkperso.ingest.sources.joins import read_joins
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
@@ -51,7 +52,7 @@ def rules_of(
     spark: SparkSession, settings: Settings, source: SourceConfig, plan: TrackingPlan
 ) -> IngestRules:
     """Returns what decides on the records of a source, of whatever kind."""
-    are_facts = source.kind in ("items", "users")
+    are_facts = source.kind in KEYS
     return IngestRules(
         facts_as_events(source) if are_facts else as_events(source),
         plan_of_facts(source, plan) if are_facts else plan,
@@ -66,7 +67,9 @@ def preview_lines(spark: SparkSession, rules: IngestRules, kind: Kind, place: st
     files = list_files(spark, place)
     records = classify_files(spark, files, rules, datetime.now(timezone.utc))
     valid = valid_events(records)
-    if kind in ("items", "users"):
+    if kind == "decisions":
+        rows = decision_rows(valid)
+    elif kind in ("items", "users"):
         declared = declared_items if kind == "items" else declared_users
         rows = declared(valid.limit(LOOKED_AT), files)
     else:

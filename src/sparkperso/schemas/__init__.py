@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sparkperso.schemas import consents, events, features, ops, recommend, segments
+from sparkperso.schemas import consents, decisions, events, features, ops, recommend, segments
 from sparkperso.schemas.spec import Column, TableSpec
 
-_FAMILIES = (consents, events, features, ops, recommend, segments)
+_FAMILIES = (consents, decisions, events, features, ops, recommend, segments)
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec

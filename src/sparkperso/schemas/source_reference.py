@@ -80,7 +80,8 @@ def _fields(kind: Kind) -> str:
         if free == "metadata"
         else "any key of yours, such as `stock`"
     )
-    known[f"{free}.<key>"] = what
+    if free:
+        known[f"{free}.<key>"] = what
     return _table(("field", "meaning"), ((f"`{name}`", text) for name, text in known.items()))
 
 

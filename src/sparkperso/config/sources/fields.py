@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from sparkperso.core.suggest import nearest
 
-Kind = Literal["events", "items", "users", "transactions"]
+Kind = Literal["events", "items", "users", "transactions", "decisions"]
 CONSENT = "consent"
 ARRIVAL = "received_at"
 COLLECTED = "collected"
@@ -84,6 +84,23 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "consent": "condition that is true where the record may be kept",
         "updated_at": _WHEN,
     },
+    "decisions": {
+        "decision_id": "identifier of the answer, as exposure and click events refer to it",
+        "timestamp": "when it was decided: ISO 8601, or a number since 1970",
+        "user_id": "whom it was for, with their consent",
+        "anonymous_id": "the same, of a browser",
+        "kind": "slot, or the kind of a list: new, again, mixed, similar, popular, next",
+        "slot": "slot of the page, app or mail",
+        "content_id": "content that the slot showed",
+        "rule": "rule that chose it",
+        "variant": "variant of the content",
+        "propensity": "probability of this choice, given what was known: above 0, at most 1",
+        "strategy": "what made the list, or the choice",
+        "model_version": "model that made the list",
+        "store_version": "version of the serving store that was read",
+        "fallback": "why it was not what it should be",
+        "item_ids": "items of the list, in their order",
+    },
 }
 """Kind → field → what it means. `metadata.<key>` or `attributes.<key>` come beside them."""
 
@@ -92,6 +109,7 @@ ONE: Final[Mapping[Kind, str]] = {
     "transactions": "a transaction",
     "items": "an item",
     "users": "a user",
+    "decisions": "a decision",
 }
 
 FREE: Final[Mapping[Kind, str]] = {
@@ -99,14 +117,16 @@ FREE: Final[Mapping[Kind, str]] = {
     "transactions": "metadata",
     "items": "attributes",
     "users": "attributes",
+    "decisions": "",
 }
-"""Kind → the group whose keys anybody may choose."""
+"""Kind → the group whose keys anybody may choose; "" where there is none."""
 
 MAPPED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "events": (),
     "transactions": ("timestamp",),
     "items": ("item_id",),
     "users": ("user_id",),
+    "decisions": ("decision_id", "timestamp", "kind"),
 }
 """Kind → the fields without which no record of it would be valid."""
 
@@ -149,6 +169,7 @@ def unknown_field(kind: Kind, name: str) -> str:
     says = (
         f"Did you mean '{known[near]}'?"
         if near
-        else f"It has {', '.join(FIELDS[kind])} and {free}.<key>; {free}.{name} would be one"
+        else f"It has {', '.join(FIELDS[kind])}"
+        + (f" and {free}.<key>; {free}.{name} would be one" if free else "")
     )
     return f"'{name}' is no field of {ONE[kind]}. {says}"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.sources.facts import ATTRIBUTE
-from sparkperso.config.sources.fields import FREE, METADATA_KEYS
+from sparkperso.config.sources.fields import FREE, MAPPED, METADATA_KEYS
 from sparkperso.config.sources.input import InputConfig
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import PERSONS, TrackingPlan
@@ -303,8 +303,8 @@ class _Check:
 
     def _needed(self) -> tuple[str, ...]:
         """The mapped fields without which no record is valid."""
-        if self.source.kind in KEYS:
-            return (KEYS[self.source.kind],)
+        if MAPPED[self.source.kind] and self.source.kind != "transactions":
+            return MAPPED[self.source.kind]
         persons = [name for name in PERSONS if name in self.source.columns]
         return ("timestamp", *(persons if len(persons) == 1 else ()))
 

@@ -1,0 +1,33 @@
+"""The table of what was decided to show."""
+
+from __future__ import annotations
+
+from sparkperso.schemas.spec import Column, TableSpec, required
+
+SILVER_DECISIONS = TableSpec(
+    name="silver/decisions",
+    grain="one list, or one slot, of one answer of the API",
+    key=("decision_id", "slot"),
+    writer="load-source",
+    stats_columns=("timestamp", "event_date"),
+    columns=(
+        required("decision_id", "string", "the answer; exposure and click events refer to it"),
+        required("kind", "string", "slot, or the kind of a list: new, again, similar, next, …"),
+        Column("slot", "string", "slot of the page, app or mail; null for a list alone"),
+        Column("content_id", "string", "content that the slot showed"),
+        Column("rule", "string", "rule that chose it; null for tags and for the slot's default"),
+        Column("variant", "string", "variant of the content"),
+        Column("strategy", "string", "what made the list, or the choice"),
+        Column("model_version", "string", "model that made the list"),
+        Column("store_version", "string", "version of the serving store that was read"),
+        Column("fallback", "string", "why it was not what it should be; null where it was"),
+        required("timestamp", "timestamp", "when it was decided", "UTC"),
+        Column("user_id", "string", "whom it was for; null without their consent"),
+        Column("anonymous_id", "string", "the same, of a browser"),
+        required("received_at", "timestamp", "when the run took it in", "UTC"),
+        required("event_date", "date", "day of timestamp", "UTC"),
+        required("propensity", "double", "probability of this choice, given what was known"),
+        required("item_ids", "array<string>", "items of the list, in their order"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+    ),
+)
