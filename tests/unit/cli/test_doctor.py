@@ -250,3 +250,10 @@ def test_services_that_are_not_installed_are_a_note(found, monkeypatch):
     finding = found("serving store")
     assert finding.status == "note"
     assert "pip install" in finding.text
+
+
+def test_where_services_run_no_spark_is_asked_for(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGES", ("pyspark", "no-such-package"))
+    monkeypatch.setattr("sparkperso.platform.java._candidates", list)
+    assert run_cli(["doctor", "--services", "--lake", str(tmp_path)]) == 0
+    assert "serving store" in capsys.readouterr().out

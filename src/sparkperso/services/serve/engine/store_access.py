@@ -143,7 +143,7 @@ class StoreAccess:
 
     def _say(self, manifest: Manifest | None) -> None:
         """Writes into the log why a version is not read, and when that is over: once each."""
-        problem, read = self.reader.problem, manifest.name if manifest else "none"
+        problem, read = self.reader.problem, manifest.name if manifest else "nothing"
         if problem and problem != self._said:
             log.error("the current version is not read, but %s: %s", read, problem)
         elif self._said and not problem:
