@@ -6,7 +6,8 @@ Collector, `ingest-events --stream` over its spool, `stream-segments` and the AP
 their own, on one machine with LMDB. Each time somebody new puts something into the cart, while
 their page follows `GET /v1/stream`: the time is from before the POST until the page has the segment
 that this leads into, by one clock. Events come at odd moments, so that no trigger waits for them.
-Prints seconds, and writes benchmarks/results/push.json.
+Beside it stands when the event was on its way: handed over by the collector's spool, in
+silver/events, in gold/segment_history. Prints seconds, and writes benchmarks/results/push.json.
 """
 
 from __future__ import annotations
@@ -55,10 +56,12 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--people", type=int, default=500)
     parser.add_argument("--rotate-seconds", type=float, default=1.0)
+    parser.add_argument("--warm-up", type=int, default=5, help="events that do not count")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        seconds = measure(Path(name), arguments)
+        pushed = measure(Path(name), arguments)
+    seconds = [one["page"] for one in pushed]
     figures = {
         "events": len(seconds),
         "people": arguments.people,
@@ -67,6 +70,10 @@ def main() -> None:
         "median": round(statistics.median(seconds), 2),
         "p90": round(statistics.quantiles(seconds, n=10)[-1], 2),
         "longest": round(max(seconds), 2),
+        "medians": {
+            stage: round(statistics.median(one[stage] for one in pushed), 2) for stage in pushed[0]
+        },
+        "load": round(os.getloadavg()[1], 1),
         "seconds": [round(one, 2) for one in seconds],
     }
     print(json.dumps(figures))
@@ -74,8 +81,8 @@ def main() -> None:
     (RESULTS / "push.json").write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(folder: Path, arguments: argparse.Namespace) -> list[float]:
-    """Returns the seconds of each event."""
+def measure(folder: Path, arguments: argparse.Namespace) -> list[dict[str, float]]:
+    """Returns the seconds of each event, by where it was then."""
     lake, conf = folder / "lake", folder / "conf"
     shutil.copytree(default_conf_dir(), conf)
     (conf / "segments" / "push.yaml").write_text(RULES)
@@ -94,7 +101,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[float]:
             following("stream-segments", lake, conf, *SEGMENTS),
             running_api(lake) as api,
         ):
-            return list(pushes(collector.url, api.url, arguments))
+            return list(pushes(collector.url, api.url, lake, arguments))
 
 
 SEGMENTS = (
@@ -104,20 +111,37 @@ SEGMENTS = (
 )
 
 
-def pushes(collector: str, api: str, arguments: argparse.Namespace) -> Iterator[float]:
-    """Yields the seconds of each event; the first one is let go, which finds everything cold."""
+def pushes(
+    collector: str, api: str, lake: Path, arguments: argparse.Namespace
+) -> Iterator[dict[str, float]]:
+    """Yields the seconds of each event; the first ones find everything cold, and do not count."""
     chance = random.Random(arguments.seed)
-    for number in range(arguments.events + 1):
+    for number in range(arguments.warm_up + arguments.events):
         time.sleep(chance.uniform(1, 4))
-        seconds = push(collector, api, f"new{number}")
-        print(f"{number}: {seconds:.2f} s", flush=True)
-        if number:
-            yield seconds
+        started, seconds = push(collector, api, f"new{number}")
+        stages = {
+            "handed over": first_after(lake / "_spool" / "ready", started),
+            "silver": first_after(lake / "silver" / "events" / "_delta_log", started),
+            "history": first_after(lake / "gold" / "segment_history" / "_delta_log", started),
+            "page": seconds,
+        }
+        print(number, {name: round(one, 2) for name, one in stages.items()}, flush=True)
+        if number >= arguments.warm_up:
+            yield stages
 
 
-def push(collector: str, api: str, who: str) -> float:
-    """Returns the seconds until a page has the segment that an event leads into."""
-    query, started = {"user_id": who}, None
+def first_after(folder: Path, started: float) -> float:
+    """Returns the seconds until the first file of a folder that was written after a time."""
+    files = [*folder.glob("*.json"), *folder.glob("*.jsonl")]
+    return min(at for path in files if (at := path.stat().st_mtime) > started) - started
+
+
+def push(collector: str, api: str, who: str) -> tuple[float, float]:
+    """Has somebody lead themselves into the segment.
+
+    Returns when (seconds since 1970), and the seconds until their page has it.
+    """
+    query, started = {"user_id": who}, 0.0
     with (
         httpx.Client(timeout=LONGEST_SECONDS) as page,
         page.stream("GET", f"{api}/v1/stream", params=query, headers=TOKEN) as stream,
@@ -127,10 +151,10 @@ def push(collector: str, api: str, who: str) -> float:
             if name != "data":
                 continue
             if CARTS in json.loads(value)["segments"]:
-                return time.monotonic() - (started or time.monotonic())
-            if started is None:
+                return started, time.time() - started
+            if not started:
                 # What is so now has come: the page is open.
-                started = time.monotonic()
+                started = time.time()
                 send(collector, [event(who, "add_to_cart")])
     raise SystemExit(f"{who}'s stream ended before the segment came")
 

@@ -6,6 +6,7 @@ import json
 import queue
 import re
 import selectors
+import signal
 import socket
 import time
 from datetime import timedelta
@@ -37,9 +38,9 @@ class Shop:
         self.store, self.overlay = open_store(settings), open_overlay(settings)
         release(self.store, records())
 
-    def serve(self, *more, workers=2):
+    def serve(self, *more, workers=2, log=None):
         options = [word for one in (*self.more, *more) for word in ("--set", one)]
-        return running_api(self.lake, "--workers", str(workers), *options)
+        return running_api(self.lake, "--workers", str(workers), *options, log=log)
 
     def change(self, user_id, *ids):
         value = json.dumps([{"segment_id": one} for one in ids]).encode()
@@ -65,8 +66,9 @@ def token_of(api, **subject):
     return answer.json()["token"]
 
 
-def test_a_change_is_at_every_open_page_within_seconds_whichever_worker_serves_it(shop):
-    with shop.serve() as api:
+def test_a_change_is_at_every_open_page_within_seconds_whichever_worker_serves_it(shop, tmp_path):
+    log = tmp_path / "log"
+    with shop.serve("api.drain_seconds=1", log=log) as api:
         url, token = f"{api.url}/v1/stream", token_of(api, user_id="anna")
         pages = [Page(url, params={"token": token}) for _ in range(10)]
         ben = Page(url, TOKEN, {"user_id": "ben"})
@@ -94,12 +96,17 @@ def test_a_change_is_at_every_open_page_within_seconds_whichever_worker_serves_i
         with pytest.raises(queue.Empty):
             again.next(1)
         assert ben.events.empty()
-        # SIGTERM: a page that goes on reading delays no end.
+        # A reload, and SIGTERM: a page that goes on reading delays no end, and comes back.
+        api.signal(signal.SIGHUP)
+        assert again.ended.wait(20)
+        assert ben.ended.wait(20)
+        ben = Page(url, TOKEN, {"user_id": "ben"})
+        assert ben.segments() == []
         began = time.monotonic()
         assert api.end() == 0
-        assert time.monotonic() - began < 8
-        assert again.ended.wait(5)
+        assert time.monotonic() - began < 5
         assert ben.ended.wait(5)
+    assert '"level": "error"' not in log.read_text()
 
 
 def test_a_stream_says_that_it_is_there_ends_with_its_token_and_refuses_others(tmp_path):

@@ -18,6 +18,7 @@ from sparkperso.config import load_settings
 from sparkperso.core.times import now
 from sparkperso.services.access.browser_tokens import BrowserTokens
 from sparkperso.services.http.problems import Problem
+from sparkperso.services.http.process.drain import DRAIN
 from sparkperso.services.serve.app import make_service
 from sparkperso.services.serve.engine.people import Subject
 from sparkperso.services.serve.engine.segment_streams import SegmentState, SegmentStream
@@ -207,6 +208,22 @@ def test_whatever_changes_in_whatever_order_all_pages_end_with_what_is(place, se
                 await asyncio.sleep(0.02)
         assert crowd.is_told()
         crowd.leave()
+
+    place.run(act)
+
+
+def test_who_is_there_when_the_process_ends_is_sent_away_and_nobody_comes_any_more(
+    place, monkeypatch
+):
+    async def act(place):
+        anna, ben = opened(place, "anna"), opened(place, "ben")
+        assert (await anna.next()).segments == ("vip",)
+        monkeypatch.setattr(DRAIN, "is_begun", True)
+        assert await anna.next() is None
+        assert await ben.next() is None
+        with pytest.raises(Problem, match="This process ends") as refused:
+            opened(place, "anna")
+        assert refused.value.status == 503
 
     place.run(act)
 

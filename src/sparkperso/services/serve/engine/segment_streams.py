@@ -26,6 +26,8 @@ from sparkperso.services.stores.records import CONSENTS, SEGMENTS, subject_id
 AT_ONCE = 16
 """Pages that are looked at together: other requests read the store, too."""
 RETRY_SECONDS = "5"
+WATCH_SECONDS = 0.1
+"""How often it is asked whether the process ends."""
 log = logging.getLogger("sparkperso.serve")
 
 
@@ -47,6 +49,7 @@ class SegmentStream:
         self.subject, self.senders = subject, senders
         self._latest: SegmentState | None = None
         self._told: SegmentState | None = None
+        self._has_ended = False
         self._news = asyncio.Event()
 
     @property
@@ -64,13 +67,18 @@ class SegmentStream:
         self._latest = state
         self._news.set()
 
-    async def next(self) -> SegmentState:
-        """Returns the latest state, once it is another one than was told."""
-        while self._latest is None or self._latest == self._told:
+    def end(self) -> None:
+        """Has nothing told any more."""
+        self._has_ended = True
+        self._news.set()
+
+    async def next(self) -> SegmentState | None:
+        """Returns the latest state, once it is another one than was told; None at the end."""
+        while not self._has_ended and (self._latest is None or self._latest == self._told):
             self._news.clear()
             await self._news.wait()
         self._told = self._latest
-        return self._latest
+        return None if self._has_ended else self._latest
 
 
 class SegmentStreams:
@@ -82,6 +90,7 @@ class SegmentStreams:
     4. At a new version, and where the feed has lost something, all are read.
 
     What could not be read stays to be read: pages keep what they have while the store is down.
+    Once the process is told to end, all pages are sent away: they come back to another one.
     """
 
     def __init__(
@@ -100,7 +109,7 @@ class SegmentStreams:
         self._version: str | None = None
         self._failed = self._has_ended = False
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def open(self, subject: Subject, address: str | None, caller: str | None) -> SegmentStream:
         """Returns a new page's stream, to be given to `close`; raises a Problem, 429 or 503."""
@@ -138,16 +147,23 @@ class SegmentStreams:
 
     async def start(self) -> None:
         """Begins to look."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(one) for one in (self._run(), self._watch())]
 
     async def end(self) -> None:
         """Looks no more."""
         self._has_ended = True
         self._wake.set()
-        if self._task:
+        for task in self._tasks:
             # By itself not enough: `wait_for` of Python 3.11 may lose it.
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _watch(self) -> None:
+        """Sends pages away when this process begins to end: a server waits for open answers."""
+        while not (DRAIN.is_begun or self._has_ended):
+            await asyncio.sleep(WATCH_SECONDS)
+        for stream in self._streams:
+            stream.end()
 
     async def _run(self) -> None:
         while not self._has_ended:

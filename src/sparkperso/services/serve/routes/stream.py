@@ -83,6 +83,8 @@ class SegmentEvents(EventSourceResponse):
                 state = await asyncio.wait_for(self._stream.next(), seconds)
             except asyncio.TimeoutError:
                 return
+            if state is None:
+                return
             yield _event(self._named, state, retry)
             self._service.metrics.stream_events.inc()
             retry = None
