@@ -1,4 +1,4 @@
-"""load-source: files of items, users, decisions → silver/items, silver/users, silver/decisions."""
+"""load-source: files of items, users, decisions, reads → a table of each."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def fact_rules(job: Job, source: SourceConfig) -> IngestRules:
     """Returns what decides on the records of a source; raises UsageError for one of events."""
     if source.kind not in TABLE_OF:
         raise UsageError(
-            "load-source takes sources of items, users and decisions",
+            "load-source takes sources of items, users, decisions and reads",
             f"conf/sources/{source.name}.yaml is of {source.kind}",
             f"Take it in by 'sparkperso ingest-events --source {source.name}'",
         )
@@ -70,7 +70,7 @@ def fact_rules(job: Job, source: SourceConfig) -> IngestRules:
 STEP = Step(
     name="load-source",
     action=action,
-    outputs=("silver/items", "silver/users", "silver/decisions", "silver/quarantine"),
+    outputs=("silver/items", "silver/users", "silver/decisions", "ops/audit", "silver/quarantine"),
 )
 
 

@@ -18,7 +18,7 @@ from sparkperso.config.tracking_plan import TrackingPlan
 from sparkperso.core.event import EVENT_FIELDS
 from sparkperso.ingest.classify import IngestRules, classify_files, valid_events
 from sparkperso.ingest.declared import declared_items, declared_users
-from sparkperso.ingest.load import decision_rows
+from sparkperso.ingest.load import ACTS
 from sparkperso.ingest.sources.files import list_files
 from sparkperso.ingest.sources.joins import read_joins
 from sparkperso.ingest.sources.read_errors import unreadable_files_named
@@ -67,8 +67,9 @@ def preview_lines(spark: SparkSession, rules: IngestRules, kind: Kind, place: st
     files = list_files(spark, place)
     records = classify_files(spark, files, rules, datetime.now(timezone.utc))
     valid = valid_events(records)
-    if kind == "decisions":
-        rows = decision_rows(valid)
+    if kind in ACTS:
+        rows_of, _ = ACTS[kind]
+        rows = rows_of(valid)
     elif kind in ("items", "users"):
         declared = declared_items if kind == "items" else declared_users
         rows = declared(valid.limit(LOOKED_AT), files)

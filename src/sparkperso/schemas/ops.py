@@ -29,6 +29,26 @@ RUNS = TableSpec(
     ),
 )
 
+AUDIT = TableSpec(
+    name="ops/audit",
+    grain="one read of what is known of a person",
+    key=("read_id",),
+    writer="load-source",
+    stats_columns=("timestamp", "event_date"),
+    columns=(
+        required("read_id", "string", "identifier of the read"),
+        required("reader", "string", "who read: an API key's name, else a pseudonym"),
+        Column("reader_kind", "string", "key, service, user or browser"),
+        Column("field", "string", "what the person was named by: user_id or anonymous_id"),
+        required("person", "string", "whose profile or segments: a pseudonym"),
+        Column("route", "string", "what was read, as the route's pattern"),
+        required("timestamp", "timestamp", "when it was read", "UTC"),
+        required("received_at", "timestamp", "when the run took it in", "UTC"),
+        required("event_date", "date", "day of timestamp", "UTC"),
+        required("ingest_batch", "string", "identifier of the batch of input"),
+    ),
+)
+
 LINEAGE = TableSpec(
     name="ops/lineage",
     grain="one table read or written by a run",

@@ -1,4 +1,4 @@
-"""Sources of items, users and decisions, in the form that records are classified in: of events.
+"""Sources of items, users, decisions, reads, in the form that records are classified in: events.
 
 So a record of a catalogue, of a user or of a decision goes through the same reading, rules,
 pseudonyms and consent as an event does; what it says becomes a row of a table of its own.
@@ -14,15 +14,21 @@ from sparkperso.config.sources.fields import Kind
 from sparkperso.config.sources.source import SourceConfig
 from sparkperso.config.tracking_plan import EventTypeConfig, TrackingPlan
 
-ITEM, USER, DECISION = "item", "identify", "decision"
+ITEM, USER, DECISION, READ = "item", "identify", "decision", "read"
 """Types of the records. What is said of a user is as an identify event says it: its keys are
 traits, which the tracking plan and their names make personal."""
-TYPES: Final[Mapping[Kind, str]] = {"items": ITEM, "users": USER, "decisions": DECISION}
+TYPES: Final[Mapping[Kind, str]] = {
+    "items": ITEM,
+    "users": USER,
+    "decisions": DECISION,
+    "reads": READ,
+}
 """Kind → the type of its records."""
 KEYS: Final[Mapping[Kind, str]] = {
     "items": "item_id",
     "users": "user_id",
     "decisions": "decision_id",
+    "reads": "read_id",
 }
 """Kind → the field that names what a record is about."""
 ATTRIBUTE = "attributes."
@@ -32,7 +38,7 @@ OF_DECISIONS = ("timestamp", "user_id", "anonymous_id")
 
 
 def facts_as_events(source: SourceConfig) -> SourceConfig:
-    """Returns a source of items, users or decisions as one of events.
+    """Returns a source of items, users, decisions or reads as one of events.
 
     `updated_at` is the timestamp, `price` the value and a user's country that of the context. All
     else stands in the metadata: attributes of users under their own names, so that personal ones
@@ -40,7 +46,11 @@ def facts_as_events(source: SourceConfig) -> SourceConfig:
     of its own and of the slot: one answer decides on several.
     """
     if source.kind == "decisions":
-        return _decisions_as_events(source)
+        slot = source.columns.get("slot", "CAST(NULL AS STRING)")
+        event_id = f"concat_ws('/', {source.columns['decision_id']}, {slot})"
+        return _acts_as_events(source, event_id)
+    if source.kind == "reads":
+        return _acts_as_events(source, source.columns["read_id"])
     is_user = source.kind == "users"
     columns = {"event_type": f"'{TYPES[source.kind]}'"}
     places = {"updated_at": "timestamp", "price": "value", "country": "context.country"}
@@ -52,12 +62,11 @@ def facts_as_events(source: SourceConfig) -> SourceConfig:
     return source.model_copy(update={"kind": "events", "columns": columns, "historical": True})
 
 
-def _decisions_as_events(source: SourceConfig) -> SourceConfig:
-    columns = {"event_type": f"'{DECISION}'"}
+def _acts_as_events(source: SourceConfig, event_id: str) -> SourceConfig:
+    """What a service did, which `event_id` tells apart."""
+    columns = {"event_type": f"'{TYPES[source.kind]}'", "event_id": event_id}
     for name, expression in source.columns.items():
         columns[name if name in OF_DECISIONS else f"metadata.{name}"] = expression
-    slot = source.columns.get("slot", "CAST(NULL AS STRING)")
-    columns["event_id"] = f"concat_ws('/', {source.columns['decision_id']}, {slot})"
     return source.model_copy(update={"kind": "events", "columns": columns, "historical": True})
 
 
@@ -70,8 +79,8 @@ def plan_of_facts(source: SourceConfig, plan: TrackingPlan) -> TrackingPlan:
 
 
 def rules_of_facts(source: SourceConfig, config: IngestConfig) -> IngestConfig:
-    """Returns the settings of ingest with the rules that hold for items, users or decisions."""
-    given = _OF_DECISIONS if source.kind == "decisions" else _of_things(KEYS[source.kind])
+    """Returns the settings of ingest with the rules that hold for the kind."""
+    given = _OF_ACTS.get(source.kind) or _of_things(KEYS[source.kind])
     own = [
         RuleConfig.model_validate({"code": code, "when": when, "message": says, "shows": shows})
         for code, when, says, shows in (*_OF_ALL, *given)
@@ -90,9 +99,7 @@ _OF_ALL: Final[tuple[Rule, ...]] = (
         "payload_bytes",
     ),
 )
-_OF_DECISIONS: Final[tuple[Rule, ...]] = (
-    ("missing", "metadata['decision_id'] IS NULL", "decision_id is not given", None),
-    ("missing", "metadata['kind'] IS NULL", "kind is not given", None),
+_OF_TIMES: Final[tuple[Rule, ...]] = (
     ("missing", "raw_timestamp IS NULL", "timestamp is not given", None),
     (
         "malformed",
@@ -100,6 +107,18 @@ _OF_DECISIONS: Final[tuple[Rule, ...]] = (
         "timestamp is neither ISO 8601 nor a number since 1970",
         "raw_timestamp",
     ),
+)
+
+
+def _needed(*names: str) -> tuple[Rule, ...]:
+    return tuple(
+        ("missing", f"metadata['{name}'] IS NULL", f"{name} is not given", None) for name in names
+    )
+
+
+_OF_DECISIONS: Final[tuple[Rule, ...]] = (
+    *_needed("decision_id", "kind"),
+    *_OF_TIMES,
     (
         "out_of_range",
         "metadata['propensity'] IS NOT NULL AND NOT coalesce(try_cast(metadata['propensity'] AS "
@@ -115,6 +134,12 @@ _OF_DECISIONS: Final[tuple[Rule, ...]] = (
         "metadata['item_ids']",
     ),
 )
+
+
+_OF_ACTS: Final[Mapping[Kind, tuple[Rule, ...]]] = {
+    "decisions": _OF_DECISIONS,
+    "reads": (*_needed("read_id", "reader", "person"), *_OF_TIMES),
+}
 
 
 def _of_things(key: str) -> tuple[Rule, ...]:

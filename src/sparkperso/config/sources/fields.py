@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from sparkperso.core.suggest import nearest
 
-Kind = Literal["events", "items", "users", "transactions", "decisions"]
+Kind = Literal["events", "items", "users", "transactions", "decisions", "reads"]
 CONSENT = "consent"
 ARRIVAL = "received_at"
 COLLECTED = "collected"
@@ -84,6 +84,15 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "consent": "condition that is true where the record may be kept",
         "updated_at": _WHEN,
     },
+    "reads": {
+        "read_id": "identifier of the read",
+        "timestamp": "when it was: ISO 8601, or a number since 1970",
+        "reader": "who read: an API key's name, else a pseudonym",
+        "reader_kind": "key, service, user or browser",
+        "field": "what the person was named by: user_id or anonymous_id",
+        "person": "whose profile or segments it were: a pseudonym",
+        "route": "what was read, as the route's pattern",
+    },
     "decisions": {
         "decision_id": "identifier of the answer, as exposure and click events refer to it",
         "timestamp": "when it was decided: ISO 8601, or a number since 1970",
@@ -110,6 +119,7 @@ ONE: Final[Mapping[Kind, str]] = {
     "items": "an item",
     "users": "a user",
     "decisions": "a decision",
+    "reads": "a read",
 }
 
 FREE: Final[Mapping[Kind, str]] = {
@@ -118,6 +128,7 @@ FREE: Final[Mapping[Kind, str]] = {
     "items": "attributes",
     "users": "attributes",
     "decisions": "",
+    "reads": "",
 }
 """Kind → the group whose keys anybody may choose; "" where there is none."""
 
@@ -127,6 +138,7 @@ MAPPED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "items": ("item_id",),
     "users": ("user_id",),
     "decisions": ("decision_id", "timestamp", "kind"),
+    "reads": ("read_id", "timestamp", "reader", "person"),
 }
 """Kind → the fields without which no record of it would be valid."""
 

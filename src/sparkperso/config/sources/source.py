@@ -38,7 +38,7 @@ class SourceConfig(MappedInput):
     name: str
     kind: Kind = "events"
     """What a record is. `transactions` is a short form for lines of orders, which become purchase
-    and refund events; items, users and decisions go into tables of their own (load-source)."""
+    and refund events; items, users, decisions and reads go into their own tables (load-source)."""
     description: str = ""
     """One line on what it holds."""
     may_be_empty: bool = False

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 import orjson
@@ -34,6 +35,7 @@ LINES = 200
 class Read(NamedTuple):
     """One read of what is known of a person."""
 
+    read_id: str
     at: datetime
     caller: Caller
     field: str
@@ -99,9 +101,10 @@ class Audit:
         await self._backlog.flush()
 
     def line(self, read: Read) -> bytes:
-        """Returns a line: `at`, `reader`, `kind` (of reader), `field`, `person`, `route`."""
+        """Returns a line: read_id, at, reader, kind (of reader), field, person, route."""
         return orjson.dumps(
             {
+                "read_id": read.read_id,
                 "at": iso(read.at),
                 "reader": self._reader(read.caller),
                 "kind": read.caller.kind,
@@ -129,7 +132,7 @@ class Audit:
 
     def _note(self, caller: Caller, field: str, person: str, route: str) -> None:
         if self._backlog.is_kept:
-            self._backlog.add(Read(self._clock(), caller, field, person, route))
+            self._backlog.add(Read(token_hex(16), self._clock(), caller, field, person, route))
 
 
 def make_audit(settings: Settings, pseudonyms: Pseudonyms) -> Audit:
