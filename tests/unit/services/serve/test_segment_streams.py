@@ -212,6 +212,22 @@ def test_whatever_changes_in_whatever_order_all_pages_end_with_what_is(place, se
     place.run(act)
 
 
+def test_a_record_that_cannot_be_read_is_one_persons_fault(place):
+    async def act(place):
+        broken, anna = opened(place, "broken"), opened(place, "anna")
+        assert (await broken.next()).segments == ()
+        record = LiveRecord(b"[{", now(), now() + timedelta(hours=1))
+        place.overlay.put_many([((SEGMENTS, "broken"), record)])
+        place.segments("anna", "new")
+        while (await anna.next()).segments != ("new",):
+            pass
+        await silence(broken, 0.1)
+        place.segments("broken", "whole")
+        assert (await broken.next()).segments == ("whole",)
+
+    place.run(act)
+
+
 def test_who_is_there_when_the_process_ends_is_sent_away_and_nobody_comes_any_more(
     place, monkeypatch
 ):

@@ -215,9 +215,12 @@ class SegmentStreams:
         for stream, person in zip(streams, found, strict=True):
             if isinstance(person, StoreUnavailable):
                 continue
-            if isinstance(person, BaseException):
-                raise person
             self._unread.discard(stream)
+            if isinstance(person, BaseException):
+                # A record that cannot be read is one person's: others are told, and this one is
+                # read again when something changes.
+                log.error("a page is not told of changes", exc_info=person)
+                continue
             ids = tuple(one["segment_id"] for one in person.segments)
             stream.offer(SegmentState(ids, person.may_personalise))
 
