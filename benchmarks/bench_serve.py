@@ -151,12 +151,12 @@ def measure(stack: ExitStack, folder: Path, sets: list[str], arguments) -> dict:
 
 
 @contextmanager
-def running_api(folder: Path, sets: list[str]):
+def running_api(folder: Path, sets: list[str], *more: str):
     port = free_port()
     words = [word for one in sets for word in ("--set", one)]
     line = [sys.executable, "-m", "sparkperso", "serve", "--lake", str(folder), "--port", str(port)]
     started = time.perf_counter()
-    process = subprocess.Popen([*line, *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*line, *words, *more], stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         wait(f"{url}/readyz")

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from sparkperso.decisions.explain import Trace
+from sparkperso.mail.message import Mail
 from sparkperso.services.serve.engine.lists import NO_MODEL, ListAnswer
 from sparkperso.services.serve.engine.slots import SlotAnswer, SlotsAnswer
 
@@ -25,7 +26,7 @@ def list_body(
     head = answer.head if b'"model_version"' in answer.head else answer.head + NO_MODEL
     explained = b""
     if answer.traces or answer.left_out:
-        explained = b',"explain":%b' % orjson.dumps(_explained(answer))
+        explained = b',"explain":%b' % orjson.dumps(explanation(answer))
     return (
         b'{"%b":%b,"items":[%b],%b,"store_version":%b,"variant":null,"fallback":%b,'
         b'"decision_id":"%b"%b}'
@@ -74,8 +75,16 @@ def slot_document(slot: SlotAnswer) -> dict[str, Any]:
     if choice.looked_at:
         document["explain"] = [trace_document(one) for one in choice.looked_at]
     if items is not None and (items.traces or items.left_out):
-        document["explain_items"] = _explained(items)
+        document["explain_items"] = explanation(items)
     return document
+
+
+def mail_document(mail: Mail) -> dict[str, Any]:
+    """Returns a mail, as JSON's values."""
+    return {
+        **{"subject": mail.subject, "html": mail.html, "text": mail.text},
+        **{"headers": dict(mail.headers), "warnings": list(mail.warnings)},
+    }
 
 
 def head_document(answer: ListAnswer) -> dict[str, Any]:
@@ -90,7 +99,8 @@ def trace_document(trace: Trace) -> dict[str, Any]:
     return {name: getattr(trace, name) for name in names}
 
 
-def _explained(answer: ListAnswer) -> Mapping[str, Any]:
+def explanation(answer: ListAnswer) -> Mapping[str, Any]:
+    """Returns which rules counted for a list, and what they left out."""
     return {
         "rules": [trace_document(one) for one in answer.traces],
         "left_out": [

@@ -40,6 +40,8 @@ from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import load_pages
 from sparkperso.services.serve.routes import email, health, lists, people, slots, stream
 from sparkperso.services.serve.routes.content import ContentHooks
+from sparkperso.services.serve.rpc import server as rpc
+from sparkperso.services.serve.rpc.server import Address
 from sparkperso.services.serve.service import Service
 from sparkperso.services.serve.traced import TracedLists, TracedSlots, TracedStore
 from sparkperso.services.sinks.factory import make_decision_sink
@@ -62,10 +64,12 @@ class AppFactory:
     assignments: tuple[str, ...]
     lake: str | None
     environ: Mapping[str, str]
+    grpc: Address | None = None
+    """Where the process answers gRPC too."""
 
     def __call__(self) -> ASGIApp:
         """Returns the API as an ASGI application."""
-        return make_app(self.settings(), self.environ, self.conf_dir)
+        return make_app(self.settings(), self.environ, self.conf_dir, self.grpc)
 
     def settings(self) -> Settings:
         """Returns the configuration as its files are now; raises ConfigError."""
@@ -73,9 +77,12 @@ class AppFactory:
 
 
 def make_app(
-    settings: Settings, environ: Mapping[str, str], conf_dir: Path | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    conf_dir: Path | None = None,
+    grpc: Address | None = None,
 ) -> ASGIApp:
-    """Returns the API as an ASGI application.
+    """Returns the API as an ASGI application, which answers gRPC at `grpc` while it runs.
 
     Raises ConfigError for secrets that are missing, and for rules or content that are not sound. A
     store that is empty or does not answer is no error: the API then answers with fallbacks.
@@ -85,7 +92,7 @@ def make_app(
     errors = ErrorHandlers(service.metrics.problems, FAILED)
     application = Starlette(
         routes=[*_routes(service), *hooks.routes()],
-        lifespan=_lifespan(service, hooks),
+        lifespan=_lifespan(service, hooks, grpc),
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
@@ -144,7 +151,7 @@ def _routes(service: Service) -> list[BaseRoute]:
 
 
 def _lifespan(
-    service: Service, hooks: ContentHooks
+    service: Service, hooks: ContentHooks, grpc: Address | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Returns how the application starts and ends: no decision that was answered is left behind."""
 
@@ -169,6 +176,8 @@ def _lifespan(
             stack.push_async_callback(service.audit.close)
             stack.push_async_callback(_end, asyncio.create_task(service.store.follow()))
             stack.push_async_callback(_end, asyncio.create_task(_look(service)))
+            if grpc is not None:
+                await stack.enter_async_context(rpc.serving(service, grpc))
             yield
 
     return lifespan

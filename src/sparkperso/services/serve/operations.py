@@ -8,6 +8,7 @@ Problem, raised before anything is read from the store.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -185,6 +186,19 @@ async def _known(service: Service, call: Call, user_id: Any, namespace: str) -> 
     except StoreUnavailable as error:
         return Known(user_id, None, error.why)
     return Known(user_id, orjson.loads(record) if record else None, None)
+
+
+def known_document(
+    name: str, known: Known, store_version: str | None, as_of: datetime | None
+) -> dict[str, Any]:
+    """Returns what is known of a person under `name`, and where it is from, as JSON's values."""
+    return {
+        "user_id": known.user_id,
+        name: known.value,
+        "store_version": store_version,
+        "as_of": as_of.isoformat() if as_of else None,
+        "fallback": known.fallback,
+    }
 
 
 def _ids(members: Members) -> tuple[str | None, str | None]:

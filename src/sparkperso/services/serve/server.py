@@ -24,13 +24,16 @@ def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
     on, ConfigError as the application does, which each worker makes for itself.
     """
     require_free(host, port)
+    if factory.grpc is not None:
+        require_free(*factory.grpc, "--grpc-port")
 
     def make_config() -> ServerConfig:
         return server_config(factory, factory.settings(), host, port)
 
     config = make_config()
     allow_connections(config.limits.max_connections)
-    line = f"The API listens on http://{host}:{port}  (Ctrl-C ends it)"
+    also = f", gRPC on {factory.grpc}" if factory.grpc else ""
+    line = f"The API listens on http://{host}:{port}{also}  (Ctrl-C ends it)"
     with metrics_folder(PREFIX) as metrics:
         Supervisor(
             make_config,

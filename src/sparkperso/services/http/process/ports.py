@@ -7,8 +7,8 @@ import socket
 from sparkperso.core.errors import UsageError
 
 
-def require_free(host: str, port: int) -> None:
-    """Raises UsageError when the port of this host cannot be listened on."""
+def require_free(host: str, port: int, option: str = "--port") -> None:
+    """Raises UsageError when the port of this host, which `option` names, cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         # As servers do: a port whose last connections linger (TIME_WAIT) can be listened on.
@@ -19,5 +19,5 @@ def require_free(host: str, port: int) -> None:
             raise UsageError(
                 f"The pages should be served on {host}:{port}",
                 f"That is not possible: {error.strerror}",
-                "Name another port with --port",
+                f"Name another port with {option}",
             ) from None

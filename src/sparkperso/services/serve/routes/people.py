@@ -12,7 +12,7 @@ from sparkperso.services.http.openapi import Operation, Schema, described, json_
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import openapi, operations
 from sparkperso.services.serve import reading as read
-from sparkperso.services.serve.operations import Known
+from sparkperso.services.serve.operations import Known, known_document
 from sparkperso.services.serve.routes import ids
 from sparkperso.services.serve.routes.bodies import call_of, check_members, json_response, object_in
 from sparkperso.services.serve.service import Service
@@ -92,13 +92,4 @@ def _reading(name: str, schema: Schema, problems: tuple[int, ...] = ()) -> Opera
 
 def _response(service: Service, name: str, known: Known) -> Response:
     """What is known of a person, and where it is from."""
-    as_of = service.as_of.isoformat() if service.as_of else None
-    return json_response(
-        {
-            "user_id": known.user_id,
-            name: known.value,
-            "store_version": service.store_version,
-            "as_of": as_of,
-            "fallback": known.fallback,
-        }
-    )
+    return json_response(known_document(name, known, service.store_version, service.as_of))
