@@ -137,13 +137,13 @@ def test_what_keeps_it_from_starting_is_one_paragraph(lake, tmp_path):
 
 def test_it_drains_readiness_first_and_answers_what_is_under_way(lake, tmp_path):
     with (
-        busy(lake, tmp_path, "--set", "api.drain_seconds=1.5") as api,
+        busy(lake, tmp_path, "--set", "api.drain_seconds=3") as api,
         httpx.Client(base_url=api.url, headers=TOKEN) as client,
     ):
         assert client.get("/readyz").status_code == 200
         api.signal(signal.SIGTERM)
         begun = time.monotonic()
-        until(lambda: httpx.get(f"{api.url}/readyz").status_code == 503, 1)
+        until(lambda: httpx.get(f"{api.url}/readyz").status_code == 503, 2.5)
         assert client.get("/healthz").status_code == 200
         # It still answers, on new connections too; each answer is its connection's last.
         answer = client.get(PATH)
@@ -151,7 +151,7 @@ def test_it_drains_readiness_first_and_answers_what_is_under_way(lake, tmp_path)
         assert answer.headers["connection"] == "close"
         assert httpx.get(api.url + PATH, headers=TOKEN).status_code == 200
         assert api.process.wait(20) == 0
-        assert time.monotonic() - begun > 1.4
+        assert time.monotonic() - begun > 2.9
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{api.url}/healthz")
 
@@ -227,7 +227,7 @@ def test_a_file_that_is_cut_off_is_left_before_it_is_read(lake, tmp_path):
 def test_a_worker_that_dies_again_and_again_is_started_less_and_less_often(lake, tmp_path):
     with busy(lake, tmp_path) as api:
         seen = []
-        end = time.monotonic() + 12
+        end = time.monotonic() + 40
         while time.monotonic() < end and len(seen) < 4:
             for pid in api.workers:
                 if pid not in seen:
