@@ -63,7 +63,7 @@ def list_triggers(
     env: str, conf_dir: Path | None, lake: str | None, assignments: Sequence[str]
 ) -> None:
     """List triggers: what fires them, where they lead, and what waits."""
-    from sparkperso.services.triggers.definitions import read_triggers
+    from sparkperso.services.triggers.definitions import read_triggers, require_sound
 
     settings = load_settings(env, conf_dir, assignments, lake)
     triggers = read_triggers(settings, os.environ, conf_dir)
@@ -80,8 +80,7 @@ def list_triggers(
         click.echo(visible(line))
     if not triggers.configs:
         click.echo("There is no trigger: docs/triggers.md says how one is written")
-    for fault in triggers.faults:
-        click.echo(visible(f"  fault: {fault}"))
+    require_sound(triggers)
 
 
 @command.command("test")

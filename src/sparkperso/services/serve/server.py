@@ -13,6 +13,8 @@ from sparkperso.services.http.process.shared_metrics import metrics_folder
 from sparkperso.services.http.process.supervisor import Supervisor
 from sparkperso.services.serve.app import AppFactory
 from sparkperso.services.serve.metrics import PREFIX
+from sparkperso.services.triggers.beside import DispatcherProcess
+from sparkperso.services.triggers.definitions import load_triggers
 
 
 def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
@@ -20,21 +22,28 @@ def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
 
     A worker that dies, as of a file that was cut off while it was mapped (SIGBUS), is started
     again, and reads the last version that is whole. SIGHUP reads the configuration anew, and
-    replaces all workers, one after the other. Raises UsageError when the port cannot be listened
-    on, ConfigError as the application does, which each worker makes for itself.
+    replaces all workers, one after the other. Beside them a process delivers what triggers fire,
+    where there are any. Raises UsageError when the port cannot be listened on, ConfigError as the
+    application does, which each worker makes for itself, and for triggers that are not sound.
     """
     require_free(host, port)
     if factory.grpc is not None:
         require_free(*factory.grpc, "--grpc-port")
-
-    def make_config() -> ServerConfig:
-        return server_config(factory, factory.settings(), host, port)
-
-    config = make_config()
+    config = server_config(factory, factory.settings(), host, port)
     allow_connections(config.limits.max_connections)
     also = f", gRPC on {factory.grpc}" if factory.grpc else ""
     line = f"The API listens on http://{host}:{port}{also}  (Ctrl-C ends it)"
-    with metrics_folder(PREFIX) as metrics:
+    with (
+        metrics_folder(PREFIX) as metrics,
+        DispatcherProcess(lambda pid: metrics.take_over(pid, None)) as dispatcher,
+    ):
+
+        def make_config() -> ServerConfig:
+            settings = factory.settings()
+            triggers = load_triggers(settings, factory.environ, factory.conf_dir)
+            dispatcher.use(settings, triggers)
+            return server_config(factory, settings, host, port)
+
         Supervisor(
             make_config,
             [config.bind_socket()],

@@ -65,13 +65,18 @@ def load_triggers(
 ) -> Triggers:
     """Returns the triggers of a conf/ folder; raises one ConfigError that lists all faults."""
     triggers = read_triggers(settings, environ, conf_dir)
+    require_sound(triggers)
+    return triggers
+
+
+def require_sound(triggers: Triggers) -> None:
+    """Raises one ConfigError that lists all faults, if there are any."""
     if triggers.faults:
         raise ConfigError(
             "Triggers should be sound",
             "; ".join(triggers.faults),
             "'sparkperso config check' looks at all of a configuration",
         )
-    return triggers
 
 
 def require_trigger(triggers: Triggers, name: str) -> Trigger:

@@ -109,6 +109,8 @@ class _Line:
     trigger: ReadyTrigger
     outbound: Outbound
     under_way: dict[str, asyncio.Task[None]]
+    rests_until: float = 0.0
+    """What became of a message could not be noted: it is not to be sent again at once."""
 
 
 class _Shift:
@@ -263,7 +265,7 @@ class _Shift:
 
     def _start_due(self, line: _Line) -> None:
         room = line.trigger.config.concurrency - len(line.under_way)
-        if room <= 0:
+        if room <= 0 or time.time() < line.rests_until:
             return
         most = room + len(line.under_way)
         for one in self._queue.due(line.trigger.name, time.time(), most):
@@ -277,7 +279,8 @@ class _Shift:
         line.under_way.pop(delivery_id)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()):
-            log.error("trigger %s: %s", line.trigger.name, error, exc_info=error)
+            line.rests_until = time.time() + STORE_SECONDS
+            log.error("trigger %s: %s", line.trigger.name, error)
 
     async def _send(self, line: _Line, delivery: Delivery) -> None:
         """Tries a message once, and notes what became of it."""

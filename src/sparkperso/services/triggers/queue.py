@@ -240,9 +240,10 @@ class Queue:
             {**asdict(one), "version": version, "at": at} for one in messages
         ]
         cursor = self._file.executemany(
-            "INSERT OR IGNORE INTO deliveries (delivery_id, trigger, host, user_id, segment,"
+            "INSERT INTO deliveries (delivery_id, trigger, host, user_id, segment,"
             " change, body, version, first_at, due_at) VALUES (:delivery_id, :trigger, :host,"
-            " :user_id, :segment, :change, :body, :version, :at, :at)",
+            " :user_id, :segment, :change, :body, :version, :at, :at)"
+            " ON CONFLICT (delivery_id) DO NOTHING",
             rows,
         )
         return max(cursor.rowcount, 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -20,6 +22,20 @@ from sparkperso.services.triggers.queue import Queue
 from sparkperso.services.triggers.signature import signed_headers
 
 IN, OUT = "entered", "left"
+WITHDRAW = """
+import sys
+from pathlib import Path
+from sparkperso.config import load_settings
+from sparkperso.core.consent import Decision
+from sparkperso.core.times import iso, now
+from sparkperso.services.stores.factory import open_overlay
+from sparkperso.services.stores.live_records.consents import with_decisions
+from sparkperso.services.stores.records import DECISIONS, subject_id
+conf, lake, user = sys.argv[1:]
+address = DECISIONS["personalisation"], subject_id("user_id", user)
+overlay = open_overlay(load_settings("local", Path(conf), (), lake))
+overlay.change_many([(address, with_decisions({"shop": Decision(False, iso(now()))}))])
+"""
 
 
 @pytest.fixture
@@ -83,6 +99,11 @@ def ids(stub):
 
 def told(stub):
     return [(one["data"]["user_id"], one["type"], one["data"]["segment"]) for one in bodies(stub)]
+
+
+def withdraw(shop, user):
+    """Writes a no into the overlay, as the collector does: another process, since LMDB has one."""
+    subprocess.run([sys.executable, "-c", WITHDRAW, shop.conf, shop.lake, user], check=True)
 
 
 def test_a_change_is_told_signed_and_only_once(shop):
@@ -177,6 +198,23 @@ def test_only_who_agreed_is_told_of_and_nobody_who_withdrew(shop):
         shop.trigger("a", stub.url)
         asyncio.run(run())
         assert [one[0] for one in told(stub)] == ["u1"]
+
+
+def test_who_withdraws_between_two_attempts_is_not_told_of(shop):
+    async def run():
+        async with Run(shop) as running:
+            shop.change(("u1", "people-new", IN))
+            await until(lambda: running.count("a", "failed") >= 1)
+            withdraw(shop, "u1")
+            await until(lambda: running.count("a", "withdrawn") == 1)
+            assert not running.queue.count()
+            # The history comes later than the no.
+            shop.change(("u1", "people-new", OUT), ("u2", "people-new", IN))
+            await until(lambda: running.count("a", "no_consent") == 1)
+
+    with stub_of(500) as stub:
+        shop.trigger("a", stub.url, attempts=50)
+        asyncio.run(run())
 
 
 def test_a_receiver_that_is_gone_gets_nothing_until_the_file_is_another(shop):

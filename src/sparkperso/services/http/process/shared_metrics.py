@@ -75,8 +75,11 @@ class MetricsFolder:
         self._name, self._help = f"{prefix}_worker_ends", "Workers that ended, by how."
         self._ended = {kind: MmapedDict(str(path / f"{kind}_{ENDED}.db")) for kind in KINDS}
 
-    def take_over(self, pid: int, cause: str) -> None:
-        """Adds what a process counted that has ended to what all of those did; counts its end."""
+    def take_over(self, pid: int, cause: str | None) -> None:
+        """Adds what a process counted that has ended to what all of those did.
+
+        Counts its end by its cause; None: it was no worker.
+        """
         with _locked(self._path, fcntl.LOCK_EX):
             mark_process_dead(pid, str(self._path))
             for kind in KINDS:
@@ -84,8 +87,9 @@ class MetricsFolder:
                     for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):
                         self._add(kind, key, value)
                     file.unlink()
-        key = mmap_key(self._name, f"{self._name}_total", ["cause"], [cause], self._help)
-        self._add("counter", key, 1)
+        if cause is not None:
+            key = mmap_key(self._name, f"{self._name}_total", ["cause"], [cause], self._help)
+            self._add("counter", key, 1)
 
     def _own(self, kind: Kind, pid: int) -> Iterator[Path]:
         return self._path.glob(f"{kind}_{pid}-*.db")
