@@ -332,3 +332,22 @@ def test_with_redis_another_machine_takes_over_from_one_that_died(tmp_path, redi
                 until(lambda: ("u2", "segment.entered") in told(stub))
                 assert any("goes on after version 1" in one for one in second.said)
         assert told(stub) == [("u1", "segment.entered"), ("u2", "segment.entered")]
+
+
+def test_while_redis_does_not_answer_nobody_is_told_of_and_then_all_are(tmp_path, redis_server):  # noqa: F811
+    shop = Shop(tmp_path)
+    store = {"kind": "redis", "redis": {"url": redis_server.url, "prefix": tmp_path.name}}
+    shop.settings_of(serving="assumed: contract", store=store, poll_seconds=0.05, lease_seconds=1)
+    shop.history()
+    with stub_of(200) as stub:
+        shop.trigger("a", stub.url)
+        with running(shop) as process:
+            redis_server.stop()
+            try:
+                shop.change(("u1", "people-new", "entered"))
+                until(lambda: any("should answer" in one for one in process.said))
+                time.sleep(1)
+                assert not stub.requests
+            finally:
+                redis_server.start()
+            until(lambda: told(stub) == [("u1", "segment.entered")])

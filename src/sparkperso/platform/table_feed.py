@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
+class FeedError(JobError):
+    """What a version added cannot be read, or not any more (exit status 1)."""
+
+
 class Place(NamedTuple):
     """A version of one table: one that was dropped and made anew is another table."""
 
@@ -43,22 +47,28 @@ class TableFeed:
     def added(self, version: int) -> Iterator[list[Row]]:
         """Yields the rows that a version added, in pieces; none that it only moved or removed.
 
-        Raises JobError where the table no longer has what changed then.
+        Raises FeedError where that cannot be read: its log has it only for so long.
         """
         import pyarrow as pa
 
         assert self._delta is not None, "latest comes first"
         try:
-            changes = pa.RecordBatchReader.from_stream(self._delta.load_cdf(version, version))
-            for batch in changes:
-                rows: list[Row] = batch.to_pylist()
-                yield [row for row in rows if row["_change_type"] == "insert"]
+            batches = iter(pa.RecordBatchReader.from_stream(self._delta.load_cdf(version, version)))
         except Exception as error:
-            raise JobError(
-                f"{self._table} should tell what its version {version} added",
-                " ".join(str(error).split()),
-                "Delta keeps that for as long as its log: what is older cannot be followed",
-            ) from None
+            raise self._failure(version, error) from None
+        while True:
+            # Only what reads: an error of who takes the rows is theirs.
+            try:
+                rows: list[Row] = next(batches).to_pylist()
+            except StopIteration:
+                return
+            except Exception as error:
+                raise self._failure(version, error) from None
+            yield [row for row in rows if row["_change_type"] == "insert"]
+
+    def _failure(self, version: int, error: Exception) -> FeedError:
+        words = " ".join(str(error).split())
+        return FeedError(f"{self._table} should tell what its version {version} added", words)
 
 
 def read_rows(

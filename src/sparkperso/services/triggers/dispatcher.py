@@ -77,13 +77,16 @@ class Dispatcher:
                 from_end = False
                 self._metrics.set_active(True)
                 await shift.work(stop)
+            except StoreError as error:
+                log.error("%s", error)
+                await _wait(stop, STORE_SECONDS)
             finally:
                 self._metrics.set_active(False)
                 if shift:
                     await shift.close()
                 self._lease.release()
             if not stop.is_set():
-                log.warning("another dispatcher may have the lease: this one waits for its turn")
+                log.warning("this dispatcher does not have the lease any more: it tries to get it")
 
     async def _acquire(self, stop: asyncio.Event, say: Callable[[str], None]) -> bool:
         """Waits for the lease; returns False where it was told to end meanwhile."""

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 
 from sparkperso.core.consent import Purpose
-from sparkperso.platform.table_feed import Place, Row, TableFeed
+from sparkperso.core.errors import JobError
+from sparkperso.platform.table_feed import FeedError, Place, Row, TableFeed
 from sparkperso.services.triggers.consents import Consents
 from sparkperso.services.triggers.definitions import ReadyTrigger
 from sparkperso.services.triggers.message import Message, message_of
@@ -69,8 +70,16 @@ class Planner:
         return True
 
     def _take(self, place: Place, triggers: Mapping[str, ReadyTrigger]) -> None:
-        for rows in self._feed.added(place.version):
-            self._queue.add(self._messages(rows, triggers), place.version, time.time())
+        try:
+            for rows in self._feed.added(place.version):
+                self._queue.add(self._messages(rows, triggers), place.version, time.time())
+        except FeedError as error:
+            raise JobError(
+                error.expected,
+                error.found,
+                "It is tried again. Where Delta's log has it no longer, 'sparkperso triggers run "
+                "--from-end', once, goes on at the end",
+            ) from None
         self._queue.move_on(place)
 
     def _messages(self, rows: Iterable[Row], triggers: Mapping[str, ReadyTrigger]) -> list[Message]:

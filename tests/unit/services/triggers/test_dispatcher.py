@@ -7,21 +7,35 @@ import json
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
 from deltalake import DeltaTable
-from tests.triggers import KEY, OLD_KEY, OLD_SECRET, Shop, stub_of
+from tests.triggers import BEGIN, KEY, OLD_KEY, OLD_SECRET, Shop, stub_of
 from tests.web_stub import WebStub
 
 from sparkperso.config import load_settings
+from sparkperso.config.platform import LakeConfig
+from sparkperso.platform.lake_reader import LakeReader
+from sparkperso.platform.table_feed import add_rows
+from sparkperso.schemas import TABLES
 from sparkperso.services.triggers.definitions import load_triggers
 from sparkperso.services.triggers.dispatcher import Dispatcher
 from sparkperso.services.triggers.leases import Lease, triggers_folder
-from sparkperso.services.triggers.letters import read_letters, replay
+from sparkperso.services.triggers.letters import DEAD_LETTERS, read_letters, replay
 from sparkperso.services.triggers.queue import Queue
 from sparkperso.services.triggers.signature import signed_headers
 
 IN, OUT = "entered", "left"
+LETTER = {
+    **dict.fromkeys(("delivery_id", "trigger", "host", "user_id", "segment", "change"), "x"),
+    "body": "{}",
+    "first_at": BEGIN,
+    "last_at": BEGIN,
+    "attempts": 1,
+    "last_status": None,
+    "last_error": "no",
+}
 WITHDRAW = """
 import sys
 from pathlib import Path
@@ -81,7 +95,7 @@ class Run:
         return read_letters(self.dispatcher._lake, self.queue, trigger)
 
 
-async def until(is_so, seconds=10.0):
+async def until(is_so, seconds=30.0):
     """Waits for something to be so."""
     end = time.monotonic() + seconds
     while not is_so():
@@ -266,7 +280,7 @@ def test_a_receiver_that_hangs_holds_nobody_else_up(shop):
     async def run():
         async with Run(shop) as running:
             shop.change(*((f"u{n}", "people-new", IN) for n in range(10)))
-            await until(lambda: running.count("b", "delivered") == 10, 5)
+            await until(lambda: running.count("b", "delivered") == 10, 15)
             assert running.count("a", "delivered") == 0
             hanging.released.set()
 
@@ -380,6 +394,65 @@ def test_what_only_moves_rows_fires_nothing(shop):
         shop.trigger("a", stub.url)
         asyncio.run(run())
         assert [one[0] for one in told(stub)] == ["u1", "u2", "u3"]
+
+
+def test_while_too_much_waits_no_more_is_read(shop):
+    shop.settings_of(poll_seconds=0.02, wait_seconds=60, max_waiting=2)
+
+    async def run():
+        async with Run(shop) as running:
+            for n in range(4):
+                shop.change((f"u{n}", "people-new", IN))
+            await until(lambda: running.count("a", "failed") == 2)
+            await asyncio.sleep(0.3)
+            assert running.count("a", "queued") == 2
+        stub.answer = lambda request: (200, {}, b"")
+        shop.settings_of(poll_seconds=0.02)
+        async with Run(shop) as again:
+            await until(lambda: again.count("a", "delivered") == 2)
+
+    with stub_of(500) as stub:
+        shop.trigger("a", stub.url)
+        asyncio.run(run())
+
+
+def test_what_can_no_longer_be_read_is_told_and_not_left_out(shop, caplog):
+    async def run():
+        async with Run(shop):
+            pass
+        shop.change(("u1", "people-new", IN))
+        shop.change(("u2", "people-new", IN))
+        log = shop.lake / "gold/segment_history/_delta_log"
+        DeltaTable(shop.lake / "gold/segment_history").create_checkpoint()
+        hidden = log / f"{1:020}.json"
+        text = hidden.read_text()
+        hidden.unlink()
+        async with Run(shop) as running:
+            await until(lambda: "--from-end" in caplog.text)
+            assert not stub.requests
+            assert running.queue.bookmark().version == 0
+        hidden.write_text(text)
+        async with Run(shop) as running:
+            await until(lambda: running.count("a", "delivered") == 2)
+
+    with stub_of(200) as stub:
+        shop.trigger("a", stub.url)
+        asyncio.run(run())
+
+
+def test_dead_letters_have_the_columns_of_their_schema(tmp_path):
+    add_rows(LakeReader(LakeConfig(root=str(tmp_path))), DEAD_LETTERS, [LETTER])
+    table = DeltaTable(tmp_path / DEAD_LETTERS)
+    spec = TABLES[DEAD_LETTERS]
+    names = {"integer": "int", "long": "bigint"}
+    found = [
+        (field.name, names.get(field.type.type, field.type.type), field.nullable)
+        for field in table.schema().fields
+    ]
+    assert found == [(one.name, one.type, one.nullable) for one in spec.columns]
+    again = [LETTER, {**LETTER, "last_at": LETTER["last_at"] + timedelta(seconds=1)}]
+    add_rows(LakeReader(LakeConfig(root=str(tmp_path))), DEAD_LETTERS, again)
+    assert DeltaTable(tmp_path / DEAD_LETTERS).count() == 2
 
 
 def test_the_lock_ends_with_its_holder(tmp_path):
