@@ -31,8 +31,8 @@ TICK_SECONDS = 0.1
 """How often it is looked whether something is due."""
 KEEP_SECONDS = 0.5
 """How often dead letters are written down, and figures told."""
-END_SECONDS = 10.0
-"""What is under way at the end gets so long."""
+END_SECONDS = 3.0
+"""What is under way at the end gets so long; what is cut off then is sent again."""
 STORE_SECONDS = 5.0
 """After so long a person is looked up again where the store did not answer."""
 MOST_DEAD = 1_000
