@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 Row = dict[str, Any]
+PIECE = 40_000
+"""Rows that are handed over at once: who takes them may have to read a table for each piece."""
 
 
 class FeedError(JobError):
@@ -56,15 +58,20 @@ class TableFeed:
             batches = iter(pa.RecordBatchReader.from_stream(self._delta.load_cdf(version, version)))
         except Exception as error:
             raise self._failure(version, error) from None
+        found: list[Row] = []
         while True:
             # Only what reads: an error of who takes the rows is theirs.
             try:
-                rows: list[Row] = next(batches).to_pylist()
-            except StopIteration:
-                return
+                batch = next(batches, None)
+                rows: list[Row] = batch.to_pylist() if batch is not None else []
             except Exception as error:
                 raise self._failure(version, error) from None
-            yield [row for row in rows if row["_change_type"] == "insert"]
+            found += [row for row in rows if row["_change_type"] == "insert"]
+            if found and (batch is None or len(found) >= PIECE):
+                yield found
+                found = []
+            if batch is None:
+                return
 
     def _failure(self, version: int, error: Exception) -> FeedError:
         words = " ".join(str(error).split())

@@ -16,7 +16,7 @@ from sparkperso.services.stores.live import LiveStore
 from sparkperso.services.stores.records import DECISIONS, subject_id
 
 PROFILES = "gold/profiles"
-BLOCK = 20_000
+BLOCK = 50_000
 """People whose profiles are read at once."""
 
 
