@@ -29,6 +29,8 @@ from sparkperso.services.triggers.queue import Delivery, Queue
 
 TICK_SECONDS = 0.1
 """How often it is looked whether something is due."""
+GATHER_SECONDS = 0.005
+"""What ends meanwhile is followed by the next ones in one look."""
 KEEP_SECONDS = 0.5
 """How often dead letters are written down, and figures told."""
 END_SECONDS = 3.0
@@ -260,11 +262,13 @@ class _Shift:
     async def _deliver(self, ended: asyncio.Event) -> None:
         """Starts what is due, as long as its trigger has room."""
         while not ended.is_set():
+            self._wake.clear()
             for name, line in self._lines.items():
                 if name in self._ready:
                     self._start_due(line)
-            self._wake.clear()
             await _wait(self._wake, TICK_SECONDS)
+            # Some at a time: each look at the queue costs as much as a delivery.
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _start_due(self, line: _Line) -> None:
         room = line.trigger.config.concurrency - len(line.under_way)
