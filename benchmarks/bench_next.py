@@ -1,6 +1,6 @@
 """What comes next in a session, over HTTP, at a fixed rate: POST /v1/next of a million sessions.
 
-    python benchmarks/bench_next.py                   1,000 requests per second, one worker, LMDB
+    python benchmarks/bench_next.py                   1,000 requests per second, two workers, LMDB
     python benchmarks/bench_next.py --rate 500 --sessions 100000
 
 Sessions are made up (`testing.walks`); the index has the default settings, and is published
@@ -40,12 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=1_000_000)
     parser.add_argument("--rate", type=float, default=1_000)
+    parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sets = ["security.limits.requests_per_second=1e9"]
         questions = publish(folder, arguments.sessions)
-        url, pid, _ = stack.enter_context(running_api(folder, sets))
+        url, pid, _ = stack.enter_context(
+            running_api(folder, sets, "--workers", f"{arguments.workers}")
+        )
         requests = folder / "requests.txt"
         requests.write_text("\n".join(map(request, questions)))
         offer(url, requests, arguments.rate, 5)
@@ -54,6 +57,7 @@ def main() -> None:
         result = {
             "sessions": arguments.sessions,
             "rate": arguments.rate,
+            "workers": arguments.workers,
             **found,
             "processor_share": round((cpu_seconds(pid) - before) / SECONDS, 2),
             "own_memory_mb": own_memory(pid),
@@ -82,7 +86,14 @@ def publish(folder: Path, n_sessions: int) -> list[list[str]]:
     settings = load_settings("local", lake=str(folder))
     store = open_store(settings)
     model = session_model(table, SessionKnnParams())
-    release(store, {"popular": {"global": stored_list(["item-1"], "popularity")}}, model)
+    records = {
+        "popular": {"global": stored_list(["item-1"], "popularity")},
+        "items": {
+            f"item-{item}": json.dumps({"title": f"Item {item}", "category": "things"}).encode()
+            for item in range(N_ITEMS)
+        },
+    }
+    release(store, records, model)
     store.close()
     chosen = np.random.default_rng(2).integers(0, n_sessions, QUESTIONS)
     return [[f"item-{item}" for item in items[starts[one] : starts[one + 1]]][:9] for one in chosen]

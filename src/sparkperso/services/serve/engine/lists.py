@@ -49,6 +49,8 @@ from sparkperso.services.stores.records import (
     split_list,
 )
 
+MORE = 20
+"""Items of a session beyond those asked for, where rules or a category may leave some out."""
 NO_CONSENT = b'"strategy":"no_consent"'
 DEFAULTS = b'"strategy":"default"'
 NO_MODEL = b',"model_version":null'
@@ -126,7 +128,9 @@ class Lists:
         is_refused = request.kind in PERSONAL_LISTS and not person.may_personalise
         record = None
         if request.kind == "next" and not is_refused:
-            record = await self._next_items.record(request, person)
+            is_ruled = book.has_item_rules(slot, "next") or request.category
+            n = request.n + (MORE if is_ruled else 0)
+            record = await self._next_items.record(request, person, n)
         elif not is_refused:
             (record,) = person.more or await self._store.get_many(_addresses(request))
         if record is None:

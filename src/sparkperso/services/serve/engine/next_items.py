@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     pass
 
 HEAD = b'"strategy":"session_knn"'
-MORE = 20
-"""Items beyond those asked for: some of them are left out afterwards."""
 
 
 class NextItems:
@@ -27,9 +25,10 @@ class NextItems:
     def __init__(self, store: StoreAccess, catalogue: Catalogue) -> None:
         self._store, self._catalogue = store, catalogue
 
-    async def record(self, request: ListRequest, person: Person) -> bytes | None:
-        """Returns the list for what was looked at last, as lists are stored; None without any.
+    async def record(self, request: ListRequest, person: Person, n: int) -> bytes | None:
+        """Returns up to n items for what was looked at last, as lists are stored; None without any.
 
+        None of them is one that the request leaves out, or that was seen a moment ago.
         What the request names goes after what the collector wrote of a moment ago: it is later.
         """
         version = self._store.reader.version
@@ -40,7 +39,7 @@ class NextItems:
             recent = [*(one for one in recent if one != request.in_view), request.in_view]
         if model is None or not recent:
             return None
-        found = model.next_items(recent, request.n + MORE, recent)
+        found = model.next_items(recent, n, request.own_items.union(recent))
         if not found:
             return None
         known = await self._catalogue.items(item_id for item_id, _ in found)
