@@ -11,7 +11,11 @@ from sparkperso.pipeline.step import RUN_TABLES
 from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
 
-NEED_MORE = {"ops/stream_progress", "silver/consents", "silver/users"}
+NEED_MORE = {
+    *("ops/stream_progress", "silver/consents", "silver/users"),
+    # Of services.
+    *("ops/audit", "ops/dead_letters", "silver/decisions"),
+}
 """Tables that no file of order lines fills: a stream's, and people's decisions."""
 
 
