@@ -20,8 +20,9 @@ def test_a_topic_that_cannot_be_written_ends_the_run():
     query = SimpleNamespace(recentProgress=[])
     live = SegmentStream(SimpleNamespace(), SimpleNamespace())
     live.write(query)
-    live.relay = SimpleNamespace(exception=lambda: StreamingQueryException("no broker\n  at 1"))
-    with pytest.raises(JobError, match="no broker"):
+    failed = SimpleNamespace(exception=lambda: StreamingQueryException("no broker\n  at 1"))
+    live.relays["the topic"] = failed
+    with pytest.raises(JobError, match=r"the topic.*no broker"):
         live.write(query)
 
 
