@@ -93,6 +93,8 @@ REFUSED = [
     ("anna", {"exclude": ["i"] * 2_000}, 422),
     ("anna", {"context": {"colour": "red"}}, 422),
     ("anna", {"context": {"cart": 7}}, 422),
+    ("anna", {"context": {"n": float("nan")}}, 422),
+    ("anna", {"context": {"cart": [float("inf")]}}, 422),
 ]
 
 

@@ -9,6 +9,7 @@ import orjson
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import explanation, head_document
 from sparkperso.services.serve.operations import Listed
 from sparkperso.services.serve.rpc import personalization_pb2 as pb
@@ -21,7 +22,7 @@ def members_of(request: Message) -> dict[str, Any]:
     """Returns name → JSON's value of the fields that a request has; a `context` is an object.
 
     Fields without a value of their own (empty texts, no elements) are as good as absent where the
-    protocol cannot tell the two apart.
+    protocol cannot tell the two apart. Raises a 422 Problem for what JSON cannot say (NaN).
     """
     return {field.name: _value(field, value) for field, value in request.ListFields()}
 
@@ -31,7 +32,10 @@ def _value(field: Any, value: Any) -> Any:
         return list(value) if field.is_repeated else value
     if field.message_type.GetOptions().map_entry:
         return dict(value)
-    return json_format.MessageToDict(value)
+    try:
+        return json_format.MessageToDict(value)
+    except ValueError:
+        raise read.invalid(f"{field.name} should hold numbers as JSON has them.") from None
 
 
 def list_answer(listed: Listed, store_version: str | None) -> pb.ListAnswer:
