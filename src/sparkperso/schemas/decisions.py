@@ -26,7 +26,12 @@ SILVER_DECISIONS = TableSpec(
         Column("anonymous_id", "string", "the same, of a browser"),
         required("received_at", "timestamp", "when the run took it in", "UTC"),
         required("event_date", "date", "day of timestamp", "UTC"),
-        required("propensity", "double", "probability of this choice, given what was known"),
+        required(
+            "propensity",
+            "double",
+            "probability of this choice, given the person's id: 1 where nothing is drawn, as for "
+            "variants, which follow from the id",
+        ),
         required("item_ids", "array<string>", "items of the list, in their order"),
         required("ingest_batch", "string", "identifier of the batch of input"),
     ),

@@ -72,7 +72,8 @@ class Place:
         return None if record is None else json.loads(record.value)["granted"]
 
     def recent(self, identifier):
-        (record,) = self.overlay_is_open.get_many([(RECENT, identifier)])
+        kinds = [(RECENT, f"{kind}:{identifier}") for kind in ("user_id", "anonymous_id")]
+        (record, *_) = [*filter(None, self.overlay_is_open.get_many(kinds)), None]
         return None if record is None else [one["item_id"] for one in json.loads(record.value)]
 
 

@@ -221,7 +221,7 @@ class OverlayFeed:
                 changes[DECISIONS[purpose], subject_id(*subject)] = with_decisions(sites)
             lately = decisions.get(PERSONALISATION, {}).values()
             if is_new and not all(one.is_granted for one in lately):
-                changes[RECENT, subject.identifier] = removal(self._reach)
+                changes[RECENT, subject_id(*subject)] = removal(self._reach)
         return changes
 
     def _done(self, waiting: Sequence[_Waiting]) -> dict[Address, Change]:
@@ -230,12 +230,12 @@ class OverlayFeed:
         for one in waiting:
             if self._decision_of(dict(one.persons), one.key) is not False:
                 event = one.event()
-                for identifier in set(one.persons.values()):
-                    events.setdefault(identifier, []).append(event)
+                for kind, identifier in one.persons.items():
+                    events.setdefault(subject_id(kind, identifier), []).append(event)
         most = self._config.items
         return {
-            (RECENT, identifier): with_events(own, most, self._reach)
-            for identifier, own in events.items()
+            (RECENT, subject): with_events(own, most, self._reach)
+            for subject, own in events.items()
         }
 
     def _drop(self) -> None:

@@ -28,7 +28,7 @@ from sparkperso.services.stores.records import CONSENTS, DECIDED, SEGMENTS, reco
 from sparkperso.services.stores.redis_place import RedisPlace, answering
 
 RECENT = "recent"
-"""user_id or anonymous_id → JSON array of what was seen, carted or bought last."""
+"""subject (`records.subject_id`) → JSON array of what was seen, carted or bought last."""
 LIVE_NAMESPACES = (SEGMENTS, *sorted(DECIDED), RECENT)
 """What changes between two publications: of others the overlay has nothing."""
 DIGITS = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from urllib.parse import quote
 
 import grpc
@@ -197,8 +198,13 @@ def test_nobody_gets_in_without_a_token(stub, metadata):
     with pytest.raises(grpc.RpcError) as error:
         stub.Recommend(pb.RecommendRequest(id="anna"), metadata=metadata)
     assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
-    (result,) = stub.RecommendStream(iter([pb.RecommendRequest(id="anna")]), metadata=metadata)
-    assert result.problem.status == 401
+    # Before anything is sent on it: it holds no place.
+    silent = threading.Event()
+    stream = stub.RecommendStream(iter(silent.wait, None), metadata=metadata)
+    with pytest.raises(grpc.RpcError) as error:
+        next(stream)
+    silent.set()
+    assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_somebody_elses_data_is_not_answered(http, stub):

@@ -94,8 +94,39 @@ def test_what_the_request_names_is_left_out(client, ids_of):
 def test_what_was_done_a_moment_ago_is_left_out_at_once(own_client, api, ids_of):
     client = own_client
     assert ids_of(client.get(URL + "anna?n=2")) == ["i1", "i2"]
-    api.put(RECENT, "anna", live([{"item_id": "i1", "event_type": "purchase"}]))
+    api.put(RECENT, "user_id:anna", live([{"item_id": "i1", "event_type": "purchase"}]))
     assert ids_of(client.get(URL + "anna?n=2")) == ["i2", "i3"]
+
+
+@pytest.mark.parametrize("user_id", ["anna", "refused"])
+def test_a_visitor_who_calls_themselves_by_a_users_id_is_shown_nothing_of_theirs(
+    own_client, api, ids_of, user_id
+):
+    client = own_client
+    api.put(RECENT, f"user_id:{user_id}", live([{"item_id": "i1", "event_type": "purchase"}]))
+    token = client.post("/v1/tokens", json={"anonymous_id": user_id}).json()["token"]
+    visitor = {"Authorization": f"Bearer {token}"}
+    answer = client.get(f"{URL}{user_id}?n=2", headers=visitor)
+    assert ids_of(answer) == POPULAR[:2]
+    assert answer.json()["fallback"] == "unknown_user"
+    body = {"anonymous_id": user_id}
+    shown = client.post("/v1/personalize", json=body, headers=visitor).json()
+    assert shown["segments"] == []
+    assert all(one["rule"] != "high-value-hero" for one in shown["slots"].values())
+    following = client.post("/v1/next", json=body, headers=visitor)
+    assert ids_of(following)[:2] == POPULAR[:2]
+
+
+def test_a_pin_is_no_way_into_another_category(tmp_path, ids_of):
+    rules = tmp_path / "conf" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "pinned.yaml").write_text("pin: {i1: 1, i2: 2}\n")
+    own = Api(tmp_path, tmp_path / "conf")
+    with TestClient(own.app, headers=TOKEN) as client:
+        assert ids_of(client.get(URL + "ben?n=3")) == ["i1", "i2", "i30"]
+        # i1 is of c0, i2 of c1.
+        assert ids_of(client.get(URL + "ben?n=3&category=c1"))[:2] == ["i29", "i2"]
+        assert "i1" not in ids_of(client.get(URL + "ben?n=30&category=c1"))
 
 
 def test_the_ladder_goes_from_own_list_to_segment_country_and_shop(client, ids_of):

@@ -206,18 +206,21 @@ class Lists:
         listed: list[dict[str, Any]],
         conditions: Conditions,
     ) -> ListAnswer:
-        rules = conditions.rules
+        rules, excluded = conditions.rules, frozenset(conditions.excluded)
         pinned = sorted({item_id for one in rules for item_id in one.rule.pin or ()})
         known = await self._catalogue.items([*(one[ITEM_ID] for one in listed), *pinned])
         if request.category:
             only = request.category
             listed = [one for one in listed if known[one[ITEM_ID]].get(CATEGORY) == only]
+            # A rule's pin is no way into another category.
+            others = (item_id for item_id in pinned if known[item_id].get(CATEGORY) != only)
+            excluded = excluded.union(others)
         ruled = apply_item_rules(
             [known[one[ITEM_ID]] for one in listed],
             rules,
             conditions.facts,
             request.n,
-            excluded=conditions.excluded,
+            excluded=excluded,
             catalogue={item_id: known[item_id] for item_id in pinned},
         )
         stored = {one[ITEM_ID]: one for one in listed}
@@ -260,7 +263,7 @@ def _addresses(request: ListRequest) -> list[Address]:
         return [(POPULAR, GLOBAL)]
     if request.kind == "similar":
         return [(SIMILAR, request.in_view or "")]
-    return [(f"{LISTS}{request.kind}", request.subject.unit or "")]
+    return [(f"{LISTS}{request.kind}", request.subject.user_id or "")]
 
 
 def _default(rank: int, item_id: str) -> bytes:

@@ -47,7 +47,10 @@ class Subject(NamedTuple):
 
     @property
     def unit(self) -> str | None:
-        """Returns the id that lists, segments and variants go by."""
+        """Returns the id that variants go by.
+
+        What the lake has of people goes by `user_id` alone: a browser may call itself by anybody's.
+        """
         return self.user_id if self.user_id is not None else self.anonymous_id
 
 
@@ -104,7 +107,7 @@ class People:
         n_decisions, n_own = len(decisions), len(decisions) + len(traces)
         decision = _decision_in(decisions, records) if any(records[:n_decisions]) else None
         may = self._may_personalise(decision, subject.region, subject.opted_out)
-        is_nobody = subject.unit is None
+        is_nobody = subject.user_id is None
         person = Person(subject, may, records[n_own:], has_profile=with_profile or is_nobody)
         if may and any(records[n_decisions:n_own]):
             self._remember(person, traces, records[n_decisions:n_own])
@@ -148,8 +151,10 @@ def _decisions_of(subject: Subject) -> list[Address]:
 
 def _traces_of(subject: Subject, with_profile: bool) -> list[Address]:
     """Where there may be something of a person: what they did lately, segments, profile."""
-    ids = dict.fromkeys(one for one in (subject.anonymous_id, subject.user_id) if one is not None)
-    addresses: list[Address] = [(RECENT, one) for one in ids]
-    if with_profile and subject.unit is not None:
-        addresses += [(SEGMENTS, subject.unit), (PROFILES, subject.unit)]
+    named = ((ANONYMOUS, subject.anonymous_id), (USER, subject.user_id))
+    addresses: list[Address] = [
+        (RECENT, subject_id(name, one)) for name, one in named if one is not None
+    ]
+    if with_profile and subject.user_id is not None:
+        addresses += [(SEGMENTS, subject.user_id), (PROFILES, subject.user_id)]
     return addresses

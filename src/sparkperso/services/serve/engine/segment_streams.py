@@ -60,7 +60,7 @@ class SegmentStream:
         found: list[Address] = [
             (CONSENTS, subject_id(name, one)) for name, one in named if one is not None
         ]
-        return found if subject.unit is None else [(SEGMENTS, subject.unit), *found]
+        return found if subject.user_id is None else [(SEGMENTS, subject.user_id), *found]
 
     def offer(self, state: SegmentState) -> None:
         """Notes what is to be told next, in the place of what was."""

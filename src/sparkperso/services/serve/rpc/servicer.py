@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import operations
 from sparkperso.services.serve import reading as read
@@ -39,6 +40,8 @@ CODES = {
 """Status of a problem → code; INTERNAL for others."""
 RETRY_AFTER = "Retry-After"
 FAILED = "The request could not be answered. It changed nothing."
+TURN = 16
+"""Requests of one stream that are answered before others have their turn."""
 PREFIX = "grpc:"
 """Before a route in metrics and in the audit."""
 log = logging.getLogger("sparkperso.serve")
@@ -50,6 +53,7 @@ class Personalization(PersonalizationServicer):
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._streams = ConcurrencyLimits(service.settings.api.limits.max_streams_per_address)
 
     # gRPC names its methods as the .proto does.
     async def Recommend(self, request: pb.RecommendRequest, context: Any) -> pb.ListAnswer:  # noqa: N802
@@ -59,18 +63,38 @@ class Personalization(PersonalizationServicer):
     async def RecommendStream(  # noqa: N802
         self, requests: AsyncIterator[pb.RecommendRequest], context: Any
     ) -> AsyncIterator[pb.ListResult]:
-        """Lists what suits many, one after the other."""
-        n_answered = 0
-        async for request in requests:
-            try:
-                answer = await self._recommend(request, context)
-                yield pb.ListResult(answer=answer)
-            except Exception as error:
-                yield pb.ListResult(problem=_problem_message(self._problem_of(error)))
-            n_answered += 1
-            if n_answered % 16 == 0:
-                # Who sends much at once keeps others waiting no longer than that.
-                await asyncio.sleep(0)
+        """Lists what suits many, one after the other, until nothing is asked for a while."""
+        limits, peer = self._service.settings.api.limits, peer_of(context.peer())
+        with self._streams.held(peer) as is_held:
+            # Before the first request is waited for: whoever is nobody holds no place.
+            await self._answered(context, self._admit_stream(context, is_held))
+            waiting = aiter(requests)
+            n_answered = 0
+            while True:
+                try:
+                    request = await asyncio.wait_for(anext(waiting), limits.stream_idle_seconds)
+                except (StopAsyncIteration, asyncio.TimeoutError):
+                    return
+                yield await self._result(request, context)
+                n_answered += 1
+                if n_answered % TURN == 0:
+                    # Who sends much at once keeps others waiting no longer than that.
+                    await asyncio.sleep(0)
+
+    async def _admit_stream(self, context: Any, is_held: bool) -> pb.ListAnswer:
+        """Lets a stream in; raises a Problem: 401, or 429 with too many of one address."""
+        headers = headers_of(context.invocation_metadata())
+        self._service.gate.admit(headers, peer_of(context.peer()))
+        if not is_held:
+            raise Problem(429, "too_many", "This address has too many streams.")
+        return pb.ListAnswer()
+
+    async def _result(self, request: pb.RecommendRequest, context: Any) -> pb.ListResult:
+        """Returns the answer to one request of a stream, or the problem in its place."""
+        try:
+            return pb.ListResult(answer=await self._recommend(request, context))
+        except Exception as error:
+            return pb.ListResult(problem=_problem_message(self._problem_of(error)))
 
     async def Similar(self, request: pb.SimilarRequest, context: Any) -> pb.ListAnswer:  # noqa: N802
         """Lists what is like an item."""

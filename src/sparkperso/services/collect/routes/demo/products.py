@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sparkperso.core.columns import CATEGORY, ITEM_ID
+from sparkperso.core.errors import ConfigError
 from sparkperso.services.collect.routes.demo.pages import Hosts
 from sparkperso.services.collect.routes.events import json_response
 from sparkperso.services.http.problems import Problem
@@ -66,19 +65,17 @@ def routes(file: str | None, allowed: Hosts) -> list[Route]:
     """Returns the routes of products; none where the shop sells what its own pages know."""
     if file is None:
         return []
-    products = cache(lambda: read_products(Path(file)))
+    known = read_products(Path(file))
 
     async def get_products(request: Request) -> Response:
         """Gives the products of `ids`, or those that `q` finds, or what sells most."""
         ids, query = _sought(request)
-        known = await asyncio.to_thread(products)
         if ids is not None:
             return json_response({"products": known.by_ids(ids)})
         return json_response({"products": known.search(query) if query else known.first()})
 
     async def get_picture(request: Request) -> Response:
         """Gives a product's picture: there are no photographs in the data."""
-        known = await asyncio.to_thread(products)
         found = known.by_ids([request.path_params["item_id"]])
         if not found:
             raise Problem(404, "no_product", "There is no such product.")
@@ -103,8 +100,15 @@ def _sought(request: Request) -> tuple[list[str] | None, str | None]:
 
 
 def read_products(file: Path) -> Products:
-    """Reads a file of products; raises OSError and orjson's error."""
-    return Products([orjson.loads(line) for line in file.read_bytes().splitlines() if line])
+    """Reads a file of products; raises ConfigError."""
+    try:
+        return Products([orjson.loads(line) for line in file.read_bytes().splitlines() if line])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            "collect.shop.products should be a file of products, an object of JSON per line",
+            f"{file}: {error}",
+            "'sparkperso shop' writes it",
+        ) from None
 
 
 def picture(product: Product) -> str:
