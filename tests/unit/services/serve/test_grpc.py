@@ -200,7 +200,7 @@ def test_nobody_gets_in_without_a_token(stub, metadata):
     assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
     # Before anything is sent on it: it holds no place.
     silent = threading.Event()
-    stream = stub.RecommendStream(iter(silent.wait, None), metadata=metadata)
+    stream = stub.RecommendStream(iter(silent.wait, None), metadata=metadata, timeout=5)
     with pytest.raises(grpc.RpcError) as error:
         next(stream)
     silent.set()
