@@ -13,6 +13,8 @@ from tests.slot_page import slot
 
 from sparkperso.testing.collector import running_collector
 
+TITLES_SHOWN = """return [...document.querySelectorAll("[data-sp-slot=picks] h3")].slice(1)
+  .map((it) => it.innerText)"""
 PEOPLE = {"anna": "Anna, who buys much", "ben": "Ben, who stays away"}
 WATCH = """window.shifts = [];
 new PerformanceObserver((list) => list.getEntries().forEach((it) => shifts.push(it.value)))
@@ -54,7 +56,8 @@ def browser(driver, shop):
 
 
 def titles(browser):
-    return [one.text for one in slot(browser, "picks").find_elements(By.TAG_NAME, "h3")[1:]]
+    # At once: what is found and then asked may have been replaced meanwhile.
+    return browser.execute_script(TITLES_SHOWN)
 
 
 def sign_in(browser, user_id):
