@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import orjson
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import explanation, head_document
+from sparkperso.services.serve.engine.lists import items_in
 from sparkperso.services.serve.operations import Listed
 from sparkperso.services.serve.rpc import personalization_pb2 as pb
 
 Kind = TypeVar("Kind", bound=Message)
-NAMES_OF_LISTS = frozenset({"user_id", "item_id", "anonymous_id"})
 
 
 def members_of(request: Message) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def list_answer(listed: Listed, store_version: str | None) -> pb.ListAnswer:
     answer = listed.answer
     head = head_document(answer)
     message = pb.ListAnswer(
-        items=_items(orjson.loads(b"[%b]" % answer.items)),
+        items=[pb.Item(**one) for one in items_in(answer.items)],
         strategy=head["strategy"],
         model_version=head["model_version"],
         window=head.get("window"),
@@ -51,8 +50,7 @@ def list_answer(listed: Listed, store_version: str | None) -> pb.ListAnswer:
         fallback=answer.fallback,
         decision_id=listed.decision_id,
     )
-    if listed.name in NAMES_OF_LISTS:
-        setattr(message, listed.name, listed.value)
+    setattr(message, listed.name, listed.value)
     if answer.traces or answer.left_out:
         json_format.ParseDict(explanation(answer), message.explain)
     return message
@@ -63,7 +61,3 @@ def message_of(kind: type[Kind], document: Mapping[str, Any]) -> Kind:
     message: Kind = kind()
     json_format.ParseDict(dict(document), message)
     return message
-
-
-def _items(listed: list[dict[str, Any]]) -> list[pb.Item]:
-    return [pb.Item(**one) for one in listed]

@@ -46,6 +46,7 @@ PREFIX = "grpc:"
 """Before a route in metrics and in the audit."""
 log = logging.getLogger("sparkperso.serve")
 Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
 
 
 class Personalization(PersonalizationServicer):
@@ -81,13 +82,11 @@ class Personalization(PersonalizationServicer):
                     # Who sends much at once keeps others waiting no longer than that.
                     await asyncio.sleep(0)
 
-    async def _admit_stream(self, context: Any, is_held: bool) -> pb.ListAnswer:
+    async def _admit_stream(self, context: Any, is_held: bool) -> None:
         """Lets a stream in; raises a Problem: 401, or 429 with too many of one address."""
-        headers = headers_of(context.invocation_metadata())
-        self._service.gate.admit(headers, peer_of(context.peer()))
+        self._call(context, "recommendations")
         if not is_held:
             raise Problem(429, "too_many", "This address has too many streams.")
-        return pb.ListAnswer()
 
     async def _result(self, request: pb.RecommendRequest, context: Any) -> pb.ListResult:
         """Returns the answer to one request of a stream, or the problem in its place."""
@@ -183,7 +182,7 @@ class Personalization(PersonalizationServicer):
         caller = self._service.gate.admit(headers, peer_of(context.peer()))
         return Call(caller, headers, f"{PREFIX}{route}")
 
-    async def _answered(self, context: Any, answer: Awaitable[Answer]) -> Answer:
+    async def _answered(self, context: Any, answer: Awaitable[Result]) -> Result:
         """Returns an answer; ends the call with a status where there is none."""
         try:
             return await answer

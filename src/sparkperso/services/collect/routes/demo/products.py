@@ -40,7 +40,9 @@ class Products:
     def __init__(self, listed: Sequence[Product]) -> None:
         self._listed = listed
         self._by_id = {str(one[ITEM_ID]): one for one in listed}
-        self._words = [f"{one['title']} {one.get(CATEGORY) or ''}".lower() for one in listed]
+        self._words = [
+            f"{one['title']} {one.get(CATEGORY) or ''}".lower().replace("_", " ") for one in listed
+        ]
 
     def first(self) -> list[Product]:
         """Returns what sells most."""
@@ -56,7 +58,7 @@ class Products:
         found = (
             one
             for one, text in zip(self._listed, self._words, strict=True)
-            if all(word in text.replace("_", " ") for word in words)
+            if all(word in text for word in words)
         )
         return [one for one, _ in zip(found, range(MOST_LISTED), strict=False)]
 
