@@ -1,0 +1,1 @@
+"""Statistics of experiments: pure functions on frozen records of moments, without Spark."""

@@ -1,0 +1,1 @@
+"""What conf/metrics says, as Columns over events."""
