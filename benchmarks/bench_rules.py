@@ -24,10 +24,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkperso.config import load_settings
+from sparkperso.metrics.filters import fits
 from sparkperso.platform.session import build_session
 from sparkperso.rules.conditions import Condition
 from sparkperso.segments.rules.behaviour import AT, since, until
-from sparkperso.segments.rules.filters import fits
 from sparkperso.segments.rules.measures import all_measures, of_events
 from sparkperso.segments.rules.members import KEYS, People, fulfilled
 from sparkperso.users.persons import Persons

@@ -25,7 +25,7 @@ def sessions_of(spark):
 
 
 def marked(events):
-    from sparkperso.features.sessions import mark_sessions
+    from sparkperso.metrics.sessions import mark_sessions
 
     return mark_sessions(
         events.selectExpr("*", "unix_micros(timestamp) AS at"), "user_id", "at", 30

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparkperso.config import Settings, load_named
 from sparkperso.config.layers import conf_files, own_files
 from sparkperso.config.load import read_flat, settings_from
+from sparkperso.config.metrics import METRICS, Metric
 from sparkperso.config.own_features import KIND, OwnFeature
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.config.segmentation import RuleSegmentation, Segmentation, load_segmentation
@@ -46,6 +47,7 @@ class Check:
         plans = self._named("tracking_plans", TrackingPlan)
         self._named("sources", SourceConfig)
         own = self._named(KIND, OwnFeature)
+        metrics = self._named(METRICS, Metric)
         segments = {
             n: self._attempt(load_segmentation, n, self.conf_dir, list(own))
             for n in self._files("segments")
@@ -59,6 +61,8 @@ class Check:
         self._require("segments.segmentations", settings.segments.segmentations, segments)
         self._require("ingest.tracking_plan", (settings.ingest.tracking_plan,), plans)
         plan = plans.get(settings.ingest.tracking_plan)
+        if plan is not None:
+            self._metric_faults(metrics, plan)
         features = [*NUMERIC_FEATURES, *own]
         for name, segmentation in segments.items():
             for feature in segmentation.profiled if segmentation else ():
@@ -155,6 +159,18 @@ class Check:
         # Plain popularity is always tried.
         n_grid = len({PopularityParams(), *drawn})
         self.counts["candidates"] = n_grid if search.method == "grid" else search.n_candidates
+
+    def _metric_faults(self, metrics: dict[str, Metric | None], plan: TrackingPlan) -> None:
+        """Notes event types that no event has: such a metric is zero for everybody."""
+        for name, metric in metrics.items():
+            filters = metric.filters if metric else ()
+            for event_type in dict.fromkeys(t for one in filters for t in one.event_type or ()):
+                if event_type not in plan.event_types:
+                    near = did_you_mean(event_type, plan.event_types, "Name one of the plan")
+                    self._note(
+                        f"conf/metrics/{name}.yaml: no event type '{event_type}' in the tracking "
+                        f"plan '{plan.name}'. {near}"
+                    )
 
     def _require(self, key: str, names: Sequence[str], known: dict[str, Any]) -> None:
         for name in names:

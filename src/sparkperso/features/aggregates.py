@@ -16,7 +16,7 @@ from sparkperso.core.spellings import DEVICES
 from sparkperso.features.event_facts import DAY, EVENT, FEATURE, OWN
 from sparkperso.features.orders import NEW_LINE, NEW_ORDER
 from sparkperso.features.own_features import own_maxima, own_sums
-from sparkperso.features.sessions import SINCE, STARTS
+from sparkperso.metrics.sessions import SINCE, STARTS
 
 # Sums of amounts are rounded, so that the order of adding does not show.
 DECIMALS = 6

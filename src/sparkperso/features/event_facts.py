@@ -12,7 +12,7 @@ from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.own_features import OwnFeature
 from sparkperso.features.orders import NEW_LINE, NEW_ORDER, mark_orders
 from sparkperso.features.own_features import windows_of
-from sparkperso.features.sessions import MICROSECONDS, SINCE, STARTS, mark_sessions
+from sparkperso.metrics.sessions import MICROSECONDS, SINCE, STARTS, mark_sessions
 from sparkperso.platform.literals import instant
 
 DAY = 86_400 * MICROSECONDS

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from sparkperso.features.sessions import STARTED
+from sparkperso.metrics.sessions import STARTED
 
 # Columns that `mark_orders` adds.
 NEW_ORDER, NEW_LINE = "is_new_order", "is_new_line"

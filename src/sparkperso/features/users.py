@@ -23,7 +23,7 @@ from sparkperso.core.spellings import DEVICES
 from sparkperso.features.aggregates import DAY_PARTS, DECIMALS, sums_by_key, sums_by_user
 from sparkperso.features.event_facts import DAY, events_of_users, facts_of_users
 from sparkperso.features.own_features import own_columns
-from sparkperso.features.sessions import MICROSECONDS
+from sparkperso.metrics.sessions import MICROSECONDS
 from sparkperso.platform.literals import instant
 
 

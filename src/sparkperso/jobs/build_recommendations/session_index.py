@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.recommend.section import InteractionsConfig
 from sparkperso.core.columns import EVENT_TYPE, ITEM_ID, SESSION_ID, TIMESTAMP, USER_ID
-from sparkperso.features.sessions import STARTED, mark_sessions
+from sparkperso.metrics.sessions import STARTED, mark_sessions
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.platform.frames import keep_cached
 from sparkperso.recommend.sessions.session_rows import AT, latest_sessions, session_rows

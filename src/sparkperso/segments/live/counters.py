@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.metrics.filters import any_of, fits
 from sparkperso.rules.conditions import Condition, Sequence
 from sparkperso.segments.rules.behaviour import AT, VISIT, visit_key
-from sparkperso.segments.rules.filters import any_of, fits
 from sparkperso.segments.rules.measures import Measure, all_measures, flags_of, of_events
 from sparkperso.segments.rules.sequences import all_sequences, marks_of
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.metrics.filters import any_of, fits
 from sparkperso.platform.literals import instant
-from sparkperso.segments.rules.filters import any_of, fits
 from sparkperso.segments.rules.measures import (
     VISITS,
     Measure,

@@ -9,11 +9,11 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from sparkperso.metrics.filters import any_of, fits
 from sparkperso.rules.conditions import Condition, EventFilter, Sequence, SequenceCondition
 from sparkperso.rules.evaluate import window_start
 from sparkperso.rules.traverse import parts_of
 from sparkperso.segments.rules.behaviour import AT, earliest, micros, span, start_of, until
-from sparkperso.segments.rules.filters import any_of, fits
 
 
 def all_sequences(conditions: Iterable[Condition]) -> dict[str, Sequence]:

@@ -1,4 +1,4 @@
-"""Which events a rule counts, as a Column over silver/events."""
+"""Which events a rule or a metric counts, as a Column over silver/events."""
 
 from __future__ import annotations
 
