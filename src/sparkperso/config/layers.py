@@ -34,6 +34,7 @@ NOT_OVERLAYS = frozenset(
         "experiments",
         "features",
         "mails",
+        "metrics",
         "pages",
         "rules",
         "segments",
