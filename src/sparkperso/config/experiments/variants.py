@@ -59,7 +59,7 @@ class Variant(Changes):
     (3.0, 1.0)
     """
 
-    weight: float = Field(default=1, gt=0, le=1e6)
+    weight: float = Field(default=1.0, gt=0, le=1e6)
     """Its share of the units, as a part of the sum of all weights."""
 
     @model_validator(mode="before")
