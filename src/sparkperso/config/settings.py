@@ -11,6 +11,7 @@ from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.content.cms import CmsConfig
 from sparkperso.config.content.section import ServingConfig
+from sparkperso.config.experiments.section import ExperimentsConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
@@ -58,6 +59,7 @@ class Settings(Section):
     outbound: OutboundConfig = Field(default_factory=OutboundConfig)
     cms: CmsConfig = Field(default_factory=CmsConfig)
     triggers: TriggersConfig = Field(default_factory=TriggersConfig)
+    experiments: ExperimentsConfig = Field(default_factory=ExperimentsConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from sparkperso.schemas import consents, decisions, events, features, ops, recommend, segments
+from sparkperso.schemas import (
+    consents,
+    decisions,
+    events,
+    experiments,
+    features,
+    ops,
+    recommend,
+    segments,
+)
 from sparkperso.schemas.spec import Column, TableSpec
 
-_FAMILIES = (consents, decisions, events, features, ops, recommend, segments)
+_FAMILIES = (consents, decisions, events, experiments, features, ops, recommend, segments)
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec

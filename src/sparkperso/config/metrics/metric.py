@@ -35,6 +35,10 @@ class Quantity(Section):
     less: EventFilter | None = None
     """Events that are taken off again: refunds of purchases. Not of sessions."""
 
+    # Filters hold dictionaries, which have no hash of their own.
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
     @property
     def is_of_sessions(self) -> bool:
         """Says whether events are put together to sessions first."""
