@@ -27,6 +27,12 @@ await build({
     "sparkperso-banner": "banner/index.ts",
   },
 });
+await build({
+  ...common,
+  globalName: "sparkpersoExperiments",
+  outdir: join(out, "sdk"),
+  entryPoints: { "sparkperso-experiments": "src/experiments.ts" },
+});
 const sdk = await bundleSdk();
 if (sdk.size >= LIMIT) throw new Error(`The SDK should have less than ${LIMIT} bytes gzipped. It has ${sdk.size}.`);
 await writeFile(join(out, "sdk/sparkperso.js"), sdk.code);

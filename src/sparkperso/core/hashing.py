@@ -21,19 +21,21 @@ def short_hash(content: str | bytes, digits: int = DIGITS) -> str:
 
 BUCKETS = 10_000
 """Units are divided as finely: a weight below 0.0001 may go to nobody."""
-_OFFSET, _PRIME = 0x811C9DC5, 0x01000193
+_OFFSET, PRIME = 0x811C9DC5, 0x01000193
 
 
-def fnv32a(text: str) -> int:
+def fnv32a(text: str, begun: int = _OFFSET) -> int:
     """Returns the FNV-1a hash of 32 bits over UTF-16 code units, the characters of JavaScript.
 
-    >>> fnv32a("a") == 0xE40C292C
-    True
+    `begun` is the hash of what stands before the text.
+
+    >>> fnv32a("a") == 0xE40C292C, fnv32a("b", fnv32a("a")) == fnv32a("ab")
+    (True, True)
     """
-    value = _OFFSET
+    value = begun
     # Lone halves of a surrogate pair are code units like others.
     for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
-        value = (value ^ unit) * _PRIME & 0xFFFFFFFF
+        value = (value ^ unit) * PRIME & 0xFFFFFFFF
     return value
 
 
@@ -47,6 +49,21 @@ def share_of(seed: str, unit: str) -> float:
     0.0505
     """
     return fnv32a(str(fnv32a(seed + unit))) % BUCKETS / BUCKETS
+
+
+LAYER_PARTS = 1000
+"""Layers are divided as finely."""
+
+
+def layer_share(layer: str, unit: str) -> float:
+    """Returns where a unit stands in a layer, in [0, 1), in steps of 1 / LAYER_PARTS.
+
+    The hash of version 1 of GrowthBook's SDKs, as they seed it for namespaces.
+
+    >>> layer_share("home", "u1")
+    0.562
+    """
+    return fnv32a(f"{unit}__{layer}") % LAYER_PARTS / LAYER_PARTS
 
 
 def variant_at(share: float, weights: Sequence[float], coverage: float = 1.0) -> int | None:

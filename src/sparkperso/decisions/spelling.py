@@ -35,7 +35,7 @@ class Spelling:
         place = f"conf/{RULES}/{rule.name}.yaml"
         spelled: dict[str, Any] = {}
         if rule.if_ is not None:
-            spelled["if_"] = self._condition(rule.if_, f"{place}, if")
+            spelled["if_"] = self.condition(rule.if_, f"{place}, if")
         for action in ("block", "available", "boost", "max_per_category"):
             wanted: ItemFilter | None = getattr(rule, action)
             if wanted is not None and wanted.category is not None:
@@ -48,7 +48,7 @@ class Spelling:
         place, tags = f"{place}, tags", content.tags
         spelled: dict[str, Any] = {
             "behaviours": tuple(
-                self._condition(one, f"{place}.behaviours") for one in tags.behaviours
+                self.condition(one, f"{place}.behaviours") for one in tags.behaviours
             ),
             "preferences": {
                 name: self._preference(name, texts, f"{place}.preferences")
@@ -62,11 +62,12 @@ class Spelling:
         return content.model_copy(update={"tags": tags.model_copy(update=spelled)})
 
     def _preference(self, name: str, texts: tuple[str, ...], place: str) -> tuple[str, ...]:
-        spelled = self._condition(Attribute(attribute=name, one_of=texts), place)
+        spelled = self.condition(Attribute(attribute=name, one_of=texts), place)
         assert isinstance(spelled, Attribute)
         return spelled.one_of or texts
 
-    def _condition(self, condition: Condition, place: str) -> Condition:
+    def condition(self, condition: Condition, place: str) -> Condition:
+        """Returns a condition that is spelled; what is found in it begins with `place`."""
         spelling = speller(self.aliases)
         spelled = rewrite(
             spelling.condition(condition),

@@ -1,0 +1,110 @@
+"""All experiments as they are asked with every request: compiled once, at load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sparkperso.config.experiments.experiment import Experiment
+from sparkperso.decisions.assets import Assets
+from sparkperso.decisions.facts import Facts
+from sparkperso.experiments.assignment.assign import Assignment, Split, Units
+from sparkperso.experiments.assignment.findings import Reach, reach_of
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What the experiments that somebody is in change, of all that is served."""
+
+    shown: tuple[tuple[Assignment, Reach], ...] = ()
+    """Those that change something, in the order of their names."""
+
+    @property
+    def contents(self) -> Mapping[str, str]:
+        """Returns slot → content that it shows."""
+        return {slot: name for one, _ in self.shown for slot, name in one.arm.content.items()}
+
+    @property
+    def switches(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Returns rules that are switched on, and off."""
+        rules = [one.arm.rules for one, _ in self.shown if one.arm.rules]
+        return (
+            frozenset(name for each in rules for name in each.on),
+            frozenset(name for each in rules for name in each.off),
+        )
+
+    @property
+    def model(self) -> str | None:
+        """Returns whose lists are shown; None where no experiment says."""
+        return next((one.arm.model for one, _ in self.shown if one.arm.model), None)
+
+    @property
+    def strategy(self) -> str | None:
+        """Returns how lists are made; None where no experiment says."""
+        return next((one.arm.strategy for one, _ in self.shown if one.arm.strategy), None)
+
+    def counted_in(self, slot: str, kind: str | None) -> tuple[Assignment, ...]:
+        """Returns the experiments that count what is seen of a slot with a list of a kind.
+
+        Whoever sees the baseline is in it as well; testers are not.
+        """
+        return tuple(
+            one for one, reach in self.shown if one.is_counted and reach.touches(slot, kind)
+        )
+
+
+NO_TREATMENT = Treatment()
+
+
+class ExperimentBook:
+    """The experiments of conf/ that are running, or were."""
+
+    def __init__(self, experiments: Mapping[str, Experiment], assets: Assets) -> None:
+        """Takes experiments that were checked (`experiments.assignment.load`)."""
+        self._known = {n: one for n, one in experiments.items() if one.status != "draft"}
+        self._assets = assets
+        self._models: frozenset[str] | None = None
+        self._make()
+
+    def _make(self) -> None:
+        self.splits = {
+            name: Split(one, has_lists=self._has_lists(one)) for name, one in self._known.items()
+        }
+        """Name → experiment that can be asked."""
+        served = [
+            (split, reach_of(split.experiment, self._assets))
+            for split in self.splits.values()
+            if split.experiment.status == "running"
+        ]
+        self._served = tuple((split, reach) for split, reach in served if not reach.is_empty)
+        self.is_serving = bool(self._served)
+        """Whether any changes what is shown."""
+        self.serves_models = any(
+            arm.model for split, _ in self._served for arm in split.experiment.arms.values()
+        )
+        """Whether any compares models."""
+        self.asks_people = any(split.is_personal for split, _ in self._served)
+        """Whether what is shown needs to know of segments and profiles."""
+
+    def has_models(self, models: Iterable[str]) -> None:
+        """Says of which models the serving store has lists: experiments on others stand still."""
+        known = frozenset(models)
+        if known != self._models:
+            self._models = known
+            self._make()
+
+    def _has_lists(self, one: Experiment) -> bool:
+        named = {arm.model for arm in one.arms.values() if arm.model}
+        return self._models is None or named <= self._models
+
+    def running(self, at: datetime) -> list[Split]:
+        """Returns those that are running at a time, by name."""
+        return [split for split in self.splits.values() if split.is_running(at)]
+
+    def treatment(self, facts: Facts, units: Units) -> Treatment:
+        """Returns what the experiments that a request is in change of what it is shown."""
+        if not self._served:
+            return NO_TREATMENT
+        found = ((split.assign(facts, units), reach) for split, reach in self._served)
+        return Treatment(tuple((one, reach) for one, reach in found if one.is_shown))
