@@ -156,6 +156,37 @@ def test_it_drains_readiness_first_and_answers_what_is_under_way(lake, tmp_path)
             httpx.get(f"{api.url}/healthz")
 
 
+def test_a_reload_that_comes_while_it_ends_kills_nobody(lake, tmp_path):
+    with busy(lake, tmp_path, "--set", "api.drain_seconds=2", workers=2) as api:
+        with Load(api.url) as load:
+            until(lambda: len(load.answers) > 100)
+            api.signal(signal.SIGTERM)
+            begun = time.monotonic()
+            for _ in range(5):
+                api.signal(signal.SIGHUP)
+                time.sleep(0.2)
+            assert api.process.wait(20) == 0
+            assert time.monotonic() - begun > 1.9
+        # Whoever is killed leaves decisions behind that were answered.
+        files = (lake / "_spool" / "decisions" / "ready").glob("*.jsonl")
+        n_kept = sum(file.read_text().count("\n") for file in files)
+        assert n_kept == sum(status == 200 for status, _ in load.answers)
+    assert "killed" not in (tmp_path / "log").read_text()
+
+
+def test_a_second_sigterm_leaves_out_the_wait_and_loses_nothing(lake, tmp_path):
+    with busy(lake, tmp_path, "--set", "api.drain_seconds=30", workers=2) as api:
+        with httpx.Client(base_url=api.url, headers=TOKEN) as client:
+            assert client.get(PATH).status_code == 200
+        api.signal(signal.SIGTERM)
+        time.sleep(0.5)
+        api.signal(signal.SIGTERM)
+        assert api.process.wait(10) == 0
+        (file,) = (lake / "_spool" / "decisions" / "ready").glob("*.jsonl")
+        assert file.read_text().count("\n") == 1
+    assert "killed" not in (tmp_path / "log").read_text()
+
+
 def test_ctrl_c_waits_for_nothing(lake, tmp_path):
     with busy(lake, tmp_path, "--set", "api.drain_seconds=30") as api:
         api.signal(signal.SIGINT)

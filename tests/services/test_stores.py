@@ -680,6 +680,77 @@ def test_a_reader_dies_of_a_file_cut_off_under_it_and_its_successor_has_the_last
     live.close()
 
 
+@pytest.mark.parametrize("damage", ["garbage", "cut off", "a folder"])
+def test_an_overlay_that_is_damaged_is_said_and_kills_nobody(folder, damage):
+    overlay = LmdbOverlay(folder)
+    addresses = [(RECENT, f"user_id:u{n}") for n in range(3000)]
+    overlay.put_many([(address, live_record("x" * 100)) for address in addresses])
+    overlay.close()
+    path = folder / "overlay.mdb"
+    whole = path.read_bytes()
+    if damage == "garbage":
+        path.write_bytes(b"?" * len(whole))
+    elif damage == "cut off":
+        os.truncate(path, 8192)
+    else:
+        path.unlink()
+        path.mkdir()
+    overlay = LmdbOverlay(folder)
+    for call in (
+        lambda: overlay.get_many(addresses),
+        lambda: overlay.put_many([(addresses[0], live_record("y"))]),
+        lambda: overlay.changes_since(None),
+        overlay.prune,
+    ):
+        with pytest.raises(StoreError, match=r"overlay\.mdb should be a file of LMDB's"):
+            call()
+    assert overlay.get_many([(LISTS, "u1")]) == [None]  # of these it never has any
+    # Once it is whole again it is read, without a start.
+    path.rmdir() if damage == "a folder" else path.unlink()
+    path.write_bytes(whole)
+    assert all(overlay.get_many(addresses))
+    overlay.close()
+
+
+def test_an_overlay_that_is_damaged_while_it_is_read_is_an_error_of_the_store(folder):
+    overlay = LmdbOverlay(folder)
+    addresses = [(RECENT, f"user_id:u{n}") for n in range(3000)]
+    overlay.put_many([(address, live_record("x" * 100)) for address in addresses])
+    path = folder / "overlay.mdb"
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)  # behind the pages that say where everything is
+        file.write(b"?" * (path.stat().st_size - 2 * 4096))
+    with pytest.raises(StoreError, match=r"overlay\.mdb should be a file of LMDB's"):
+        overlay.get_many(addresses)
+    overlay.close()
+
+
+@pytest.mark.parametrize("name", ["../../../etc", "a\0b", "x" * 5000])
+def test_a_chain_of_odd_names_is_none(folder, name):
+    store = LmdbStore(folder)
+    publish(store, "one")
+    (folder / "CURRENT").write_text(f"{name}\n")
+    live = LiveStore(store, LmdbOverlay(folder))
+    assert live.version is None
+    assert "should name the versions" in live.problem
+    live.close()
+
+
+def test_a_version_that_may_not_be_read_now_is_read_when_it_may(folder):
+    store = LmdbStore(folder)
+    manifest = folder / "versions" / publish(store, "one") / "manifest.json"
+    text = manifest.read_text()
+    manifest.unlink()
+    manifest.mkdir()  # what is not allowed is, to who runs as root
+    live = LiveStore(store, LmdbOverlay(folder))
+    assert "should be readable" in live.problem
+    manifest.rmdir()
+    manifest.write_text(text)
+    assert live.refresh()
+    assert live.problem is None
+    live.close()
+
+
 # Redis alone.
 
 

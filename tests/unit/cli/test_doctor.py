@@ -35,6 +35,22 @@ def test_all_is_there_where_the_tests_run(tmp_path, capsys):
     assert all(line.startswith(("ok ", "note ")) for line in lines)
 
 
+def test_triggers_of_a_folder_are_looked_at(tmp_path, capsys):
+    folder = tmp_path / "conf" / "triggers"
+    folder.mkdir(parents=True)
+    (folder / "crm.yaml").write_text(
+        "description: x\nsegments: [audiences-lapsing]\nurl: https://crm.example/hook\n"
+        "secret_env: NO_SUCH_SECRET\n"
+    )
+    line = ["doctor", "--services", "--conf-dir", str(tmp_path / "conf"), "--lake", str(tmp_path)]
+    assert run_cli(line) == 1
+    said = capsys.readouterr()
+    (finding,) = [one for one in said.out.splitlines() if " triggers " in one]
+    assert finding.startswith("missing")
+    assert "NO_SUCH_SECRET" in finding
+    assert "crm.example" in finding
+
+
 def test_looking_makes_no_folder(settings, tmp_path):
     list(examine(settings))
     assert list(tmp_path.iterdir()) == []

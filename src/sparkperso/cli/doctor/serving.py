@@ -1,4 +1,4 @@
-"""What the services need: the serving store, secrets, and where decisions go."""
+"""What the services need: the store, secrets, where decisions go, and sound triggers."""
 
 from __future__ import annotations
 
@@ -168,6 +168,18 @@ def _decisions(settings: Settings) -> tuple[str, str]:
     return "ok", f"{folder}" + ("" if there == folder else " (will be made)")
 
 
+def triggers_of(conf_dir: Path | None) -> Check:
+    """Returns the check of the triggers in a conf/ folder: none is no fault."""
+
+    def look(settings: Settings) -> tuple[str, str]:
+        from sparkperso.services.triggers.definitions import load_triggers
+
+        ready = load_triggers(settings, os.environ, conf_dir).ready
+        return "ok", f"{len(ready)} sound: {', '.join(ready)}" if ready else "none is enabled"
+
+    return _of_services(look)
+
+
 def _brokers(bootstrap: str) -> tuple[str, str]:
     """Says whether one of Kafka's brokers takes connections, which needs no client of it."""
     failures = []
@@ -201,4 +213,5 @@ CHECKS: dict[str, Check] = {
     "serving store": _of_services(_store),
     "secrets": _of_services(_secrets),
     "decisions": _of_services(_decisions),
+    "triggers": triggers_of(None),
 }

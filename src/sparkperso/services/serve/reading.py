@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from sparkperso.config.api import MOST_ITEMS
 from sparkperso.config.content.slots import ListKind
@@ -37,12 +37,18 @@ Query = Mapping[str, Sequence[str]]
 def read_query(text: bytes, known: frozenset[str]) -> dict[str, list[str]]:
     """Returns name → values of a query string.
 
-    Raises a 422 Problem for names that are not `known`, and for too many of them.
+    Raises a 422 Problem for names that are not `known`, for too many of them, and for what is not
+    UTF-8: read as something else it would name somebody else.
     """
     try:
         pairs = parse_qsl(
-            text.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_FIELDS
+            text.decode("latin-1"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
         )
+    except UnicodeDecodeError:
+        raise invalid("A query should be text in UTF-8.") from None
     except ValueError:
         raise invalid(f"A query has at most {MOST_FIELDS} fields.") from None
     values: dict[str, list[str]] = {}
@@ -63,6 +69,16 @@ def one_of(query: Query, name: str) -> str | None:
     if len(values) > 1:
         raise invalid(f"'{name}' should come once; it came {len(values)} times.")
     return values[0]
+
+
+def unquoted(path: bytes, name: str) -> str:
+    """Returns a part of a path as text; raises a 422 Problem for what is not UTF-8."""
+    if b"%" not in path:
+        return path.decode("ascii", "replace")
+    try:
+        return unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise invalid(f"{name} should be text in UTF-8.") from None
 
 
 def read_id(value: Any, name: str) -> str:

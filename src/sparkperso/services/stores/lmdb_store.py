@@ -36,6 +36,7 @@ from sparkperso.services.stores.base import (
 from sparkperso.services.stores.file_checks import note_checked, require_whole, sha256_of
 from sparkperso.services.stores.lmdb_files import close_file, open_file
 from sparkperso.services.stores.manifest import (
+    NAME,
     BrokenVersionError,
     Facts,
     FileCheck,
@@ -73,7 +74,14 @@ class LmdbStore(Store):
                 str(error),
                 "Publish anew",
             ) from None
-        return text.split()
+        names = text.split()
+        if odd := [name for name in names if not NAME.fullmatch(name)]:
+            raise StoreError(
+                f"{self.folder / 'CURRENT'} should name the versions of the serving store",
+                f"{odd[0][:80]!r} is no name of one",
+                "Publish anew",
+            )
+        return names
 
     def open(self, name: str) -> VersionReader:
         """Returns a version of which every file has the size and checksum of the manifest."""
@@ -223,6 +231,14 @@ class LmdbVersion(VersionReader):
                 str(error),
                 "Publish anew",
             ) from None
+        except OSError as error:
+            # Not broken for good: it may be another user's.
+            self.close()
+            raise StoreError(
+                f"Version {name} of the serving store should be readable",
+                str(error),
+                "Give this process's user leave to read it, or publish anew",
+            ) from None
         except BaseException:
             self.close()
             raise
@@ -281,7 +297,16 @@ class LmdbVersion(VersionReader):
         """
         for name, check in self.manifest.files.items():
             path = self._place / name
-            n_bytes = path.stat().st_size if path.exists() else 0
+            try:
+                n_bytes = path.stat().st_size
+            except FileNotFoundError:
+                n_bytes = 0
+            except OSError as error:
+                raise StoreError(
+                    f"{path} should be readable",
+                    str(error),
+                    "Give this process's user leave to read it, or publish anew",
+                ) from None
             if n_bytes < check.n_bytes:
                 raise BrokenVersionError(
                     f"{path} should stay as it was published while it is read",

@@ -9,9 +9,11 @@ Who shows changes as they happen reads on there, and looks at no record that sta
 
 from __future__ import annotations
 
+import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -139,24 +141,26 @@ class Overlay(ABC):
 
 
 class LmdbOverlay(Overlay):
-    """A file that the processes of one machine read and write."""
+    """A file that the processes of one machine read and write.
+
+    It is opened by who first needs it, and again after each failure: a file that is damaged or may
+    not be written is a StoreError of each call, as a server that does not answer is.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._env = open_file(
-            folder / "overlay.mdb",
-            map_size=MAP_BYTES,
-            max_readers=512,
-            max_dbs=len(LIVE_NAMESPACES) + 1,
-        )
-        self._env.reader_check()
-        # In one transaction: `open_db` by itself waits for another thread's, and holds Python's
-        # lock meanwhile.
-        with self._env.begin(write=True) as transaction:
-            self._databases = {
-                name: self._env.open_db(name.encode(), transaction) for name in LIVE_NAMESPACES
-            }
-            self._feed = self._env.open_db(b"feed", transaction)
+        self._path = folder / "overlay.mdb"
+        self._opening = threading.Lock()
+        self._file: _OverlayFile | None = None
+        with suppress(StoreError):
+            self._opened()
+
+    def _opened(self) -> _OverlayFile:
+        """Returns the file; raises StoreError for one that cannot be opened."""
+        file = self._file
+        if file is None:
+            with self._opening, self._failing():
+                file = self._file = self._file or _OverlayFile(self._path)
+        return file
 
     def put_many(self, records: Sequence[tuple[Address, LiveRecord]]) -> None:
         """Sets records in one transaction, which is on disk when this returns."""
@@ -164,7 +168,7 @@ class LmdbOverlay(Overlay):
         with self._writing() as transaction:
             for address, record in records:
                 namespace, record_id = address
-                key, database = record_key(record_id), self._databases[namespace]
+                key, database = record_key(record_id), self._opened().databases[namespace]
                 data, old = record.packed(), transaction.get(key, db=database)
                 if old is None or old[:DIGITS] <= data[:DIGITS]:
                     transaction.put(key, data, db=database)
@@ -177,7 +181,7 @@ class LmdbOverlay(Overlay):
         with self._writing() as transaction:
             for address, change in changes:
                 namespace, record_id = address
-                key, database = record_key(record_id), self._databases[namespace]
+                key, database = record_key(record_id), self._opened().databases[namespace]
                 data = transaction.get(key, db=database)
                 record = change(unpacked(data, moment) if data else None)
                 if record is not None:
@@ -187,23 +191,36 @@ class LmdbOverlay(Overlay):
 
     def get_many(self, addresses: Sequence[Address]) -> list[LiveRecord | None]:
         """Returns the records at the addresses, all as of one moment."""
-        databases = self._databases
-        with self._env.begin() as transaction:
-            get = transaction.get
-            found = [
-                get(record_key(record_id), None, databases[namespace])
-                if namespace in databases
-                else None
-                for namespace, record_id in addresses
-            ]
-        if not any(found):
-            return [None] * len(found)
-        moment = now()
-        return [unpacked(data, moment) if data else None for data in found]
+        file = self._file
+        if file is None:
+            if not any(namespace in LIVE_NAMESPACES for namespace, _ in addresses):
+                return [None] * len(addresses)
+            file = self._opened()
+        databases = file.databases
+        try:
+            with file.environment.begin() as transaction:
+                get = transaction.get
+                found = [
+                    get(record_key(record_id), None, databases[namespace])
+                    if namespace in databases
+                    else None
+                    for namespace, record_id in addresses
+                ]
+            if not any(found):
+                return [None] * len(found)
+            moment = now()
+            return [unpacked(data, moment) if data else None for data in found]
+        except (lmdb.Error, ValueError) as error:
+            raise _unreadable(self._path, error) from None
 
     def changes_since(self, cursor: str | None) -> FeedPage:
         """Returns the next changes; each has a number, one more than that before."""
-        with self._env.begin(db=self._feed) as transaction, transaction.cursor() as entries:
+        file = self._opened()
+        with (
+            self._failing(),
+            file.environment.begin(db=file.feed) as transaction,
+            transaction.cursor() as entries,
+        ):
             last = int(entries.key()) if entries.last() else 0
             if cursor is None or int(cursor) > last:
                 # A number that was not given yet is of a file that is gone.
@@ -224,7 +241,7 @@ class LmdbOverlay(Overlay):
         moment = now()
         stamp = b"%0*d" % (DIGITS, _micros(moment))
         oldest = b"%0*d" % (DIGITS, _micros(moment - timedelta(seconds=FEED_SECONDS)))
-        with transaction.cursor(self._feed) as entries:
+        with transaction.cursor(self._opened().feed) as entries:
             last = int(entries.key()) if entries.last() else 0
             for number, address in enumerate(fed, last + 1):
                 entries.put(_feed_key(number), stamp + _fed_name(address))
@@ -241,9 +258,12 @@ class LmdbOverlay(Overlay):
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         """Gives a transaction; raises StoreError where the disk or the map is full."""
+        environment = self._opened().environment
         try:
-            with self._env.begin(write=True) as transaction:
+            with environment.begin(write=True) as transaction:
                 yield transaction
+        except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError) as error:
+            raise _unreadable(self._path, error) from None
         except lmdb.Error as error:
             raise StoreError(
                 "The overlay of the serving store should take records",
@@ -254,7 +274,7 @@ class LmdbOverlay(Overlay):
     def prune(self) -> int:
         """Removes records whose time is over, a part at a time: others write between two."""
         removed = 0
-        for database in self._databases.values():
+        for database in self._opened().databases.values():
             key: bytes | None = b""
             while key is not None:
                 n_removed, key = self._prune_part(database, key)
@@ -264,7 +284,7 @@ class LmdbOverlay(Overlay):
     def _prune_part(self, database: Any, first: bytes) -> tuple[int, bytes | None]:
         """Looks at a part of the records; returns how many went, and the key to go on at."""
         moment, removed = now(), 0
-        with self._env.begin(write=True) as transaction:
+        with self._writing() as transaction:
             cursor = transaction.cursor(database)
             more = cursor.set_range(first)
             for _ in range(PART):
@@ -281,7 +301,62 @@ class LmdbOverlay(Overlay):
 
     def close(self) -> None:
         """Closes the file."""
-        close_file(self._env)
+        file, self._file = self._file, None
+        if file:
+            close_file(file.environment)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turns what is wrong with the file into a StoreError."""
+        try:
+            yield
+        except (lmdb.Error, OSError, ValueError) as error:
+            raise _unreadable(self._path, error) from None
+
+
+class _OverlayFile:
+    """The open file, its databases by namespace, and the feed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.environment = open_file(
+            path, map_size=MAP_BYTES, max_readers=512, max_dbs=len(LIVE_NAMESPACES) + 1
+        )
+        try:
+            self._fill_up(path)
+            self.environment.reader_check()
+            # In one transaction: `open_db` by itself waits for another thread's, and holds Python's
+            # lock meanwhile.
+            with self.environment.begin(write=True) as transaction:
+                self.databases = {
+                    name: self.environment.open_db(name.encode(), transaction)
+                    for name in LIVE_NAMESPACES
+                }
+                self.feed = self.environment.open_db(b"feed", transaction)
+        except BaseException:
+            close_file(self.environment)
+            raise
+
+    def _fill_up(self, path: Path) -> None:
+        """Gives a file that was cut off its length back, with zeros.
+
+        What is mapped beyond the end of a file kills who reads it (SIGBUS); pages of zeros are an
+        error of LMDB's. A whole file may lack pages at its end that nothing uses.
+        """
+        n_pages = self.environment.info()["last_pgno"] + 1
+        n_bytes = n_pages * self.environment.stat()["psize"]
+        with path.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) < n_bytes:
+                file.truncate(n_bytes)
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"{path} should be a file of LMDB's that this process may write",
+        str(error) or type(error).__name__,
+        "If it is damaged, end collector and API, remove it, and start them again: the collector "
+        "tells it of all decisions on consent anew",
+    )
 
 
 class RedisOverlay(Overlay):

@@ -74,7 +74,9 @@ def test_ids_of_every_kind_are_answered_and_repeated(client, name):
         ("exclude=" + "x" * 600, "1 to 512 characters"),
         ("&".join(["exclude=i1"] * 600), "at most 500"),
         ("&".join(["exclude=i1"] * 1300), "at most 1200 fields"),
-        ("in_view=%ED%A0%80", None),
+        ("in_view=%ED%A0%80", "text in UTF-8"),
+        ("exclude=i1&exclude=%ff", "text in UTF-8"),
+        ("%ff=1", "text in UTF-8"),
     ],
 )
 def test_odd_queries_are_told_what_is_expected(client, query, says):
@@ -84,6 +86,21 @@ def test_odd_queries_are_told_what_is_expected(client, query, says):
         return
     assert answer.status_code == 422
     assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/recommendations/%ff",
+        "/v1/similar/i%ff",
+        "/v1/users/%ff/segments",
+        "/v1/users/anna%ed%a0%80/profile",
+    ],
+)
+def test_an_id_in_a_path_that_is_no_text_is_nobodys(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 422
+    assert "should be text in UTF-8" in answer.json()["detail"]
 
 
 def test_what_the_request_names_is_left_out(client, ids_of):

@@ -58,7 +58,8 @@ class Supervisor:
     2. A worker that ends is started again, at once the first time, later each further time.
     3. SIGHUP makes the configuration anew, and replaces workers one by one: each goes when its
        successor answers. Where that fails, those of before go on, and the log says why.
-    4. At the end workers are told to drain, waited for, and killed where they do not end in time.
+    4. At the end workers are told to drain, waited for, and killed where they do not end in time. A
+       second signal to end leaves out the drain, a third kills them; a reload comes too late.
     """
 
     def __init__(
@@ -209,15 +210,29 @@ class Supervisor:
         if workers:
             limits = self._config.limits
             limit = self._config.drain_seconds + limits.shutdown_seconds + MORE_SECONDS
-        until = time.monotonic() + limit
+        self._wait_for_end(workers, limit, is_hurried=order == "end")
+        for worker in workers:
+            self._bury(worker)
+
+    def _wait_for_end(self, workers: Sequence[Worker], seconds: float, *, is_hurried: bool) -> None:
+        """Waits until all have ended; kills who has not after so many seconds.
+
+        A signal to end leaves out what is left of the drain, one more than that kills.
+        """
+        until, is_killed = time.monotonic() + seconds, False
         while alive := [worker for worker in workers if worker.cause is None]:
-            if time.monotonic() > until or self._signals:
+            is_asked = not set(ENDING).isdisjoint(self._signals)
+            self._signals.clear()
+            is_late = time.monotonic() > until or (is_asked and is_hurried)
+            if is_late and not is_killed:
                 log.error("%d workers are killed: they did not end", len(alive))
                 for worker in alive:
                     worker.kill()
+            elif is_asked:
+                for worker in alive:
+                    worker.tell("end")
+            is_killed, is_hurried = is_killed or is_late, is_hurried or is_asked
             self._wait(alive)
-        for worker in workers:
-            self._bury(worker)
 
     @contextmanager
     def _heeding_signals(self) -> Iterator[None]:

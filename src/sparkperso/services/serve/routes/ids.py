@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+
+from sparkperso.services.serve import reading as read
 
 
 class AnyText(Convertor[str]):
@@ -17,6 +20,16 @@ class AnyText(Convertor[str]):
     def to_string(self, value: str) -> str:
         """Returns the text."""
         return value
+
+
+def id_in(request: Request, name: str, words: str) -> str:
+    """Returns the id at a place of a path; raises a 422 Problem for what is not UTF-8.
+
+    Servers put U+FFFD in the place of such bytes, and would have one id for many.
+    """
+    read.unquoted(request.scope.get("raw_path") or b"", words)
+    value: str = request.path_params[name]
+    return value
 
 
 NAME = "text"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -95,7 +94,7 @@ def routes(service: Service) -> list[Route]:
         call = call_of(service, request.scope, "similar")
         query = read.read_query(request.scope["query_string"], QUERY_OF_SIMILAR)
         members = {"n": read.number_in(query, "n"), "exclude": query.get("exclude")}
-        item_id = request.path_params["item_id"]
+        item_id = ids.id_in(request, "item_id", "The id of an item")
         listed = await operations.similar(service, call, item_id, members)
         return json_bytes(list_body(*listed, service.store_version))
 
@@ -130,13 +129,7 @@ def routes(service: Service) -> list[Route]:
 def _last_part(scope: Scope) -> str:
     """Returns the id of the path as it was sent: `%2F` within it is no slash between parts."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
-    encoded = raw[raw.index(PREFIX) + len(PREFIX) :]
-    if b"%" not in encoded:
-        return encoded.decode("ascii", "replace")
-    try:
-        return unquote_to_bytes(encoded).decode()
-    except UnicodeDecodeError:
-        raise read.invalid("The id of a person should be text in UTF-8.") from None
+    return read.unquoted(raw[raw.index(PREFIX) + len(PREFIX) :], "The id of a person")
 
 
 class QueryReader:

@@ -18,6 +18,7 @@ from sparkperso.services.serve.routes.bodies import call_of, check_members, json
 from sparkperso.services.serve.service import Service
 
 TOKENS = "tokens"
+PERSON = "The id of a person"
 PROVENANCE: dict[str, Schema] = {
     "store_version": openapi.NULLABLE_STRING,
     "as_of": {"type": ["string", "null"], "format": "date-time"},
@@ -39,14 +40,14 @@ def routes(service: Service) -> list[Route]:
     async def get_segments(request: Request) -> Response:
         """Lists the segments of a person, and where each comes from."""
         call = call_of(service, request.scope, "/v1/users/{id}/segments")
-        known = await operations.segments(service, call, request.path_params["id"])
+        known = await operations.segments(service, call, ids.id_in(request, "id", PERSON))
         return _response(service, "segments", known)
 
     @described(_reading("profile", openapi.nullable(openapi.ref("Profile")), (404,)))
     async def get_profile(request: Request) -> Response:
         """Gives what rules know of a person, and of when it is."""
         call = call_of(service, request.scope, "/v1/users/{id}/profile")
-        known = await operations.profile(service, call, request.path_params["id"])
+        known = await operations.profile(service, call, ids.id_in(request, "id", PERSON))
         return _response(service, "profile", known)
 
     @described(
