@@ -37,7 +37,8 @@ def test_the_table_lists_each_package_and_what_it_imports():
 
 MOST_MODULES = 15
 LARGER = {
-    "config": 24,
+    "cli": 18,
+    "config": 26,
     "core": 20,
     "ingest": 18,
     "platform": 17,

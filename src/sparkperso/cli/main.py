@@ -30,6 +30,10 @@ LIGHT_COMMANDS = {
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),
+    "dashboard": (
+        "sparkperso.cli.dashboard",
+        "Shows what ran and what it brought, as pages in a browser.",
+    ),
     "shop": ("sparkperso.cli.shop.command", "Shows the demo shop, personalised from a lake."),
     "triggers": ("sparkperso.cli.triggers", "Calls webhooks when somebody enters a segment."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),

@@ -16,11 +16,22 @@ Algorithm = Literal[
     "ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"
 ]
 """Asymmetric ones alone: whoever checks a token cannot make one."""
-ServiceScope = Literal["recommend", "profile:read", "email", "decide", "tokens", "admin"]
+ServiceScope = Literal[
+    "recommend",
+    "profile:read",
+    "email",
+    "decide",
+    "tokens",
+    "admin",
+    "dashboard:view",
+    "dashboard:analyse",
+    "dashboard:operate",
+]
 SCOPES: frozenset[str] = frozenset(get_args(ServiceScope))
 """`recommend`: lists, similar items, content; `profile:read`: profiles and segments; `email`: mails
-rendered; `decide`: experiments and flags; `tokens`: browser tokens issued; `admin`: reload, caches.
-None contains another."""
+rendered; `decide`: experiments and flags; `tokens`: browser tokens issued; `admin`: reload, caches;
+`dashboard:view`: figures of groups; `dashboard:analyse`: experiments, exports; `dashboard:operate`:
+runs, data quality, freshness. None contains another."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 ORIGIN = r"^https?://[a-z0-9.-]+(:(\d{1,5}|\*))?$"
 

@@ -11,6 +11,7 @@ from sparkperso.config.collect import CollectConfig
 from sparkperso.config.consent import ConsentConfig
 from sparkperso.config.content.cms import CmsConfig
 from sparkperso.config.content.section import ServingConfig
+from sparkperso.config.dashboard import DashboardConfig
 from sparkperso.config.experiments.section import ExperimentsConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
@@ -56,6 +57,7 @@ class Settings(Section):
     publish: PublishConfig = Field(default_factory=PublishConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+    dashboard: DashboardConfig = Field(default_factory=DashboardConfig)
     outbound: OutboundConfig = Field(default_factory=OutboundConfig)
     cms: CmsConfig = Field(default_factory=CmsConfig)
     triggers: TriggersConfig = Field(default_factory=TriggersConfig)

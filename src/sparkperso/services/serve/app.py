@@ -17,6 +17,7 @@ from sparkperso.config import Settings, load_settings
 from sparkperso.core.spellings import country_codes
 from sparkperso.mail.check import make_mailer
 from sparkperso.privacy import Pseudonyms, load_keys
+from sparkperso.privacy.identifiers import load_identifiers
 from sparkperso.services.access.audit import make_audit
 from sparkperso.services.access.gate import make_gate
 from sparkperso.services.content.cache import ContentCache
@@ -29,7 +30,6 @@ from sparkperso.services.http.request_log import RequestLog
 from sparkperso.services.http.traces import TracedRequests, make_traces
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import DecisionLog
-from sparkperso.services.serve.engine.identifiers import load_identifiers
 from sparkperso.services.serve.engine.lists import Lists
 from sparkperso.services.serve.engine.next_items import NextItems
 from sparkperso.services.serve.engine.people import People

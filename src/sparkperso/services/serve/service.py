@@ -15,6 +15,7 @@ from sparkperso.config import Settings
 from sparkperso.core.times import now
 from sparkperso.decisions.rulebook import Rulebook
 from sparkperso.mail.render import Mailer
+from sparkperso.privacy.identifiers import Identifiers
 from sparkperso.rules.context import RequestContext
 from sparkperso.services.access.audit import Audit
 from sparkperso.services.access.caller import FOR_ANYONE, Caller
@@ -27,7 +28,6 @@ from sparkperso.services.http.signals import has_opted_out, region_in
 from sparkperso.services.http.traces import Traces
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
-from sparkperso.services.serve.engine.identifiers import Identifiers
 from sparkperso.services.serve.engine.lists import ListAnswer, Lists
 from sparkperso.services.serve.engine.people import ANONYMOUS, USER, People, Subject
 from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest

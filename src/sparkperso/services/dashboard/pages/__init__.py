@@ -1,0 +1,1 @@
+"""The pages: what is asked, and in which sections it is shown."""

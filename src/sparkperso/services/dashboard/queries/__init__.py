@@ -1,0 +1,1 @@
+"""What pages ask the lake: one module per subject, rows and records out."""
