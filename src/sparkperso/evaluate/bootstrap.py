@@ -56,10 +56,22 @@ def bootstrap_interval(
     n = len(counts)
     if n == 0:
         return Interval(0.0, float("nan"), float("nan"), level)
-    # How often each bucket is drawn: resamples × buckets.
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
-    means = (draws @ sums) / np.maximum(draws @ counts, 1)
+    means = resampled_means(bucket_draws(n, n_resamples, seed), counts, sums)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     mean = float(sums.sum() / counts.sum())
     mean, low, high = (round(float(x), DECIMALS) for x in (mean, low, high))
     return Interval(mean, low, high, level)
+
+
+def bucket_draws(n_buckets: int, n_resamples: int, seed: int) -> Floats:
+    """Returns how often each resample draws each bucket, (resamples, buckets); rows sum to n."""
+    shares = np.full(n_buckets, 1 / n_buckets)
+    drawn = np.random.default_rng(seed).multinomial(n_buckets, shares, size=n_resamples)
+    # As floats, so that the products below are BLAS's.
+    return drawn.astype(np.float64)
+
+
+def resampled_means(draws: Floats, counts: Floats, sums: Floats) -> Floats:
+    """Returns Σ sums ÷ Σ counts of each resample, (resamples,); 0 where it drew nobody."""
+    drawn = draws @ counts
+    return (draws @ sums) / np.where(drawn == 0, 1.0, drawn)

@@ -46,7 +46,7 @@ ArmsOf: TypeAlias = Callable[[Moments, Moments], Pair]
 
 def mean_arms(treated: Moments, baseline: Moments) -> Pair:
     """Returns the means of y; their variances are s² ÷ n."""
-    return checked(_mean(treated), _mean(baseline))
+    return checked(mean_arm(treated), mean_arm(baseline))
 
 
 def ratio_arms(treated: Moments, baseline: Moments) -> Pair:
@@ -132,7 +132,8 @@ def checked(treated: Arm, baseline: Arm, *, is_ratio: bool = False) -> Pair:
     return Pair(treated, baseline)
 
 
-def _mean(group: Moments) -> Arm:
+def mean_arm(group: Moments) -> Arm:
+    """Returns the mean of y of one group, which may be infinite or no number: `checked` sees."""
     if group.n < 2:
         return Arm(group.n, group.mean("y") if group.n else None, None)
     spread, mean = group.variance("y"), group.mean("y")

@@ -110,20 +110,21 @@ def cuped_ratios(treated: Moments, baseline: Moments, *, significance_level: flo
     return welch(cuped_ratio_arms(treated, baseline), significance_level)
 
 
-def welch(pair: Pair, significance_level: float) -> Estimate:
+def welch(pair: Pair, significance_level: float, *, freedom: float | None = None) -> Estimate:
     """Returns the comparison of two independent values by Student's t.
 
-    Degrees of freedom as Welch and Satterthwaite have them, from the shares of each group in the
-    variance of the effect.
+    Degrees of freedom, if not given, as Welch and Satterthwaite have them, from the shares of each
+    group in the variance of the effect.
     """
     require_level(significance_level)
     if not pair.can_be_tested:
         return without_test(pair.treated, pair.baseline, pair.status)
     effect, variance = effect_of(pair)
-    share = (pair.treated.variance or 0.0) / variance
-    freedom = 1 / (
-        share * share / (pair.treated.n - 1) + (1 - share) * (1 - share) / (pair.baseline.n - 1)
-    )
+    if freedom is None:
+        share = (pair.treated.variance or 0.0) / variance
+        freedom = 1 / (
+            share * share / (pair.treated.n - 1) + (1 - share) * (1 - share) / (pair.baseline.n - 1)
+        )
     statistic = effect / math.sqrt(variance)
     return with_interval(
         pair.treated,

@@ -1,0 +1,1 @@
+"""Whether an experiment may be believed: shares of units, the past, trends, segments."""
