@@ -13,6 +13,7 @@ from sparkperso.config.content.cms import CmsConfig
 from sparkperso.config.content.section import ServingConfig
 from sparkperso.config.dashboard import DashboardConfig
 from sparkperso.config.experiments.section import ExperimentsConfig
+from sparkperso.config.experiments.simulation import SimulationConfig
 from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
@@ -62,6 +63,7 @@ class Settings(Section):
     cms: CmsConfig = Field(default_factory=CmsConfig)
     triggers: TriggersConfig = Field(default_factory=TriggersConfig)
     experiments: ExperimentsConfig = Field(default_factory=ExperimentsConfig)
+    simulation: SimulationConfig = Field(default_factory=SimulationConfig)
 
     @property
     def tracking_uri(self) -> str:
