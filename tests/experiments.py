@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from tests.shop_rules import CONTENTS, SLOTS, rule, show
 
 from sparkperso.config.experiments.experiment import Experiment
+from sparkperso.config.experiments.load import load_experiment
+from sparkperso.config.experiments.started import record_start
 from sparkperso.core.hashing import BUCKETS, LAYER_PARTS, PRIME, fnv32a
+from sparkperso.core.package import shipped
 from sparkperso.decisions.assets import Assets
 from sparkperso.decisions.facts import Facts
 from sparkperso.experiments.assignment.assign import Units
@@ -91,3 +98,20 @@ def layer_parts(layer: str, ids: np.ndarray) -> np.ndarray:
 def many_ids(n: int) -> np.ndarray:
     """Returns ids of seven digits, one after the other, as a shop gives them."""
     return np.array([f"{number:07d}" for number in range(n)])
+
+
+def conf_of(folder: Path, **experiments: Mapping[str, Any]) -> Path:
+    """Writes a conf/ of the shipped slots, content and rules with these experiments, started."""
+    conf = folder / "conf"
+    for kind in ("slots", "content", "rules"):
+        shutil.copytree(shipped("conf") / kind, conf / kind, dirs_exist_ok=True)
+    (conf / "experiments").mkdir(exist_ok=True)
+    for name, fields in experiments.items():
+        usual = {"status": "running", "start": "2026-01-01", "hypothesis": "It helps."}
+        arms = {} if "factors" in fields else {"variants": {"a": 1, "b": 1}}
+        text = yaml.safe_dump({**usual, **arms, **fields}, sort_keys=False)
+        (conf / "experiments" / f"{name}.yaml").write_text(text, encoding="utf-8")
+        one = load_experiment(name, conf)
+        if one.status == "running":
+            record_start(one, NOW, conf)
+    return conf

@@ -15,7 +15,12 @@ pytestmark = pytest.mark.usefixtures("unrecorded")
 AT = datetime(2026, 6, 1, 23, 59, 59, 123456, tzinfo=timezone.utc)
 HEAD = b'"strategy":"hybrid","model_version":"7"'
 ITEMS = b'{"rank":1,"item_id":"a \\"1\\"","score":0.5},\n{"rank":2,"item_id":"b","score":0.4}'
-ONE = Decided("d1", AT, "new", HEAD, ITEMS, "anna", store_version="v1")
+ONE = Decided(
+    *("d1", AT, "new", HEAD, ITEMS, "anna"),
+    store_version="v1",
+    propensity=0.25,
+    experiments={"lists": "popular"},
+)
 SLOTS = [
     Decided("d2", AT, "slot", HEAD, ITEMS, "ben", "a-1", "picks", "picked", "picks-for-you"),
     Decided("d2", AT, "slot", b'"strategy":"rules"', b"", "ben", "a-1", "hero", "offers", "high"),
@@ -28,6 +33,7 @@ BROKEN = [
     b'{"decision_id":"d5","kind":"new","timestamp":"yesterday"}',
     b'{"decision_id":"d6","kind":"new","timestamp":"2026-06-01T00:00:00Z","propensity":1.5}',
     b'{"decision_id":"d7","kind":"new","timestamp":"2026-06-01T00:00:00Z","item_ids":"x"}',
+    b'{"decision_id":"d9","kind":"new","timestamp":"2026-06-01T00:00:00Z","experiments":["x"]}',
     b'{"timestamp":"2026-06-01T00:00:00Z","kind":"new"}',
     b'{"decision_id": "d8", ',
 ]
@@ -64,7 +70,7 @@ def test_what_was_logged_is_in_the_table_once_whenever_and_however_often_it_come
     every = [line(one) for one in (ONE, *SLOTS, NOBODY)]
     first = load("a", *every[:2], every[0], *BROKEN)
     told = ("received", "valid", "quarantined", "duplicates", "refused")
-    assert [first[name] for name in told] == [9, 2, 6, 1, 0]
+    assert [first[name] for name in told] == [10, 2, 7, 1, 0]
     again = load("b", *every)
     assert [again[name] for name in told] == [4, 2, 0, 2, 0]
     assert [load("c", *every)[name] for name in told] == [4, 0, 0, 4, 0]
@@ -75,10 +81,12 @@ def test_what_was_logged_is_in_the_table_once_whenever_and_however_often_it_come
     assert one["item_ids"] == ['a "1"', "b"]
     assert (one["kind"], one["strategy"], one["model_version"]) == ("new", "hybrid", "7")
     assert (one["user_id"], one["anonymous_id"], one["store_version"]) == ("anna", None, "v1")
-    assert (one["timestamp"], one["propensity"]) == (AT.replace(tzinfo=None), 1.0)
+    assert (one["timestamp"], one["propensity"]) == (AT.replace(tzinfo=None), 0.25)
+    assert one["experiments"] == {"lists": "popular"}
     assert one["event_date"].isoformat() == "2026-06-01"
     assert (hero["content_id"], hero["rule"], hero["item_ids"]) == ("offers", "high", [])
     nobody = rows["d3", None]
+    assert (nobody["propensity"], nobody["experiments"]) == (1.0, {})
     assert (nobody["user_id"], nobody["anonymous_id"]) == (None, None)
     assert (nobody["strategy"], nobody["fallback"]) == ("no_consent", "store_slow")
     assert nobody["event_date"].isoformat() == "2026-06-02"

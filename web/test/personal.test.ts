@@ -192,13 +192,28 @@ test("half a slot in view for a second is one exposure, per decision and slot", 
   mock.timers.tick(1000);
   FakeObserver.show(1);
   mock.timers.tick(5000);
-  const exposure = { slot: "hero", content_id: "welcome", variant: "b", rule: "r", item_ids: ["i1", "i2"] };
+  const exposure = { slot: "hero", content_id: "welcome", variant: "b", rule: "r", item_ids: ["i1", "i2"], experiment: undefined };
   assert.deepEqual(page.tracked, [["exposure", { metadata: { decision_id: "d1", ...exposure } }]]);
   await page.personalize();
   FakeObserver.show(1);
   mock.timers.tick(1000);
   assert.deepEqual(page.tracked[1], ["exposure", { metadata: { decision_id: "d2", ...exposure } }]);
   assert.equal(page.tracked.length, 2);
+});
+
+test("each experiment that counts a slot has an exposure of its own, with its variant", async () => {
+  const page = slotPage(["hero"]);
+  const experiments = { "hero:2": "bold", lists: "popular" };
+  const hero = { content_id: "welcome", variant: null, rule: null, format: "json", body: {}, experiments };
+  page.state.reply = () => ({ decision_id: "d1", slots: { hero } });
+  await page.personalize(API);
+  FakeObserver.show(1);
+  mock.timers.tick(1000);
+  const seen = { decision_id: "d1", slot: "hero", content_id: "welcome", rule: null, item_ids: undefined };
+  assert.deepEqual(page.tracked, [
+    ["exposure", { metadata: { ...seen, experiment: "hero:2", variant: "bold" } }],
+    ["exposure", { metadata: { ...seen, experiment: "lists", variant: "popular" } }],
+  ]);
 });
 
 test("what is replaced, or hidden with its tab, before a second is over was not seen", async () => {

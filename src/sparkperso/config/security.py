@@ -21,6 +21,7 @@ ServiceScope = Literal[
     "profile:read",
     "email",
     "decide",
+    "features",
     "tokens",
     "admin",
     "dashboard:view",
@@ -29,7 +30,8 @@ ServiceScope = Literal[
 ]
 SCOPES: frozenset[str] = frozenset(get_args(ServiceScope))
 """`recommend`: lists, similar items, content; `profile:read`: profiles and segments; `email`: mails
-rendered; `decide`: experiments and flags; `tokens`: browser tokens issued; `admin`: reload, caches;
+rendered; `decide`: experiments and flags; `features`: all running experiments for GrowthBook's
+SDKs, in pages too; `tokens`: browser tokens issued; `admin`: reload, caches;
 `dashboard:view`: figures of groups; `dashboard:analyse`: experiments, exports; `dashboard:operate`:
 runs, data quality, freshness. None contains another."""
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"

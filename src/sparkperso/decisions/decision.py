@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from sparkperso.config.content.assets import Body, format_of
@@ -18,9 +19,10 @@ from sparkperso.decisions.rulebook import Asset, Candidate, Rulebook
 WEB = "web"
 """The channel of a request that names none."""
 POPULAR: Literal["popular"] = "popular"
-Reason = Literal["rule", "tags", "default", "nothing"]
+Reason = Literal["rule", "tags", "default", "nothing", "experiment"]
 """Why it is shown: a rule, or the content's tags, hold; nothing did, and the slot has a default, or
-none."""
+none; an experiment shows it, whatever rules say."""
+AS_RULES_SAY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,22 @@ class Decision:
 
 
 def decide(
-    book: Rulebook, facts: Facts, slots: Sequence[str], *, explain: bool = False
+    book: Rulebook,
+    facts: Facts,
+    slots: Sequence[str],
+    *,
+    explain: bool = False,
+    shows: Mapping[str, str] = AS_RULES_SAY,
 ) -> Decision:
     """Returns what each slot shows for these facts; the same for the same facts, always.
 
     1. The slot's candidates are asked in their total order (`offers.Offer.order`); the first that
        is valid, allowed without the person's consent or with it, and whose condition holds, wins.
     2. Where none does, the slot's default is shown, and nothing where it has none.
-    3. A variant of the content is dealt out by the hash of content and unit; the first one where
+    3. `shows` (slot → content) is what an experiment has a slot show, if the content is there now.
+    4. A variant of the content is dealt out by the hash of content and unit; the first one where
        there is no unit, or no consent.
-    4. Its body is looked for by language and channel (`content.places`).
+    5. Its body is looked for by language and channel (`content.places`).
 
     Raises UsageError for a slot that is not there, or not in the request's channel.
     """
@@ -81,7 +89,7 @@ def decide(
         candidates = book.candidates(name)
         winner = _first(candidates, facts)
         traces = _traces(candidates, winner, facts) if explain else ()
-        choices[name] = _choice(book, slot, winner, facts, traces)
+        choices[name] = _choice(book, slot, winner, facts, traces=traces, shown=shows.get(name))
     return Decision(choices, "rules" if facts.may_personalise else "no_consent")
 
 
@@ -103,11 +111,17 @@ def _choice(
     slot: Slot,
     winner: Candidate | None,
     facts: Facts,
+    *,
     traces: tuple[Trace, ...],
+    shown: str | None,
 ) -> Choice:
-    if winner is None:
+    name: str | None
+    if shown is not None and book.can_show(shown, slot.name, facts.at):
+        name, rule, items = shown, None, book.items_with(shown)
+        reason: Reason = "experiment"
+    elif winner is None:
         name, rule, items = slot.default, None, book.default_items(slot.name)
-        reason: Reason = "default" if name else "nothing"
+        reason = "default" if name else "nothing"
     else:
         offer = winner.offer
         name, items, reason = offer.content, offer.items, offer.kind

@@ -20,6 +20,9 @@ from sparkperso.rules.conditions import Condition
 from sparkperso.rules.context import is_personal
 from sparkperso.rules.traverse import references
 
+Switches = tuple[frozenset[str], frozenset[str]]
+"""Rules that are switched on, and off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -53,6 +56,7 @@ class Asset:
 
     def __init__(self, content: Content, default_language: str) -> None:
         self.name, self._default = content.name, default_language
+        self.content = content
         self.variants = tuple(content.variants)
         weights = [one.weight for one in content.variants.values()]
         self.weights = tuple(weight / sum(weights) for weight in weights)
@@ -84,6 +88,8 @@ class Rulebook:
         default_language: str = "en",
     ) -> None:
         self.slots = dict(slots)
+        self._given = (contents, rules, default_language)
+        self._switched: dict[Switches, Rulebook] = {}
         self.assets = {n: Asset(content, default_language) for n, content in contents.items()}
         self._candidates = {
             name: tuple(_candidate(offer) for offer in offers_of(name, rules.values(), contents))
@@ -102,6 +108,36 @@ class Rulebook:
             )
             for rule in sorted(changing, key=lambda r: (-r.priority, -specificity(r.if_), r.name))
         )
+
+    def switched(self, on: frozenset[str], off: frozenset[str]) -> Rulebook:
+        """Returns the book in which some rules count that are not enabled, and others do not.
+
+        Each is made once, and kept. Names of rules that are not there mean nothing.
+        """
+        if not on and not off:
+            return self
+        found = self._switched.get((on, off))
+        if found is None:
+            contents, rules, language = self._given
+            changed = {
+                name: rule.model_copy(
+                    update={"enabled": name in on or (rule.enabled and name not in off)}
+                )
+                for name, rule in rules.items()
+            }
+            found = self._switched[on, off] = Rulebook(self.slots, contents, changed, language)
+        return found
+
+    def can_show(self, content: str, slot: str, at: datetime) -> bool:
+        """Says whether content is there for a slot, and valid at a time."""
+        asset = self.assets.get(content)
+        return (
+            asset is not None and slot in asset.content.slots and asset.content.valid.holds_at(at)
+        )
+
+    def items_with(self, content: str) -> ItemList | None:
+        """Returns the list that stands with content."""
+        return self.assets[content].content.items
 
     def has_item_rules(self, slot: str, kind: ListKind) -> bool:
         """Says whether any rule for items may have a say in lists of a kind in a slot."""

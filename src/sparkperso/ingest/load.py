@@ -113,6 +113,7 @@ def decision_rows(records: DataFrame) -> DataFrame:
         F.coalesce(
             F.from_json(said["item_ids"], "array<string>"), F.array().cast("array<string>")
         ).alias("item_ids"),
+        F.from_json(said["experiments"], "map<string,string>").alias("experiments"),
     )
 
 

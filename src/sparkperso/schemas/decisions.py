@@ -12,7 +12,11 @@ SILVER_DECISIONS = TableSpec(
     stats_columns=("timestamp", "event_date"),
     columns=(
         required("decision_id", "string", "the answer; exposure and click events refer to it"),
-        required("kind", "string", "slot, or the kind of a list: new, again, similar, next, …"),
+        required(
+            "kind",
+            "string",
+            "slot, experiments, or the kind of a list: new, again, similar, next, …",
+        ),
         Column("slot", "string", "slot of the page, app or mail; null for a list alone"),
         Column("content_id", "string", "content that the slot showed"),
         Column("rule", "string", "rule that chose it; null for tags and for the slot's default"),
@@ -29,8 +33,14 @@ SILVER_DECISIONS = TableSpec(
         required(
             "propensity",
             "double",
-            "probability of this choice, given the person's id: 1 where nothing is drawn, as for "
-            "variants, which follow from the id",
+            "probability of this choice, given what was known: of experiments, of these variants "
+            "together among whoever is in them; 1 where nothing is drawn",
+        ),
+        Column(
+            "experiments",
+            "map<string,string>",
+            "experiment → variant, of those that count what was seen; of a later version the name "
+            "has `:` and the version",
         ),
         required("item_ids", "array<string>", "items of the list, in their order"),
         required("ingest_batch", "string", "identifier of the batch of input"),

@@ -21,7 +21,11 @@ Records = Mapping[str, Mapping[str, bytes]]
 
 
 def release(
-    store: Store, records: Records, sessions: SessionModel | None = None, keep: int = 3
+    store: Store,
+    records: Records,
+    sessions: SessionModel | None = None,
+    keep: int = 3,
+    candidate_version: str | None = None,
 ) -> str:
     """Publishes a version with these records and a session model, and returns its name."""
     with store.draft() as draft:
@@ -34,7 +38,7 @@ def release(
             n_sessions = sessions.model.index.n_sessions
         moment = now()
         facts = {"read_at": moment, "as_of": moment, "lists_at": moment, "model_version": "7"}
-        draft.seal(Facts(**facts, sessions=n_sessions))
+        draft.seal(Facts(**facts, candidate_version=candidate_version, sessions=n_sessions))
         store.release(draft, keep)
         return draft.name
 

@@ -154,9 +154,13 @@ export function personaliser(consent: Consent, endpoint: string, track: Track): 
     }
   };
 
-  const expose = ({ decision_id, slot, content_id, variant, rule, items }: SlotContent) => {
+  const expose = ({ decision_id, slot, content_id, variant, rule, items, experiments }: SlotContent) => {
     const item_ids = items?.map((item) => item.item_id);
-    track("exposure", { metadata: { decision_id, slot, content_id, variant, rule, item_ids } as never });
+    const seen = Object.entries(experiments ?? {});
+    // Each experiment counts an exposure of its own; without any there is one.
+    for (const [experiment, arm] of seen[0] ? seen : [[, variant]]) {
+      track("exposure", { metadata: { decision_id, slot, content_id, variant: arm, rule, item_ids, experiment } as never });
+    }
   };
 
   /** Waits for no exposure any more. */

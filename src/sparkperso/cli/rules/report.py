@@ -126,6 +126,7 @@ def _shown(choice: Choice) -> str:
         "tags": "by its tags",
         "default": "the slot's default",
         "nothing": "no rule holds, and the slot has no default",
+        "experiment": "by an experiment",
     }[choice.reason]
     return f"{what} ({why}{variant}{language})"
 

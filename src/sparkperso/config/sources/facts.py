@@ -133,6 +133,13 @@ _OF_DECISIONS: Final[tuple[Rule, ...]] = (
         "item_ids is not an array of texts",
         "metadata['item_ids']",
     ),
+    (
+        "wrong_type",
+        "metadata['experiments'] IS NOT NULL AND from_json(metadata['experiments'], "
+        "'map<string,string>') IS NULL",
+        "experiments is not an object of texts",
+        "metadata['experiments']",
+    ),
 )
 
 

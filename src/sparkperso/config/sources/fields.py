@@ -98,7 +98,7 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "timestamp": "when it was decided: ISO 8601, or a number since 1970",
         "user_id": "whom it was for, with their consent",
         "anonymous_id": "the same, of a browser",
-        "kind": "slot, or the kind of a list: new, again, mixed, similar, popular, next",
+        "kind": "slot, experiments, or a list: new, again, mixed, similar, popular, next",
         "slot": "slot of the page, app or mail",
         "content_id": "content that the slot showed",
         "rule": "rule that chose it",
@@ -109,6 +109,7 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "store_version": "version of the serving store that was read",
         "fallback": "why it was not what it should be",
         "item_ids": "items of the list, in their order",
+        "experiments": "experiment → variant, of those that count what was seen: an object",
     },
 }
 """Kind → field → what it means. `metadata.<key>` or `attributes.<key>` come beside them."""

@@ -46,9 +46,9 @@ class Units(NamedTuple):
     anonymous_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """What one unit is given of one experiment."""
+    """What one unit is given of one experiment: one object for all that are given the same."""
 
     experiment: str
     """The experiment's key: its name, and its version from the second on."""
@@ -82,7 +82,7 @@ class Split:
         self._coverage, self._layer = experiment.coverage, experiment.layer
         self._weights, self._unit = experiment.weights, experiment.unit
         self._overrides = experiment.overrides
-        self._has_lists = has_lists
+        self.has_lists = has_lists
         where = experiment.where
         self._test = compile_condition(where) if where is not None else None
         self.is_personal = where is not None and is_personal(where)
@@ -124,7 +124,7 @@ class Split:
 
     def _reason_out(self, facts: Facts, unit: str) -> Reason | None:
         """Why a unit is not among those that are dealt out."""
-        if not self._has_lists:
+        if not self.has_lists:
             return "no_lists"
         if not in_layer(self._layer, unit):
             return "other_layer"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import prod
 
 from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.decisions.assets import Assets
 from sparkperso.decisions.facts import Facts
 from sparkperso.experiments.assignment.assign import Assignment, Split, Units
 from sparkperso.experiments.assignment.findings import Reach, reach_of
+from sparkperso.rules.context import is_personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,16 @@ class Treatment:
 NO_TREATMENT = Treatment()
 
 
+def variants_of(assignments: tuple[Assignment, ...]) -> dict[str, str]:
+    """Returns experiment → variant."""
+    return {one.experiment: one.variant for one in assignments}
+
+
+def propensity_of(assignments: tuple[Assignment, ...]) -> float:
+    """Returns the probability of these variants together: experiments are independent."""
+    return prod(one.propensity for one in assignments) if assignments else 1.0
+
+
 class ExperimentBook:
     """The experiments of conf/ that are running, or were."""
 
@@ -84,7 +96,9 @@ class ExperimentBook:
             arm.model for split, _ in self._served for arm in split.experiment.arms.values()
         )
         """Whether any compares models."""
-        self.asks_people = any(split.is_personal for split, _ in self._served)
+        self.asks_people = any(
+            split.is_personal or self._is_personal(reach) for split, reach in self._served
+        )
         """Whether what is shown needs to know of segments and profiles."""
 
     def has_models(self, models: Iterable[str]) -> None:
@@ -97,6 +111,10 @@ class ExperimentBook:
     def _has_lists(self, one: Experiment) -> bool:
         named = {arm.model for arm in one.arms.values() if arm.model}
         return self._models is None or named <= self._models
+
+    def _is_personal(self, reach: Reach) -> bool:
+        rules = (self._assets.rules.get(name) for name in reach.rules)
+        return any(rule and rule.if_ and is_personal(rule.if_) for rule in rules)
 
     def running(self, at: datetime) -> list[Split]:
         """Returns those that are running at a time, by name."""

@@ -12,7 +12,7 @@ from sparkperso.core.columns import ITEM_ID, RANK, USER_ID
 from sparkperso.core.errors import JobError, QualityGateError
 from sparkperso.services.stores.base import VersionReader
 from sparkperso.services.stores.manifest import Manifest
-from sparkperso.services.stores.records import LISTS, split_list
+from sparkperso.services.stores.records import CANDIDATE_LISTS, LISTS, split_list
 
 
 def require_written(counts: Mapping[str, int], manifest: Manifest) -> None:
@@ -31,7 +31,9 @@ def require_coverage(before: Mapping[str, int], now: Mapping[str, int], least: f
 
     Or of the sessions: both are sizes of a manifest.
     """
-    shares = {name: now.get(name, 0) / n for name, n in before.items() if n}
+    # A candidate's are there while an experiment asks for them.
+    kept = {n: size for n, size in before.items() if not n.startswith(CANDIDATE_LISTS)}
+    shares = {name: now.get(name, 0) / n for name, n in kept.items() if n}
     short = [name for name, share in sorted(shares.items()) if share < least]
     if short:
         found = [f"{name} {now.get(name, 0):,} after {before[name]:,}" for name in short]

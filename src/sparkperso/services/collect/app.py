@@ -105,8 +105,7 @@ def make_app(
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    post_events = events.PostEvents(service)
-    app = FastPath(post_events.serves, post_events, application, errors, log)
+    app = FastPath([events.PostEvents(service)], application, errors, log)
     return Cors(app, ring.is_origin, credentials=True)
 
 

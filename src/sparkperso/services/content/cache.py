@@ -12,7 +12,7 @@ from sparkperso.config import Settings, config_hash
 from sparkperso.config.content.assets import Content
 from sparkperso.config.content.window import BEGINNING
 from sparkperso.core.times import now
-from sparkperso.decisions.assets import Assets, CmsContent, put_together, read_files
+from sparkperso.decisions.assets import Assets, CmsContent, Files, put_together, read_files
 from sparkperso.decisions.rulebook import Rulebook
 from sparkperso.services.content.collection import (
     Collection,
@@ -72,6 +72,16 @@ class ContentCache:
         """How often the rulebook was replaced."""
         self._assets_now, self._shown = assets, sources_of(assets, merged)
         self._statuses = self._look_up_statuses()
+
+    @property
+    def files(self) -> Files:
+        """Returns what the files of conf/ hold."""
+        return self._files
+
+    @property
+    def assets(self) -> Assets:
+        """Returns all that can be shown now."""
+        return self._assets_now
 
     @property
     def waiting(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer that is no problem."""
+    """One answer that is no problem document."""
 
     description: str
     content: Mapping[str, Schema]
@@ -144,6 +144,11 @@ def described_operation(
             **{str(status): _problem(status, problem_content) for status in statuses},
         },
     }
+    for status in operation.answers.keys() & set(statuses):
+        # A status of both kinds, as of a protocol that has errors of its own.
+        own = _answered(operation.answers[status])["content"]
+        described = made["responses"][str(status)]
+        described["content"] = {**described["content"], **own}
     if parameters:
         made["parameters"] = parameters
     if operation.body is not None:

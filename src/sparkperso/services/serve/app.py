@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 
 from sparkperso.config import Settings, load_settings
 from sparkperso.core.spellings import country_codes
+from sparkperso.core.times import now
+from sparkperso.experiments.assignment.load import read_experiments
 from sparkperso.mail.check import make_mailer
 from sparkperso.privacy import Pseudonyms, load_keys
 from sparkperso.privacy.identifiers import load_identifiers
@@ -23,11 +25,12 @@ from sparkperso.services.access.gate import make_gate
 from sparkperso.services.content.cache import ContentCache
 from sparkperso.services.http.cors import Cors, origins_of
 from sparkperso.services.http.error_handlers import ErrorHandlers
-from sparkperso.services.http.fast_path import FastPath
+from sparkperso.services.http.fast_path import FastPath, FastRoute
 from sparkperso.services.http.header_timeout import impatience
 from sparkperso.services.http.process.server import collect_rarely
 from sparkperso.services.http.request_log import RequestLog
 from sparkperso.services.http.traces import TracedRequests, make_traces
+from sparkperso.services.serve.engine.assigning import Assigning
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import DecisionLog
 from sparkperso.services.serve.engine.lists import Lists
@@ -38,7 +41,16 @@ from sparkperso.services.serve.engine.slots import Slots
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import load_pages
-from sparkperso.services.serve.routes import email, health, lists, people, slots, stream
+from sparkperso.services.serve.routes import (
+    email,
+    experiments,
+    health,
+    lists,
+    ofrep,
+    people,
+    slots,
+    stream,
+)
 from sparkperso.services.serve.routes.content import ContentHooks
 from sparkperso.services.serve.rpc import server as rpc
 from sparkperso.services.serve.rpc.server import Address
@@ -96,8 +108,13 @@ def make_app(
         exception_handlers=errors.handlers,
     )
     application.router.redirect_slashes = False  # a redirect would be made of the Host header
-    hot = lists.GetRecommendations(service)
-    fast = FastPath(hot.serves, hot, application, errors, log)
+    hot: list[FastRoute] = [
+        lists.GetRecommendations(service),
+        experiments.PostDecide(service),
+        ofrep.PostFlag(service),
+        ofrep.PostFlags(service),
+    ]
+    fast = FastPath(hot, application, errors, log)
     app: ASGIApp = Cors(fast, origins_of(settings.security.allowed_origins), exposed=EXPOSED)
     if service.traces:
         app = TracedRequests(app, service.traces)
@@ -114,10 +131,17 @@ def make_service(
     traces = make_traces(settings.api.traces, NAME)
     reader, api = open_reader(settings), settings.api
     store = TracedStore(reader, api, traces) if traces else StoreAccess(reader, api)
+    content = ContentCache(settings, conf_dir)
+    read = read_experiments(settings, content.files, content.assets, now(), conf_dir)
+    book = read.book(content.assets)
+    store.on_version(lambda manifest: book.has_models(manifest.models))
     everybody, catalogue = People(settings, store), Catalogue(store)
     parts = store, everybody, catalogue, NextItems(store, catalogue), api
-    listing = TracedLists(*parts, traces=traces) if traces else Lists(*parts)
-    content = ContentCache(settings, conf_dir)
+    if traces:
+        listing: Lists = TracedLists(*parts, experiments=book, traces=traces)
+    else:
+        listing = Lists(*parts, experiments=book)
+    shown = everybody, listing, book
     return Service(
         settings=settings,
         gate=make_gate(settings, environ),
@@ -127,7 +151,9 @@ def make_service(
         people=everybody,
         catalogue=catalogue,
         lists=listing,
-        slots=TracedSlots(everybody, listing, traces) if traces else Slots(everybody, listing),
+        slots=TracedSlots(*shown, traces) if traces else Slots(*shown),
+        experiments=book,
+        assigning=Assigning(everybody, book),
         traces=traces,
         streams=SegmentStreams(store, everybody, settings.api, metrics),
         identifiers=load_identifiers(settings, pseudonyms, conf_dir),
@@ -143,6 +169,8 @@ def _routes(service: Service) -> list[BaseRoute]:
     return [
         *lists.routes(service),
         *slots.routes(service),
+        *experiments.routes(service),
+        *ofrep.routes(service),
         *people.routes(service),
         *stream.routes(service),
         *email.routes(service),

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from sparkperso import __version__
 from sparkperso.config.api import MOST_ITEMS
 from sparkperso.core.event import CHANNELS
+from sparkperso.decisions.decision import Reason
 from sparkperso.decisions.explain import Outcome
 from sparkperso.decisions.facts import LONGEST, MOST_TEXTS
 from sparkperso.rules.attributes import TEXT
@@ -67,6 +68,11 @@ SHORT: Schema = {"type": "string", "maxLength": LONGEST}
 FLAG: Schema = {"type": "string", "enum": list(read.FLAGS)}
 NULLABLE_STRING: Schema = {"type": ["string", "null"]}
 FALLBACK = ref("Fallback")
+EXPERIMENTS: Schema = {
+    "type": "object",
+    "additionalProperties": STRING,
+    "description": "Experiment → variant, of those that count what is seen of it.",
+}
 DECISION_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
@@ -152,8 +158,9 @@ SCHEMAS: dict[str, Schema] = {
             "body": {"description": "HTML as text, or JSON; null where nothing is shown."},
             "language": NULLABLE_STRING,
             "rule": NULLABLE_STRING,
-            "variant": NULLABLE_STRING,
-            "reason": {"enum": ["rule", "tags", "default", "nothing"]},
+            "variant": {**NULLABLE_STRING, "description": "Of content with variants of its own."},
+            "experiments": EXPERIMENTS,
+            "reason": {"enum": list(get_args(Reason))},
             "items": {"type": "array", "items": ref("Item")},
             "list": closed(HEAD, optional=("window",)),
             "fallback": FALLBACK,
@@ -192,7 +199,8 @@ def list_answer(name: str) -> Schema:
         **{name: STRING, "items": {"type": "array", "items": ref("Item")}},
         **HEAD,
         "store_version": NULLABLE_STRING,
-        "variant": NULLABLE_STRING,
+        "variant": {**NULLABLE_STRING, "description": "Of the first of the experiments."},
+        "experiments": EXPERIMENTS,
         "fallback": FALLBACK,
         "decision_id": DECISION_ID,
         "explain": EXPLAINED,

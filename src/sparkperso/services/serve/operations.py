@@ -15,16 +15,22 @@ import orjson
 
 from sparkperso.config.content.slots import ListKind
 from sparkperso.core.errors import UsageError
+from sparkperso.core.suggest import did_you_mean
 from sparkperso.rules.context import RequestContext
 from sparkperso.services.access.caller import Caller
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import reading as read
+from sparkperso.services.serve.engine.assigning import Assigned
 from sparkperso.services.serve.engine.lists import ListAnswer
 from sparkperso.services.serve.engine.people import USER, Subject
-from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest
+from sparkperso.services.serve.engine.requests import (
+    ExperimentsRequest,
+    ListRequest,
+    SlotsRequest,
+)
 from sparkperso.services.serve.engine.slots import SlotsAnswer
 from sparkperso.services.serve.engine.store_access import Fallback, StoreUnavailable
-from sparkperso.services.serve.service import RECOMMEND, Service
+from sparkperso.services.serve.service import DECIDE, RECOMMEND, Service
 from sparkperso.services.stores.records import PROFILES, SEGMENTS
 
 Headers = Mapping[bytes, bytes]
@@ -159,6 +165,37 @@ async def personalize(service: Service, call: Call, members: Members) -> Shown:
         return Shown(answer, decision_id)
     text = service.pages.render(page, answer, decision_id, context)
     return Shown(answer, decision_id, text)
+
+
+class Variants(NamedTuple):
+    """The variants that somebody is given."""
+
+    answer: Assigned
+    decision_id: str
+
+
+async def decide(service: Service, call: Call, members: Members) -> Variants:
+    """Returns the variants of the experiments that are asked for, or of all; raises a Problem."""
+    user_id, anonymous_id = _ids(members)
+    context = _context(service, members)
+    names = _experiments(members.get("experiments"), service)
+    subject = service.subject(
+        call.caller, call.headers, user_id, anonymous_id, context, scope=DECIDE
+    )
+    return Variants(*await service.assign(ExperimentsRequest(subject, names, context), call.route))
+
+
+def _experiments(value: Any, service: Service) -> tuple[str, ...] | None:
+    """The names of the experiments that are asked for; None for all that are running."""
+    if value is None:
+        return None
+    names = read.read_ids(value, "experiments")
+    known = service.experiments.splits
+    for name in names:
+        if name not in known:
+            near = did_you_mean(name, known, "Leave it out: without any, all that run are decided")
+            raise read.invalid(f"There is no experiment '{name[:80]}'. {near}")
+    return tuple(dict.fromkeys(names))
 
 
 async def segments(service: Service, call: Call, user_id: Any) -> Known:

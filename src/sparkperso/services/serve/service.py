@@ -14,6 +14,7 @@ from starlette.types import Scope
 from sparkperso.config import Settings
 from sparkperso.core.times import now
 from sparkperso.decisions.rulebook import Rulebook
+from sparkperso.experiments.assignment.book import ExperimentBook, propensity_of, variants_of
 from sparkperso.mail.render import Mailer
 from sparkperso.privacy.identifiers import Identifiers
 from sparkperso.rules.context import RequestContext
@@ -26,11 +27,16 @@ from sparkperso.services.http.problems import Problem
 from sparkperso.services.http.process.drain import DRAIN
 from sparkperso.services.http.signals import has_opted_out, region_in
 from sparkperso.services.http.traces import Traces
+from sparkperso.services.serve.engine.assigning import Assigned, Assigning
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.decision_log import Decided, DecisionIds, DecisionLog
 from sparkperso.services.serve.engine.lists import ListAnswer, Lists
 from sparkperso.services.serve.engine.people import ANONYMOUS, USER, People, Subject
-from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest
+from sparkperso.services.serve.engine.requests import (
+    ExperimentsRequest,
+    ListRequest,
+    SlotsRequest,
+)
 from sparkperso.services.serve.engine.segment_streams import SegmentStreams
 from sparkperso.services.serve.engine.slots import Slots, SlotsAnswer
 from sparkperso.services.serve.engine.store_access import StoreAccess
@@ -38,8 +44,9 @@ from sparkperso.services.serve.metrics import ApiMetrics
 from sparkperso.services.serve.page import Pages
 from sparkperso.services.stores.manifest import Manifest
 
-RECOMMEND = "recommend"
-"""The scope of lists and content."""
+RECOMMEND, DECIDE = "recommend", "decide"
+"""The scopes of lists and content, and of experiments."""
+OF_EXPERIMENTS = b'"strategy":"experiments"'
 STRATEGY = b'"strategy":"'
 
 
@@ -57,6 +64,8 @@ class Service:
     catalogue: Catalogue
     lists: Lists
     slots: Slots
+    experiments: ExperimentBook
+    assigning: Assigning
     streams: SegmentStreams
     identifiers: Identifiers
     decisions: DecisionLog
@@ -137,22 +146,24 @@ class Service:
         user_id: str | None,
         anonymous_id: str | None,
         context: RequestContext,
+        *,
+        scope: str = RECOMMEND,
     ) -> Subject:
         """Returns whom a request is about, by the ids of the lake.
 
         An id that a service or a visitor names as a person's may be an anonymous one. Raises a 403
         Problem for somebody whom the caller may not ask for.
         """
-        caller.require(RECOMMEND)
+        caller.require(scope)
         if caller.kind in FOR_ANYONE:
             anonymous_id = user_id if anonymous_id is None else anonymous_id
         else:
             if caller.is_anonymous and anonymous_id is None:
                 user_id, anonymous_id = None, user_id
             if user_id is not None:
-                caller.require_user(RECOMMEND, user_id)
+                caller.require_user(scope, user_id)
             if anonymous_id is not None:
-                caller.require_visitor(RECOMMEND, anonymous_id)
+                caller.require_visitor(scope, anonymous_id)
         region = region_in(headers, self._region_header) or context.get("country")
         return Subject(
             None if user_id is None else self.identifiers.known_as(USER, user_id),
@@ -177,6 +188,8 @@ class Service:
                 request.subject.visitor_id if answer.may_personalise else None,
                 fallback=answer.fallback,
                 store_version=self.store_version,
+                propensity=propensity_of(answer.experiments),
+                experiments=variants_of(answer.experiments),
             )
         )
         self._count(route, answer.head, answer.fallback, started)
@@ -205,9 +218,37 @@ class Service:
                     slot.choice.variant,
                     answer.fallback,
                     self.store_version,
+                    propensity_of(slot.experiments),
+                    variants_of(slot.experiments),
                 )
             )
         self._count(route, b'"strategy":"%b"' % answer.strategy.encode(), answer.fallback, started)
+        return answer, decision_id
+
+    async def assign(self, request: ExperimentsRequest, route: str) -> tuple[Assigned, str]:
+        """Returns variants and the id of the decision, logged where anybody is counted.
+
+        Raises KeyError as `Assigning` does.
+        """
+        started = perf_counter()
+        answer = await self.assigning.answer(request)
+        decision_id = self.ids.new()
+        if counted := answer.counted:
+            subject = request.subject
+            self.decisions.add(
+                Decided(
+                    decision_id,
+                    now(),
+                    "experiments",
+                    OF_EXPERIMENTS,
+                    user_id=subject.user_id,
+                    anonymous_id=subject.visitor_id,
+                    store_version=self.store_version,
+                    propensity=propensity_of(counted),
+                    experiments=variants_of(counted),
+                )
+            )
+        self._count(route, OF_EXPERIMENTS, answer.fallback, started)
         return answer, decision_id
 
     def _count(self, route: str, head: bytes, fallback: Any, started: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sparkperso.config.api import ApiConfig
 from sparkperso.decisions.rulebook import Rulebook
+from sparkperso.experiments.assignment.book import ExperimentBook
 from sparkperso.services.http.traces import Traces
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.lists import ListAnswer, Lists
@@ -46,9 +47,10 @@ class TracedLists(Lists):
         next_items: NextItems,
         config: ApiConfig,
         *,
+        experiments: ExperimentBook,
         traces: Traces,
     ) -> None:
-        super().__init__(store, people, catalogue, next_items, config)
+        super().__init__(store, people, catalogue, next_items, config, experiments=experiments)
         self._traces = traces
 
     async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
@@ -62,8 +64,10 @@ class TracedLists(Lists):
 class TracedSlots(Slots):
     """Slots, each decision a span."""
 
-    def __init__(self, people: People, lists: Lists, traces: Traces) -> None:
-        super().__init__(people, lists)
+    def __init__(
+        self, people: People, lists: Lists, experiments: ExperimentBook, traces: Traces
+    ) -> None:
+        super().__init__(people, lists, experiments)
         self._traces = traces
 
     async def answer(self, request: SlotsRequest, book: Rulebook) -> SlotsAnswer:

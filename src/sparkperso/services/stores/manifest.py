@@ -44,6 +44,8 @@ class Facts(BaseModel):
     """Time that its lists, features and segments look back from."""
     model_version: str | None = None
     """Model that made most of its lists."""
+    candidate_version: str | None = None
+    """Model that made the candidate's lists; None where it has none."""
     lists_at: AwareDatetime | None = None
     """When the lists were made, of several the last."""
     sessions: int = 0
@@ -60,6 +62,13 @@ class Manifest(Facts):
     """Namespace → records."""
     files: Mapping[str, FileCheck] = Field(default_factory=dict)
     """Name → what the file must be. Records have one where the store keeps them in a file."""
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Returns the models that it has lists of, by their versions, and as experiments say."""
+        champion = {"champion", self.model_version} if self.model_version else {"champion"}
+        candidate = {"candidate", self.candidate_version} if self.candidate_version else set()
+        return frozenset(name for name in champion | candidate if name)
 
     def sizes(self) -> Mapping[str, int]:
         """Returns what it holds that has a number: records by namespace, and sessions."""

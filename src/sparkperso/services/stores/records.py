@@ -23,6 +23,8 @@ from sparkperso.core.consent import Purpose
 LIST_KINDS: Final = ("new", "again", "mixed")
 LISTS: Final = "lists."
 """Before the kind of list: `lists.new` has user_id → list."""
+CANDIDATE_LISTS: Final = "candidate."
+"""The same of the candidate that experiments compare the champion with."""
 POPULAR, SIMILAR = "popular", "similar"
 """scope → list; item_id → list."""
 PROFILES, SEGMENTS, CONSENTS = "profiles", "segments", "consents"
@@ -39,6 +41,7 @@ ITEMS: Final = "items"
 """item_id → JSON object."""
 NAMESPACES: Final = (
     *(f"{LISTS}{kind}" for kind in LIST_KINDS),
+    *(f"{CANDIDATE_LISTS}{kind}" for kind in LIST_KINDS),
     *(POPULAR, SIMILAR, PROFILES, SEGMENTS, ITEMS),
     *DECISIONS.values(),
 )

@@ -19,7 +19,7 @@ from sparkperso.testing.serving import decision, live, release, stored_list
 URL = "/v1/recommendations/"
 MEMBERS = {
     *("user_id", "items", "strategy", "model_version", "store_version"),
-    *("variant", "fallback", "decision_id"),
+    *("variant", "experiments", "fallback", "decision_id"),
 }
 
 

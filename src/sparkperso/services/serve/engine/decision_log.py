@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,8 @@ class Decided:
     store_version: str | None = None
     propensity: float = 1.0
     """Probability that this was decided, given what was known; 1 where nothing is drawn."""
+    experiments: Mapping[str, str] = field(default_factory=dict)
+    """Experiment → variant, of those that count it."""
 
     def line(self) -> Line:
         """Returns what orders it among others, and it as one line of JSON."""
@@ -61,6 +63,7 @@ class Decided:
             "rule": self.rule,
             "variant": self.variant,
             "propensity": self.propensity,
+            "experiments": self.experiments,
             "fallback": self.fallback,
             "store_version": self.store_version,
         }

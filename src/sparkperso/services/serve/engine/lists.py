@@ -24,6 +24,8 @@ from sparkperso.decisions.explain import Trace
 from sparkperso.decisions.facts import Facts
 from sparkperso.decisions.items import active_rules, apply_item_rules, explain_item_rules
 from sparkperso.decisions.rulebook import ItemRule, Rulebook
+from sparkperso.experiments.assignment.assign import Assignment
+from sparkperso.experiments.assignment.book import NO_TREATMENT, ExperimentBook, Treatment
 from sparkperso.services.serve.engine.catalogue import Catalogue
 from sparkperso.services.serve.engine.next_items import NextItems
 from sparkperso.services.serve.engine.people import People, Person
@@ -36,7 +38,9 @@ from sparkperso.services.serve.engine.store_access import (
 from sparkperso.services.stores.base import Address
 from sparkperso.services.stores.records import (
     BETWEEN,
+    CANDIDATE_LISTS,
     GLOBAL,
+    LIST_KINDS,
     LISTS,
     POPULAR,
     SIMILAR,
@@ -51,6 +55,8 @@ from sparkperso.services.stores.records import (
 
 MORE = 20
 """Items of a session beyond those asked for, where rules or a category may leave some out."""
+POPULARITY, CANDIDATE = "popularity", "candidate"
+"""A strategy, and a model, that experiments compare with."""
 NO_CONSENT = b'"strategy":"no_consent"'
 DEFAULTS = b'"strategy":"default"'
 NO_MODEL = b',"model_version":null'
@@ -79,6 +85,8 @@ class ListAnswer:
     left_out: Sequence[tuple[str, str, str]] = ()
     """item_id, rule and why; only where an explanation was asked for."""
     traces: Sequence[Trace] = ()
+    experiments: tuple[Assignment, ...] = ()
+    """Those that count what is seen of it, with the variant that it is."""
 
     @property
     def n_items(self) -> int:
@@ -96,20 +104,27 @@ class Lists:
         catalogue: Catalogue,
         next_items: NextItems,
         config: ApiConfig,
+        *,
+        experiments: ExperimentBook,
     ) -> None:
         self._store, self._people, self._catalogue = store, people, catalogue
-        self._next_items = next_items
+        self._next_items, self._experiments = next_items, experiments
         self._defaults = make_list(
             DEFAULTS, [_default(*one) for one in enumerate(config.default_items, 1)]
         )
 
     async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
         """Returns the list for a request; raises nothing, whatever the store does."""
+        tried = self._experiments
+        with_profile = book.has_personal_item_rules or (tried.is_serving and tried.asks_people)
         try:
             person = await self._people.person(
-                request.subject, _addresses(request), with_profile=book.has_personal_item_rules
+                request.subject, self._addresses(request), with_profile=with_profile
             )
-            return await self.for_person(request, book, person, slot)
+            treatment = NO_TREATMENT
+            if tried.is_serving:
+                treatment = tried.treatment(person.facts(request.context), person.subject.units)
+            return await self.for_person(request, book, person, slot, treatment)
         except StoreUnavailable as error:
             return await self.without_store(request, book, error.why, slot)
 
@@ -119,29 +134,56 @@ class Lists:
         book: Rulebook,
         person: Person,
         slot: str = "",
+        treatment: Treatment = NO_TREATMENT,
     ) -> ListAnswer:
-        """Returns the list for a person who was read, with the stored list as `more` or without.
+        """Returns the list for a person who was read, with the stored lists as `more` or without.
 
-        Raises StoreUnavailable.
+        `treatment` is what experiments change of it. Raises StoreUnavailable.
         """
         fallback = self._store.fallback
         is_refused = request.kind in PERSONAL_LISTS and not person.may_personalise
+        is_popular = treatment.strategy == POPULARITY and request.kind in LIST_KINDS
         record = None
         if request.kind == "next" and not is_refused:
             is_ruled = book.has_item_rules(slot, "next") or request.category
             n = request.n + (MORE if is_ruled else 0)
             record = await self._next_items.record(request, person, n)
-        elif not is_refused:
-            (record,) = person.more or await self._store.get_many(_addresses(request))
+        elif not is_refused and not is_popular:
+            records = person.more or await self._store.get_many(self._addresses(request))
+            record = records[self._place_of(treatment.model, len(records))]
         if record is None:
-            if not is_refused and fallback is None and request.kind != "popular":
+            is_missing = not is_refused and not is_popular and request.kind != "popular"
+            if is_missing and fallback is None:
                 fallback = "unknown_item" if request.kind == "similar" else "unknown_user"
             record = await self._popular(request, person)
         answer = await self._listed(request, book, person, record, slot)
         if is_refused:
             answer.head = NO_CONSENT
         answer.fallback, answer.may_personalise = fallback, person.may_personalise
+        if treatment.shown:
+            answer.experiments = treatment.counted_in(slot, request.kind)
         return answer
+
+    def _addresses(self, request: ListRequest) -> list[Address]:
+        """Where the list is stored, the champion's first; one of a session is nowhere."""
+        if request.kind == "next":
+            return []
+        if request.kind == "popular":
+            return [(POPULAR, GLOBAL)]
+        if request.kind == "similar":
+            return [(SIMILAR, request.in_view or "")]
+        user_id = request.subject.user_id or ""
+        addresses = [(f"{LISTS}{request.kind}", user_id)]
+        if self._experiments.serves_models:
+            addresses.append((f"{CANDIDATE_LISTS}{request.kind}", user_id))
+        return addresses
+
+    def _place_of(self, model: str | None, n_records: int) -> int:
+        """Which of the stored lists a model's is: the candidate's is the last."""
+        if model is None or n_records == 1:
+            return 0
+        manifest = self._store.manifest
+        return -1 if manifest and model in (CANDIDATE, manifest.candidate_version) else 0
 
     async def without_store(
         self, request: ListRequest, book: Rulebook, why: Fallback, slot: str = ""
@@ -253,17 +295,6 @@ def items_in(items: bytes) -> list[dict[str, Any]]:
 def _ranked(listed: Sequence[dict[str, Any]]) -> bytes:
     """The inside of an array of these items, ranked from 1."""
     return BETWEEN.join(orjson.dumps({**one, RANK: rank}) for rank, one in enumerate(listed, 1))
-
-
-def _addresses(request: ListRequest) -> list[Address]:
-    """Where the list is stored; one of a session is nowhere."""
-    if request.kind == "next":
-        return []
-    if request.kind == "popular":
-        return [(POPULAR, GLOBAL)]
-    if request.kind == "similar":
-        return [(SIMILAR, request.in_view or "")]
-    return [(f"{LISTS}{request.kind}", request.subject.user_id or "")]
 
 
 def _default(rank: int, item_id: str) -> bytes:

@@ -14,6 +14,7 @@ from sparkperso.config import Settings
 from sparkperso.core.consent import Decision, decision_of
 from sparkperso.core.times import now
 from sparkperso.decisions.facts import Facts, may_personalise
+from sparkperso.experiments.assignment.assign import Units
 from sparkperso.rules.context import RequestContext
 from sparkperso.services.serve.engine.store_access import StoreAccess
 from sparkperso.services.stores.base import Address
@@ -52,6 +53,11 @@ class Subject(NamedTuple):
         What the lake has of people goes by `user_id` alone: a browser may call itself by anybody's.
         """
         return self.user_id if self.user_id is not None else self.anonymous_id
+
+    @property
+    def units(self) -> Units:
+        """Returns the ids that experiments go by."""
+        return Units(self.user_id, self.anonymous_id)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,15 @@ class ListRequest(NamedTuple):
         return frozenset(named)
 
 
+class ExperimentsRequest(NamedTuple):
+    """Which variants somebody is given."""
+
+    subject: Subject
+    names: tuple[str, ...] | None = None
+    """Experiments; None for all that are running."""
+    context: RequestContext = MappingProxyType({})
+
+
 class SlotsRequest(NamedTuple):
     """What several slots of a page, an app or a mail show somebody."""
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from sparkperso.decisions.decision import Choice, decide
 from sparkperso.decisions.rulebook import Rulebook
+from sparkperso.experiments.assignment.assign import Assignment
+from sparkperso.experiments.assignment.book import ExperimentBook, Treatment
 from sparkperso.services.serve.engine.lists import ListAnswer, Lists
 from sparkperso.services.serve.engine.people import People, Person
 from sparkperso.services.serve.engine.requests import ListRequest, SlotsRequest
@@ -20,6 +22,8 @@ class SlotAnswer:
 
     choice: Choice
     items: ListAnswer | None = None
+    experiments: tuple[Assignment, ...] = ()
+    """Those that count what is seen of it, with the variant that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class SlotsAnswer:
 class Slots:
     """Answers requests for slots."""
 
-    def __init__(self, people: People, lists: Lists) -> None:
-        self._people, self._lists = people, lists
+    def __init__(self, people: People, lists: Lists, experiments: ExperimentBook) -> None:
+        self._people, self._lists, self._experiments = people, lists, experiments
 
     async def answer(self, request: SlotsRequest, book: Rulebook) -> SlotsAnswer:
         """Returns what each slot shows; raises UsageError for a slot that is not there.
@@ -52,13 +56,17 @@ class Slots:
         except StoreUnavailable as error:
             person, why = Person(request.subject, may_personalise=False), error.why
         facts = person.facts(request.context)
-        decision = decide(book, facts, request.slots, explain=request.explain)
+        treatment = self._experiments.treatment(facts, person.subject.units)
+        book = book.switched(*treatment.switches)
+        shows, explain = treatment.contents, request.explain
+        decision = decide(book, facts, request.slots, explain=explain, shows=shows)
         slots = {}
         for name, choice in decision.slots.items():
-            items = await self._items(request, book, person, choice, why)
+            items = await self._items(request, book, person, choice, (why, treatment))
             if items and items.fallback and why is None:
                 why = items.fallback
-            slots[name] = SlotAnswer(choice, items)
+            kind = choice.items.kind if choice.items else None
+            slots[name] = SlotAnswer(choice, items, treatment.counted_in(name, kind))
         return SlotsAnswer(slots, decision.strategy, person.segments, person.may_personalise, why)
 
     async def _items(
@@ -67,10 +75,11 @@ class Slots:
         book: Rulebook,
         person: Person,
         choice: Choice,
-        why: Fallback | None,
+        state: tuple[Fallback | None, Treatment],
     ) -> ListAnswer | None:
         if choice.items is None:
             return None
+        why, treatment = state
         wanted = ListRequest(
             request.subject,
             choice.items.kind,
@@ -83,7 +92,7 @@ class Slots:
             return await self._lists.without_store(wanted, book, why, choice.slot)
         try:
             return await self._lists.for_person(
-                wanted, book, replace(person, more=()), slot=choice.slot
+                wanted, book, replace(person, more=()), choice.slot, treatment
             )
         except StoreUnavailable as error:
             return await self._lists.without_store(wanted, book, error.why, choice.slot)

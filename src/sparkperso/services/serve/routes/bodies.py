@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from sparkperso.services.http.headers import JSON_HEADERS, headers_of
 from sparkperso.services.serve import reading as read
@@ -35,10 +34,10 @@ def json_bytes(body: bytes, status: int = 200) -> Response:
 
 
 async def object_in(
-    service: Service, headers: Mapping[bytes, bytes], request: Request
+    service: Service, headers: Mapping[bytes, bytes], receive: Receive
 ) -> dict[str, Any]:
     """Returns the object that a request sends; raises a Problem for anything else."""
-    body = await service.bodies.json(headers, request.receive)
+    body = await service.bodies.json(headers, receive)
     if not isinstance(body, dict):
         raise read.invalid("The body should be an object.")
     return body

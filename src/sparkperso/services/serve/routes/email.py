@@ -58,7 +58,7 @@ def routes(service: Service) -> list[Route]:
         headers = headers_of(request.scope)
         caller = service.admit(request.scope, headers)
         caller.require(EMAIL)
-        body = await object_in(service, headers, request)
+        body = await object_in(service, headers, request.receive)
         check_members(body, MEMBERS)
         return json_response(mail_document(await render_mail(service, caller, body)))
 

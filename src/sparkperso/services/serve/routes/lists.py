@@ -109,7 +109,7 @@ def routes(service: Service) -> list[Route]:
     async def post_next(request: Request) -> Response:
         """Lists what comes next in a session, of a visitor or of a person."""
         call = call_of(service, request.scope, "next")
-        body = await object_in(service, call.headers, request)
+        body = await object_in(service, call.headers, request.receive)
         check_members(body, OF_SESSION)
         listed = await operations.next_items(service, call, body)
         return json_bytes(list_body(*listed, service.store_version))

@@ -62,7 +62,7 @@ def routes(service: Service) -> list[Route]:
         """Makes a short-lived token for the pages of one person or visitor."""
         headers = headers_of(request.scope)
         service.admit(request.scope, headers).require(TOKENS)
-        body = await object_in(service, headers, request)
+        body = await object_in(service, headers, request.receive)
         check_members(body, NAMES)
         named = {name: read.read_id(body[name], name) for name in NAMES if name in body}
         if len(named) != 1:

@@ -22,7 +22,7 @@ def routes(service: Service) -> list[Route]:
     async def post_personalize(request: Request) -> Response:
         """Gives what each slot shows: content, lists, and why."""
         call = call_of(service, request.scope, "personalize")
-        body = await object_in(service, call.headers, request)
+        body = await object_in(service, call.headers, request.receive)
         check_members(body, members)
         shown = await operations.personalize(service, call, body)
         if shown.page is not None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from sparkperso.experiments.assignment.book import variants_of
 from sparkperso.services.serve import reading as read
 from sparkperso.services.serve.answers import explanation, head_document
 from sparkperso.services.serve.engine.lists import items_in
@@ -49,6 +50,8 @@ def list_answer(listed: Listed, store_version: str | None) -> pb.ListAnswer:
         store_version=store_version,
         fallback=answer.fallback,
         decision_id=listed.decision_id,
+        experiments=variants_of(answer.experiments),
+        variant=answer.experiments[0].variant if answer.experiments else None,
     )
     setattr(message, listed.name, listed.value)
     if answer.traces or answer.left_out:

@@ -149,7 +149,14 @@ class Explanation(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ...) -> None: ...
 
 class ListAnswer(_message.Message):
-    __slots__ = ("user_id", "item_id", "anonymous_id", "items", "strategy", "model_version", "window", "store_version", "variant", "fallback", "decision_id", "explain")
+    __slots__ = ("user_id", "item_id", "anonymous_id", "items", "strategy", "model_version", "window", "store_version", "variant", "fallback", "decision_id", "explain", "experiments")
+    class ExperimentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     ANONYMOUS_ID_FIELD_NUMBER: _ClassVar[int]
@@ -162,6 +169,7 @@ class ListAnswer(_message.Message):
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     item_id: str
     anonymous_id: str
@@ -174,7 +182,8 @@ class ListAnswer(_message.Message):
     fallback: str
     decision_id: str
     explain: Explanation
-    def __init__(self, user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., anonymous_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., strategy: _Optional[str] = ..., model_version: _Optional[str] = ..., window: _Optional[str] = ..., store_version: _Optional[str] = ..., variant: _Optional[str] = ..., fallback: _Optional[str] = ..., decision_id: _Optional[str] = ..., explain: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+    experiments: _containers.ScalarMap[str, str]
+    def __init__(self, user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., anonymous_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., strategy: _Optional[str] = ..., model_version: _Optional[str] = ..., window: _Optional[str] = ..., store_version: _Optional[str] = ..., variant: _Optional[str] = ..., fallback: _Optional[str] = ..., decision_id: _Optional[str] = ..., explain: _Optional[_Union[Explanation, _Mapping]] = ..., experiments: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("status", "code", "detail", "retry_after")
@@ -207,7 +216,14 @@ class ListHead(_message.Message):
     def __init__(self, strategy: _Optional[str] = ..., model_version: _Optional[str] = ..., window: _Optional[str] = ...) -> None: ...
 
 class Slot(_message.Message):
-    __slots__ = ("content_id", "format", "body", "language", "rule", "variant", "reason", "items", "list", "fallback", "explain", "explain_items")
+    __slots__ = ("content_id", "format", "body", "language", "rule", "variant", "reason", "items", "list", "fallback", "explain", "explain_items", "experiments")
+    class ExperimentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CONTENT_ID_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +236,7 @@ class Slot(_message.Message):
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     content_id: str
     format: str
     body: _struct_pb2.Value
@@ -232,7 +249,8 @@ class Slot(_message.Message):
     fallback: str
     explain: _containers.RepeatedCompositeFieldContainer[Trace]
     explain_items: Explanation
-    def __init__(self, content_id: _Optional[str] = ..., format: _Optional[str] = ..., body: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., language: _Optional[str] = ..., rule: _Optional[str] = ..., variant: _Optional[str] = ..., reason: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., list: _Optional[_Union[ListHead, _Mapping]] = ..., fallback: _Optional[str] = ..., explain: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., explain_items: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+    experiments: _containers.ScalarMap[str, str]
+    def __init__(self, content_id: _Optional[str] = ..., format: _Optional[str] = ..., body: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., language: _Optional[str] = ..., rule: _Optional[str] = ..., variant: _Optional[str] = ..., reason: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., list: _Optional[_Union[ListHead, _Mapping]] = ..., fallback: _Optional[str] = ..., explain: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., explain_items: _Optional[_Union[Explanation, _Mapping]] = ..., experiments: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PersonalizeAnswer(_message.Message):
     __slots__ = ("decision_id", "slots", "segments", "strategy", "store_version", "fallback", "page")
@@ -258,6 +276,53 @@ class PersonalizeAnswer(_message.Message):
     fallback: str
     page: str
     def __init__(self, decision_id: _Optional[str] = ..., slots: _Optional[_Mapping[str, Slot]] = ..., segments: _Optional[_Iterable[str]] = ..., strategy: _Optional[str] = ..., store_version: _Optional[str] = ..., fallback: _Optional[str] = ..., page: _Optional[str] = ...) -> None: ...
+
+class DecideRequest(_message.Message):
+    __slots__ = ("user_id", "anonymous_id", "context", "experiments")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    ANONYMOUS_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    anonymous_id: str
+    context: _struct_pb2.Struct
+    experiments: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, user_id: _Optional[str] = ..., anonymous_id: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., experiments: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Assignment(_message.Message):
+    __slots__ = ("experiment", "variant", "value", "reason", "is_counted", "propensity")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    IS_COUNTED_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    variant: str
+    value: _struct_pb2.Value
+    reason: str
+    is_counted: bool
+    propensity: float
+    def __init__(self, experiment: _Optional[str] = ..., variant: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., reason: _Optional[str] = ..., is_counted: _Optional[bool] = ..., propensity: _Optional[float] = ...) -> None: ...
+
+class DecideAnswer(_message.Message):
+    __slots__ = ("decision_id", "experiments", "store_version", "fallback")
+    class ExperimentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Assignment
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Assignment, _Mapping]] = ...) -> None: ...
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    STORE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    experiments: _containers.MessageMap[str, Assignment]
+    store_version: str
+    fallback: str
+    def __init__(self, decision_id: _Optional[str] = ..., experiments: _Optional[_Mapping[str, Assignment]] = ..., store_version: _Optional[str] = ..., fallback: _Optional[str] = ...) -> None: ...
 
 class SegmentsAnswer(_message.Message):
     __slots__ = ("user_id", "segments", "store_version", "as_of", "fallback")

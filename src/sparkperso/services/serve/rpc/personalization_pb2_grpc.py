@@ -70,6 +70,11 @@ class PersonalizationStub:
                 request_serializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.PersonRequest.SerializeToString,
                 response_deserializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.ProfileAnswer.FromString,
                 _registered_method=True)
+        self.Decide = channel.unary_unary(
+                '/sparkperso.v1.Personalization/Decide',
+                request_serializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideRequest.SerializeToString,
+                response_deserializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideAnswer.FromString,
+                _registered_method=True)
         self.RenderEmail = channel.unary_unary(
                 '/sparkperso.v1.Personalization/RenderEmail',
                 request_serializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.RenderEmailRequest.SerializeToString,
@@ -131,6 +136,13 @@ class PersonalizationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Decide(self, request, context):
+        """The variants of experiments that somebody sees.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RenderEmail(self, request, context):
         """A mail for a person, with no address in it.
         """
@@ -175,6 +187,11 @@ def add_PersonalizationServicer_to_server(servicer, server):
                     servicer.GetProfile,
                     request_deserializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.PersonRequest.FromString,
                     response_serializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.ProfileAnswer.SerializeToString,
+            ),
+            'Decide': grpc.unary_unary_rpc_method_handler(
+                    servicer.Decide,
+                    request_deserializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideRequest.FromString,
+                    response_serializer=sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideAnswer.SerializeToString,
             ),
             'RenderEmail': grpc.unary_unary_rpc_method_handler(
                     servicer.RenderEmail,
@@ -372,6 +389,33 @@ class Personalization:
             '/sparkperso.v1.Personalization/GetProfile',
             sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.PersonRequest.SerializeToString,
             sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.ProfileAnswer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Decide(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sparkperso.v1.Personalization/Decide',
+            sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideRequest.SerializeToString,
+            sparkperso_dot_services_dot_serve_dot_rpc_dot_personalization__pb2.DecideAnswer.FromString,
             options,
             channel_credentials,
             insecure,

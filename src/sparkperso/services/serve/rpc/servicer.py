@@ -18,7 +18,7 @@ from sparkperso.services.http.limits import ConcurrencyLimits
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import operations
 from sparkperso.services.serve import reading as read
-from sparkperso.services.serve.answers import mail_document, slots_document
+from sparkperso.services.serve.answers import assigned_document, mail_document, slots_document
 from sparkperso.services.serve.mails import render_mail
 from sparkperso.services.serve.operations import Call, known_document, list_query
 from sparkperso.services.serve.rpc import personalization_pb2 as pb
@@ -129,6 +129,17 @@ class Personalization(PersonalizationServicer):
                 return pb.PersonalizeAnswer(decision_id=shown.decision_id, page=shown.page)
             document = slots_document(shown.answer, shown.decision_id, service.store_version)
             return message_of(pb.PersonalizeAnswer, document)
+
+        return await self._answered(context, answer())
+
+    async def Decide(self, request: pb.DecideRequest, context: Any) -> pb.DecideAnswer:  # noqa: N802
+        """Gives the variants of experiments that somebody sees."""
+
+        async def answer() -> pb.DecideAnswer:
+            call = self._call(context, "decide")
+            decided = await operations.decide(self._service, call, members_of(request))
+            document = assigned_document(*decided, self._service.store_version)
+            return message_of(pb.DecideAnswer, document)
 
         return await self._answered(context, answer())
 
