@@ -25,7 +25,15 @@ SIMPLE = {
     "date": pa.date32(),
     "binary": pa.binary(),
 }
-EMPTY = {"map": {}, "array": [], "struct": {}, "string": "", "timestamp": AS_OF, "date": FIRST}
+EMPTY = {
+    "map": {},
+    "array": [],
+    "struct": {},
+    "string": "",
+    "timestamp": AS_OF,
+    "date": FIRST,
+    "boolean": False,
+}
 
 
 def arrow_type(text):
@@ -180,7 +188,248 @@ def write_events(root):
     write_table(root, "silver/events", rows)
 
 
+MONTH, DAY = timedelta(days=30), timedelta(days=1)
+USERS = [f"u{number:02}" for number in range(40)]
+REGULARS, NEWCOMERS, FEW_PEOPLE = USERS[:24], USERS[24:36], USERS[36:]
+SEGMENTS = {
+    "behaviour-1": ("behaviour", "kmeans", "regulars", None, REGULARS),
+    "behaviour-2": ("behaviour", "kmeans", "newcomers", None, NEWCOMERS),
+    "behaviour-3": ("behaviour", "kmeans", HOSTILE, None, FEW_PEOPLE),
+    "levels-1-1": ("levels", "hierarchical", "everybody", None, USERS),
+    "levels-2-1": ("levels", "hierarchical", "near", "levels-1-1", USERS[:30]),
+    "levels-2-2": ("levels", "hierarchical", "far", "levels-1-1", USERS[30:]),
+}
+"""Segment → segmentation, kind, label, parent, members."""
+
+
+def write_segments(root):
+    """Writes segments; twelve people went from newcomers to regulars, four came into the last."""
+    members, told, moves = [], [], []
+    for place, (segment, (name, kind, label, parent, users)) in enumerate(SEGMENTS.items()):
+        own = {"segment_id": segment, "segmentation": name, "label": label}
+        centre = {"frequency": 1.0 + place, "recency_days": 10.0}
+        members += [{**own, "user_id": user, "kind": kind, "distance": 0.5} for user in users]
+        difference = {"feature": "frequency", "difference": 1.5, "value": 3.0, "average": 2.0}
+        told.append(
+            {
+                **own,
+                "kind": kind,
+                "sentence": f"{len(users)} customers",
+                "size": len(users),
+                "share": len(users) / len(USERS),
+                "centre": centre,
+                "centre_scaled": centre,
+                "distinguishing": [difference],
+                "parent_id": parent,
+                "value": 100.0 * len(users),
+                "sample_members": users[:2],
+                "as_of": AS_OF,
+            }
+        )
+    labels = {segment: (row[0], row[2]) for segment, row in SEGMENTS.items()}
+
+    def move(user, segment, change, at):
+        name, label = labels[segment]
+        own = {"user_id": user, "segment_id": segment, "segmentation": name, "label": label}
+        moves.append({**own, "change": change, "as_of": at, "assigned_at": at})
+
+    for user in USERS[:36]:
+        move(user, "behaviour-1" if user in USERS[:12] else "behaviour-2", "entered", AS_OF - MONTH)
+    for user in USERS[12:24]:
+        move(user, "behaviour-2", "left", AS_OF)
+        move(user, "behaviour-1", "entered", AS_OF)
+    for user in FEW_PEOPLE:
+        move(user, "behaviour-3", "entered", AS_OF)
+    write_table(root, "gold/segments", members)
+    write_table(root, "gold/segment_profiles", told)
+    write_table(root, "gold/segment_history", moves)
+
+
+def write_recommendations(root):
+    """Writes lists of thirty people: ten with four items, ten with one, ten with none.
+
+    Those without get what is popular. One person has a list of what is bought again.
+    """
+    lists = [
+        {
+            "user_id": user,
+            "kind": "new",
+            "rank": rank,
+            "item_id": f"i{rank}",
+            "score": 1.0 / rank,
+            "strategy": "hybrid" if number < 20 else "popularity",
+            "reason": "because:i9:31" if number < 20 else "popular:global",
+            "model_version": "1" if number < 20 else "popularity",
+            "generated_at": AS_OF,
+        }
+        for number, user in enumerate(USERS[:30])
+        for rank in (1, 2, 3)
+    ]
+    again = {"kind": "again", "strategy": "again", "reason": "again", "model_version": "again"}
+    lists.append({**lists[0], **again, "item_id": "i4"})
+    write_table(root, "gold/recommendations", lists)
+    write_table(
+        root,
+        "gold/interactions",
+        [
+            {"user_id": user, "item_id": f"i{item}", "strength": 1.0, "n_events": 1}
+            for number, user in enumerate(USERS[:20])
+            for item in range(4 if number < 10 else 1)
+        ],
+    )
+    titles = {"i1": HOSTILE, "i9": "a cake stand"}
+    items = [f"i{number}" for number in range(1, 11)]
+    write_table(
+        root,
+        "silver/items",
+        [{"item_id": item, "title": titles.get(item, f"item {item}")} for item in items],
+    )
+    write_table(
+        root,
+        "gold/user_features",
+        [{"user_id": "u00", "as_of": AS_OF, "frequency": 3.0, "recency_days": 2.0}],
+    )
+    write_table(
+        root,
+        "gold/profiles",
+        [
+            {
+                "user_id": "u00",
+                "country": "DE",
+                "birth_year": 1990,
+                "attributes": {"plan": HOSTILE},
+                "consents": {"personalisation": True, "marketing": False},
+                "as_of": AS_OF,
+            }
+        ],
+    )
+    scores = {"hybrid": "0.1586 [0.1489, 0.1686]", "popularity": "0.0415 [0.0372, 0.0456]"}
+    summary = {f"test nDCG@10 {name}": value for name, value in scores.items()}
+    summary |= {"winner": "hybrid", "version": "1", "test nDCG@10 of repeats": "0.5151 [0.5, 0.6]"}
+    write_table(root, "ops/runs", [run(5, "train-recommender", seconds=90.0, summary=summary)])
+
+
+def write_experiments(root):
+    """Writes one experiment of three variants as of two days, the last of four people, and one that
+    nobody was exposed to.
+    """
+    results = []
+    for number, at in enumerate((AS_OF - DAY, AS_OF)):
+        for metric, role in (("conversion", "goal"), ("bounce", "guardrail")):
+            for method in ("plain", "sequential"):
+                for variant, n in (("b", 500 * (number + 1)), ("c", 4)):
+                    width = 0.1 / (number + 1)
+                    own = {"metric": metric, "role": role, "method": method, "variant": variant}
+                    row = {
+                        **own,
+                        "experiment": "hero",
+                        "baseline": "a",
+                        "n": n,
+                        "n_baseline": 500 * (number + 1),
+                        "value": 0.12,
+                        "value_baseline": 0.10,
+                        "effect": 0.02,
+                        "effect_low": 0.02 - width / 10,
+                        "effect_high": 0.02 + width / 10,
+                        "lift": 0.2,
+                        "lift_low": 0.2 - width,
+                        "lift_high": 0.2 + width,
+                        "statistic": 3.0,
+                        "p_value": 0.01,
+                        "p_adjusted": 0.02,
+                        "srm_p_value": 0.8,
+                        "status": "ok",
+                        "as_of": at,
+                    }
+                    results.append(row)
+                    if number and metric == "conversion" and method == "plain":
+                        more = {"segmentation": "behaviour", "segment": "behaviour-1"}
+                        results.append({**row, **more, "lift": 0.3})
+    write_table(root, "gold/experiment_results", results)
+    verdict = {
+        "experiment": "hero",
+        "verdict": "ship",
+        "variant": "b",
+        "why": "The goal moved, no guardrail did.",
+        "sentences": [f"conversion rose by 20 % {HOSTILE}"],
+        "warnings": ["the shares of units are as planned"],
+        "phase": "running",
+        "n_units": {"a": 1000, "b": 1000, "c": 4},
+        "n_planned": 3000,
+        "n_several": 2,
+        "srm_p_value": 0.8,
+    }
+    nobody = {"experiment": "nobody", "verdict": "broken", "why": "Nobody was exposed to it."}
+    write_table(
+        root,
+        "gold/experiment_verdicts",
+        [
+            {**verdict, "as_of": AS_OF - DAY, "verdict": "keep_running", "variant": None},
+            {**verdict, "as_of": AS_OF},
+            {**nobody, "phase": "running", "n_several": 0, "as_of": AS_OF - DAY},
+        ],
+    )
+    shown = {"a": 30, "b": 28, "c": 4}
+    write_table(
+        root,
+        "gold/exposures",
+        [
+            {
+                "experiment": "hero",
+                "unit": f"{variant}{number}",
+                "unit_kind": "user",
+                "variant": variant,
+                "exposed_at": AS_OF - DAY,
+                "n_variants": 2 if variant == "b" and number < 12 else 1,
+            }
+            for variant, n in shown.items()
+            for number in range(n)
+        ],
+    )
+
+
+KPI_COLUMNS = {
+    "day": pa.date32(),
+    "kpi": pa.string(),
+    **dict.fromkeys(("segmentation", "segment", "experiment", "variant"), pa.string()),
+    **dict.fromkeys(("channel", "strategy", "model_version"), pa.string()),
+    **dict.fromkeys(("numerator", "denominator", "value"), pa.float64()),
+}
+
+
+def write_kpis(root):
+    """Writes conversion of ten days: 10 of 100 people, on the last day 20; by channel and segment.
+
+    Five people came by mobile.
+    """
+    groups = [
+        ({}, 100.0),
+        ({"channel": "web"}, 95.0),
+        ({"channel": "mobile"}, 5.0),
+        ({"segmentation": "behaviour", "segment": "behaviour-1"}, 60.0),
+        ({"experiment": "hero", "variant": "a"}, 50.0),
+        ({"experiment": "hero", "variant": HOSTILE}, 50.0),
+        ({"strategy": "hybrid", "model_version": "1"}, 40.0),
+    ]
+    rows = []
+    for back in range(10):
+        rate = 0.2 if back == 0 else 0.1
+        for named, people in groups:
+            row = dict.fromkeys(KPI_COLUMNS)
+            row |= {"day": (AS_OF - back * DAY).date(), "kpi": "conversion", **named}
+            row |= {"numerator": rate * people, "denominator": people, "value": rate}
+            rows.append(row)
+    columns = {
+        name: pa.array([row[name] for row in rows], kind) for name, kind in KPI_COLUMNS.items()
+    }
+    write_deltalake(f"{root}/gold/kpis_daily", pa.table(columns))
+
+
 def write_lake(root):
     """Writes all of it."""
     write_runs(root)
     write_events(root)
+    write_segments(root)
+    write_recommendations(root)
+    write_experiments(root)
+    write_kpis(root)

@@ -7,9 +7,20 @@ from dataclasses import dataclass
 
 from sparkperso.services.access.caller import Caller
 from sparkperso.services.dashboard.page import Page, Query
-from sparkperso.services.dashboard.pages import freshness, overview, quality, runs
+from sparkperso.services.dashboard.pages import (
+    experiments,
+    freshness,
+    funnel,
+    kpis,
+    overview,
+    people,
+    quality,
+    recommendations,
+    runs,
+    segments,
+)
 from sparkperso.services.dashboard.service import View
-from sparkperso.services.dashboard.session import OPERATE, VIEW
+from sparkperso.services.dashboard.session import ANALYSE, OPERATE, PEOPLE, VIEW
 
 Maker = Callable[[View, Query], Page]
 
@@ -37,7 +48,14 @@ class Entry:
 
 PAGES = (
     Entry("/", "Overview", (VIEW,), overview.page),
-    Entry("/quality", "Data quality", (OPERATE,), quality.page),
-    Entry("/freshness", "Freshness", (OPERATE,), freshness.page),
-    Entry("/runs", "Runs", (OPERATE,), runs.page),
+    Entry("/funnel", "Funnel", (VIEW,), funnel.page),
+    Entry("/kpis", "KPIs", (VIEW,), kpis.page),
+    Entry("/experiments", "Experiments", (VIEW, ANALYSE), experiments.page),
+    Entry("/segments", "Segments", (VIEW,), segments.page),
+    Entry("/recommendations", "Recommendations", (VIEW,), recommendations.page),
+    Entry("/people", "People", (VIEW, PEOPLE), people.page, people.USER),
+    Entry("/quality", "Data quality", (VIEW, OPERATE), quality.page),
+    Entry("/freshness", "Freshness", (VIEW, OPERATE), freshness.page),
+    Entry("/runs", "Runs", (VIEW, OPERATE), runs.page),
 )
+"""In the order of the navigation. Every page takes VIEW, beside what else it takes."""

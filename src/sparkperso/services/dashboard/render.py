@@ -86,7 +86,18 @@ def written(value: Any, kind: str) -> str:
         return NOTHING
     if kind in NUMBERS:
         return NUMBERS[kind](value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    return plain(value)
+
+
+def plain(value: float) -> str:
+    """Returns a number in full, with four digits that tell of it.
+
+    >>> plain(6737530.79), plain(0.0123456), plain(12.0), plain(1.5e-9)
+    ('6,737,531', '0.01235', '12', '1.5e-09')
+    """
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

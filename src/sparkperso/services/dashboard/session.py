@@ -83,11 +83,9 @@ class Sessions:
 
 def require_staff(caller: Caller) -> None:
     """Raises a 403 Problem for a shop's customer or visitor, and for who may see no page at all."""
-    if caller.kind not in FOR_ANYONE or not caller.scopes & {VIEW, ANALYSE, OPERATE}:
-        caller_scopes = f"one of the scopes {VIEW}, {ANALYSE} and {OPERATE}"
-        raise Problem(
-            403, "insufficient_scope", f"The dashboard is for tokens with {caller_scopes}."
-        )
+    if caller.kind not in FOR_ANYONE or VIEW not in caller.scopes:
+        detail = f"The dashboard is for tokens and keys with the scope {VIEW}."
+        raise Problem(403, "insufficient_scope", detail)
 
 
 def require_own_site(request: Request) -> None:

@@ -81,7 +81,7 @@ def test_a_page_gives_each_of_its_tables(client):
         'attachment; filename="sparkperso-overview-runs.csv"'
     )
     assert {row[0] for row in read_csv(answer.content)[1:]} == {
-        *("ingest-events", "build-features", "promote-model")
+        *("ingest-events", "build-features", "promote-model", "train-recommender")
     }
     answer = client.get("/?format=parquet&table=events", headers=headers)
     assert pq.read_table(io.BytesIO(answer.content)).column_names == ["day", "events"]

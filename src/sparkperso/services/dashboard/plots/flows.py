@@ -11,6 +11,8 @@ from sparkperso.services.dashboard.plots.svg import SHADES, clipped, element, fi
 
 ROW = 44
 """Pixels of height for each group of the side that has more."""
+LETTERS = 15
+"""Pixels between two labels at least."""
 GAP = 1.5
 """Per cent of the height between two groups."""
 LEFT, RIGHT = 3.0, 97.0
@@ -60,9 +62,11 @@ def flows(title: str, given: Sequence[Flow], heads: tuple[str, str]) -> Markup |
                 )
             )
     for side, x, words in ((left, "4.5%", "label"), (right, "95.5%", "label end")):
+        last = 0.0
         for name, (start, tall) in side.items():
-            y = round(24 + (start + tall / 2) / 100 * height + 4)
-            labels.append(element("text", clipped(name, 19), x=x, y=y, class_=words))
+            # Of thin bands one below the other, however thin.
+            last = max(24 + (start + tall / 2) / 100 * height + 4, last + LETTERS)
+            labels.append(element("text", clipped(name, 19), x=x, y=round(last), class_=words))
     labels.append(element("text", heads[0], x=0, y=14, class_="tick"))
     labels.append(element("text", heads[1], x="100%", y=14, class_="tick end"))
     plot = element(
@@ -77,7 +81,7 @@ def flows(title: str, given: Sequence[Flow], heads: tuple[str, str]) -> Markup |
     )
     largest = sorted(taken, key=lambda one: -one.size)[:8]
     told = "; ".join(f"{one.before} to {one.now}: {one.size:,.0f}" for one in largest)
-    return figure(title, f"Flows. {told}.", height + 24, [plot, *labels])
+    return figure(title, f"Flows. {told}.", height + 40, [plot, *labels])
 
 
 def _stacked(taken: Sequence[Flow], side: str) -> dict[str, tuple[float, float]]:

@@ -46,7 +46,11 @@ def intervals(
     def x(value: float) -> str:
         return percent(min(max((value - low) / (high - low) * 100, 0.0), 100.0))
 
-    parts, height = [], len(rows) * ROW
+    height = len(rows) * ROW
+    parts = [
+        element("rect", x=0, y=n * ROW + 19, width="100%", height=14, class_="ground")
+        for n in range(len(rows))
+    ]
     if reference is not None:
         at = x(reference)
         parts.append(element("line", x1=at, x2=at, y1=0, y2=height, class_="reference"))

@@ -64,7 +64,7 @@ def tree(title: str, root: Node | None) -> Markup | None:
     row = 0
 
     def x(height: float) -> str:
-        return percent(1 + (1 - height) * 53)
+        return percent(1 + (1 - height) * 43)
 
     def draw(node: Node, level: float) -> float:
         nonlocal row
@@ -72,7 +72,7 @@ def tree(title: str, root: Node | None) -> Markup | None:
             y = row * ROW + ROW / 2
             row += 1
             parts.append(
-                element("text", clipped(node.label, 26), x="56%", y=round(y) + 4, class_="label")
+                element("text", clipped(node.label, 24), x="46%", y=round(y) + 4, class_="label")
             )
             parts.append(_line(x(level), x(0.0), y, y))
             return y

@@ -112,6 +112,18 @@ class LakeTables:
         found = self.rows(text, t=table)[: limit or None]
         return [{name: row.get(name) for name in columns} for row in found]
 
+    def kept(self, key: str, make: Callable[[], pa.Table], *tables: str) -> pa.Table:
+        """Returns what `make` works out of tables, kept until one of them has a new version.
+
+        Raises AbsentTable, UnreadableLake.
+        """
+
+        def ask() -> pa.Table:
+            versions = tuple(self._open(table).identity for table in tables)
+            return self.cache.get((key, versions), make)
+
+        return self._tried(tables, ask)
+
     def of_user(self, table: str, columns: Sequence[str], user_id: str) -> list[Row]:
         """Returns the rows of one person, kept by nobody; none where the table is not there.
 

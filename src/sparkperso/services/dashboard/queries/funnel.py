@@ -1,0 +1,81 @@
+"""Who did one thing, and then the next: people or sessions per step of a funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sparkperso.services.dashboard.queries.events import EVENTS, Window
+from sparkperso.services.dashboard.queries.lake import LakeTables, one_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+UNITS: Final = {
+    "visitors": "coalesce(user_id, anonymous_id)",
+    "users": "user_id",
+    "sessions": "session_id",
+}
+"""What goes through a funnel → its id. A session that was not sent as one is none here."""
+NEVER, ALWAYS = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+def funnel(
+    lake: LakeTables, window: Window, unit: str, steps: Sequence[str], where: str = ""
+) -> list[int]:
+    """Returns how many units reached each step: each after the one before, within the window.
+
+    A step is reached by the first event of its type that is not before the first one by which the
+    step before was reached; a type that comes twice takes two events. Raises AbsentTable.
+    """
+    also = f" AND {where}" if where else ""
+    text = (
+        f"SELECT {UNITS[unit]} AS unit, event_type, timestamp AS at FROM e WHERE "
+        f"{window.condition} AND event_type IN {one_of(steps)} AND {UNITS[unit]} IS NOT NULL{also}"
+    )
+
+    def count() -> pa.Table:
+        import pyarrow as pa
+
+        reached = _reached(lake.sql(text, e=EVENTS), steps)
+        return pa.table({"reached": pa.array(reached, pa.int64())})
+
+    counts: list[int] = lake.kept(f"{text} {steps}", count, EVENTS)["reached"].to_pylist()
+    return counts
+
+
+def _reached(events: pa.Table, steps: Sequence[str]) -> list[int]:
+    """Returns the units of each step, of events (unit, event_type, at) in any order.
+
+    1. For each unit the time by which it reached the step before: at first, before all time.
+    2. Of the step's events those not before that time, or after it where the type is the same;
+       the first of each unit is the time by which it reached this step.
+    """
+    import pyarrow as pa
+
+    if events.num_rows == 0:
+        return [0 for _ in steps]
+    encoded = _column(events, "unit").cast(pa.string()).dictionary_encode()
+    units: Any = encoded.indices.to_numpy()
+    kinds = _column(events, "event_type").cast(pa.string()).dictionary_encode()
+    types, names = kinds.indices.to_numpy(), kinds.dictionary.to_pylist()
+    times: Any = _column(events, "at").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    times = times.to_numpy()
+    before = np.full(len(encoded.dictionary), ALWAYS)
+    counts = []
+    for place, step in enumerate(steps):
+        is_step = types == (names.index(step) if step in names else -1)
+        unit, at = units[is_step], times[is_step]
+        is_same = place > 0 and steps[place - 1] == step
+        is_later = at > before[unit] if is_same else at >= before[unit]
+        now = np.full(len(before), NEVER)
+        np.minimum.at(now, unit[is_later], at[is_later])
+        counts.append(int((now != NEVER).sum()))
+        before = now
+    return counts
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    return table[name].combine_chunks()
