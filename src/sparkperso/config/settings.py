@@ -18,6 +18,7 @@ from sparkperso.config.features import FeaturesConfig
 from sparkperso.config.ingest import IngestConfig
 from sparkperso.config.links import LinksConfig
 from sparkperso.config.mail.section import MailConfig
+from sparkperso.config.monitoring.section import MonitoringConfig
 from sparkperso.config.outbound import OutboundConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
@@ -64,6 +65,7 @@ class Settings(Section):
     triggers: TriggersConfig = Field(default_factory=TriggersConfig)
     experiments: ExperimentsConfig = Field(default_factory=ExperimentsConfig)
     simulation: SimulationConfig = Field(default_factory=SimulationConfig)
+    monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
@@ -12,7 +14,9 @@ MICROSECONDS = 1_000_000
 STARTS, SINCE, STARTED = "session_starts", "since_previous", "session_started"
 
 
-def mark_sessions(events: DataFrame, who: str, at: str, gap_minutes: int) -> DataFrame:
+def mark_sessions(
+    events: DataFrame, who: str | Sequence[str], at: str, gap_minutes: int
+) -> DataFrame:
     """Adds to each event what sessions are counted by.
 
     `session_starts`: 1 for the first event of a session, else 0. `since_previous`:
@@ -20,9 +24,11 @@ def mark_sessions(events: DataFrame, who: str, at: str, gap_minutes: int) -> Dat
     session is its length. `session_started`: time of the session's first event. Times are whole
     microseconds since 1970, `at` too: their sums are exact.
 
-    Sorts once by (who, session_id, at); needs no shuffle where the frame is partitioned by `who`.
+    `who` is a column, or several. Sorts once by (who, session_id, at); needs no shuffle where the
+    frame is partitioned by `who`, or one of its columns.
     """
-    order = W.partitionBy(who, "session_id").orderBy(at)
+    keys = [who] if isinstance(who, str) else list(who)
+    order = W.partitionBy(*keys, "session_id").orderBy(at)
     since = F.col(at) - F.lag(at).over(order)
     too_long = F.col("session_id").isNull() & (F.col("_since") > gap_minutes * 60 * MICROSECONDS)
     starts = F.col("_since").isNull() | too_long

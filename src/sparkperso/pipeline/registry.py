@@ -279,6 +279,15 @@ _ENTRIES = (
         after=("build-profiles", "build-recommendations"),
         despite_gate=True,
     ),
+    JobEntry(
+        "monitor",
+        "KPIs by day.",
+        "Tells KPIs by day from events, for the days that something came of since the last run.",
+        in_run=True,
+        only_if="monitoring.in_run",
+        after=("build-recommendations",),
+        despite_gate=True,
+    ),
 )
 
 JOBS: Final[Mapping[str, JobEntry]] = {entry.name: entry for entry in _ENTRIES}

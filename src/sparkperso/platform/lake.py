@@ -152,6 +152,15 @@ class TableRef:
         reader = reader.options(**options)
         return reader.load(self.place) if self.by_path else reader.table(self.place)
 
+    def changes(self, since: int, until: int) -> DataFrame:
+        """Returns the rows that commits after `since`, up to `until`, added, changed or removed.
+
+        Of a table with a change feed. Reading them fails where the feed, or a file of it, is gone.
+        """
+        reader = self.spark.read.format("delta").option("readChangeFeed", "true")
+        reader = reader.option("startingVersion", since + 1).option("endingVersion", until)
+        return reader.load(self.place) if self.by_path else reader.table(self.place)
+
     def delta(self) -> DeltaTable:
         """Returns Delta's own handle."""
         if self.by_path:

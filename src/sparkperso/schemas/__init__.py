@@ -8,13 +8,24 @@ from sparkperso.schemas import (
     events,
     experiments,
     features,
+    monitoring,
     ops,
     recommend,
     segments,
 )
 from sparkperso.schemas.spec import Column, TableSpec
 
-_FAMILIES = (consents, decisions, events, experiments, features, ops, recommend, segments)
+_FAMILIES = (
+    consents,
+    decisions,
+    events,
+    experiments,
+    features,
+    monitoring,
+    ops,
+    recommend,
+    segments,
+)
 
 TABLES: dict[str, TableSpec] = {
     spec.name: spec

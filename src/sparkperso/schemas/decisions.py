@@ -10,6 +10,7 @@ SILVER_DECISIONS = TableSpec(
     key=("decision_id", "slot"),
     writer="load-source",
     stats_columns=("timestamp", "event_date"),
+    change_feed=True,  # events of decisions that come after them are told anew
     columns=(
         required("decision_id", "string", "the answer; exposure and click events refer to it"),
         required(

@@ -1,0 +1,16 @@
+"""The section `monitoring`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sparkperso.config.monitoring.kpis import KpisConfig
+from sparkperso.core.section import Section
+
+
+class MonitoringConfig(Section):
+    """What the job `monitor` does; no other step's tables hang on it."""
+
+    in_run: bool = False
+    """Whether `run` ends with monitor."""
+    kpis: KpisConfig = Field(default_factory=KpisConfig)

@@ -1,0 +1,1 @@
+"""KPIs by day, and what is watched: plain checks over few numbers that Spark adds up."""
