@@ -285,12 +285,20 @@ def _scalar(text: str) -> Any:
         return text
 
 
+BOOL = "tag:yaml.org,2002:bool"
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML lets the last of two equal keys win silently; this one refuses them."""
+    """PyYAML lets the last of two equal keys win silently; this one refuses them.
+
+    Keys are texts: `on`, `off`, `yes`, `no` and `NO` too, which YAML 1.1 takes for truth values.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == BOOL:
+                key_node.tag = self.DEFAULT_SCALAR_TAG
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 from tests.triggers import SECRET, Shop
@@ -30,6 +32,18 @@ def test_segments_are_named_as_in_rules(shop, named):
     assert trigger.fires("people-loyal", "left")
     assert not trigger.fires("people-loyal", "entered")
     assert not trigger.fires("people-new", "left")
+
+
+def test_the_example_of_the_docs_is_one(shop):
+    text = Path(__file__).parents[4].joinpath("docs/triggers.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n# conf/triggers/crm-lapsing.yaml\n")[1].split("```")[0]
+    shop.write("triggers/crm-lapsing.yaml", example)
+    shop.settings_of(outbound={"allowed_hosts": ["crm.shop.example"]})
+    settings = load_settings("local", shop.conf, ["segments.segmentations=[audiences]"])
+    environ = {"CRM_WEBHOOK_SECRET": SECRET}
+    trigger = load_triggers(settings, environ, shop.conf).ready["crm-lapsing"]
+    assert trigger.fires("audiences-lapsing", "entered")
+    assert not trigger.fires("audiences-lapsing", "left")
 
 
 def test_one_that_is_switched_off_needs_no_secret_and_fires_for_nobody(shop):
