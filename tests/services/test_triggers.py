@@ -228,6 +228,22 @@ def test_the_commands_list_try_and_replay(shop, ask):
         assert "replayed" in ask("dead-letters")[0]
 
 
+def test_nothing_is_replayed_to_a_receiver_that_is_gone(shop, ask):
+    with stub_of(410) as stub:
+        shop.trigger("a", stub.url)
+        with running(shop):
+            shop.change(("u1", "people-new", "entered"))
+            until(lambda: "a msg_" in ask("dead-letters")[0])
+        text, status = ask("replay", "a")
+        assert status == 0
+        assert text.splitlines() == [
+            "0 of 1 dead letters are queued; the active dispatcher sends them",
+            "Those of a stay: its receiver is gone (410), so it rests until its file changes",
+        ]
+        shop.trigger("a", stub.url, description="It is back")
+        assert "1 of 1" in ask("replay", "a")[0]
+
+
 def test_figures_are_served_and_logs_name_no_person_and_no_path(shop):
     port = free_port()
     with stub_of(500, 200) as stub:

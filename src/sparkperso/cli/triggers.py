@@ -157,10 +157,18 @@ def replay_letters(
         require_trigger(triggers, name)
     queue = Queue(triggers_folder(settings))
     letters = read_letters(LakeReader(settings.lake), queue, name)
+    gone = queue.disabled()
+    rests = {one for one, ready in triggers.ready.items() if gone.get(one) == ready.fingerprint}
     # Nobody would deliver the others.
-    n = replay(queue, [one for one in letters if one.row["trigger"] in triggers.ready])
+    told = triggers.ready.keys() - rests
+    n = replay(queue, [one for one in letters if one.row["trigger"] in told])
     queue.close()
     click.echo(f"{n} of {len(letters)} dead letters are queued; the active dispatcher sends them")
+    for one in sorted(rests.intersection(letter.row["trigger"] for letter in letters)):
+        line = (
+            f"Those of {one} stay: its receiver is gone (410), so it rests until its file changes"
+        )
+        click.echo(visible(line))
 
 
 def _queue(settings: Settings) -> Any:
