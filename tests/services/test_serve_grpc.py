@@ -90,3 +90,11 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(lake):
         answer = CliRunner().invoke(cli, [*words, "--grpc-port", str(port)])
     assert answer.exception.exit_status == 2
     assert "--grpc-port" in str(answer.exception)
+
+
+def test_http_and_grpc_do_not_share_a_port(lake):
+    port = str(free_port())
+    words = ["serve", "--lake", str(lake), "--port", port, "--grpc-port", port]
+    answer = CliRunner().invoke(cli, words)
+    assert answer.exception.exit_status == 2
+    assert f"Both --port and --grpc-port are {port}" in str(answer.exception)

@@ -51,3 +51,9 @@ def test_a_taken_port_is_told_before_the_server_starts():
         with pytest.raises(UsageError, match="--port"):
             require_free("127.0.0.1", port)
     require_free("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["256.1.1.1", "203.0.113.7"])
+def test_an_address_of_another_machine_is_no_fault_of_the_port(host):
+    with pytest.raises(UsageError, match="Name an address of this machine"):
+        require_free(host, 5001)

@@ -6,6 +6,7 @@ import click
 from starlette.types import ASGIApp
 
 from sparkperso.config import Settings
+from sparkperso.core.errors import UsageError
 from sparkperso.services.http.header_timeout import ServerConfig
 from sparkperso.services.http.process.open_files import allow_connections
 from sparkperso.services.http.process.ports import require_free
@@ -29,6 +30,13 @@ def serve(factory: AppFactory, host: str, port: int, workers: int) -> None:
     require_free(host, port)
     if factory.grpc is not None:
         require_free(*factory.grpc, "--grpc-port")
+        if factory.grpc.port == port:
+            # The system would let both listen, and give a connection to either.
+            raise UsageError(
+                "HTTP and gRPC should have a port each",
+                f"Both --port and --grpc-port are {port}",
+                "Name another port with --grpc-port",
+            )
     config = server_config(factory, factory.settings(), host, port)
     allow_connections(config.limits.max_connections)
     also = f", gRPC on {factory.grpc}" if factory.grpc else ""

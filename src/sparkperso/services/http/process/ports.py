@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from sparkperso.core.errors import UsageError
@@ -16,8 +17,11 @@ def require_free(host: str, port: int, option: str = "--port") -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            is_of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
             raise UsageError(
-                f"The pages should be served on {host}:{port}",
-                f"That is not possible: {error.strerror}",
-                f"Name another port with {option}",
+                f"It should be possible to listen on {host}:{port}",
+                f"It is not: {error.strerror}",
+                "Name an address of this machine"
+                if is_of_host
+                else f"Name another port with {option}",
             ) from None
