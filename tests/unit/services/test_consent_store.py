@@ -24,6 +24,28 @@ YES, NO = {"analytics": True}, {"analytics": False}
 KEYS = {"k1": {"from_env": "K1"}, "k2": {"from_env": "K2", "follows": "k1"}}
 
 
+def test_who_reads_beside_a_collector_leaves_its_outbox_alone(tmp_path):
+    store = ConsentStore(tmp_path / "c.sqlite", has_outbox=True)
+    name = store.outbox.name
+    put(store, "shop", ("u1", {"marketing": False}, DAY))
+    reader = ConsentStore(tmp_path / "c.sqlite")
+    assert not reader.get("shop", "user_id", "u1")["marketing"].is_granted
+    reader.close()
+    put(store, "shop", ("u2", {"marketing": False}, DAY))
+    assert [one.identifier for one in store.outbox.waiting(10)[0]] == ["u1", "u2"]
+    assert store.outbox.name == name
+
+
+def test_an_outbox_that_another_collector_dropped_keeps_no_decision_from_being_kept(tmp_path):
+    store = ConsentStore(tmp_path / "c.sqlite", has_outbox=True)
+    name = store.outbox.name
+    ConsentStore(tmp_path / "c.sqlite", has_outbox=False).close()
+    put(store, "shop", ("u1", {"marketing": False}, DAY))
+    assert not store.get("shop", "user_id", "u1")["marketing"].is_granted
+    assert [one.identifier for one in store.outbox.waiting(10)[0]] == ["u1"]
+    assert store.outbox.name != name  # so that everybody is told of
+
+
 def put(store, site, *decisions):
     store.put_all(site, [("user_id", *decision) for decision in decisions])
 

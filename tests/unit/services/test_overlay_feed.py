@@ -196,7 +196,7 @@ def test_an_outbox_that_was_left_out_for_a_while_tells_of_everybody(place):
     store = place.open_store()
     first = store.outbox.name
     store.close()
-    store = ConsentStore(place.folder / "c.sqlite")
+    store = ConsentStore(place.folder / "c.sqlite", has_outbox=False)
     assert store.outbox is None
     decide(store, "u", NO)
     store.close()

@@ -62,10 +62,15 @@ class ConsentOutbox:
 
     def __init__(self, file: sqlite3.Connection) -> None:
         self._file, self._told = file, 0
+        self._make()
+
+    def _make(self) -> None:
+        """Makes the outbox, unless it is there."""
         for statement in SCHEMA:
-            file.execute(statement)
-        if file.execute("SELECT count(*) FROM outbox").fetchone()[0] == 0:
-            file.execute("INSERT INTO outbox VALUES (?)", (uuid4().hex,))
+            self._file.execute(statement)
+        if self._file.execute("SELECT count(*) FROM outbox").fetchone()[0] == 0:
+            self._file.execute("INSERT INTO outbox VALUES (?)", (uuid4().hex,))
+            self._told = 0
 
     @property
     def name(self) -> str:
@@ -74,6 +79,8 @@ class ConsentOutbox:
 
     def note(self, subjects: Iterable[Subject]) -> None:
         """Adds subjects, in the transaction that keeps what they decided."""
+        # Another collector of this file may have dropped it, which keeps nobody's decision.
+        self._make()
         self._file.execute(FORGET, (self._told,))
         self._file.executemany(NOTE, subjects)
 

@@ -76,8 +76,12 @@ class ConsentStore:
         size: int = 200_000,
         clock: Callable[[], float] = time.monotonic,
         *,
-        has_outbox: bool = False,
+        has_outbox: bool | None = None,
     ) -> None:
+        """`has_outbox` is what a collector says, True where the serving store is told of decisions.
+
+        None: whoever only reads beside a collector, whose outbox stays as it is.
+        """
         path.parent.mkdir(mode=OWN_FOLDER, parents=True, exist_ok=True)
         path.touch(OWN_FILE)
         for name in path.parent.glob(f"{path.name}*"):  # those beside it take after it
@@ -98,7 +102,7 @@ class ConsentStore:
                     self._file.execute(statement)
             if has_outbox:
                 self.outbox = ConsentOutbox(self._file)
-            else:
+            elif has_outbox is False:
                 drop_outbox(self._file)
         self.listeners: list[Callable[[], None]] = []
         """Called when somebody has decided what others are told."""
