@@ -32,7 +32,7 @@ LIGHT_COMMANDS = {
     "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),
     "dashboard": (
         "sparkperso.cli.dashboard",
-        "Shows what ran and what it brought, as pages in a browser.",
+        "Shows what ran and what it brought, as pages.",
     ),
     "shop": ("sparkperso.cli.shop.command", "Shows the demo shop, personalised from a lake."),
     "triggers": ("sparkperso.cli.triggers", "Calls webhooks when somebody enters a segment."),
