@@ -1,4 +1,4 @@
-"""Moments of many simulated experiments at once, for tests and benchmarks of the statistics."""
+"""Simulated experiments whose truth is known, many at once: their units and their moments."""
 
 from __future__ import annotations
 
@@ -31,3 +31,33 @@ def simulated_moments(
             means.T.tolist(), np.stack(products, axis=1).tolist(), strict=True
         )
     ]
+
+
+def units(
+    kind: str, shape: int | tuple[int, ...], rng: np.random.Generator, lift: float = 0.0
+) -> dict[str, Floats]:
+    """Returns arrays y, d, x, w of `shape` for a kind of comparison, such as cuped_means.
+
+    The expected value is 1 + `lift` times that without.
+    """
+    if kind == "proportions":
+        return {"y": (rng.random(shape) < 0.2 * (1 + lift)).astype(float)}
+    # A taste that lasts, so that before and after go together; skewed, as spending is.
+    taste = rng.gamma(4, 0.25, shape)
+    if kind in {"means", "cuped_means"}:
+        before, after = (taste * rng.gamma(4, 0.25, shape) for _ in range(2))
+        return {"y": 10 * (1 + lift) * after, "x": 10 * before}
+    # Of each view a click; views differ by unit, and so does the rate.
+    views, earlier = (1 + rng.poisson(20, shape) for _ in range(2))
+    rate = 0.1 + 0.5 * rng.beta(2, 2, shape)
+    return {
+        "y": rng.binomial(views, rate * (1 + lift)).astype(float),
+        "d": views.astype(float),
+        "x": rng.binomial(earlier, rate).astype(float),
+        "w": earlier.astype(float),
+    }
+
+
+def true_value(kind: str) -> float:
+    """Returns the expected value of the metric without a lift."""
+    return {"proportions": 0.2, "means": 10.0, "cuped_means": 10.0}.get(kind, 0.35)

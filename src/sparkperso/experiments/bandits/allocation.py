@@ -19,8 +19,10 @@ from sparkperso.core.errors import UsageError
 from sparkperso.experiments.bandits.posteriors import PRIOR_UNITS, BetaPosterior, Posterior
 from sparkperso.experiments.statistics.moments import Floats, Moments
 
-N_NODES: Final = 1_025
-"""Quantiles of each posterior at which all are compared, spaced as on a normal curve."""
+N_NODES: Final = 4_096
+"""Quantiles of all posteriors together at which they are compared, spaced as on a normal curve."""
+LEAST_NODES: Final = 65
+"""Of each posterior, however many there are."""
 WIDEST: Final = 8.0
 N_DRAWS: Final = 100_000
 
@@ -54,8 +56,9 @@ def allocate(
     """
     names = _require(posteriors, floor)
     held = [posteriors[name] for name in names]
-    fine = _best_probabilities(held, n_nodes)
-    coarse = _best_probabilities(held, n_nodes // 2 + 1)
+    each = max(n_nodes // len(held), LEAST_NODES)
+    fine = _best_probabilities(held, each)
+    coarse = _best_probabilities(held, each // 2 + 1)
     return Allocation(_raised(names, fine, floor), float(np.abs(fine - coarse).max()))
 
 
@@ -106,13 +109,14 @@ def _best_probabilities(posteriors: Sequence[Posterior], n_nodes: int) -> Floats
     levels = special.ndtr(np.linspace(-WIDEST, WIDEST, n_nodes))
     nodes = np.unique(np.concatenate([one.quantile(levels) for one in posteriors]))
     below = np.stack([one.cdf(nodes) for one in posteriors])
-    found = []
-    for place in range(len(posteriors)):
-        others = np.delete(below, place, axis=0).prod(axis=0)
-        # Beyond the last nodes lies nothing; before the first, others are as at it.
-        steps = np.diff(below[place])
-        found.append(float(((others[1:] + others[:-1]) / 2) @ steps + others[0] * below[place][0]))
-    total = np.asarray(found)
+    # The product of all others, as that of those before times that of those after.
+    one = np.ones((1, len(nodes)))
+    before = np.cumprod(np.concatenate([one, below[:-1]]), axis=0)
+    after = np.cumprod(np.concatenate([one, below[:0:-1]]), axis=0)[::-1]
+    others = before * after
+    # Beyond the last nodes lies nothing; before the first, others are as at it.
+    found = (others[:, 1:] + others[:, :-1]) / 2 * np.diff(below, axis=1)
+    total = found.sum(axis=1) + others[:, 0] * below[:, 0]
     shares: Floats = total / total.sum()
     return shares
 
