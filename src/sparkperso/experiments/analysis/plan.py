@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -26,10 +26,16 @@ class MetricPlan:
     """Key of an experiment → its metrics."""
     as_of: datetime
     """Up to when events count."""
+    told_by_day: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Key of an experiment → names of the metrics that are told by day, too."""
+    whole: MetricPlan | None = None
+    """The plan that this is a part of: its columns are computed for all."""
 
     @cached_property
     def terms(self) -> dict[Term, str]:
         """Returns term → name of its column."""
+        if self.whole is not None:
+            return self.whole.terms
         return distinct_terms(metric for _, metric in self.pairs())
 
     @cached_property
@@ -43,11 +49,9 @@ class MetricPlan:
         return [(key, metric) for key, each in self.metrics.items() for metric in each]
 
     def only(self, holds: Callable[[str, Metric], bool]) -> MetricPlan:
-        """Returns the plan of some of the metrics, on the same columns of events."""
+        """Returns the plan of some of the metrics, on the same columns."""
         kept = {
             key: [metric for metric in each if holds(key, metric)]
             for key, each in self.metrics.items()
         }
-        part = MetricPlan(kept, self.as_of)
-        part.__dict__["quantities"] = self.quantities
-        return part
+        return MetricPlan(kept, self.as_of, self.told_by_day, self.whole or self)

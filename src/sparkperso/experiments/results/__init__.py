@@ -1,0 +1,1 @@
+"""From moments to results: plain Python, one row per comparison."""

@@ -1,0 +1,87 @@
+"""What Spark measured of one experiment: a few hundred numbers, from which all results follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from sparkperso.experiments.statistics.moments import Moments
+from sparkperso.experiments.statistics.quantiles import QuantileRange
+from sparkperso.experiments.statistics.resampling import BucketSums
+
+EVERYBODY = None
+"""The segmentation of everybody."""
+NO_SEGMENT = ""
+"""Units that were in no segment of a segmentation."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Units of one variant that were in the same segments of one segmentation."""
+
+    variant: str
+    segmentation: str | None
+    segments: tuple[str, ...]
+    moments: Moments
+
+
+@dataclass(frozen=True)
+class MeasuredMetric:
+    """One metric of one experiment; variants that nobody saw are in none of the mappings."""
+
+    cells: tuple[Cell, ...] = ()
+    quantiles: Mapping[str, QuantileRange] = field(default_factory=dict)
+    """Variant → quantile, of metrics that are one."""
+    counts: Mapping[str, Mapping[float, int]] = field(default_factory=dict)
+    """Variant → value → units, where ranks are asked for."""
+    buckets: Mapping[str, BucketSums] = field(default_factory=dict)
+    """Variant → sums by bucket, where the bootstrap is asked for."""
+    days: Mapping[str, Mapping[date, Moments]] = field(default_factory=dict)
+    """Variant → day → moments as they stood at its end."""
+    ages: Mapping[str, Mapping[int, Moments]] = field(default_factory=dict)
+    """Variant → day since the exposure → moments of that day."""
+
+    def whole(self, variant: str) -> Moments:
+        """Returns the moments of all units of a variant."""
+        # Each segmentation divides all units: one of them is the whole.
+        first = next((cell.segmentation for cell in self.cells), None)
+        return Moments.merged(
+            cell.moments
+            for cell in self.cells
+            if cell.variant == variant and cell.segmentation == first
+        )
+
+    def segments(self) -> list[tuple[str, str]]:
+        """Returns (segmentation, segment) of all units, in their order; NO_SEGMENT for none."""
+        return sorted(
+            {
+                (cell.segmentation, segment)
+                for cell in self.cells
+                if cell.segmentation is not None
+                for segment in cell.segments or (NO_SEGMENT,)
+            }
+        )
+
+    def in_segment(self, variant: str, segmentation: str, segment: str) -> Moments:
+        """Returns the moments of a variant's units in a segment."""
+        return Moments.merged(
+            cell.moments
+            for cell in self.cells
+            if cell.variant == variant
+            and cell.segmentation == segmentation
+            and (segment in cell.segments or (segment == NO_SEGMENT and not cell.segments))
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured of one experiment."""
+
+    metrics: Mapping[str, MeasuredMetric]
+    n_units: Mapping[str, int]
+    """Variant → units that count: those that saw one variant alone."""
+    n_several: int = 0
+    """Units that saw several variants, left out."""
+    n_first: Mapping[str, int] = field(default_factory=dict)
+    """Variant → units by their first exposure, those of several variants too."""
