@@ -280,6 +280,7 @@ _ENTRIES = (
         despite_gate=True,
     ),
     JobEntry(
+<<<<<<< HEAD
         "monitor",
         "KPIs by day.",
         "Tells KPIs by day from events, for the days that something came of since the last run.",
@@ -287,6 +288,26 @@ _ENTRIES = (
         only_if="monitoring.in_run",
         after=("build-recommendations",),
         despite_gate=True,
+=======
+        "analyze-experiments",
+        "Did it help? Results and verdicts.",
+        "Compares the variants of every experiment that has begun: first exposures, metrics by "
+        "variant, segment and day, and a verdict with its reasons. Each has a report, in MLflow.",
+        options=(
+            click.option(
+                "--experiment",
+                multiple=True,
+                metavar="NAME",
+                help="conf/experiments/NAME.yaml, these alone.",
+            ),
+            click.option(
+                "--report",
+                type=click.Path(file_okay=False),
+                metavar="DIR",
+                help="Write the reports (HTML) into this folder too.",
+            ),
+        ),
+>>>>>>> 5c3b303 (analyze-experiments: results, verdicts and reports of experiments)
     ),
 )
 

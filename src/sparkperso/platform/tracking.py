@@ -197,6 +197,11 @@ class MlflowRun:
         self.client.log_dict(self.run_id, dict(content), name)
 
     @as_tracking_error()
+    def log_text(self, content: str, name: str) -> None:
+        """Keeps a text, such as a page of HTML, as an artifact."""
+        self.client.log_text(self.run_id, content, name)
+
+    @as_tracking_error()
     def log_inputs(self, tables: Iterable[TableInput]) -> None:
         """Keeps the tables that the run was made from, as MLflow's datasets."""
         self.client.log_inputs(self.run_id, [table.entry() for table in tables])

@@ -21,6 +21,9 @@ class ExperimentsConfig(Section):
     finding, benjamini_hochberg the share of false ones among all."""
     lookback_days: float = Field(default=14, gt=0, le=365)
     """How far before its exposure a unit's events reduce the variance (CUPED)."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics that are told of every experiment beside its goals and guardrails; all, if none are
+    named here."""
     segmentations: tuple[str, ...] = ()
     """Segmentations of segments.segmentations that results are told by, too."""
     strata: str | None = None

@@ -114,3 +114,25 @@ def _is_in_time(experiment: Experiment, as_of: datetime) -> Column:
     if experiment.start is not None:
         inside &= at >= instant(experiment.start)
     return inside if experiment.end is None else inside & (at < instant(experiment.end))
+
+
+def early_clicks(events: DataFrame, exposures: DataFrame) -> dict[str, tuple[int, int]]:
+    """Returns, by experiment, how many clicks on what was shown came before it, and how many all.
+
+    A click names the decision that it was made on, as the first exposure does: one before it says
+    that clocks are off, or that exposures are sent too late.
+    """
+    clicks = events.where(F.col("event_type") == "click").select(
+        F.col("metadata")["decision_id"].alias("decision_id"), "timestamp"
+    )
+    shown = exposures.where(F.col("decision_id").isNotNull()).select(
+        EXPERIMENT, "decision_id", EXPOSED_AT
+    )
+    is_early = F.col("timestamp") < F.col(EXPOSED_AT)
+    rows = (
+        clicks.join(shown, "decision_id")
+        .groupBy(EXPERIMENT)
+        .agg(F.count_if(is_early), F.count(F.lit(1)))
+        .collect()
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -1,0 +1,1 @@
+"""Reports of experiments: one HTML file each, that needs nothing beside it."""

@@ -1,0 +1,261 @@
+"""analyze-experiments: exposures and events → results, verdicts and reports of experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
+from sparkperso.config.experiments.load import load_experiments
+from sparkperso.config.experiments.started import form_of, mixing_changes, started_forms
+from sparkperso.config.metrics import METRICS, Metric, load_metrics
+from sparkperso.core.errors import UsageError
+from sparkperso.core.suggest import did_you_mean
+from sparkperso.experiments.analysis.exposures import (
+    ExposureProblems,
+    early_clicks,
+    exposure_problems,
+    first_exposures,
+)
+from sparkperso.experiments.analysis.measure import measure
+from sparkperso.experiments.analysis.plan import MetricPlan
+from sparkperso.experiments.report.page import Report, figures_of, render
+from sparkperso.experiments.results.checks import problem_notes
+from sparkperso.experiments.results.judge import Findings, judge
+from sparkperso.experiments.results.rows import ResultRow, result_rows
+from sparkperso.pipeline.job import Job, Summary
+from sparkperso.pipeline.runner import run_step
+from sparkperso.pipeline.step import Step
+from sparkperso.platform.lake import TableWriter
+from sparkperso.platform.literals import aware, instant_sql
+
+EVENTS, HISTORY = "silver/events", "gold/segment_history"
+EXPOSURES, RESULTS = "gold/exposures", "gold/experiment_results"
+VERDICTS = "gold/experiment_verdicts"
+
+
+def analyze_experiments(job: Job) -> Summary:
+    """Compares the variants of every experiment that has begun, and says what follows.
+
+    1. First exposures are written to gold/exposures: of these experiments they replace what was
+       there.
+    2. What their units did is measured, in one reading of silver/events.
+    3. Each experiment's comparisons, and its verdict, replace those of the same as-of.
+    4. Each has a report, kept with a run of MLflow, and in the folder `report` if there is one.
+
+    Returns how each stands. Raises ConfigError for experiments and metrics that are not sound, and
+    UsageError for a name that is none.
+    """
+    experiments = chosen_experiments(job)
+    if not experiments:
+        return {"experiments": "none that has begun"}
+    metrics = metrics_of(job, experiments)
+    events = job.read(EVENTS)
+    keys = [one.key for one in experiments]
+    job.writer(EXPOSURES).overwrite(
+        first_exposures(events, experiments, job.as_of), where=_is_one_of("experiment", keys)
+    )
+    exposures = job.lake.ref(EXPOSURES).read().where(F.col("experiment").isin(keys))
+    told = {
+        one.key: told_metrics(one, metrics, job.settings.experiments.metrics) for one in experiments
+    }
+    plan = MetricPlan(
+        {one.key: told[one.key] for one in experiments},
+        job.as_of,
+        {one.key: (*one.goals, *one.guardrails) for one in experiments},
+    )
+    history = job.read(HISTORY) if job.lake.ref(HISTORY).exists() else None
+    config = job.settings.experiments
+    measured = measure(exposures, events, history, plan, config)
+    findings = read_findings(job, experiments, events, exposures)
+    reports = []
+    for one in experiments:
+        found = measured[one.key]
+        rows = result_rows(one, told[one.key], found, config, job.as_of)
+        judgement = judge(
+            one, metrics, found, rows, findings=findings[one.key], config=config, as_of=job.as_of
+        )
+        reports.append(Report(one, metrics, found, rows, judgement, config, job.as_of))
+    write_results(job, reports)
+    keep_reports(job, reports)
+    return {report.experiment.key: str(report.judgement) for report in reports}
+
+
+def chosen_experiments(job: Job) -> list[Experiment]:
+    """Returns the experiments that began by as-of, in the order of their names.
+
+    Of those that `--experiment` names, if it does. Raises UsageError for a name without a file, and
+    for one that has not begun.
+    """
+    known = load_experiments(job.conf_dir)
+    named = job.options.get("experiment") or ()
+    for name in named:
+        if name not in known:
+            raise UsageError(
+                f"'{name}' should be an experiment of conf/{EXPERIMENTS}",
+                f"There is no {name}.yaml",
+                did_you_mean(name, known, "Run 'sparkperso experiments list'"),
+            )
+        if not _has_begun(known[name], job.as_of):
+            raise UsageError(
+                f"'{name}' should have begun by {job.as_of:%Y-%m-%d %H:%M}",
+                f"It is {known[name].phase(aware(job.as_of))}",
+                "Start it, or name a later --as-of",
+            )
+    chosen = named or known
+    return [one for name, one in known.items() if name in chosen and _has_begun(one, job.as_of)]
+
+
+def metrics_of(job: Job, experiments: Sequence[Experiment]) -> dict[str, Metric]:
+    """Returns all metrics of conf/metrics; raises ConfigError where another one is named."""
+    metrics = load_metrics(job.conf_dir)
+    named = [name for one in experiments for name in (*one.goals, *one.guardrails)]
+    # Its own message, which names the nearest.
+    load_metrics(job.conf_dir, [*named, *(job.settings.experiments.metrics or ())])
+    return metrics
+
+
+def told_metrics(
+    experiment: Experiment, metrics: Mapping[str, Metric], others: Sequence[str] | None
+) -> list[Metric]:
+    """Returns the metrics that are told of an experiment: goals, guardrails, then `others`."""
+    named = [*experiment.goals, *experiment.guardrails]
+    return [
+        metrics[name] for name in dict.fromkeys([*named, *(metrics if others is None else others)])
+    ]
+
+
+def read_findings(
+    job: Job, experiments: Sequence[Experiment], events: DataFrame, exposures: DataFrame
+) -> dict[str, Findings]:
+    """Returns, by key, what speaks against an experiment beside its figures.
+
+    Changes of its form since it started, exposures that count for nobody, clicks before what was
+    clicked on was shown.
+    """
+    problems = exposure_problems(events, experiments, job.as_of)
+    early = early_clicks(events, exposures)
+    forms = started_forms(job.conf_dir)
+    found = {}
+    for one in experiments:
+        faults, told = [], []
+        # What an older version was is not written down any more.
+        if one.name in forms and forms[one.name].version == one.version:
+            changes = mixing_changes(forms[one.name], form_of(one))
+            faults += ["changed_after_start"] if changes else []
+            told += [f"It was changed after its start: {change}." for change in changes]
+        told += problem_notes(one, asdict(problems.get(one.key, ExposureProblems())))
+        n_early, n_clicks = early.get(one.key, (0, 0))
+        if n_early:
+            told.append(f"{n_early:,} of {n_clicks:,} clicks came before what was clicked on.")
+        faults += ["outcomes_before_exposure"] if n_early * 2 > n_clicks else []
+        found[one.key] = Findings(faults, told)
+    return found
+
+
+def write_results(job: Job, reports: Sequence[Report]) -> None:
+    """Replaces the rows of these experiments as of now, and those of days that are told anew.
+
+    What an earlier run found as of another time stays, but for the metrics by day: they come out as
+    they did, or restated where events came late.
+    """
+    of_these = _is_one_of("experiment", [report.experiment.key for report in reports])
+    now = f"as_of = {instant_sql(job.as_of)}"
+    rows = [(report, row) for report in reports for row in report.rows]
+    days = [row for _, row in rows if row.as_of != job.as_of]
+    times = ", ".join(instant_sql(at) for at in sorted({row.as_of for row in days}))
+    told_anew = " OR (" + " AND ".join(
+        (
+            f"as_of IN ({times})",
+            "segmentation IS NULL",
+            _is_one_of("metric", sorted({row.metric for row in days})),
+            _is_one_of("method", sorted({row.method for row in days})),
+        )
+    ) + ")"  # fmt: skip
+    where = f"{of_these} AND ({now}{told_anew if days else ''})"
+    _overwrite(job.writer(RESULTS), [_values(*pair) for pair in rows], where)
+    verdicts = [_verdict(report) for report in reports]
+    _overwrite(job.writer(VERDICTS), verdicts, f"{of_these} AND {now}")
+
+
+def keep_reports(job: Job, reports: Sequence[Report]) -> None:
+    """Keeps a run of MLflow per experiment: effects as metrics, plots, tables, the page."""
+    folder = job.options.get("report")
+    for report in reports:
+        key, page = report.experiment.key, render(report)
+        with job.tracking.run("experiments", key, report.experiment.hypothesis) as run:
+            run.log_params({"experiment": key, "as_of": job.as_of, "unit": report.experiment.unit})
+            run.set_tags({"verdict": report.judgement.verdict, "why": report.judgement.why})
+            run.log_metrics(_figures(report.decisive))
+            for title, figure in figures_of(report).items():
+                run.log_figure(figure, f"plots/{title.replace(' ', '_').replace(':', '')}.png")
+            run.log_text(page, "report.html")
+        if folder:
+            place = Path(folder) / f"{key.replace(':', '-')}.html"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(page, encoding="utf-8")
+            job.say(f"{key}: {place}")
+
+
+def _has_begun(one: Experiment, as_of: datetime) -> bool:
+    return one.start is not None and one.status != "draft" and one.start <= aware(as_of)
+
+
+def _values(report: Report, row: ResultRow) -> dict[str, Any]:
+    values = row.values(report.experiment, report.judgement.srm_p_value)
+    return {**values, "as_of": aware(row.as_of)}
+
+
+def _verdict(report: Report) -> dict[str, Any]:
+    one, judgement = report.experiment, asdict(report.judgement)
+    return {
+        **judgement,
+        "experiment": one.key,
+        "started_at": one.start,
+        "ends_at": one.end,
+        "phase": one.phase(aware(report.as_of)),
+        "n_units": {name: report.measured.n_units.get(name, 0) for name in one.arms},
+        "n_several": report.measured.n_several,
+        "as_of": aware(report.as_of),
+    }
+
+
+def _figures(rows: Sequence[ResultRow]) -> dict[str, float]:
+    figures = {}
+    for row in rows:
+        for name in ("effect", "lift", "p_value"):
+            if (value := getattr(row.estimate, name)) is not None:
+                figures[f"{row.metric}.{row.variant}.{name}"] = float(value)
+    return figures
+
+
+def _is_one_of(column: str, names: Sequence[str]) -> str:
+    # Letters, digits, `-`, `_` and `:`: nothing that ends a text of SQL.
+    return f"{column} IN ({', '.join(repr(name) for name in names)})"
+
+
+def _overwrite(writer: TableWriter, rows: Sequence[Mapping[str, Any]], where: str) -> None:
+    names = writer.ref.spec.column_names
+    frame = writer.frame_of(tuple(row[name] for name in names) for row in rows)
+    writer.overwrite(frame, where=where)
+
+
+STEP = Step(
+    name="analyze-experiments",
+    action=analyze_experiments,
+    inputs=(EVENTS, HISTORY),
+    outputs=(EXPOSURES, RESULTS, VERDICTS),
+    conf=(EXPERIMENTS, METRICS),
+    side_options=("report",),
+)
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Carries out the command line."""
+    run_step(STEP, arguments)
