@@ -280,7 +280,6 @@ _ENTRIES = (
         despite_gate=True,
     ),
     JobEntry(
-<<<<<<< HEAD
         "monitor",
         "KPIs by day.",
         "Tells KPIs by day from events, for the days that something came of since the last run.",
@@ -288,7 +287,8 @@ _ENTRIES = (
         only_if="monitoring.in_run",
         after=("build-recommendations",),
         despite_gate=True,
-=======
+    ),
+    JobEntry(
         "analyze-experiments",
         "Did it help? Results and verdicts.",
         "Compares the variants of every experiment that has begun: first exposures, metrics by "
@@ -307,7 +307,6 @@ _ENTRIES = (
                 help="Write the reports (HTML) into this folder too.",
             ),
         ),
->>>>>>> 5c3b303 (analyze-experiments: results, verdicts and reports of experiments)
     ),
 )
 

@@ -24,6 +24,8 @@ from sparkperso.experiments.results.measured import Measured
 from sparkperso.experiments.results.methods import decisive_method
 from sparkperso.experiments.results.rows import ResultRow
 
+METADATA = ("Creator", "Date", "Format", "Type")
+"""What matplotlib would write into a picture of its own accord."""
 MOST_SEGMENTS = 60
 """Lines of the plot of segments; the table has all."""
 
@@ -144,7 +146,7 @@ def _svg(figure: Figure, title: str) -> Markup:
     # The same ids in each run, no date: the file is the same to the byte.
     with mpl.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(METADATA))
     svg = buffer.getvalue()
     start = svg.index("<svg") + len("<svg")
     name = escape(title, quote=True)

@@ -48,8 +48,9 @@ class ResultRow:
         """Returns the row of the table, by column."""
         own = asdict(self)
         del own["estimate"]
-        baseline = {"experiment": experiment.key, "baseline": experiment.control}
-        return {**own, **asdict(self.estimate), **baseline, "srm_p_value": srm_p_value}
+        values = {**own, **asdict(self.estimate), "srm_p_value": srm_p_value}
+        rounded = {n: _rounded(v) if isinstance(v, float) else v for n, v in values.items()}
+        return {**rounded, "experiment": experiment.key, "baseline": experiment.control}
 
 
 def result_rows(
@@ -74,6 +75,11 @@ def result_rows(
         if compared.role != "other":
             rows += compared.days()
     return _corrected(rows, config, as_of)
+
+
+def _rounded(number: float) -> float:
+    """A number to nine significant digits: the order of partitions shows in those behind."""
+    return float(f"{number:.9g}")
 
 
 def role_of(experiment: Experiment, metric: str) -> Role:
