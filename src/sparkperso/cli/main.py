@@ -35,6 +35,7 @@ LIGHT_COMMANDS = {
         "Shows what ran and what it brought, as pages.",
     ),
     "shop": ("sparkperso.cli.shop.command", "Shows the demo shop, personalised from a lake."),
+    "simulate": ("sparkperso.cli.simulate", "Lives the days of a shop whose truth is known."),
     "triggers": ("sparkperso.cli.triggers", "Calls webhooks when somebody enters a segment."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),

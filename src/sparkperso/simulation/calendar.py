@@ -11,6 +11,8 @@ from sparkperso.simulation.world import Floats, World
 
 VISITS = 3
 """The stream of random numbers of visits."""
+MOST_HISTORY = 1_000
+"""Days before the first one are numbered back to this."""
 DAY_SECONDS = 86_400
 VISIT_SECONDS = 1_800
 """A visit ends before its day does, so that a day's events are all on that day."""
@@ -23,7 +25,7 @@ class Visit:
     person: int
     """Index of the person."""
     day: int
-    """Day of the simulation, from 0 on."""
+    """Day of the simulation: from 0 on something is shown, negative ones are history."""
     number: int
     """Which of the person's visits of that day, from 0 on."""
     at: datetime
@@ -34,7 +36,8 @@ class Visit:
 
     def draws(self, world: World) -> np.random.Generator:
         """Returns the random numbers of this visit: the same ones each time."""
-        return np.random.default_rng((world.seed, VISITS, self.day, self.person, self.number))
+        day = self.day + MOST_HISTORY
+        return np.random.default_rng((world.seed, VISITS, day, self.person, self.number))
 
     @property
     def name(self) -> str:
@@ -46,9 +49,9 @@ def visits_of_day(world: World, day: int, start: datetime) -> list[Visit]:
     """Returns the visits of a day in the order of their times.
 
     Each person's number of them is Poisson's; times go up and down with the hours. `start` is the
-    midnight that day 0 begins at.
+    midnight that day 0 begins at; days before it are negative.
     """
-    random = np.random.default_rng((world.seed, VISITS, day))
+    random = np.random.default_rng((world.seed, VISITS, day + MOST_HISTORY))
     people = world.people
     counts = random.poisson(people.visits)
     begins = start.astimezone(timezone.utc) + timedelta(days=day)

@@ -22,7 +22,9 @@ from sparkperso.simulation.world import World
 SHIPPED = DATA / "simulation"
 FOLDER = "_simulation"
 """The folder of the lake that holds them."""
-CONF, ITEMS = "conf", "items.jsonl"
+CONF, ITEMS, LOGS, TRUTH = "conf", "items.jsonl", "logs", "truth.json"
+ITEMS_SOURCE = "simulated_items"
+"""The source of what the shop sells."""
 
 
 def write_conf(folder: Path, start: datetime, *, with_lists: bool = True) -> dict[str, Experiment]:

@@ -20,6 +20,7 @@ Answer = Literal["all", "analytics", "nothing", "none"]
 Name = TypeVar("Name", bound=str)
 ITEMS, PEOPLE = 1, 2
 """Streams of random numbers: more people change no item."""
+MOST_PAIRS = 20_000_000
 HIGHEST = 1 / (1 + LARGEST_EFFECT)
 """Probabilities that effects multiply are at most this: with the largest effect they are still
 probabilities, and lifts are exact."""
@@ -114,10 +115,18 @@ class World:
 
 
 def make_world(config: SimulationConfig, n_people: int, n_items: int, seed: int) -> World:
-    """Returns a shop; the same for the same arguments. Raises UsageError for an empty one."""
+    """Returns a shop; the same for the same arguments.
+
+    Raises UsageError for an empty one, and for one that is too large for memory.
+    """
     if n_people < 1 or n_items < 2:
         raise UsageError(
             "A shop has people, and two items or more", f"{n_people} people, {n_items} items"
+        )
+    if n_people * n_items > MOST_PAIRS:
+        raise UsageError(
+            f"People times items should be at most {MOST_PAIRS:,}: tastes are held in memory",
+            f"{n_people:,} people, {n_items:,} items",
         )
     of_items, of_people = (np.random.default_rng((seed, stream)) for stream in (ITEMS, PEOPLE))
     return World(

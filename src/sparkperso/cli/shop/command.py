@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 import click
 
@@ -20,10 +15,11 @@ from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.cli.shop.customers import customers_of
 from sparkperso.cli.shop.products import currency_of, write_products
 from sparkperso.config import Settings, load_settings
-from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.commands import Service, require_running, running, wait_until_ready
+from sparkperso.core.errors import UsageError
 from sparkperso.decisions.assets import load_rulebook
 
-HOST, START_SECONDS, END_SECONDS = "127.0.0.1", 60, 15
+HOST = "127.0.0.1"
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,8 +63,8 @@ def command(
     common += [word for one in assignments for word in ("--set", one)]
     with (
         tempfile.TemporaryDirectory(prefix="sparkperso-shop-") as folder,
-        _running("serve", ["--port", str(api_port), *common]) as api,
-        _running(
+        running("serve", ["--port", str(api_port), *common]) as api,
+        running(
             "collect",
             [
                 *("--demo", "--port", str(port)),
@@ -77,8 +73,8 @@ def command(
             ],
         ) as collector,
     ):
-        _wait(api, f"http://{HOST}:{api_port}/readyz")
-        _wait(collector, f"http://{HOST}:{port}/readyz")
+        wait_until_ready(api, f"http://{HOST}:{api_port}/readyz")
+        wait_until_ready(collector, f"http://{HOST}:{port}/readyz")
         click.echo(f"The shop is at http://{HOST}:{port}/demo/  (Ctrl-C ends it)")
         for label in customers.values():
             click.echo(f"  sign in as {label}")
@@ -100,53 +96,15 @@ def _assignment(key: str, value: object) -> str:
     return f"collect.shop.{key}={json.dumps(value)}"
 
 
-@contextmanager
-def _running(name: str, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a command of ours; ends it in the end, and waits for it."""
-    line = [sys.executable, "-m", "sparkperso", name, *options]
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    opener, end = build_opener(ProxyHandler({})), time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        _require_running(process)
-        try:
-            with opener.open(url, timeout=1):
-                return
-        except (URLError, TimeoutError, ConnectionError):
-            time.sleep(0.05)
-    raise JobError(f"{url} should answer", f"It did not within {START_SECONDS} seconds")
-
-
-def _watch(processes: tuple[subprocess.Popen[bytes], ...]) -> None:
+def _watch(processes: tuple[Service, ...]) -> None:
     """Returns at a signal to end; raises JobError where a service ended by itself."""
     ended: list[int] = []
     before = {number: signal.signal(number, lambda n, _: ended.append(n)) for number in ENDING}
     try:
         while not ended:
             for process in processes:
-                _require_running(process)
+                require_running(process)
             time.sleep(0.2)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _require_running(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        name = list(process.args)[3] if isinstance(process.args, list) else "shop"
-        raise JobError(
-            f"'sparkperso {name}' should run as long as the shop does",
-            f"It ended with exit status {process.returncode}",
-            "What it printed above says why",
-        )
