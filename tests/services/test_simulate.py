@@ -144,9 +144,15 @@ def test_exposures_name_decisions_that_the_api_logged(lived):
     named = {
         event["metadata"]["decision_id"]
         for event in lived.events
-        if event["event_type"] in ("exposure", "click")
+        if event["event_type"] in ("exposure", "click") and event["metadata"]["slot"] != "checkout"
+    }
+    of_flags = {
+        event["metadata"]["decision_id"]
+        for event in lived.events
+        if event["metadata"].get("experiment") == CHECKOUT_TEST.experiment
     }
     assert named
+    assert of_flags <= logged
     assert named <= logged
 
 
@@ -195,5 +201,5 @@ def test_an_api_that_is_away_ends_the_simulation_with_its_name(lived, tmp_path):
     write_conf(conf, lived.first_day)
     plan = Plan(lived.world, lived.first_day, 1, tmp_path / "lake", [], folder)
     at = Addresses("http://127.0.0.1:9", "http://127.0.0.1:9", "key", "token")
-    with pytest.raises(JobError, match="The collector should take all events"):
+    with pytest.raises(JobError, match="The collector should answer at http"):
         simulate(plan, at, lived.jobs, lived.said.append)

@@ -16,7 +16,7 @@ from sparkperso.core.errors import JobError
 from sparkperso.simulation.behaviour import BareShop, visit_shop
 from sparkperso.simulation.calendar import visits_of_day
 from sparkperso.simulation.files import ITEMS_SOURCE
-from sparkperso.simulation.services import Api, Collector, wait_for_consent
+from sparkperso.simulation.services import Api, Collector, require_alive, wait_for_consent
 from sparkperso.simulation.truth import Tally
 from sparkperso.simulation.world import World
 
@@ -112,6 +112,8 @@ def simulate(plan: Plan, at: Addresses, batch: Batch, say: Callable[[str], None]
     2. Day by day people come to the shop of the API; every `refresh_days` the batch jobs run.
     3. After the last day they run once more, and what is to analyse it all.
     """
+    require_alive(at.collector, "collector")
+    require_alive(at.api, "API")
     simulation = _Simulation(plan, at, batch, say)
     try:
         simulation.run()

@@ -65,7 +65,9 @@ class Api:
         body = {**self._subject(visit), "context": self._context(visit), "experiments": [name]}
         answer = self._ask("POST", "/v1/decide", json=body)
         decided = answer["experiments"][name]
-        counted = {decided["experiment"]: decided["variant"]} if decided["is_counted"] else {}
+        if not decided["is_counted"]:  # nor is the decision logged
+            return Shown(content=str(decided["value"]))
+        counted = {decided["experiment"]: decided["variant"]}
         return Shown(answer["decision_id"], str(decided["value"]), (), counted)
 
     def store_version(self) -> str | None:
@@ -214,6 +216,14 @@ class Collector:
             "context": {"country": people.countries[visit.person]},
             "metadata": {"purposes": purposes, "method": "banner"},
         }
+
+
+def require_alive(url: str, name: str) -> None:
+    """Raises JobError unless a service answers at an address."""
+    try:
+        httpx.get(f"{url}/healthz", timeout=ANSWER_SECONDS, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise JobError(f"The {name} should answer at {url}", str(error), "Start it") from None
 
 
 def wait_for_consent(api: Api, agreed: Sequence[Visit]) -> None:
