@@ -66,7 +66,7 @@ def studies(arguments, values, with_lists, first_seed):
         shop = DirectShop(world, experiments)
         study = run_study(world, shop, arguments.days, START)
         for test, lift in true_lifts(world, shop, study, with_lists).items():
-            rows.setdefault(test, []).append((lift, study.estimate(test, LEVEL)))
+            rows.setdefault(test, []).append((lift, study.estimate(test.experiment, LEVEL)))
     return rows
 
 

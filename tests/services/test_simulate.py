@@ -178,7 +178,7 @@ def test_the_truth_is_near_what_is_counted(lived):
     study = Study()
     for event in lived.events:
         study.add_event(event)
-    estimate = study.estimate(HERO_TEST, 0.001)
+    estimate = study.estimate(HERO_TEST.experiment, 0.001)
     assert estimate.lift_low is None or estimate.lift_low <= 0.3 <= estimate.lift_high
 
 

@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from sparkperso.config.experiments.simulation import SimulationConfig as SimulationConfig
     from sparkperso.simulation.files import shipped_experiments as shipped_experiments
     from sparkperso.simulation.study import direct_study as direct_study
-    from sparkperso.simulation.truth import HERO_TEST as HERO_TEST
     from sparkperso.simulation.world import make_world as make_world
 
 _EXPORTS = {
-    "HERO_TEST": "truth",
     "SimulationConfig": "sparkperso.config.experiments.simulation",
     "direct_study": "study",
     "make_world": "world",

@@ -61,9 +61,9 @@ class Study:
         if unit is not None:
             unit.done += 1
 
-    def estimate(self, test: Comparison, significance_level: float = 0.05) -> Estimate:
+    def estimate(self, experiment: str, significance_level: float = 0.05) -> Estimate:
         """Returns what the delta method finds for an experiment, treated against baseline."""
-        arms = []
+        test, arms = TESTS[experiment], []
         for variant in (test.treated, test.baseline):
             units = [one for one in self.units.get(test, {}).values() if one.variant == variant]
             arms.append(Moments.from_rows([one.done for one in units], [one.seen for one in units]))

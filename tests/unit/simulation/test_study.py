@@ -40,14 +40,14 @@ def shops():
 def test_intervals_hold_the_true_lift(shops):
     # Of 20 intervals at 95 % fewer than 16 hold it once in 3,000 times; seeds are fixed.
     for name, lift in (("effect", 0.5), ("none", 0.0)):
-        estimates = [study.estimate(HERO_TEST) for _, study in shops[name]]
+        estimates = [study.estimate(HERO_TEST.experiment) for _, study in shops[name]]
         held = sum(one.lift_low <= lift <= one.lift_high for one in estimates)
         assert held >= 16
 
 
 def test_without_effect_nothing_is_found(shops):
     found = [
-        study.estimate(test).p_value < 0.05
+        study.estimate(test.experiment).p_value < 0.05
         for _, study in shops["none"]
         for test in (HERO_TEST, CHECKOUT_TEST)
     ]
@@ -55,7 +55,7 @@ def test_without_effect_nothing_is_found(shops):
 
 
 def test_an_effect_is_found_and_its_size_on_the_average(shops):
-    estimates = [study.estimate(HERO_TEST) for _, study in shops["effect"]]
+    estimates = [study.estimate(HERO_TEST.experiment) for _, study in shops["effect"]]
     assert np.mean([one.lift for one in estimates]) == pytest.approx(0.5, abs=0.15)
     assert np.mean([one.p_value < 0.05 for one in estimates]) > 0.5
 
