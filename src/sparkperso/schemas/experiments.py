@@ -42,11 +42,12 @@ EXPERIMENT_RESULTS = TableSpec(
             "method",
             "string",
             "plain (z, Welch's t or delta method, by kind), cuped, stratified, sequential, "
-            "sequential_cuped, bayes, quantile, mann_whitney, bootstrap",
+            "sequential_cuped, bayes, quantile, mann_whitney, bootstrap; of factorial designs "
+            "main_effect and interaction",
         ),
         Column("segmentation", "string", "segmentation of the segment; null for everybody"),
         Column("segment", "string", "segment that units were in when exposed; null for everybody"),
-        required("variant", "string", "variant that is compared"),
+        required("variant", "string", "variant that is compared; of a factor its level"),
         required("baseline", "string", "variant that it is compared with"),
         required("n", "bigint", "units of the variant"),
         required("n_baseline", "bigint", "units of the baseline"),

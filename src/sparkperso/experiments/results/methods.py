@@ -27,7 +27,7 @@ from sparkperso.experiments.statistics.sequential import sequential
 
 Method = Literal[
     "plain", "cuped", "stratified", "sequential", "sequential_cuped", "bayes", "quantile",
-    "mann_whitney", "bootstrap",
+    "mann_whitney", "bootstrap", "main_effect", "interaction",
 ]  # fmt: skip
 Arms = Callable[[Moments, Moments], Pair]
 

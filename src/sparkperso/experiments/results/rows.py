@@ -12,10 +12,12 @@ import numpy as np
 
 from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.config.experiments.section import ExperimentsConfig
+from sparkperso.config.experiments.variants import BETWEEN_LEVELS
 from sparkperso.config.metrics import Metric
 from sparkperso.experiments.results.measured import EVERYBODY, Measured, MeasuredMetric
 from sparkperso.experiments.results.methods import Method, compare, methods_of
 from sparkperso.experiments.statistics.estimate import Estimate
+from sparkperso.experiments.statistics.factorial import factorial
 from sparkperso.experiments.statistics.moments import Moments
 from sparkperso.experiments.statistics.multiplicity import benjamini_hochberg, holm
 from sparkperso.experiments.statistics.quantiles import QuantileRange, quantiles
@@ -26,6 +28,8 @@ from sparkperso.experiments.statistics.stratified import stratified
 Role = Literal["goal", "guardrail", "other"]
 OF_SEGMENTS: tuple[Method, ...] = ("plain", "cuped")
 OF_DAYS: tuple[Method, ...] = ("plain", "sequential")
+MEANS = ("mean", "proportion", "retention")
+"""Kinds of metrics whose value is a mean over units."""
 CORRECTIONS = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}
 NOBODY = BucketSums(0, np.zeros(0), np.zeros(0))
 
@@ -43,6 +47,8 @@ class ResultRow:
     estimate: Estimate
     as_of: datetime
     p_adjusted: float | None = None
+    baseline: str | None = None
+    """What it is compared with, where that is not the experiment's baseline."""
 
     def values(self, experiment: Experiment, srm_p_value: float | None) -> dict[str, Any]:
         """Returns the row of the table, by column."""
@@ -50,7 +56,8 @@ class ResultRow:
         del own["estimate"]
         values = {**own, **asdict(self.estimate), "srm_p_value": srm_p_value}
         rounded = {n: _rounded(v) if isinstance(v, float) else v for n, v in values.items()}
-        return {**rounded, "experiment": experiment.key, "baseline": experiment.control}
+        baseline = self.baseline or experiment.control
+        return {**rounded, "experiment": experiment.key, "baseline": baseline}
 
 
 def result_rows(
@@ -62,7 +69,8 @@ def result_rows(
 ) -> list[ResultRow]:
     """Returns all comparisons: everybody's by every method, those of segments, those of days.
 
-    1. Each variant but the baseline is compared with it, in each metric, by each of its methods.
+    1. Each variant but the baseline is compared with it, in each metric, by each of its methods; of
+       a factorial design also each level of a factor with its first one, and pairs of factors.
     2. p values of one method are corrected over goals and variants (`experiments.correction`).
     3. Each segment is compared alike, corrected over the segments and variants of a goal.
     4. Goals and guardrails are told as they stood at the end of each day before.
@@ -71,7 +79,7 @@ def result_rows(
     for metric in metrics:
         found = measured.metrics.get(metric.name, MeasuredMetric())
         compared = _Compared(experiment, metric, found, config, as_of)
-        rows += [*compared.everybody(), *compared.segments()]
+        rows += [*compared.everybody(), *compared.factors(), *compared.segments()]
         if compared.role != "other":
             rows += compared.days()
     return _corrected(rows, config, as_of)
@@ -115,8 +123,24 @@ class _Compared:
                 yield self._row(method, variant, self._compare(method, *pair))
             for method, estimate in self._by_distribution(variant):
                 yield self._row(method, variant, estimate)
-            if (strata := self.config.strata) and self.metric.kind in ("mean", "proportion"):
+            if (strata := self.config.strata) and self.metric.kind in MEANS:
                 yield self._row("stratified", variant, self._stratified(variant, strata))
+
+    def factors(self) -> Iterator[ResultRow]:
+        """Main effects and interactions of a factorial design, of metrics that are means."""
+        levels = {name: list(each) for name, each in self.experiment.factors.items()}
+        if not levels or self.metric.kind not in MEANS:
+            return
+        cells = {
+            tuple(arm.split(BETWEEN_LEVELS)): self.found.whole(arm) for arm in self.experiment.arms
+        }
+        level = self.config.significance_level
+        for contrast in factorial(levels, cells, significance_level=level):
+            pairs = list(zip(contrast.factors, contrast.levels, strict=True))
+            first = [(name, levels[name][0]) for name in contrast.factors]
+            method: Method = "main_effect" if len(pairs) == 1 else "interaction"
+            row = self._row(method, _told(pairs), contrast.estimate)
+            yield replace(row, baseline=_told(first))
 
     def segments(self) -> Iterator[ResultRow]:
         methods = [method for method in methods_of(self.metric) if method in OF_SEGMENTS]
@@ -189,6 +213,11 @@ class _Compared:
             if of == segmentation
         }
         return stratified(strata, significance_level=self.config.significance_level)
+
+
+def _told(levels: Sequence[tuple[str, str]]) -> str:
+    """Factors and their levels as one name."""
+    return " × ".join(f"{factor}={level}" for factor, level in levels)
 
 
 def _side_by_side(treated: Mapping[float, int], baseline: Mapping[float, int]) -> ValueCounts:
