@@ -96,7 +96,7 @@ def render(report: Report) -> str:
         planned=report.judgement.n_planned,
         n_several=measured.n_several,
         level=report.config.significance_level,
-        as_of=f"{report.as_of:%Y-%m-%d %H:%M}",
+        as_of=report.as_of,
         sizes=sizes,
         figures=_figures(report),
         tables=tables,
@@ -159,6 +159,7 @@ def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters.update(
         words=lambda text: str(text).replace("_", " ").capitalize(),
+        moment=lambda at: "–" if at is None else f"{at:%Y-%m-%d %H:%M}",
         number=lambda n: f"{n:,}",
         percent=lambda x: "–" if x is None else f"{100 * x:.2f} %",
         figure=lambda x: "–" if x is None else f"{x:,.5g}",
