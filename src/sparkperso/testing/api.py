@@ -1,4 +1,4 @@
-"""A real personalisation API in processes of its own, for tests and benchmarks."""
+"""A real personalisation API, or dashboard, in processes of its own: for tests, benchmarks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_SECONDS = 60.0
 
 @dataclass
 class Api:
-    """A running API: its address, its process."""
+    """A running API or dashboard: its address, its process."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -53,15 +53,30 @@ def running_api(
 
     What it logs goes to the file `log`, or to where this process's does.
     """
-    port = port or free_port()
-    line = [sys.executable, "-m", "sparkperso.cli.main", "serve", "--port", str(port)]
-    line += ["--lake", str(lake), *options]
+    line = ["serve", "--port", str(port or free_port()), "--lake", str(lake), *options]
+    with _running(line, environ, log) as api:
+        yield api
+
+
+@contextmanager
+def running_dashboard(lake: Path, *options: str, log: Path | None = None) -> Iterator[Api]:
+    """Runs `sparkperso dashboard` over a lake until the block ends."""
+    line = ["dashboard", "--port", str(free_port()), "--lake", str(lake), *options]
+    with _running(line, None, log) as dashboard:
+        yield dashboard
+
+
+@contextmanager
+def _running(
+    words: list[str], environ: Mapping[str, str] | None, log: Path | None
+) -> Iterator[Api]:
+    line = [sys.executable, "-m", "sparkperso.cli.main", *words]
     errors = log.open("ab") if log else None
     process = subprocess.Popen(
         line, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **(environ or {})}
     )
     try:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{words[2]}"
         wait_for(f"{url}/healthz", process, START_SECONDS)
         yield Api(url, process)
     finally:
