@@ -388,13 +388,24 @@ def write_experiments(root):
     )
 
 
-KPI_COLUMNS = {
-    "day": pa.date32(),
-    "kpi": pa.string(),
-    **dict.fromkeys(("segmentation", "segment", "experiment", "variant"), pa.string()),
-    **dict.fromkeys(("channel", "strategy", "model_version"), pa.string()),
-    **dict.fromkeys(("numerator", "denominator", "value"), pa.float64()),
+ALERT_COLUMNS = {
+    **dict.fromkeys(("alert_id", "check", "subject", "severity", "status"), pa.string()),
+    **dict.fromkeys(("message", "to_do"), pa.string()),
+    **dict.fromkeys(("first_seen", "last_seen"), pa.timestamp("us", tz="UTC")),
 }
+
+
+def write_alerts(root):
+    """Writes an alert that is over, one that is open, and a critical one that is open."""
+    rows = [
+        ("1", "staleness", "gold/segments", "critical", "resolved", "It was old.", "Nothing."),
+        ("2", "volume", HOSTILE, "warning", "open", "Fewer than usual.", "Look at the source."),
+        ("3", "kpi", "conversion", "critical", "open", "It fell by half.", "Look at the shop."),
+    ]
+    columns = list(zip(*[(*row, AS_OF - DAY, AS_OF) for row in rows], strict=True))
+    named = zip(ALERT_COLUMNS.items(), columns, strict=True)
+    table = pa.table({name: pa.array(values, kind) for (name, kind), values in named})
+    write_deltalake(f"{root}/ops/alerts", table)
 
 
 def write_kpis(root):
@@ -415,14 +426,10 @@ def write_kpis(root):
     for back in range(10):
         rate = 0.2 if back == 0 else 0.1
         for named, people in groups:
-            row = dict.fromkeys(KPI_COLUMNS)
-            row |= {"day": (AS_OF - back * DAY).date(), "kpi": "conversion", **named}
+            row = {"day": (AS_OF - back * DAY).date(), "kpi": "conversion", **named}
             row |= {"numerator": rate * people, "denominator": people, "value": rate}
             rows.append(row)
-    columns = {
-        name: pa.array([row[name] for row in rows], kind) for name, kind in KPI_COLUMNS.items()
-    }
-    write_deltalake(f"{root}/gold/kpis_daily", pa.table(columns))
+    write_table(root, "gold/kpis_daily", rows)
 
 
 def write_lake(root):
@@ -433,3 +440,4 @@ def write_lake(root):
     write_recommendations(root)
     write_experiments(root)
     write_kpis(root)
+    write_alerts(root)

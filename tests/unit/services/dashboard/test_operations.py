@@ -72,6 +72,14 @@ def test_events_by_day_are_those_of_the_table_and_a_day_without_is_zero(view):
     assert page.sections[0].figures[0].value == 48 == sum(n for _, n in events_by_day(view.lake))
 
 
+def test_alerts_that_are_open_stand_first_the_critical_ones_above(view):
+    page = overview.page(view, Query())
+    found = [(row["check"], row["status"]) for row in rows_of(page, "alerts")]
+    assert found == [("kpi", "open"), ("volume", "open"), ("staleness", "resolved")]
+    assert rows_of(page, "alerts")[0]["to_do"] == "Look at the shop."
+    assert page.sections[1].text == "2 open."
+
+
 def test_received_is_what_became_of_records(view):
     (row,) = rows_of(quality.page(view, Query()), "sources")
     assert row["received"] == 100

@@ -8,12 +8,7 @@ from sparkperso.schemas import TABLES
 from sparkperso.services.dashboard.page import Section
 from sparkperso.services.dashboard.queries.lake import AbsentTable
 
-WRITERS = {
-    "gold/kpis_daily": "monitor",
-    "ops/alerts": "monitor",
-    "gold/exposures": "analyze-experiments",
-    "gold/experiment_results": "analyze-experiments",
-}
+WRITERS = {"ops/alerts": "monitor"}
 """Tables of commands that an installation may lack."""
 
 

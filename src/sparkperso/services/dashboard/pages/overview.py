@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from sparkperso.services.dashboard.page import Column, Figure, Kind, Page, Query, Section, Table
+from sparkperso.services.dashboard.page import Column, Figure, Page, Query, Section, Table
 from sparkperso.services.dashboard.pages.absent import shown_or_absent
 from sparkperso.services.dashboard.plots.lines import lines
 from sparkperso.services.dashboard.queries.events import EVENTS, events_by_day
@@ -21,21 +20,18 @@ COUNTED = (
     ("Places in lists", "gold/recommendations"),
 )
 
-ALERT_TIMES = ("raised_at", "sent_at", "at", "last_at", "created_at")
-ALERT_COLUMNS: tuple[tuple[str, Kind], ...] = (
-    ("name", "text"),
-    ("alert", "text"),
-    ("severity", "status"),
-    ("status", "status"),
-    ("raised_at", "time"),
-    ("sent_at", "time"),
-    ("at", "time"),
-    ("last_at", "time"),
-    ("created_at", "time"),
-    ("message", "text"),
-    ("what_to_do", "text"),
-    ("to_do", "text"),
-)
+ALERTS = "ops/alerts"
+ALERT_COLUMNS = [
+    Column("subject", "About"),
+    Column("check", "Check"),
+    Column("severity", "Severity", "status"),
+    Column("status", "Status", "status"),
+    Column("message", "What was found"),
+    Column("to_do", "What to do"),
+    Column("first_seen", "First seen", "time"),
+    Column("last_seen", "Last seen", "time"),
+]
+MOST_ALERTS = 100
 
 
 def page(view: View, _: Query) -> Page:
@@ -76,20 +72,16 @@ def _count(view: View, table: str) -> int | None:
 
 
 def _alerts(view: View) -> Section:
-    known = view.lake.columns("ops/alerts")
-    columns = [
-        Column(name, name.replace("_", " ").capitalize(), kind)
-        for name, kind in ALERT_COLUMNS
-        if name in known
-    ]
-    order = next((f"{name} DESC" for name in ALERT_TIMES if name in known), "")
-    names = [column.name for column in columns]
-    rows: list[list[Any]] = [
-        list(row.values()) for row in view.lake.select("ops/alerts", names, order=order, limit=50)
-    ]
-    if not rows:
-        return Section("Alerts", "There is none.")
-    return Section("Alerts", table=Table("alerts", "The latest alerts", columns, rows))
+    """Those that are open before those that are over, critical ones first."""
+    names = [column.name for column in ALERT_COLUMNS]
+    order = "status = 'open' DESC, severity = 'critical' DESC, last_seen DESC, alert_id"
+    found = view.lake.select(ALERTS, names, order=order, limit=MOST_ALERTS)
+    if not found:
+        return Section("Alerts", "Nothing was ever out of the ordinary.")
+    n_open = sum(1 for row in found if row["status"] == "open")
+    rows = [[row[name] for name in names] for row in found]
+    table = Table("alerts", "Alerts, the open ones first", ALERT_COLUMNS, rows)
+    return Section("Alerts", f"{n_open} open." if n_open else "None is open.", table=table)
 
 
 def _runs(view: View) -> Section:

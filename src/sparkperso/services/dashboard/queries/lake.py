@@ -104,7 +104,9 @@ class LakeTables:
         """
         known = self.columns(table)
         taken = [name for name in columns if name in known]
-        text = f"SELECT {', '.join(taken) or '1'} FROM t"
+        # Quoted: a column may be called as a word of SQL is.
+        quoted = ", ".join(f'"{name}"' for name in taken)
+        text = f"SELECT {quoted or '1'} FROM t"
         text += f" WHERE {where}" if where else ""
         text += f" ORDER BY {order}" if order else ""
         text += f" LIMIT {limit}" if limit else ""
