@@ -20,6 +20,7 @@ from sparkperso.config.triggers import TRIGGERS
 from sparkperso.core.columns import NUMERIC_FEATURES
 from sparkperso.core.errors import ConfigError
 from sparkperso.core.suggest import did_you_mean
+from sparkperso.core.times import now
 from sparkperso.rules.attributes import invalid_references
 from sparkperso.rules.spelling import speller
 
@@ -103,6 +104,17 @@ class Check:
         self.notes |= dict.fromkeys(f"{n} is left out: {why}" for n, why in assets.left_out.items())
         if not assets.faults:
             self._mails(settings, assets)
+            self._experiments(settings, assets)
+
+    def _experiments(self, settings: Settings, assets: Assets) -> None:
+        from sparkperso.decisions.assets import read_files
+        from sparkperso.experiments.assignment.load import read_experiments
+
+        files = read_files(settings, self.conf_dir)
+        found = read_experiments(settings, files, assets, now(), self.conf_dir)
+        self.counts["experiments"] = len(found.experiments)
+        for texts, into in ((found.faults, self.faults), (found.notes, self.notes)):
+            into |= {text: None for each in texts.values() for text in each}
 
     def _triggers(self, settings: Settings, segmentations: dict[str, Segmentation | None]) -> None:
         if not self._attempt(own_files, TRIGGERS, self.conf_dir):

@@ -27,6 +27,10 @@ LIGHT_COMMANDS = {
     "sources": ("sparkperso.cli.sources", "Lists sources, and checks one against its files."),
     "rules": ("sparkperso.cli.rules.command", "Lists rules, and shows what one person would see."),
     "content": ("sparkperso.cli.content.command", "Lists what can be shown; asks content systems."),
+    "experiments": (
+        "sparkperso.cli.experiments.command",
+        "Checks, lists, plans and starts experiments.",
+    ),
     "jars": ("sparkperso.cli.jars", "Prints the jars that spark-submit needs."),
     "collect": ("sparkperso.cli.collect", "Takes events over HTTP and WebSocket."),
     "serve": ("sparkperso.cli.serve", "Answers who is to see what, from the published store."),

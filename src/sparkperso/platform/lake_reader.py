@@ -111,6 +111,16 @@ class LakeReader:
             words = " ".join(str(error).split())
             raise UsageError(f"{table} should answer {sql}", words) from None
 
+    def query(self, sql: str, table: str = "silver/events") -> list[dict[str, Any]]:
+        """Returns the rows of a query of DataFusion's SQL over one table, named without its layer.
+
+        Raises UsageError for a table that is not there.
+        """
+        from deltalake import QueryBuilder
+
+        name = table.rpartition("/")[2]
+        return _rows(QueryBuilder().register(name, self.require(table)).execute(sql))
+
 
 def _require_readable(table: str, place: str) -> None:
     """Raises JobError for a folder that delta-rs takes for none, since it may not look into it."""

@@ -1,0 +1,1 @@
+"""`sparkperso experiments`: whether they are sound, how long they take, how they are started."""

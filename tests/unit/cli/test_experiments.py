@@ -1,0 +1,123 @@
+"""`sparkperso experiments`: faults by name, what is running, plans from a lake, and the start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from tests.experiments import conf_of
+from tests.unit.experiments.test_traffic import DAYS, END, reader  # noqa: F401
+
+from sparkperso.cli.main import cli
+from sparkperso.core.errors import SparkpersoError
+
+GOOD = {"goals": ["revenue_per_user"], "guardrails": ["bounce_rate"]}
+
+
+def run(*arguments, status=0):
+    result = CliRunner().invoke(cli, ["experiments", *map(str, arguments)])
+    error = result.exception if isinstance(result.exception, SparkpersoError) else None
+    found = error.exit_status if error else result.exit_code
+    assert found == status, (result.output, result.exception)
+    return f"{result.output}{error or ''}"
+
+
+def test_the_shipped_ones_are_sound_drafts():
+    assert "no fault" in run("lint")
+    rows = [json.loads(line) for line in run("list", "--json").splitlines()]
+    assert {row["status"] for row in rows} == {"draft"}
+    assert all(not row["faults"] for row in rows)
+
+
+def test_each_fault_is_told_and_ends_with_status_2(tmp_path):
+    layer = {"name": "home", "range": [0, 0.6]}
+    other = {"name": "home", "range": [0.5, 1]}
+    conf = conf_of(
+        tmp_path,
+        one={**GOOD, "layer": layer},
+        two={**GOOD, "goals": ["conversoin"], "layer": other},
+    )
+    path = conf / "experiments" / "one.yaml"
+    path.write_text(path.read_text() + "seed: another\n")
+    output = run("lint", "--conf-dir", conf, status=2)
+    faults = [line for line in output.splitlines() if line.startswith("! ")]
+    assert len(faults) == 3
+    assert "one.yaml: it was changed after it started, which would mix populations" in faults[0]
+    assert "goals: no metric 'conversoin' in conf/metrics (did you mean 'conversion'?)" in faults[1]
+    assert "two.yaml, layer: its range overlaps that of 'one' in layer 'home'" in faults[2]
+    assert run("lint", "two", "--conf-dir", conf, status=2).count("! ") == 2
+    assert "Did you mean 'one'" in run("lint", "on", "--conf-dir", conf, status=2)
+
+
+def test_the_list_says_what_is_running_now(tmp_path):
+    night = {"context": "hour", "at_least": 20}
+    conf = conf_of(
+        tmp_path,
+        now=GOOD,
+        later={"start": "2999-01-01"},
+        over={"end": "2026-02-01"},
+        dark={"where": night, "version": 2},
+    )
+    rows = [json.loads(line) for line in run("list", "--json", "--conf-dir", conf).splitlines()]
+    assert {row["experiment"]: row["status"] for row in rows} == {
+        **{"now": "running", "later": "scheduled", "over": "ended", "dark:2": "running"}
+    }
+    assert [row["experiment"] for row in rows if not row["growthbook"]] == ["dark:2"]
+    text = run("list", "--conf-dir", conf)
+    assert "not for GrowthBook's SDKs" in text
+    assert "a:50% b:50%" in text
+
+
+def test_an_experiment_starts_once_and_its_change_needs_a_version(tmp_path):
+    conf = conf_of(tmp_path)
+    path = conf / "experiments" / "hero.yaml"
+
+    def write(**fields):
+        usual = {"status": "running", "start": "2026-01-01", "variants": {"a": 1, "b": 1}}
+        path.write_text(yaml.safe_dump({**usual, **fields}, sort_keys=False))
+
+    write(status="draft")
+    assert "status: running" in run("start", "hero", "--conf-dir", conf, status=2)
+    write(goals=["nothing"])
+    assert "no metric 'nothing'" in run("start", "hero", "--conf-dir", conf, status=2)
+    write()
+    assert "experiments start hero" in run("lint", "--conf-dir", conf, status=2)
+    kept = Path(run("start", "hero", "--conf-dir", conf).split(": keep")[0].replace("\n", ""))
+    assert kept == conf / "experiments" / "started" / "hero.yaml"
+    run("lint", "--conf-dir", conf)
+    write(variants={"a": 1, "b": 2})
+    assert "weights are others" in run("start", "hero", "--conf-dir", conf, status=2)
+    write(variants={"a": 1, "b": 2}, version=2, start="2026-02-01")
+    run("start", "hero", "--conf-dir", conf)
+    run("lint", "--conf-dir", conf)
+
+
+def test_a_plan_is_made_of_the_shops_own_past(tmp_path, reader):  # noqa: F811
+    conf = conf_of(tmp_path, hero={**GOOD, "mde": 0.2, "status": "draft"}, idle={"status": "draft"})
+    place = ("--conf-dir", conf, "--lake", reader.root, "--as-of", END.isoformat())
+    (row,) = map(json.loads, run("plan", *place, "--json").splitlines())
+    assert (row["metric"], row["past_days"]) == ("revenue_per_user", DAYS)
+    assert row["units"]["a"] == row["units"]["b"] == row["total"] / 2
+    assert row["days"] > 0
+    # Half of the effect needs four times the units; a quarter of the coverage, longer.
+    conf_of(tmp_path, hero={**GOOD, "mde": 0.1, "status": "draft", "coverage": 0.25})
+    (finer,) = map(json.loads, run("plan", "hero", *place, "--json").splitlines())
+    assert finer["total"] / row["total"] == pytest.approx(4, rel=0.01)
+    assert finer["days"] > row["days"]
+    (longer,) = map(json.loads, run("plan", "hero", *place, "--json", "--sequential").splitlines())
+    assert longer["total"] > finer["total"]
+    text = run("plan", "hero", *place)
+    assert f"a lift of 10.00% shows with {finer['total']:,} units" in text
+    assert "least lift that shows after 1 w" in text
+
+
+def test_a_plan_without_goals_or_events_is_told(tmp_path):
+    conf = conf_of(tmp_path, idle={"status": "draft"}, hero={**GOOD, "status": "draft"})
+    assert "names no metric" in run("plan", "idle", "--conf-dir", conf, status=2)
+    lake = tmp_path / "lake"
+    output = run("plan", "hero", "--conf-dir", conf, "--lake", lake, status=2)
+    assert "It has not been written yet" in output
+    assert "--as-of is a time" in run("plan", "--as-of", "soon", status=2)
