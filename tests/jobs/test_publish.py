@@ -79,6 +79,7 @@ def job(make_job):
     lists = [place for name in IDS for place in places(name, items)]
     lists += places("again too", ["a", "b"], "again", strategy="again", model_version="again")
     add(job, "gold/recommendations", lists)
+    add(job, "gold/candidate_recommendations", places("a", ["x", "y"], model_version="8"))
     popular = [
         {"scope": name, "rank": rank, "item_id": one, "score": 2.0, "window": "all"}
         for name in ("global", *IDS)
@@ -224,6 +225,8 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
         facts = version.manifest
     assert facts.sessions == len(list(walks()))
     assert (facts.model_version, facts.lists_at) == ("7", AT)
+    assert facts.candidate_version == "8"
+    assert facts.models == {"champion", "7", "candidate", "8"}
     assert facts.as_of == datetime(2026, 2, 1, tzinfo=timezone.utc)
     assert not (store.folder.parent / "_staging").exists() or not any(
         (store.folder.parent / "_staging").iterdir()
@@ -239,6 +242,8 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
         check_next_items(version, own)
     shared.close()
 
+    # A candidate's lists are gone when its experiment is over: that is no loss.
+    job.lake.ref("gold/candidate_recommendations").delta().delete()
     # Half of the lists are gone, and all sessions: the version before stays, and nothing is left of
     # the new one.
     lists = job.lake.ref("gold/recommendations")
@@ -255,6 +260,7 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     assert second > first
     with store.open(second) as version:
         assert version.count("lists.new") == sum(len(name) <= 1 for name in IDS)
+        assert (version.count("candidate.new"), version.manifest.candidate_version) == (0, None)
         assert version.session_model() is None
     back = carry_out(STEP, make_job("publish", rollback=True)).summary
     assert back == {"version": first, "instead of": second}
@@ -276,7 +282,7 @@ def test_a_run_publishes_only_where_it_is_configured(make_job):
 
 
 def test_coverage_is_asked_of_each_namespace_that_had_records():
-    before = {"lists.new": 100, "popular": 10, "similar": 0}
+    before = {"lists.new": 100, "popular": 10, "similar": 0, "candidate.new": 100}
     require_coverage(before, {"lists.new": 90, "popular": 9, "items": 5}, 0.9)
     with pytest.raises(QualityGateError, match=r"lists\.new 89 after 100"):
         require_coverage(before, {"lists.new": 89, "popular": 10}, 0.9)

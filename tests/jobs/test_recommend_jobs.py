@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 from tests.conftest import TEST_PROPERTIES, overridden
+from tests.experiments import conf_of
 
 from sparkperso.core.errors import JobError, QualityGateError, TrackingError
 from sparkperso.testing.compare import assert_same_tables
@@ -507,7 +508,14 @@ def test_a_registry_that_is_silent_ends_the_job_before_any_list_is_touched(
     assert versions_of(trained) == before
 
 
-def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(trained, jobs):
+def compares_models(folder):
+    variants = {"own": {"model": "champion"}, "other": {"model": "candidate"}}
+    return conf_of(folder, models={"variants": variants})
+
+
+def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(
+    trained, jobs, tmp_path
+):
     build, tracking = jobs[2].STEP.action, trained.job("look").tracking
     champion = tracking.by_alias("recommender", "champion")
     before, versions = lists_of(trained), versions_of(trained)
@@ -516,6 +524,14 @@ def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(trai
     summary = build(trained.job("build-recommendations"))
     assert "none" in summary["champion"]
     assert lists_of(trained) == before
+    # An experiment names the candidate: its lists stand beside the champion's, as long as it runs.
+    compared = replace(trained.job("build-recommendations"), conf_dir=compares_models(tmp_path))
+    assert build(compared)["compared with"] == f"version {champion.version}"
+    lists = trained.read("gold/candidate_recommendations")
+    assert champion.version in {row[0] for row in lists.select("model_version").collect()}
+    assert lists.select("user_id").distinct().count() == len({user for user, *_ in before})
+    assert "compared with" not in build(trained.job("build-recommendations"))
+    assert trained.read("gold/candidate_recommendations").isEmpty()
     assert versions_of(trained)["gold/popular_items"] > versions["gold/popular_items"]
     assert not trained.read("gold/similar_items").isEmpty()
     build(trained.job("build-recommendations", "recommend.lists.without_champion=popularity"))

@@ -1,7 +1,8 @@
 """Experiments: who sees which variant, and what it did.
 
 What stands here is imported when it is first used: the statistics, plans, verdicts, off-policy
-values and bandits of docs/experiments-statistics.md. None of it needs Spark.
+values and bandits of docs/experiments-statistics.md, and the assignment of docs/experiments.md.
+Nothing but `variant_column` needs Spark.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 from sparkperso.core.package import exporter
 
 if TYPE_CHECKING:
+    from sparkperso.config.experiments.load import load_experiment as load_experiment
+    from sparkperso.experiments.assignment.assign import place_of as place_of
     from sparkperso.experiments.bandits.allocation import allocate as allocate
     from sparkperso.experiments.bandits.posteriors import BetaPosterior as BetaPosterior
+    from sparkperso.experiments.columns import variant_column as variant_column
     from sparkperso.experiments.offpolicy.estimators import doubly_robust as doubly_robust
     from sparkperso.experiments.offpolicy.estimators import ips as ips
     from sparkperso.experiments.offpolicy.estimators import snips as snips
@@ -46,13 +50,16 @@ _EXPORTS = {
     "decide": "statistics.verdict",
     "doubly_robust": "offpolicy.estimators",
     "ips": "offpolicy.estimators",
+    "load_experiment": "sparkperso.config.experiments.load",
     "means": "statistics.comparison",
+    "place_of": "assignment.assign",
     "plan": "statistics.power",
     "proportions": "statistics.comparison",
     "ratios": "statistics.comparison",
     "sample_ratio": "statistics.checks.sample_ratio",
     "sequential_means": "statistics.sequential",
     "snips": "offpolicy.estimators",
+    "variant_column": "columns",
 }
 __all__ = list(_EXPORTS)
 __getattr__ = exporter(__name__, _EXPORTS)

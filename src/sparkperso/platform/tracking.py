@@ -390,6 +390,17 @@ class Tracking:
         return self._describe(name, version)
 
     @as_tracking_error()
+    def by_version(self, name: str, version: str) -> ModelVersion | None:
+        """Returns a version by its number; None where the registry says there is none."""
+        try:
+            found = self.client.get_model_version(self.model_name(name), version)
+        except MlflowException as error:
+            if error.error_code == NOT_THERE:
+                return None
+            raise
+        return self._describe(name, found)
+
+    @as_tracking_error()
     def tag_version(self, name: str, version: str, tags: Mapping[str, Any]) -> None:
         """Keeps facts about a model version."""
         for key, value in tags.items():

@@ -121,6 +121,14 @@ RECOMMENDATIONS = TableSpec(
     ),
 )
 
+CANDIDATE_RECOMMENDATIONS = TableSpec(
+    name="gold/candidate_recommendations",
+    grain="one place in one of a user's lists by a model that experiments compare",
+    key=RECOMMENDATIONS.key,
+    writer="build-recommendations",
+    columns=RECOMMENDATIONS.columns,
+)
+
 POPULAR_ITEMS = TableSpec(
     name="gold/popular_items",
     grain="one place in one scope's list",

@@ -12,12 +12,14 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.recommend.models import PopularityParams
 from sparkperso.core.columns import TIMESTAMP
+from sparkperso.jobs.build_recommendations.candidate import write_candidate
 from sparkperso.jobs.build_recommendations.champion import popularity_params
 from sparkperso.jobs.build_recommendations.list_policy import (
     hidden_items,
     without_items,
 )
 from sparkperso.jobs.build_recommendations.personal_lists import (
+    CANDIDATE_RECOMMENDATIONS,
     RECOMMENDATIONS,
     count_lists,
     has_lists_to_keep,
@@ -59,6 +61,7 @@ def build_recommendations(job: Job) -> Summary:
     else:
         lists = write_lists(job, events, version, params)
     job.count(1, 4, "tables")
+    compared = write_candidate(job, events, version)
     listed = without_items(events, hidden)
     write_popular(job, listed, params)
     job.count(2, 4, "tables")
@@ -66,7 +69,8 @@ def build_recommendations(job: Job) -> Summary:
     job.count(3, 4, "tables")
     sessions = write_sessions(job, listed)
     job.count(4, 4, "tables")
-    return {**summarise(job, params, lists, keeps), **sessions}
+    figures = {**summarise(job, params, lists, keeps), **sessions}
+    return {**figures, "compared with": f"version {compared}"} if compared else figures
 
 
 def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: bool) -> Summary:
@@ -83,7 +87,7 @@ def summarise(job: Job, params: PopularityParams, lists: Summary | None, keeps: 
 STEP = Step(
     name="build-recommendations",
     action=build_recommendations,
-    outputs=(RECOMMENDATIONS, POPULAR, SIMILAR, SESSION_INDEX),
+    outputs=(RECOMMENDATIONS, CANDIDATE_RECOMMENDATIONS, POPULAR, SIMILAR, SESSION_INDEX),
 )
 
 

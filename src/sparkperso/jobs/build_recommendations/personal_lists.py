@@ -41,6 +41,7 @@ from sparkperso.recommend.lists.repeats import (
 from sparkperso.recommend.scoring.lister import Lister, list_table
 
 RECOMMENDATIONS = "gold/recommendations"
+CANDIDATE_RECOMMENDATIONS = "gold/candidate_recommendations"
 
 
 def has_lists_to_keep(job: Job) -> bool:
@@ -52,9 +53,13 @@ def has_lists_to_keep(job: Job) -> bool:
 
 
 def write_lists(
-    job: Job, events: DataFrame, version: ModelVersion | None, params: PopularityParams
+    job: Job,
+    events: DataFrame,
+    version: ModelVersion | None,
+    params: PopularityParams,
+    table_name: str = RECOMMENDATIONS,
 ) -> Summary | None:
-    """Writes the lists of every user: new items are the champion's, or popularity's without one.
+    """Writes the lists of every user: new items are the version's, or popularity's without one.
 
     Returns what `count_lists` does, where it is known without a query. Raises JobError where the
     champion's tables are not those that were registered.
@@ -80,7 +85,7 @@ def write_lists(
     now = instant(datetime.now(timezone.utc))
     rows = [rows.withColumn("kind", F.lit(kind)) for kind, rows in by_kind.items()]
     together = reduce(DataFrame.unionByName, rows).withColumn("generated_at", now)
-    job.writer(RECOMMENDATIONS).overwrite(together)
+    job.writer(table_name).overwrite(together)
     if table is None or len(by_kind) > 1:
         return None
     places = (table.column(name).to_pylist() for name in ("strategy", USER_ID))

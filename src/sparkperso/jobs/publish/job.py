@@ -37,9 +37,10 @@ from sparkperso.segments.tables.table_rows import last_changes
 from sparkperso.services.stores.base import Draft, Store
 from sparkperso.services.stores.factory import open_store, store_folder
 from sparkperso.services.stores.manifest import BrokenVersionError, Facts
-from sparkperso.services.stores.records import DECISIONS, LISTS
+from sparkperso.services.stores.records import CANDIDATE_LISTS, DECISIONS, LISTS
 
 RECOMMENDATIONS, POPULAR = "gold/recommendations", "gold/popular_items"
+CANDIDATE_RECOMMENDATIONS = "gold/candidate_recommendations"
 STAGES = 5
 
 
@@ -118,8 +119,16 @@ def read_facts(job: Job) -> Facts:
         segments_at=segments_known_at(job),
         as_of=_aware(job.read("gold/user_features").agg(F.unix_micros(F.max("as_of"))).first()),
         model_version=lists.most_common(1)[0][0] if lists else None,
+        candidate_version=candidate_version(job),
         lists_at=_aware((max(row[2] for row in rows),) if rows else None),
     )
+
+
+def candidate_version(job: Job) -> str | None:
+    """Returns the model that made most of the candidate's lists; None where it has none."""
+    firsts = job.read(CANDIDATE_RECOMMENDATIONS).where("rank = 1 AND kind = 'new'")
+    most = firsts.groupBy("model_version").count().orderBy(F.desc("count"), "model_version").first()
+    return None if most is None else str(most[0])
 
 
 def segments_known_at(job: Job) -> datetime | None:
@@ -173,6 +182,7 @@ def all_records(job: Job) -> DataFrame:
     of_now = features.join(F.broadcast(latest), on="as_of", how="inner").drop("as_of")
     parts = (
         records.personal_lists(job.read(RECOMMENDATIONS), titles),
+        records.personal_lists(job.read(CANDIDATE_RECOMMENDATIONS), titles, CANDIDATE_LISTS),
         records.popular_lists(job.read(POPULAR), titles),
         records.similar_lists(job.read("gold/similar_items"), titles),
         records.profile_records(job.read("gold/profiles"), of_now),

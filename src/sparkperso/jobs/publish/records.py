@@ -20,12 +20,15 @@ ISO_MICROS = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'"
 """As `core.times.iso` writes times, so that texts compare as times do."""
 
 
-def personal_lists(recommendations: DataFrame, titles: DataFrame) -> DataFrame:
+def personal_lists(
+    recommendations: DataFrame, titles: DataFrame, prefix: str = store.LISTS
+) -> DataFrame:
     """Returns the lists of gold/recommendations: one record per (user_id, kind).
 
-    Strategy and model version are those of its first place. `titles` has item_id, title.
+    Strategy and model version are those of its first place. `titles` has item_id, title; `prefix`
+    says whose lists they are.
     """
-    rows = recommendations.withColumn("namespace", F.concat(F.lit(store.LISTS), "kind"))
+    rows = recommendations.withColumn("namespace", F.concat(F.lit(prefix), "kind"))
     return _lists(rows, titles, "namespace", USER_ID, ("strategy", "model_version"))
 
 
