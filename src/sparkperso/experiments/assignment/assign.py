@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from sparkperso.config.content.window import BEGINNING, END
 from sparkperso.config.experiments.experiment import Experiment, LayerRange
 from sparkperso.config.experiments.variants import Variant
-from sparkperso.core.hashing import layer_share, share_of, variant_at
+from sparkperso.core.hashing import fnv32a, layer_share, share_after, share_of, variant_at
 from sparkperso.decisions.compile import compile_condition
 from sparkperso.decisions.facts import Facts
 from sparkperso.rules.context import is_personal
@@ -78,7 +78,7 @@ class Split:
     def __init__(self, experiment: Experiment, *, has_lists: bool = True) -> None:
         """Takes an experiment whose condition is spelled; without `has_lists` nobody is in it."""
         self.experiment = experiment
-        self.key, self._seed = experiment.key, experiment.hash_seed
+        self.key, self._begun = experiment.key, fnv32a(experiment.hash_seed)
         self._coverage, self._layer = experiment.coverage, experiment.layer
         self._weights, self._unit = experiment.weights, experiment.unit
         self._overrides = experiment.overrides
@@ -111,7 +111,7 @@ class Split:
             return self._testers[self._overrides[unit]]
         if reason := self._reason_out(facts, unit):
             return self._not_in(reason)
-        place = variant_at(share_of(self._seed, unit), self._weights, self._coverage)
+        place = variant_at(share_after(self._begun, unit), self._weights, self._coverage)
         return self._not_in("not_covered") if place is None else self._counted[place]
 
     def _reason_before(self, facts: Facts, unit: str | None) -> Reason | None:
