@@ -14,8 +14,6 @@ import orjson
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sparkperso.core.errors import UsageError
-from sparkperso.decisions.facts import read_context
 from sparkperso.experiments.assignment.assign import Assignment, Reason
 from sparkperso.rules.context import SENT
 from sparkperso.services.http.body import ClientGone
@@ -44,6 +42,7 @@ REASONS: dict[Reason, str] = {
     "not_running": "DISABLED",
 }
 """Ours → the protocol's; whoever is not in an experiment gets the flag's default."""
+IDS = ("targetingKey", "user_id", "anonymous_id")
 BODY: Schema = {
     "type": "object",
     "properties": {
@@ -51,7 +50,10 @@ BODY: Schema = {
             "type": "object",
             "description": "`targetingKey`: whom it is for; `user_id`, `anonymous_id` and fields "
             "of a context; others mean nothing.",
-            "properties": {"targetingKey": openapi.STRING},
+            "properties": {
+                **openapi.SCHEMAS["Context"]["properties"],
+                **dict.fromkeys(IDS, openapi.nullable(openapi.ID)),
+            },
         }
     },
 }
@@ -99,17 +101,16 @@ class Flags:
         """Returns whom flags are for; raises a FlagError, or a Problem for who may not ask."""
         call.caller.require(DECIDE)
         context = await self._context(call, receive)
-        target, names = context.get("targetingKey"), ("user_id", "anonymous_id")
         try:
-            ids = [read.read_optional_id(context.get(name), name) for name in names]
-            target = read.read_optional_id(target, "targetingKey")
+            ids = [read.read_optional_id(context.get(name), name) for name in IDS]
             # Of other fields nothing is asked: a client sends its whole context.
             ours = {name: context[name] for name in SENT if name in context}
-            known = read_context(ours, self._service.countries)
-        except (Problem, UsageError) as error:
-            raise FlagError(400, "INVALID_CONTEXT", str(error)) from None
+            known = read.context_of(ours, self._service.countries)
+        except Problem as error:
+            raise FlagError(400, "INVALID_CONTEXT", error.detail) from None
+        target, user_id, anonymous_id = ids
         subject = self._service.subject(
-            call.caller, call.headers, ids[0] or target, ids[1], known, scope=DECIDE
+            call.caller, call.headers, user_id or target, anonymous_id, known, scope=DECIDE
         )
         return ExperimentsRequest(subject, context=known)
 
