@@ -12,7 +12,7 @@ from sparkperso.pipeline.step import carry_out
 from sparkperso.simulation.behaviour import visit_shop
 from sparkperso.simulation.calendar import visits_of_day
 from sparkperso.simulation.direct import DirectShop
-from sparkperso.simulation.files import write_conf
+from sparkperso.simulation.files import end_experiments, write_conf
 from sparkperso.simulation.study import TESTS, Study
 from sparkperso.simulation.truth import lists_lift
 from sparkperso.simulation.world import make_world
@@ -39,6 +39,7 @@ def analysed(spark, make_job, lake, tmp_path):
                 study.add_event(event)
                 if event["event_type"] in KINDS:
                     rows.append({**event, "timestamp": event["timestamp"].replace(tzinfo=None)})
+    end_experiments(conf, AS_OF.replace(tzinfo=timezone.utc))
     lake.writer("silver/events").overwrite(events_frame(spark, rows))
     job = make_job("analyze-experiments", as_of=AS_OF, set=("experiments.metrics=[]",))
     job.conf_dir = conf

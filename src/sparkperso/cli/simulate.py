@@ -18,7 +18,7 @@ from sparkperso.core.errors import UsageError
 from sparkperso.core.package import command_as_called
 from sparkperso.core.places import local_path
 from sparkperso.core.processes import interrupted_by_sigterm
-from sparkperso.core.times import now, read_time
+from sparkperso.core.times import iso, now, read_time
 from sparkperso.pipeline.registry import JOBS
 from sparkperso.simulation.files import CONF, FOLDER, ITEMS, LOGS, TRUTH, write_conf, write_items
 from sparkperso.simulation.loop import Addresses, BatchJobs, Plan, Report, own_services, simulate
@@ -103,7 +103,7 @@ def command(
     for file in (folder / TRUTH, *((truth,) if truth else ())):
         file.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     _tell(world, report, batch, known)
-    _tell_next(folder, options)
+    _tell_next(plan, folder)
 
 
 def _new_folder(lake: str, *, is_prepared: bool) -> Path:
@@ -185,15 +185,18 @@ def _tell(world: World, report: Report, batch: BatchJobs, known: Mapping[str, An
             click.echo(f"  {name}: {words}: {test['lift']:+.1%} ({test['source']})")
 
 
-def _tell_next(folder: Path, options: Sequence[str]) -> None:
+def _tell_next(plan: Plan, folder: Path) -> None:
+    options = plan.options
     click.echo(
         f"Truth: {folder / TRUTH}; what services and jobs printed: {folder / LOGS}\n"
         "What to look at next:"
     )
     mine = shlex.join(options)
-    for line in ("analyze-experiments", "dashboard"):
-        if line in COMMANDS:
-            click.echo(f"  {command_as_called()} {line} {mine}")
+    if "analyze-experiments" in COMMANDS:
+        at = iso(plan.end)
+        click.echo(f"  {command_as_called()} analyze-experiments {mine} --as-of {at}")
+    if "dashboard" in COMMANDS:
+        click.echo(f"  {command_as_called()} dashboard {mine}")
     lake = shlex.join(options[:2])
     click.echo(f"  {command_as_called()} tables show gold/recommendations {lake} --limit 5")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,22 @@ def write_conf(folder: Path, start: datetime, *, with_lists: bool = True) -> dic
         (folder / EXPERIMENTS / f"{LISTS_TEST.experiment}.yaml").unlink()
     experiments = {}
     for path in sorted((folder / EXPERIMENTS).glob("*.yaml")):
-        values = {**read_yaml(path), "status": "running", "start": iso(start)}
-        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-        path.write_text(text, encoding="utf-8")
+        _write(path, {**read_yaml(path), "status": "running", "start": iso(start)})
         one = load_experiment(path.stem, folder)
         record_start(one, start, folder)
         experiments[one.name] = one
     return experiments
+
+
+def end_experiments(folder: Path, end: datetime) -> None:
+    """Writes into the experiments of a conf/ that they are over, as whoever ends one does."""
+    for path in sorted((folder / EXPERIMENTS).glob("*.yaml")):
+        _write(path, {**read_yaml(path), "end": iso(end)})
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100)
+    path.write_text(text, encoding="utf-8")
 
 
 def shipped_experiments(start: datetime) -> dict[str, Experiment]:

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from sparkperso.core.commands import carry_out, running, wait_until_ready
 from sparkperso.core.errors import JobError
+from sparkperso.core.times import iso
 from sparkperso.simulation.behaviour import BareShop, visit_shop
 from sparkperso.simulation.calendar import visits_of_day
-from sparkperso.simulation.files import ITEMS_SOURCE
+from sparkperso.simulation.files import CONF, FOLDER, ITEMS_SOURCE, end_experiments
 from sparkperso.simulation.services import Api, Collector, require_alive, wait_for_consent
 from sparkperso.simulation.truth import Tally
 from sparkperso.simulation.world import World
@@ -52,7 +53,12 @@ class Plan:
     logs: Path
     """Folder for what services and jobs print."""
     analyses: Sequence[str] = ()
-    """Commands that follow each round of batch jobs."""
+    """Commands that say in the end what came of it."""
+
+    @property
+    def end(self) -> datetime:
+        """Returns the midnight that the last day ends at."""
+        return self.first_day + timedelta(days=self.days)
 
 
 @dataclass
@@ -93,9 +99,10 @@ class BatchJobs:
         self._carry_out("run", [word for name in SOURCES for word in ("--source", name)])
 
     def analyse(self) -> None:
-        """Carries out what a plan names."""
+        """Ends the experiments, and carries out what a plan names, as of that time."""
+        end_experiments(self._plan.lake / FOLDER / CONF, self._plan.end)
         for name in self._plan.analyses:
-            self._carry_out(name)
+            self._carry_out(name, ["--as-of", iso(self._plan.end)])
 
     def _carry_out(self, name: str, options: Sequence[str] = ()) -> None:
         begun = time.monotonic()
@@ -110,7 +117,7 @@ def simulate(plan: Plan, at: Addresses, batch: Batch, say: Callable[[str], None]
 
     1. History: people come to a shop that shows nothing; the batch jobs learn from it.
     2. Day by day people come to the shop of the API; every `refresh_days` the batch jobs run.
-    3. After the last day they run once more, and what is to analyse it all.
+    3. After the last day they run once more; experiments end, and are analysed.
     """
     require_alive(at.collector, "collector")
     require_alive(at.api, "API")

@@ -8,7 +8,12 @@ from sparkperso.config.experiments.simulation import SimulationConfig
 from sparkperso.config.metrics import load_metrics
 from sparkperso.decisions.assets import put_together, read_files
 from sparkperso.experiments.assignment.load import read_experiments
-from sparkperso.simulation.files import shipped_experiments, write_conf, write_items
+from sparkperso.simulation.files import (
+    end_experiments,
+    shipped_experiments,
+    write_conf,
+    write_items,
+)
 from sparkperso.simulation.study import TESTS
 from sparkperso.simulation.truth import LISTS_TEST
 from sparkperso.simulation.world import make_world
@@ -61,3 +66,18 @@ def test_items_are_written_as_they_are(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "sub" / "items.jsonl").open()]
     assert [row["item_id"] for row in rows] == list(world.catalogue.ids)
     assert [row["price"] for row in rows] == world.catalogue.prices.tolist()
+
+
+def test_experiments_that_end_are_the_ones_that_began(tmp_path):
+    conf = tmp_path / "conf"
+    write_conf(conf, START)
+    end_experiments(conf, NOW)
+    settings = load_settings("local", conf, [], str(tmp_path))
+    files = read_files(settings, conf)
+    found = read_experiments(settings, files, put_together(settings, files, at=NOW), NOW, conf)
+    assert found.faults == {}
+    assert {one.phase(NOW) for one in found.experiments.values()} == {"ended"}
+    before = shipped_experiments(START)
+    assert {
+        n: one.model_copy(update={"end": None}) for n, one in found.experiments.items()
+    } == before
