@@ -125,6 +125,13 @@ def test_a_form_of_another_site_is_refused(browser, path, headers):
     assert "set-cookie" not in answer.headers
 
 
+def test_a_proxy_may_ask_by_another_host_where_the_browser_says_whose_form_it_is(browser):
+    data = {"token": KEYS["viewer"].text}
+    headers = {"origin": "https://dashboard.shop.example", "sec-fetch-site": "same-origin"}
+    answer = browser.post("/sign-in", data=data, headers={**HTML, **headers})
+    assert answer.status_code == 303
+
+
 @pytest.mark.parametrize(
     "text",
     [
