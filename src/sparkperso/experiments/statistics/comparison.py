@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy import special
 
@@ -58,9 +58,9 @@ def proportions(treated: Moments, baseline: Moments, *, significance_level: floa
     pair = checked(_proportion(treated), _proportion(baseline))
     both = treated.merge(baseline)
     share = both.mean("y")
-    # Nobody or everybody: also when only one group is so, unless the other one differs.
     if pair.status == NO_VARIANCE and 0 < share < 1:
-        pair = Pair(pair.treated, pair.baseline)
+        # All of one group and none of the other: an interval of no width would be too sure.
+        pair = Pair(*_of_share(share, pair.treated, pair.baseline))
     if not pair.can_be_tested:
         return without_test(pair.treated, pair.baseline, pair.status)
     pooled = share * (1 - share) * (1 / treated.n + 1 / baseline.n)
@@ -171,6 +171,15 @@ def chi_square(variants: Sequence[Moments]) -> ChiSquare:
     few = min(share, 1 - share) * min(group.n for group in held) < LEAST_EXPECTED
     p_value = float(special.chdtrc(freedom, statistic))
     return ChiSquare(statistic, freedom, p_value, FEW_EVENTS if few else OK)
+
+
+def _of_share(share: float, treated: Arm, baseline: Arm) -> tuple[Arm, Arm]:
+    """The same values with the variances of a share that both groups have together."""
+    variance = share * (1 - share)
+    return (
+        replace(treated, variance=variance / treated.n),
+        replace(baseline, variance=variance / baseline.n),
+    )
 
 
 def _proportion(group: Moments) -> Arm:

@@ -27,7 +27,8 @@ QUANTITIES: Final[tuple[Quantity, ...]] = ("y", "d", "x", "w")
 PAIRS: Final = ("yy", "yd", "yx", "yw", "dd", "dx", "dw", "xx", "xw", "ww")
 """The order of the comoments: the upper triangle, row by row."""
 _INDEXES: Final = tuple((QUANTITIES.index(a), QUANTITIES.index(b)) for a, b in PAIRS)
-_PLACE: Final = {frozenset(pair): place for place, pair in enumerate(PAIRS)}
+_PLACES: Final = {names: place for place, pair in enumerate(PAIRS) for names in (pair, pair[::-1])}
+_QUANTITY_PLACES: Final = {name: place for place, name in enumerate(QUANTITIES)}
 
 
 @dataclass(frozen=True)
@@ -110,19 +111,17 @@ class Moments:
         n = self.n + other.n
         gaps = [b - a for a, b in zip(self.means, other.means, strict=True)]
         share = other.n / n
-        first, second, third, fourth = (
-            a + gap * share for a, gap in zip(self.means, gaps, strict=True)
-        )
+        y, d, x, w = (a + gap * share for a, gap in zip(self.means, gaps, strict=True))
         between = self.n * share
         comoments = [
             a + b + gaps[i] * gaps[j] * between
             for a, b, (i, j) in zip(self.comoments, other.comoments, _INDEXES, strict=True)
         ]
-        return Moments(n, (first, second, third, fourth), _ten(comoments))
+        return Moments(n, (y, d, x, w), _ten(comoments))
 
     def mean(self, quantity: Quantity) -> float:
         """Returns the mean over units; 0 without any."""
-        return self.means[QUANTITIES.index(quantity)]
+        return self.means[_QUANTITY_PLACES[quantity]]
 
     def variance(self, quantity: Quantity) -> float:
         """Returns the sample variance (÷ (n − 1)); raises UsageError below two units."""
@@ -134,7 +133,7 @@ class Moments:
             raise UsageError(
                 "A variance needs two units or more", f"There are {self.n}", "Look at n first"
             )
-        return self.comoments[_PLACE[frozenset((first, second))]] / (self.n - 1)
+        return self.comoments[_PLACES[first + second]] / (self.n - 1)
 
 
 def _column(given: npt.ArrayLike | None, default: float, n: int) -> Floats:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from sparkperso.core.errors import UsageError
 from sparkperso.experiments.statistics.checks.sample_ratio import SampleRatio
-from sparkperso.experiments.statistics.estimate import NO_VARIANCE, STATUSES, Estimate
+from sparkperso.experiments.statistics.estimate import FEW_EVENTS, NO_VARIANCE, STATUSES, Estimate
 
 Decision = Literal["ship", "stop", "keep_running", "broken"]
 MOST_MULTIPLE: Final = 0.01
@@ -38,7 +38,7 @@ class MetricResult:
     """One metric of one treated variant against the baseline.
 
     `p_adjusted`: the corrected p value; without one the estimate's own decides. `is_share`: values
-    are told as percentages.
+    are written as percentages.
     """
 
     metric: str
@@ -54,9 +54,13 @@ class MetricResult:
         return self.estimate.p_value if self.p_adjusted is None else self.p_adjusted
 
     def direction(self, level: float) -> int:
-        """Returns 1 where it is better, −1 where it is worse, 0 where that cannot be told."""
+        """Returns 1 where it is better, −1 where it is worse, 0 where that cannot be known.
+
+        A handful of events decides nothing: there the normal curve is a poor guide.
+        """
         effect, p = self.estimate.effect, self.p_value
-        if not self.estimate.is_usable or effect is None or p is None or not p < level:
+        is_known = self.estimate.is_usable and self.estimate.status != FEW_EVENTS
+        if not is_known or effect is None or p is None or not p < level:
             return 0
         sign = (effect > 0) - (effect < 0)
         return sign if self.is_higher_better else -sign
@@ -68,8 +72,9 @@ class Conduct:
 
     `units`: exposed units of every variant that it has, 0 too. `multiple_share`: the share of units
     that saw several variants (they are left out of `units`). `planned_units`: of all variants;
-    None without a plan. `faults`: names of `FAULTS`. `notes`: sentences to be told with the rest,
-    of checks that break nothing. Times are compared as they are given, all with or without a zone.
+    None without a plan. `is_sequential`: the results are always-valid, so that they may be read at
+    any time. `faults`: names of `FAULTS`. `notes`: sentences of checks that break nothing. Times
+    are compared as they are given, all with or without a zone.
     """
 
     units: Mapping[str, int]
@@ -156,8 +161,8 @@ def _not_begun(conduct: Conduct) -> Verdict | None:
 
 def _not_to_be_believed(conduct: Conduct) -> Verdict | None:
     if conduct.faults:
-        told = "; ".join(FAULTS[fault] for fault in conduct.faults)
-        return Verdict("broken", conduct.faults[0], f"It cannot be believed: {told}.")
+        reasons = "; ".join(FAULTS[fault] for fault in conduct.faults)
+        return Verdict("broken", conduct.faults[0], f"It cannot be believed: {reasons}.")
     if not conduct.total:
         return Verdict("broken", "nobody_exposed", "Nobody was exposed to it, though it runs.")
     if not conduct.multiple_share <= MOST_MULTIPLE:
@@ -172,17 +177,17 @@ def _not_to_be_believed(conduct: Conduct) -> Verdict | None:
 
 def _units_amiss(conduct: Conduct) -> Verdict | None:
     ratio = conduct.sample_ratio
-    told = ", ".join(f"{variant} {n:,}" for variant, n in conduct.units.items())
+    counts = ", ".join(f"{variant} {n:,}" for variant, n in conduct.units.items())
     if ratio is not None and ratio.is_mismatch:
         chance = "" if ratio.p_value is None else f" (p = {_p(ratio.p_value)})"
         return Verdict(
             "broken",
             "sample_ratio_mismatch",
-            f"Units do not fit the weights{chance}: {told}. Some are lost or counted twice.",
+            f"Units do not fit the weights{chance}: {counts}. Some are lost or counted twice.",
         )
     missing = [variant for variant, n in conduct.units.items() if not n]
     if missing and conduct.is_complete:
-        return Verdict("broken", "missing_variant", f"Nobody saw {', '.join(missing)}: {told}.")
+        return Verdict("broken", "missing_variant", f"Nobody saw {', '.join(missing)}: {counts}.")
     return None
 
 
@@ -218,17 +223,17 @@ class _Evidence:
         level = self.level if self.may_decide else min(HARM, self.level)
         harms = {variant: self.harmed(variant, level) for variant in self.variants}
         if harms and all(harms.values()):
-            told = "; ".join(f"{variant}: {', '.join(names)}" for variant, names in harms.items())
-            return Verdict("stop", "guardrail_harmed", f"It harms what it must not ({told}).")
+            harmed = "; ".join(f"{variant}: {', '.join(names)}" for variant, names in harms.items())
+            return Verdict("stop", "guardrail_harmed", f"It harms what it must not ({harmed}).")
         worse = {variant: self.moved(variant, -1, level) for variant in self.variants}
         unwanted = [
             v for v in self.variants if harms[v] or (worse[v] and not self.moved(v, 1, level))
         ]
         if unwanted and len(unwanted) == len(self.variants):
-            told = "; ".join(
+            metrics = "; ".join(
                 f"{variant}: {', '.join(harms[variant] or worse[variant])}" for variant in unwanted
             )
-            return Verdict("stop", "goal_worse", f"The baseline is better ({told}).")
+            return Verdict("stop", "goal_worse", f"The baseline is better ({metrics}).")
         return None
 
     def moved(self, variant: str, direction: int, level: float) -> list[str]:
@@ -299,8 +304,8 @@ class _Evidence:
         if not self.goals:
             return Verdict("stop", "no_goals", "It is over, and has no goal to be judged by.")
         if not measured:
-            told = {result.estimate.status for result in self.goals}
-            meanings = "; ".join(STATUSES.get(status, status) for status in sorted(told))
+            statuses = {result.estimate.status for result in self.goals}
+            meanings = "; ".join(STATUSES.get(status, status) for status in sorted(statuses))
             return Verdict("broken", "no_goal_measured", f"No goal could be compared: {meanings}.")
         why = "It is over, and no variant is shown to be better without harm: keep the baseline."
         return Verdict("stop", "no_gain", why)
@@ -332,7 +337,10 @@ def sentence(result: MetricResult, baseline: str, significance_level: float) -> 
         change = f"a difference of {number(estimate.effect)} ({cover} "
         change += f"{number(estimate.effect_low)} to {number(estimate.effect_high)})"
     direction = result.direction(significance_level)
-    outcome = {1: "better", -1: "worse", 0: "no difference that chance does not explain"}[direction]
+    even = "no difference that chance does not explain"
+    if estimate.status == FEW_EVENTS:
+        even = "too few events to decide by"
+    outcome = {1: "better", -1: "worse", 0: even}[direction]
     p = result.p_value
     return (
         f"{result.metric}: {result.variant} {values[0]}, {baseline} {values[1]}, "

@@ -171,6 +171,7 @@ def test_a_negative_baseline_has_a_lift_of_the_effects_sign():
     worse, better = (Moments.from_rows(rng.normal(mean, 1, 500)) for mean in (-10, -5))
     found = means(better, worse, significance_level=LEVEL)
     assert found.effect > 0
+    assert found.lift == exactly(found.effect / abs(found.value_baseline))
     assert 0 < found.lift_low < 0.5 < found.lift_high
 
 
@@ -231,6 +232,11 @@ def test_extreme_proportions(successes, status, is_usable):
     )
     assert (found.status, found.is_usable) == (status, is_usable)
     assert no_nan(found)
+
+
+def test_all_of_one_group_and_none_of_the_other_have_an_interval_with_a_width():
+    found = proportions(ONES, ZERO, significance_level=LEVEL)
+    assert found.effect_low < found.effect == 1 < found.effect_high
 
 
 def test_a_baseline_of_zero_has_an_effect_but_no_lift():

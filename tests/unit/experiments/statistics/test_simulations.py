@@ -108,7 +108,7 @@ def daily(kind, n_simulations, n_days, n_units, seed):
 @pytest.mark.parametrize("kind", SEQUENTIAL)
 def test_looking_every_day_the_sequential_method_keeps_its_level(kind):
     alarms, covered, naive = np.zeros(N, bool), np.ones(N, bool), np.zeros(N, bool)
-    for pairs in daily(kind, N, n_days=10, n_units=80, seed=6):
+    for pairs in daily(kind, N, n_days=7, n_units=100, seed=6):
         found = estimates(SEQUENTIAL[kind], pairs)
         alarms |= [one.p_value < LEVEL for one in found]
         covered &= [one.effect_low <= 0 <= one.effect_high for one in found]
@@ -116,7 +116,7 @@ def test_looking_every_day_the_sequential_method_keeps_its_level(kind):
     np.testing.assert_array_equal(alarms, ~covered)
     assert alarms.mean() <= LEVEL + 3.5 * np.sqrt(LEVEL * (1 - LEVEL) / N)
     # What it is for: the ordinary test, looked at as often, does not.
-    assert naive.mean() > 0.13
+    assert naive.mean() > 0.12
 
 
 def test_the_sequential_method_finds_what_is_there():

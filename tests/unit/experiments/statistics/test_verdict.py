@@ -129,6 +129,16 @@ def test_the_corrected_p_value_decides():
     assert decide([replace(BETTER, p_adjusted=float("nan"))], [], conduct()).reason == "undecided"
 
 
+def test_a_handful_of_events_decides_nothing():
+    groups = (Moments.from_counts(9, 10_000), Moments.from_counts(0, 10_000))
+    estimate = proportions(*groups, significance_level=LEVEL)
+    assert estimate.status == "few_events"
+    assert estimate.p_value < 0.01
+    few = MetricResult("orders", "red", estimate)
+    assert decide([few], [], conduct(**OVER)).reason == "no_gain"
+    assert sentence(few, "grey", LEVEL).endswith("too few events to decide by.")
+
+
 def test_of_several_variants_the_best_that_harms_none_is_shipped():
     units = dict.fromkeys(("grey", "red", "blue", "green"), 10_000)
     goals = [result(0.15, v) for v in ("red", "green")] + [result(0.3, "blue")]
@@ -185,3 +195,12 @@ def test_sentences_are_plain():
 def test_what_belongs_to_no_experiment_is_refused(goals, fields):
     with pytest.raises(UsageError):
         decide(goals, [], conduct(**fields))
+
+
+def test_before_one_planned_look_only_harm_beyond_doubt_stops():
+    """p of 0.017 is harm to who may look at any time, and not yet to who may look once."""
+    harm = result(-0.1, metric="orders")
+    assert 0.001 < harm.estimate.p_value < LEVEL
+    assert decide([EVEN], [harm], conduct()).reason == "guardrail_harmed"
+    assert decide([EVEN], [harm], conduct(**FIXED)).reason == "undecided"
+    assert decide([EVEN], [harm], conduct(**FIXED, **OVER)).reason == "guardrail_harmed"
