@@ -115,6 +115,21 @@ def test_the_same_policy_earns_what_was_earned():
         assert (found.gain, found.gain_low, found.gain_high) == pytest.approx((0, 0, 0), abs=1e-12)
 
 
+def test_normalised_weights_have_no_scale():
+    """Half the probabilities, such as of a policy that acts half the time: the same mean reward."""
+    logged = decisions(np.random.default_rng(7))
+    half = replace(logged, targets=logged.targets / 2)
+    found, scaled = snips(logged), snips(half)
+    for name in ("value", "low", "high", "gain_high", "effective_sample_size"):
+        assert getattr(scaled, name) == pytest.approx(getattr(found, name), rel=1e-12)
+    assert ips(half).value == pytest.approx(ips(logged).value / 2)
+
+
+def test_the_effective_sample_size_is_kishs():
+    logged = LoggedDecisions(*arrays([1, 0, 1], [0.5, 0.5, 0.25], [0.5, 0.5, 0.5]))
+    assert logged.effective_sample_size == pytest.approx((1 + 1 + 2) ** 2 / (1 + 1 + 4))
+
+
 def test_clipping_is_told_and_lowers_what_is_earned():
     logged = decisions(np.random.default_rng(6))
     clipped = decisions(np.random.default_rng(6), clip=2.0)
