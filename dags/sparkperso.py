@@ -1,10 +1,10 @@
-"""All steps, and those of segments alone, on schedules, by Airflow 3. docs/cluster.md says how.
+"""All steps, those of segments alone, and monitoring, on schedules, by Airflow 3; docs/cluster.md.
 
 SPARKPERSO_COMMAND  how the command is called: `sparkperso`, or a path to it
 SPARKPERSO_OPTIONS  what goes with every step: `--lake /srv/shop/lake` (absolute, or a URI)
 SPARKPERSO_INGEST   what goes with ingest-events besides: `--source events --path /srv/shop/in`
 SPARKPERSO_SUBMIT   on a cluster: `--master spark://master:7077`; then spark-submit runs the steps
-SPARKPERSO_SCHEDULE, SPARKPERSO_SEGMENTS_SCHEDULE
+SPARKPERSO_SCHEDULE, SPARKPERSO_SEGMENTS_SCHEDULE, SPARKPERSO_MONITOR_SCHEDULE
                     when they run: `@daily`, a cron expression (UTC), or `none`
 SPARKPERSO_HOURS    how long a step may take
 """
@@ -37,6 +37,7 @@ STEPS = {
 }
 """Step of a run → the steps that it waits for."""
 SCHEDULED = ("build-features", "build-segments", "build-profiles")
+MONITORING = {"monitor": (), "alerts send": ("monitor",)}
 DESPITE_GATE = ("build-recommendations",)
 """Steps that go on with what was there before where the one before them failed."""
 FINAL = {2: "the command or its configuration is wrong", 3: "a quality gate failed"}
@@ -46,7 +47,11 @@ def carry_out(name: str) -> None:
     """Runs a command; what trying again would not change fails at once."""
     require_lasting_places()
     options = [*OPTIONS, *(INGEST if name == "ingest-events" else [])]
-    line = [*(submit_line(name) if SUBMIT else [*COMMAND, name]), *options]
+    # Alerts are sent without Spark.
+    if SUBMIT and name != "alerts send":
+        line = [*submit_line(name), *options]
+    else:
+        line = [*COMMAND, *name.split(), *(["--env", "cluster"] if SUBMIT else []), *options]
     hook = SubprocessHook()
     # What Airflow calls when a step takes too long or is stopped: the command would else go on, and
     # the next try begin beside it.
@@ -121,13 +126,13 @@ def make_dag(dag_id: str, description: str, when: str | None, names: tuple[str, 
         steps = {
             name: task(
                 carry_out,
-                task_id=name.replace("-", "_"),
+                task_id=name.replace("-", "_").replace(" ", "_"),
                 trigger_rule="all_done" if name in DESPITE_GATE else "all_success",
             )(name)
             for name in names
         }
         for name, step in steps.items():
-            for before in STEPS[name]:
+            for before in (STEPS | MONITORING)[name]:
                 if before in steps:
                     steps[before] >> step
         # Airflow judges a run by its last tasks alone, and one of them may go on after a failure.
@@ -149,4 +154,10 @@ segments = make_dag(
     "Between two runs: user features, then segments and their history, then profiles.",
     schedule("SPARKPERSO_SEGMENTS_SCHEDULE", "15 12 * * 1"),
     SCHEDULED,
+)
+monitoring = make_dag(
+    "sparkperso_monitor",
+    "KPIs by day, what is out of the ordinary, and telling it.",
+    schedule("SPARKPERSO_MONITOR_SCHEDULE", "15 6 * * *"),
+    tuple(MONITORING),
 )

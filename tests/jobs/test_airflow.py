@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,7 @@ PYTHON = ROOT / ".tools" / "airflow" / "bin" / "python"
 DAGS = {
     "sparkperso": [entry.name for entry in steps_of_run()],
     "sparkperso_segments": [entry.name for entry in scheduled_steps()],
+    "sparkperso_monitor": ["monitor", "alerts send"],
 }
 STEPS = DAGS["sparkperso_segments"]
 TEST = ("dags", "test", "sparkperso_segments")
@@ -146,7 +148,7 @@ def test_airflow_imports_the_dags(answers):
     assert "dags/sparkperso.py" not in answers["errors"][1]
     for dag, steps in DAGS.items():
         # Airflow lists the tasks by their names; in which order they run is held below.
-        wanted = sorted(["failed_steps", *(name.replace("-", "_") for name in steps)])
+        wanted = sorted(["failed_steps", *(re.sub("[- ]", "_", name) for name in steps)])
         assert answers[dag][1].split()[-len(wanted) :] == wanted
 
 

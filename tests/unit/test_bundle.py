@@ -16,7 +16,7 @@ from tests.databricks_types import misfits
 from sparkperso.cli.job_commands import JOB_COMMANDS
 from sparkperso.config import load_settings
 from sparkperso.jobs.run import STEPS
-from sparkperso.pipeline.registry import scheduled_steps, steps_of_run
+from sparkperso.pipeline.registry import JOBS, scheduled_steps, steps_of_run
 from sparkperso.platform.lake import Lake
 from sparkperso.schemas import TABLES
 
@@ -80,6 +80,15 @@ def test_users_are_clustered_anew_on_a_schedule(bundle, tasks):
     for name, task in again.items():
         same = {"spark_python_task", "libraries", "max_retries", "timeout_seconds"}
         assert {key: task[key] for key in same} == {key: tasks[name][key] for key in same}
+
+
+def test_things_are_watched_on_a_schedule(bundle, tasks):
+    job = bundle["resources"]["jobs"]["sparkperso-monitor"]
+    assert job["schedule"]["quartz_cron_expression"] == "${var.monitor_cron}"
+    (task,) = job["tasks"]
+    assert task["spark_python_task"]["python_file"] == f"jobs/{JOBS['monitor'].script}"
+    flags = task["spark_python_task"]["parameters"]
+    assert flags == tasks["build-features"]["spark_python_task"]["parameters"]
 
 
 def test_no_task_waits_for_itself(tasks):

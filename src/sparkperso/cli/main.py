@@ -41,6 +41,7 @@ LIGHT_COMMANDS = {
     "shop": ("sparkperso.cli.shop.command", "Shows the demo shop, personalised from a lake."),
     "simulate": ("sparkperso.cli.simulate", "Lives the days of a shop whose truth is known."),
     "triggers": ("sparkperso.cli.triggers", "Calls webhooks when somebody enters a segment."),
+    "alerts": ("sparkperso.cli.alerts", "Lists what is out of the ordinary, and tells it."),
     "links": ("sparkperso.cli.links", "Makes open pixels and click links for e-mails."),
     "keys": ("sparkperso.cli.access.keys", "Makes API keys for servers."),
     "tokens": ("sparkperso.cli.access.tokens", "Makes short-lived tokens for pages."),

@@ -281,8 +281,19 @@ _ENTRIES = (
     ),
     JobEntry(
         "monitor",
-        "KPIs by day.",
-        "Tells KPIs by day from events, for the days that something came of since the last run.",
+        "KPIs by day; what is out of the ordinary.",
+        "Tells KPIs by day, for the days that something came of since the last run; looks at "
+        "volumes, drift, coverage, ages, fallbacks, lag and models, and opens and resolves alerts.",
+        options=(
+            click.option(
+                "--fail-on-critical",
+                is_flag=True,
+                help="Exit status 3 while an alert of severity critical is open.",
+            ),
+            click.option(
+                "--new-reference", is_flag=True, help="Hold drift against today's distributions."
+            ),
+        ),
         in_run=True,
         only_if="monitoring.in_run",
         after=("build-recommendations",),

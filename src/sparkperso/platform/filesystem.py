@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -40,6 +41,14 @@ class FileSystem:
             return bytes(stream.readAllBytes()).decode()
         finally:
             stream.close()
+
+    def modified(self, file: str) -> datetime | None:
+        """Returns when a file was last written (UTC), None when it is absent."""
+        path, system = self._open(file)
+        if not system.exists(path):
+            return None
+        milliseconds = int(system.getFileStatus(path).getModificationTime())
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
 
     def write(self, file: str, text: str) -> None:
         """Writes a file whole or not at all, over one that is there."""

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from sparkperso.config.platform import LakeConfig
@@ -17,6 +19,7 @@ from sparkperso.core.errors import JobError, UsageError, WriteConflictError
 from sparkperso.core.places import SCHEME
 from sparkperso.platform.filesystem import FileSystem
 from sparkperso.platform.jars import DELTA_JAR
+from sparkperso.platform.literals import aware, moment
 from sparkperso.schemas import TABLES, TableSpec
 from sparkperso.schemas import Column as SpecColumn
 
@@ -129,6 +132,18 @@ class TableRef:
             return None
         history = self.delta().history(1).select("version").first()
         return int(history["version"]) if history else None
+
+    def written_at(self) -> datetime | None:
+        """Returns when its current version was written (UTC), None before the first write."""
+        if self.by_path:
+            version = self.version()
+            if version is None:
+                return None
+            return FileSystem(self.spark).modified(f"{self.place}/{LOG}/{version:020}.json")
+        if not self.exists():
+            return None
+        last = self.delta().history(1).select(F.unix_micros("timestamp")).first()
+        return aware(moment(last[0])) if last else None
 
     def start(self) -> tuple[int | None, int]:
         """Returns a version to read whole, None for no rows, and the one to follow it from.

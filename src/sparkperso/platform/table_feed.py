@@ -130,6 +130,7 @@ def _schema(spec: TableSpec) -> pa.Schema:
         "string": pa.string(),
         "int": pa.int32(),
         "bigint": pa.int64(),
+        "double": pa.float64(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     return pa.schema([pa.field(c.name, types[c.type], c.nullable) for c in spec.columns])

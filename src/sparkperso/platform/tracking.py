@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -288,6 +289,8 @@ class ModelVersion:
     version: str
     run_id: str
     document: dict[str, Any]
+    created_at: datetime | None = None
+    """When it was registered."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +394,10 @@ class Tracking:
 
     @as_tracking_error()
     def by_version(self, name: str, version: str) -> ModelVersion | None:
-        """Returns a version by its number; None where the registry says there is none."""
+        """Returns a version by its number; None where the registry says there is none.
+
+        Raises TrackingError when the registry does not answer.
+        """
         try:
             found = self.client.get_model_version(self.model_name(name), version)
         except MlflowException as error:
@@ -424,7 +430,8 @@ class Tracking:
                 tracking_uri=self.client.tracking_uri,
             )
             document = json.loads(Path(path).read_text(encoding="utf-8"))
-        return ModelVersion(name, str(version.version), version.run_id, document)
+        created = datetime.fromtimestamp(version.creation_timestamp / 1000, timezone.utc)
+        return ModelVersion(name, str(version.version), version.run_id, document, created)
 
     @as_tracking_error()
     def _close_abandoned(self, experiment_id: str) -> None:

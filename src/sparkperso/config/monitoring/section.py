@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from sparkperso.config.monitoring.checks import ChecksConfig
+from sparkperso.config.monitoring.delivery import AlertsConfig
 from sparkperso.config.monitoring.kpis import KpisConfig
 from sparkperso.core.section import Section
 
@@ -14,3 +16,5 @@ class MonitoringConfig(Section):
     in_run: bool = False
     """Whether `run` ends with monitor."""
     kpis: KpisConfig = Field(default_factory=KpisConfig)
+    checks: ChecksConfig = Field(default_factory=ChecksConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)

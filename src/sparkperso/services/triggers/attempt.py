@@ -50,10 +50,11 @@ async def attempt(
     except OutboundError as error:
         words = str(error).replace(config.url, trigger.host)
         return Verdict("refused" if error.is_refused else "failed", None, words)
-    return _judged(answer, trigger.host)
+    return judged(answer, trigger.host)
 
 
-def _judged(answer: Answer, host: str) -> Verdict:
+def judged(answer: Answer, host: str) -> Verdict:
+    """Returns what an answer means: 2xx has taken the message, 410 wants no more."""
     status = answer.status
     if 200 <= status < 300:
         return Verdict("delivered", status, f"{host} took it ({status})", answer=answer.body)

@@ -1,0 +1,1 @@
+"""Checks: plain functions of few numbers that say whether something is out of the ordinary."""

@@ -1,0 +1,75 @@
+"""Models that got better on the folds, and worse with people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
+
+from sparkperso.config.monitoring.checks import OverfitConfig
+from sparkperso.monitoring.checks.finding import Finding, Status
+
+CHECK = "overfit"
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """A model version: its validation figure, and what people did with its lists."""
+
+    version: str
+    validation: float | None
+    numerator: float
+    """Clicks."""
+    denominator: float
+    """Exposures."""
+
+    @property
+    def live(self) -> float:
+        """Returns the live metric."""
+        return self.numerator / self.denominator if self.denominator else 0.0
+
+
+def judge_models(models: Sequence[ModelFigures], config: OverfitConfig) -> list[Finding]:
+    """Returns a finding per model that was shown often enough, against the one before it.
+
+    `models` in the order of their registration; those without a validation figure, or seen too
+    seldom, are left out. A model is out of the ordinary when its validation is higher than the one
+    before's, and its live metric lower by a one-sided z-test of two proportions.
+    """
+    seen = [m for m in models if m.validation is not None]
+    seen = [m for m in seen if m.denominator >= config.min_denominator]
+    if len(seen) < 2:
+        text = f"{len(seen)} models were shown {config.min_denominator:,.0f} times and more"
+        return [Finding(CHECK, "models", "unknown", f"{text}: it takes two to compare")]
+    return [_judged(before, now, config) for before, now in pairwise(seen)]
+
+
+def _judged(before: ModelFigures, now: ModelFigures, config: OverfitConfig) -> Finding:
+    p = fall_p(before, now)
+    rose = (now.validation or 0.0) > (before.validation or 0.0)
+    is_bad = rose and p < config.significance_level
+    message = (
+        f"Model {now.version} against {before.version}: {config.metric} on the folds "
+        f"{now.validation:.4f} after {before.validation:.4f}, {config.kpi} live {now.live:.4f} "
+        f"after {before.live:.4f} (p of a fall {p:.2g})"
+    )
+    status: Status = "warning" if is_bad else "ok"
+    return Finding(
+        CHECK, f"model {now.version}", status, message, round(p, 6), config.significance_level
+    )
+
+
+def fall_p(before: ModelFigures, now: ModelFigures) -> float:
+    """Returns the p value of the live metric not having fallen: two proportions, pooled z.
+
+    A click-through above 1 counts as 1.
+    """
+    n, m = before.denominator, now.denominator
+    first, second = min(before.live, 1.0), min(now.live, 1.0)
+    pooled = (first * n + second * m) / (n + m)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    if spread == 0:
+        return 1.0 if second >= first else 0.0
+    return NormalDist().cdf((second - first) / spread)

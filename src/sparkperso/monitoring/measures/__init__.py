@@ -1,0 +1,1 @@
+"""The numbers that checks look at: few, added up by Spark."""

@@ -1,0 +1,1 @@
+"""Alerts of ops/alerts, sent to webhooks, chats and mailboxes; each state of one once."""
