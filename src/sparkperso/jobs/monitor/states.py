@@ -164,7 +164,9 @@ def check_lag(job: Job) -> list[Finding]:
         if offsets is not None:
             status, limit = above(offsets, config.offsets)
             text = f"{source}: {offsets:,} records are left to read in the worst partition"
-            findings.append(Finding("lag", f"{source} offsets", status, text, float(offsets), limit))
+            findings.append(
+                Finding("lag", f"{source} offsets", status, text, float(offsets), limit)
+            )
     return findings or [Finding("lag", "streams", "unknown", f"{PROGRESS} has no micro-batch")]
 
 
