@@ -23,6 +23,7 @@ from sparkperso.config.outbound import OutboundConfig
 from sparkperso.config.platform import LakeConfig, LoggingConfig, SparkConfig, TrackingConfig
 from sparkperso.config.privacy import PrivacyConfig
 from sparkperso.config.recommend.section import RecommendConfig
+from sparkperso.config.refresh.section import RefreshConfig
 from sparkperso.config.security import SecurityConfig
 from sparkperso.config.segments import SegmentsConfig
 from sparkperso.config.serving import PublishConfig, StoreConfig
@@ -66,6 +67,7 @@ class Settings(Section):
     experiments: ExperimentsConfig = Field(default_factory=ExperimentsConfig)
     simulation: SimulationConfig = Field(default_factory=SimulationConfig)
     monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+    refresh: RefreshConfig = Field(default_factory=RefreshConfig)
 
     @property
     def tracking_uri(self) -> str:

@@ -25,8 +25,12 @@ INGEST, LOAD = "ingest-events", "load-source"
 MARKS = {"done": "✓", "up to date": "=", "gate": "!"}
 
 
-def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
+def run_steps(
+    job: Job, steps: tuple[Step, ...] = STEPS, outcomes: dict[str, Outcome] | None = None
+) -> dict[str, Outcome]:
     """Carries out the steps in one Spark session and returns what came of each, by name.
+
+    Into `outcomes`, where it is given: so that somebody knows which steps ended if one fails.
 
     All look back from one time: --as-of, else the latest event after ingesting. A step whose code,
     inputs and configuration are those of its last successful run is left out. A failure stops the
@@ -41,7 +45,7 @@ def run_steps(job: Job, steps: tuple[Step, ...] = STEPS) -> dict[str, Outcome]:
     activity = spark_activity(job.spark)
     tasks = with_sources(job, steps)
     progress = Progress(len(tasks), activity=activity, is_json=job.log.is_json)
-    outcomes = {}
+    outcomes = {} if outcomes is None else outcomes
     as_of = job.requested_as_of
     for number, (name, step, options) in enumerate(tasks, start=1):
         # Found once, after the events of this run are in: a stream may bring later ones meanwhile.

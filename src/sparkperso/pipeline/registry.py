@@ -319,6 +319,19 @@ _ENTRIES = (
             ),
         ),
     ),
+    JobEntry(
+        "refresh",
+        "Trains anew when there is cause.",
+        "Says what is cause to train anew: the schedule, drift, staleness, a KPI that fell, volume "
+        "(section refresh). If anything is: features, segments, profiles, training, the gate, "
+        "lists and, where a store is used, publishing. Whatever fails, the model, the lists and "
+        "the published version of before stay. Without a cause there is nothing to do.",
+        options=(
+            click.option("--dry-run", is_flag=True, help="Say what is cause, and do nothing."),
+            click.option("--force", is_flag=True, help="Train anew without a cause."),
+        ),
+        is_step=False,
+    ),
 )
 
 JOBS: Final[Mapping[str, JobEntry]] = {entry.name: entry for entry in _ENTRIES}

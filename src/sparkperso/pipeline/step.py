@@ -28,9 +28,9 @@ from sparkperso.schemas import TABLES
 WHERE_SETTINGS = ("env", "lake", "logging", "spark")
 """Parts of the settings that say where tables and logs are and how Spark starts, not what is in
 tables."""
-SERVICE_SETTINGS = ("collect", "links", "store", "publish", "monitoring")
-"""Parts that only services, links, publishing and monitoring read: they change no table that a
-fingerprint stands for."""
+SERVICE_SETTINGS = ("collect", "links", "store", "publish", "monitoring", "refresh")
+"""Parts that only services, links, publishing, monitoring and refresh read: they change no table
+that a fingerprint stands for."""
 
 RUN_TABLES = ("ops/runs", "ops/lineage")
 """What every step reads and writes about itself: no lineage of its data."""

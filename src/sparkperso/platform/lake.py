@@ -258,6 +258,20 @@ class TableWriter:
         with _conflicts_named(self.ref.spec):
             merge.whenMatchedUpdate(set=dict(values)).execute()
 
+    def restore(self, version: int | None) -> None:
+        """Makes the table what it was at a version, in a commit of its own; None: empty.
+
+        A table that is at that version stays as it is, and one that is not there is not made.
+        """
+        now = self.ref.version()
+        if now is None or now == version:
+            return
+        with _conflicts_named(self.ref.spec):
+            if version is None:
+                self.ref.delta().delete()
+            else:
+                self.ref.delta().restoreToVersion(version)
+
     def compact(self) -> None:
         """Puts files of less than 32 MiB together, to 64 MiB each; the others stay as they are."""
         # Delta's own target is a gigabyte: one task would read all of such a file.

@@ -374,6 +374,11 @@ class Tracking:
         self.client.set_registered_model_alias(self.model_name(name), alias, version)
 
     @as_tracking_error()
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Takes an alias away; nothing where there is none."""
+        self.client.delete_registered_model_alias(self.model_name(name), alias)
+
+    @as_tracking_error()
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         """Returns the version that an alias points at; None where the registry says there is none.
 

@@ -230,7 +230,7 @@ def test_every_job_of_one_step_says_the_name_of_its_command():
         assert step is None or step.name == name
         assert entry.is_step == (step is not None)
     assert {name for name, entry in JOBS.items() if not entry.is_step} == {
-        *("run", "demo", "benchmark")
+        *("run", "demo", "benchmark", "refresh")
     }
 
 

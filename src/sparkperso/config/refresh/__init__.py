@@ -1,0 +1,1 @@
+"""When models are trained anew, and how the new one begins."""
