@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from tests.unit.recommend.test_promotion import GOOD, WORSE
 
 from sparkperso.jobs import promote_model
+from sparkperso.jobs.build_recommendations.candidate import compared_version
 from sparkperso.jobs.publish import STEP as PUBLISH
 from sparkperso.jobs.refresh.job import NAMES
 from sparkperso.jobs.refresh.served import LISTS
@@ -28,11 +30,13 @@ class SmallShop:
     make_job: object
     passes: bool = True
     """Whether the next candidate is better than the champion."""
+    conf_dir: Path | None = None
 
     def job(self, name="refresh", **options):
         lines = []
         found = self.make_job(name, **options)
         found.say, found.lines = lines.append, lines
+        found.conf_dir = self.conf_dir
         return found
 
     def fill(self):
@@ -64,8 +68,11 @@ class SmallShop:
         self.replace_rows(job, "gold/recommendations", rows)
         popular = {"scope": "global", "rank": 1, "item_id": "i1", "score": 2.0, "window": version}
         self.replace_rows(job, "gold/popular_items", [popular])
-        for name in LISTS[2:]:
+        for name in LISTS[-2:]:
             self.replace_rows(job, name, [])
+        compared = compared_version(job, champion)
+        rows = [{**row, "model_version": compared.version} for row in rows] if compared else []
+        self.replace_rows(job, "gold/candidate_recommendations", rows)
         return {}
 
     def replace_rows(self, job, table, rows):
@@ -105,9 +112,12 @@ class SmallShop:
             store.close()
 
     def published_model(self):
+        return self.manifest().model_version
+
+    def manifest(self):
         store = open_store(self.job("look").settings)
         try:
             with store.open(store.current()) as version:
-                return version.manifest.model_version
+                return version.manifest
         finally:
             store.close()

@@ -90,9 +90,14 @@ def decide_about(job: Job, candidate: ModelVersion, champion: ModelVersion | Non
 
 
 def settle(
-    job: Job, candidate: ModelVersion, champion: ModelVersion | None, decision: Decision
+    job: Job,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    decision: Decision,
+    *,
+    moves: bool = True,
 ) -> None:
-    """Records the decision, then moves the aliases of an accepted candidate.
+    """Records the decision, then moves the aliases of an accepted candidate, if it `moves` any.
 
     As a run of its own, as tags of the version, and as a document beside the run.
     """
@@ -105,7 +110,7 @@ def settle(
         content = {**decision.as_dict(), "as_of": job.as_of.isoformat(), "config": config}
         record(run, word, {CANDIDATE: candidate, CHAMPION: champion}, decision.reasons, content)
         tag(job, candidate, word, run, decision.reasons)
-        if decision.is_accepted:
+        if decision.is_accepted and moves:
             # The old champion first: broken off in between, the next run does both again.
             point(job, {PREVIOUS: champion, CHAMPION: candidate})
 

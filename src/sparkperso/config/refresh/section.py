@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sparkperso.config.refresh.canary import CanaryConfig
 from sparkperso.core.section import Section
 
 Severity = Literal["warning", "critical"]
@@ -44,3 +45,5 @@ class RefreshConfig(Section):
     min_days: float = Field(default=1, ge=0)
     """Within so many days of the last training nothing is a cause: an alert stays open while the
     new lists have not been seen yet."""
+    canary: CanaryConfig | None = None
+    """How a candidate that passed the gate begins; None: it serves everybody at once."""

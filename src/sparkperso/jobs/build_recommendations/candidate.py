@@ -22,11 +22,9 @@ CHAMPION, CANDIDATE = "champion", "candidate"
 def write_candidate(job: Job, events: DataFrame, champion: ModelVersion | None) -> str | None:
     """Writes the lists of the model that experiments compare, and returns its version.
 
-    None, and an empty table where there was one, when no experiment that runs, or is going to,
-    names another model, or the registry has no such version. Raises ConfigError where experiments
-    name two: the serving store has room for one beside the champion.
+    None, and an empty table where there was one, when there is none. Raises as `compared_version`.
     """
-    version = _compared(job, champion)
+    version = compared_version(job, champion)
     if version is None:
         old = job.lake.ref(CANDIDATE_RECOMMENDATIONS).read()
         if not old.isEmpty():
@@ -37,7 +35,13 @@ def write_candidate(job: Job, events: DataFrame, champion: ModelVersion | None) 
     return version.version
 
 
-def _compared(job: Job, champion: ModelVersion | None) -> ModelVersion | None:
+def compared_version(job: Job, champion: ModelVersion | None) -> ModelVersion | None:
+    """Returns the version that experiments compare the champion with.
+
+    None when no experiment that runs, or is going to, names another model, or the registry has no
+    such version. Raises ConfigError where experiments name two: the serving store has room for one
+    beside the champion.
+    """
     at = now()
     named = {
         arm.model

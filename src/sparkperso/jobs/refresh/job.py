@@ -10,23 +10,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from sparkperso.config import Settings
+from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.core.causes import message_of
-from sparkperso.core.errors import JobError, QualityGateError, UsageError
+from sparkperso.core.errors import ConfigError, JobError, QualityGateError, UsageError
+from sparkperso.jobs.promote_model import STEP as PROMOTE_MODEL
+from sparkperso.jobs.refresh.canary import (
+    CANARY,
+    begin_or_promote,
+    decide,
+    end_canary,
+    last_verdict,
+    require_place,
+    running_canary,
+)
 from sparkperso.jobs.refresh.knowledge import falling_kpis, look
 from sparkperso.jobs.refresh.served import Served, put_back, what_is_served
 from sparkperso.jobs.refresh.triggers import causes, too_soon
 from sparkperso.jobs.run import require_no_gate, run_steps
+from sparkperso.jobs.train_recommender.model_aliases import CANDIDATE
 from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.runner import open_job
 from sparkperso.pipeline.step import Outcome, Step
 
-PUBLISH = "publish"
+BUILD, PROMOTE, PUBLISH = "build-recommendations", "promote-model", "publish"
+ANALYSE = "analyze-experiments"
 NAMES = (
     *("build-features", "build-segments", "build-profiles"),
-    *("train-recommender", "promote-model", "build-recommendations", PUBLISH),
+    *("train-recommender", PROMOTE, BUILD, PUBLISH),
 )
 NOTHING = "nothing to do"
 
@@ -37,6 +52,10 @@ def refresh(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]
     With the option `dry_run` it says the causes alone, with `force` it needs none. Raises what
     `renew` does, JobError without events, TrackingError where the registry does not answer.
     """
+    require_place(job)
+    canary = running_canary(job)
+    if canary is not None:
+        return look_after(job, canary, steps)
     is_due = say_causes(job)
     if job.options.get("dry_run"):
         return {}
@@ -44,6 +63,26 @@ def refresh(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]
         job.say(f"refresh: {NOTHING}")
         return {}
     return renew(job, steps)
+
+
+def look_after(
+    job: Job, canary: Experiment, steps: Sequence[Step] | None = None
+) -> dict[str, Outcome]:
+    """Ends a canary whose verdict is there, and returns what came of each step; else waits.
+
+    While one runs nothing is trained. Raises what `renew` does.
+    """
+    if steps is None and not job.options.get("dry_run"):
+        run_steps(replace(job, options={"experiment": (CANARY,)}), (JOBS[ANALYSE].load().STEP,))
+    word, why = decide(canary, last_verdict(job, canary))
+    meaning = {"wait": "goes on", "promote": "becomes champion", "stop": "is given up"}[word]
+    job.say(f"canary: model version {canary.version} {meaning}. {why}")
+    if word == "wait" or job.options.get("dry_run"):
+        job.say(f"refresh: {NOTHING}")
+        return {}
+    settle = Step(PROMOTE, partial(end_canary, experiment=canary, word=word, why=why))
+    later = [step for step in _steps(steps) if step.name in (BUILD, PUBLISH)]
+    return renew(job, [settle, *later], CANDIDATE)
 
 
 def say_causes(job: Job) -> bool:
@@ -59,22 +98,28 @@ def say_causes(job: Job) -> bool:
     return fires and why is None
 
 
-def renew(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]:
+def renew(job: Job, steps: Sequence[Step] | None = None, *aliases: str) -> dict[str, Outcome]:
     """Carries out the steps, or leaves what is served as it was.
 
-    `steps`: others than those of the registry. Raises JobError where one fails, QualityGateError
-    where publishing was refused or a step that the others need was; in each case the message says
-    what is served. An interrupt is passed on, once everything is put back.
+    `steps`: others than those of the registry; `aliases`: more that are to be put back. Raises
+    JobError where one fails, QualityGateError where publishing was refused or a step that the
+    others need was; in each case the message says what is served. An interrupt is passed on, once
+    everything is put back.
     """
-    before = what_is_served(job)
+    before = what_is_served(job, *aliases)
     settings = job.settings
     if before.store is not None:
         # Somebody serves from it: it is to have the new lists.
         publish = settings.publish.model_copy(update={"in_run": True})
         settings = settings.model_copy(update={PUBLISH: publish})
     own = replace(job, settings=settings, options={})
-    if steps is None:
-        steps = [JOBS[name].load().STEP for name in NAMES]
+    steps = _steps(steps)
+    if settings.refresh.canary is not None:
+        require_store(settings)
+        steps = [
+            replace(step, action=begin_or_promote) if step is PROMOTE_MODEL else step
+            for step in steps
+        ]
     outcomes: dict[str, Outcome] = {}
     try:
         run_steps(own, tuple(steps), outcomes)
@@ -87,6 +132,20 @@ def renew(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]:
             raise
         raise told from error
     return outcomes
+
+
+def _steps(steps: Sequence[Step] | None) -> Sequence[Step]:
+    return [JOBS[name].load().STEP for name in NAMES] if steps is None else steps
+
+
+def require_store(settings: Settings) -> None:
+    """Raises ConfigError where nothing would be published: a canary is served from there."""
+    if not settings.publish.in_run:
+        raise ConfigError(
+            "A canary (refresh.canary) needs a serving store, which has the lists of both models",
+            "It has no version, and publish.in_run is false",
+            "Publish once ('sparkperso publish'), or set refresh.canary to null",
+        )
 
 
 def _undone(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkperso.config import Settings
 from sparkperso.core.causes import cause_of
 from sparkperso.core.errors import ConfigError, JobError
 from sparkperso.jobs.build_recommendations.job import STEP as BUILD_RECOMMENDATIONS
+from sparkperso.jobs.refresh.canary import canary_files
 from sparkperso.jobs.train_recommender.job import MODEL
 from sparkperso.jobs.train_recommender.model_aliases import CHAMPION, PREVIOUS, named
 from sparkperso.pipeline.job import Job
@@ -31,6 +33,8 @@ class Served:
     """Table → its Delta version; None where it is not there."""
     store: str | None
     """None where the store has no version, or there is no store."""
+    files: Mapping[Path, bytes | None]
+    """Files of the canary's experiment → content; None where one is not there."""
 
     def __str__(self) -> str:
         """Returns what is served, for a message."""
@@ -38,12 +42,16 @@ class Served:
         return champion if self.store is None else f"{champion}, the store serves {self.store}"
 
 
-def what_is_served(job: Job) -> Served:
-    """Returns what is served now; raises TrackingError where the registry does not say."""
+def what_is_served(job: Job, *aliases: str) -> Served:
+    """Returns what is served now, and where more aliases point.
+
+    Raises TrackingError where the registry does not say.
+    """
     return Served(
-        {alias: job.tracking.by_alias(MODEL, alias) for alias in (CHAMPION, PREVIOUS)},
+        {alias: job.tracking.by_alias(MODEL, alias) for alias in (CHAMPION, PREVIOUS, *aliases)},
         {name: job.lake.ref(name).version() for name in LISTS},
         current_version(job.settings),
+        {path: path.read_bytes() if path.exists() else None for path in canary_files(job)},
     )
 
 
@@ -77,6 +85,7 @@ def put_back(job: Job, before: Served) -> list[str]:
         ),
         *((f"alias {a}", lambda a=a, v=v: _point(job, a, v)) for a, v in before.aliases.items()),
         ("the store", lambda: _roll_back(job.settings, before.store)),
+        *((path.name, lambda p=path, b=data: _write(p, b)) for path, data in before.files.items()),
     ]
     faults = []
     for what, work in works:
@@ -94,6 +103,13 @@ def _point(job: Job, alias: str, version: ModelVersion | None) -> None:
             job.tracking.remove_alias(MODEL, alias)
     elif now is None or now.version != version.version:
         job.tracking.set_alias(MODEL, alias, version.version)
+
+
+def _write(path: Path, data: bytes | None) -> None:
+    if data is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
 
 
 def _roll_back(settings: Settings, version: str | None) -> None:
