@@ -147,5 +147,5 @@ def test_with_a_cause_it_trains(shop):
 
 
 def test_a_dry_run_and_force_together_are_refused():
-    with pytest.raises(UsageError, match="--dry-run or --force"):
+    with pytest.raises(UsageError, match="Found --dry-run and --force"):
         require_one_wish({"dry_run": True, "force": True})

@@ -329,6 +329,11 @@ _ENTRIES = (
         options=(
             click.option("--dry-run", is_flag=True, help="Say what is cause, and do nothing."),
             click.option("--force", is_flag=True, help="Train anew without a cause."),
+            click.option(
+                "--suggest",
+                is_flag=True,
+                help="List segments, rules and content that do worse than others, and what to do.",
+            ),
         ),
         is_step=False,
     ),

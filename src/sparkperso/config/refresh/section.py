@@ -30,6 +30,17 @@ class VolumeTrigger(Section):
     """As a number; None: not asked."""
 
 
+class SuggestionsConfig(Section):
+    """What `refresh --suggest` looks at."""
+
+    days: float = Field(default=28, gt=0, le=365)
+    """Decisions, events and KPIs of so many days up to as-of count."""
+    min_shown: int = Field(default=200, ge=1)
+    """What was shown less often, or has less beside it, says too little."""
+    significance_level: float = Field(default=0.01, gt=0, lt=0.5)
+    """Chance that any is listed which is no worse than the rest."""
+
+
 class RefreshConfig(Section):
     """The causes of `sparkperso refresh`; one is enough."""
 
@@ -45,5 +56,6 @@ class RefreshConfig(Section):
     min_days: float = Field(default=1, ge=0)
     """Within so many days of the last training nothing is a cause: an alert stays open while the
     new lists have not been seen yet."""
+    suggestions: SuggestionsConfig = Field(default_factory=SuggestionsConfig)
     canary: CanaryConfig | None = None
     """How a candidate that passed the gate begins; None: it serves everybody at once."""

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from sparkperso.jobs.refresh.canary import (
 )
 from sparkperso.jobs.refresh.knowledge import falling_kpis, look
 from sparkperso.jobs.refresh.served import Served, put_back, what_is_served
+from sparkperso.jobs.refresh.suggest import suggest
 from sparkperso.jobs.refresh.triggers import causes, too_soon
 from sparkperso.jobs.run import require_no_gate, run_steps
 from sparkperso.jobs.train_recommender.model_aliases import CANDIDATE
@@ -169,12 +170,13 @@ def _undone(
     )
 
 
-def require_one_wish(options: dict[str, Any]) -> None:
-    """Raises UsageError when both --dry-run and --force are given."""
-    if options.get("dry_run") and options.get("force"):
+def require_one_wish(options: Mapping[str, Any]) -> None:
+    """Raises UsageError when more than one of --dry-run, --force and --suggest is given."""
+    wishes = [name for name in ("dry_run", "force", "suggest") if options.get(name)]
+    if len(wishes) > 1:
         raise UsageError(
-            "refresh takes --dry-run or --force",
-            "Found both",
+            "refresh takes one of --dry-run, --force and --suggest",
+            f"Found {' and '.join('--' + name.replace('_', '-') for name in wishes)}",
             "Give one: a dry run says what is cause, with --force none is needed",
         )
 
@@ -183,4 +185,7 @@ def main(arguments: dict[str, Any]) -> None:
     """Carries out the command line; exit status 3 when a quality gate failed."""
     require_one_wish(arguments)
     with open_job("refresh", arguments) as job:
-        require_no_gate(refresh(job))
+        if job.options.get("suggest"):
+            suggest(job)
+        else:
+            require_no_gate(refresh(job))
