@@ -39,11 +39,11 @@ class SmallShop:
         found.conf_dir = self.conf_dir
         return found
 
-    def fill(self):
+    def fill(self, with_steps=True):
         job = self.job()
         events = [{"user_id": "u1", "event_type": "page_view", "timestamp": AS_OF}]
         job.writer("silver/events").append(events_frame(job.spark, events))
-        for step in self.steps():
+        for step in self.steps() if with_steps else ():
             step.action(self.job(step.name))
 
     def train(self, job):

@@ -72,56 +72,46 @@ def test_a_candidate_that_passed_serves_a_share_beside_the_champion(shop):
     assert refresh(job, shop.steps()) == {}
     assert "goes on. Nothing is known of it yet" in job.lines[0]
     assert shop.served() == before
-
-
-@pytest.mark.parametrize("verdict", ["ship", "stop", "broken", "keep_running"])
-def test_its_verdict_makes_it_champion_or_keeps_the_old_one(shop, verdict):
-    refresh(shop.job(set=ON, force=True), shop.steps())
-    judge(shop, verdict, canary(shop).end)
-    assert refresh(shop.job(set=ON, dry_run=True), shop.steps()) == {}
-    assert canary(shop).status == "running"
-    refresh(shop.job(set=ON), shop.steps())
-    after, manifest = shop.served(), shop.manifest()
-    new = "2" if verdict == "ship" else "1"
-    assert (after["champion"], manifest.model_version) == (new, new)
-    assert manifest.candidate_version is None
-    assert canary(shop).status == "stopped"
-    tracking = shop.job("look").tracking
-    # What was given up is no candidate any more: the next run does not promote it.
-    assert (tracking.by_alias("recommender", "candidate") is None) == (verdict != "ship")
-    tags = tracking.client.get_model_version(tracking.model_name("recommender"), "2").tags
-    assert f"It is to {verdict}." in tags["promotion_reasons"]
-
-
-def test_before_its_end_it_may_be_given_up_but_not_shipped(shop):
-    refresh(shop.job(set=ON, force=True), shop.steps())
+    # Shipped only at its end, given up at any time; a dry run only says it.
     judge(shop, "ship", now())
     assert refresh(shop.job(set=ON), shop.steps()) == {}
     judge(shop, "stop", now())
+    assert refresh(shop.job(set=ON, dry_run=True), shop.steps()) == {}
+    assert canary(shop).status == "running"
+    # Where a step fails, it goes on.
+    with pytest.raises(JobError, match="publish failed"):
+        refresh(shop.job(set=ON), shop.steps(publish=fail))
+    assert canary(shop).status == "running"
+    assert shop.served() == before
+    tracking = shop.job("look").tracking
+    assert tracking.by_alias("recommender", "candidate").version == "2"
     refresh(shop.job(set=ON), shop.steps())
     assert (canary(shop).status, shop.served()["champion"]) == ("stopped", "1")
+    assert shop.manifest().candidate_version is None
+    # What was given up is no candidate any more: the next run does not promote it.
+    assert tracking.by_alias("recommender", "candidate") is None
+    tags = tracking.client.get_model_version(tracking.model_name("recommender"), "2").tags
+    assert "It is to stop." in tags["promotion_reasons"]
 
 
-def fail(job):
-    raise RuntimeError("the disk is full")
-
-
-def test_where_a_step_fails_there_is_no_canary_and_a_verdict_waits(shop):
+def test_its_verdict_makes_it_champion(shop):
     before = shop.served()
+    # First a failure: then there is no canary.
     with pytest.raises(JobError, match="publish failed"):
         refresh(shop.job(set=ON, force=True), shop.steps(publish=fail))
     assert not list((shop.conf_dir / "experiments").rglob("*.yaml"))
     assert shop.served() == before
     refresh(shop.job(set=ON, force=True), shop.steps())
-    number = str(canary(shop).version)
-    judge(shop, "stop", now())
-    before = shop.served()
-    with pytest.raises(JobError, match="publish failed"):
-        refresh(shop.job(set=ON), shop.steps(publish=fail))
-    assert canary(shop).status == "running"
-    assert shop.served() == before
-    candidate = shop.job("look").tracking.by_alias("recommender", "candidate")
-    assert candidate.version == number
+    judge(shop, "ship", canary(shop).end)
+    refresh(shop.job(set=ON), shop.steps())
+    after, manifest = shop.served(), shop.manifest()
+    assert after["champion"] == manifest.model_version == str(canary(shop).version)
+    assert after["previous_champion"] == "1"
+    assert (manifest.candidate_version, canary(shop).status) == (None, "stopped")
+
+
+def fail(job):
+    raise RuntimeError("the disk is full")
 
 
 def test_a_canary_needs_a_conf_of_its_own(shop):
