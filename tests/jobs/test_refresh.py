@@ -93,8 +93,8 @@ def test_whatever_step_fails_what_is_served_is_what_it_was(shop, monkeypatch):
 def test_the_first_refresh_leaves_no_champion_where_it_fails(make_job):
     new = SmallShop(make_job)
     new.fill(with_steps=False)
+    broken = failing(new.build, after=True)
     with pytest.raises(JobError, match="champion is none"):
-        broken = failing(new.build, after=True)
         refresh(new.job(force=True), new.steps(build_recommendations=broken))
     assert new.job().tracking.by_alias("recommender", "champion") is None
     assert new.job().lake.ref("gold/recommendations").read().isEmpty()
