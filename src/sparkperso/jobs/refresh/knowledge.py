@@ -15,7 +15,6 @@ from sparkperso.jobs.train_recommender.job import EVENTS, MODEL
 from sparkperso.jobs.train_recommender.model_aliases import CHAMPION
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.literals import instant, moment, naive_utc
-from sparkperso.schemas import TABLES
 
 if TYPE_CHECKING:
     from sparkperso.platform.tracking import ModelVersion
@@ -74,8 +73,6 @@ def last_training(job: Job) -> datetime | None:
 
 def open_alerts(job: Job) -> tuple[OpenAlert, ...]:
     """Returns the alerts of ops/alerts that are open, by check and subject."""
-    if ALERTS not in TABLES:
-        return ()
     ref = job.lake.ref(ALERTS)
     if not ref.exists():
         return ()
