@@ -28,7 +28,7 @@ class DashboardConfig(Section):
     """A figure of fewer people than this is not shown: it would tell of persons. 1 shows all."""
     window_days: int = Field(default=28, ge=1, le=3660)
     """How far pages look back from the latest event, where a visitor chooses nothing."""
-    max_events: int = Field(default=3_000_000, ge=1)
+    max_events: int = Field(default=2_000_000, ge=1)
     """Events that one page counts people in; of a longer window the latest days that fit."""
     funnel_steps: tuple[Step, ...] = Field(
         default=("item_view", "add_to_cart", "purchase"), max_length=MOST_STEPS
