@@ -62,7 +62,8 @@ def judge(
     1. Once the experiment is over it is judged by fixed tests, before by always-valid ones, so
        that looking every day is no harm.
     2. p values corrected over goals and variants decide; of guardrails the plain ones.
-    3. Without an end it is over when it has the units that its plan asks for.
+    3. Without an end it is over when it has the units that its plan asks for, which are those of
+       always-valid tests.
     """
     n_planned = planned_units(experiment, metrics, measured, config)
     total = sum(measured.n_units.values())
@@ -70,8 +71,8 @@ def judge(
     ends_at = experiment.end and experiment.end.replace(tzinfo=None)
     if phase == "stopped":
         ends_at = min(ends_at, as_of) if ends_at else as_of
-    is_planned = ends_at is None and n_planned is not None and total >= n_planned
-    is_final = is_planned or (ends_at is not None and as_of >= ends_at)
+    # One without an end is looked at again after it has its units: fixed tests never hold there.
+    is_final = ends_at is not None and as_of >= ends_at
     units = {name: measured.n_units.get(name, 0) for name in experiment.arms}
     # Of all first exposures: those of several variants are lost by an error, not by chance.
     first = {name: measured.n_first.get(name, 0) for name in experiment.arms}
@@ -155,6 +156,7 @@ def planned_units(
         n_goals=len(experiment.goals),
         significance_level=config.significance_level,
         power=config.power,
+        is_sequential=experiment.end is None,
     ).total
 
 

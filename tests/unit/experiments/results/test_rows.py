@@ -134,15 +134,21 @@ def test_a_fault_beside_the_figures_breaks_it_and_is_told():
     assert verdict.warnings == ("It was.",)
 
 
-def test_without_an_end_it_is_over_with_the_planned_units():
+def test_without_an_end_it_is_over_with_the_planned_units_and_never_read_by_fixed_tests():
     one = experiment(end=None, mde=0.5)
     metrics = {"conversion": CONVERSION, "revenue": REVENUE}
     planned = planned_units(one, metrics, measured(), CONFIG)
-    assert 2000 < planned < 3500
+    fixed = planned_units(experiment(mde=0.5), metrics, measured(), CONFIG)
+    assert 2000 < fixed < 3500 < planned < 3 * fixed
     few, _ = judged(one, measured(n=500, conversion={"a": 50, "b": 55, "c": 52}))
-    many, _ = judged(one, measured(n=2000, conversion={"a": 200, "b": 205, "c": 202}))
+    many, _ = judged(one, measured(n=4000, conversion={"a": 400, "b": 410, "c": 404}))
     assert (few.verdict, few.is_final) == ("keep_running", False)
-    assert (many.verdict, many.is_final) == ("stop", True)
+    assert (many.verdict, many.is_final) == ("stop", False)
+    # A fixed test would find b, and would find something in time wherever there is nothing.
+    chance, rows = judged(one, measured(n=4000, conversion={"a": 400, "b": 460, "c": 404}))
+    (plain,) = [r for r in rows if (r.method, r.variant, r.metric) == ("plain", "b", "conversion")]
+    assert plain.p_adjusted < 0.1
+    assert chance.verdict == "stop"
 
 
 def test_a_stopped_experiment_is_over_as_it_stands():
