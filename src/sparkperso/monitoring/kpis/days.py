@@ -33,14 +33,15 @@ def days_to_tell(
     Those of which events came, those that began or went on since the last time, and of retention
     those whose users such a day is a return of, or whose last day of returning is over since.
     """
-    changed = {day for day in touched if day <= as_of.date()}
-    changed |= set(_between(last_as_of.date(), as_of.date()))
+    fresh = set(_between(last_as_of.date(), as_of.date()))
+    changed = {day for day in touched if day <= as_of.date()} | fresh
     told = set(changed)
     for metric in metrics:
         if metric.kind == "retention":
             after = return_days(metric)
-            # The last day of returning is over at the midnight after it, when this is the day.
-            told |= {day - n * DAY for day in changed for n in (*after, after.stop)}
+            told |= {day - n * DAY for day in changed for n in after}
+            # The last day of returning is over at the midnight after it, when this one begins.
+            told |= {day - after.stop * DAY for day in fresh}
     return sorted(told)
 
 
