@@ -44,9 +44,10 @@ def analysed(spark, make_job, lake, tmp_path):
     job = make_job("analyze-experiments", as_of=AS_OF, set=("experiments.metrics=[]",))
     job.conf_dir = conf
     carry_out(STEP, job)
-    results = {
+    rows = lake.ref("gold/experiment_results").read().orderBy("as_of").collect()
+    results = {  # the latest of each: those of its days come before
         row["experiment"]: row.asDict()
-        for row in lake.ref("gold/experiment_results").read().collect()
+        for row in rows
         if row["role"] == "goal" and row["method"] == "plain" and row["segmentation"] is None
     }
     popular = [shop.popular] * len(world.people.ids)
