@@ -28,7 +28,16 @@ from sparkperso.schemas import TABLES
 WHERE_SETTINGS = ("env", "lake", "logging", "spark")
 """Parts of the settings that say where tables and logs are and how Spark starts, not what is in
 tables."""
-SERVICE_SETTINGS = ("collect", "links", "store", "publish", "monitoring", "refresh")
+SERVICE_SETTINGS = (
+    "collect",
+    "dashboard",
+    "links",
+    "monitoring",
+    "publish",
+    "refresh",
+    "simulation",
+    "store",
+)
 """Parts that only services, links, publishing, monitoring and refresh read: they change no table
 that a fingerprint stands for."""
 

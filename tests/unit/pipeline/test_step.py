@@ -15,6 +15,7 @@ from sparkperso.jobs import monitor, publish
 from sparkperso.jobs.train_recommender.model_tables import MODEL_ARRAYS, read_registered
 from sparkperso.pipeline import step as steps
 from sparkperso.pipeline.job import Job
+from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.step import Step, carry_out
 from sparkperso.platform.tracking import ModelVersion
 
@@ -75,16 +76,18 @@ def test_settings_that_a_job_reads_make_its_step_be_done_again():
 
 def test_no_job_that_may_be_skipped_reads_what_is_left_out_of_its_fingerprint():
     package = Path(steps.__file__).parents[1]
-    never_skipped = {package / "jobs" / "publish", package / "jobs" / "monitor"}
+    names = ("publish", "monitor", "refresh")
+    never_skipped = {package / "jobs" / name for name in names}
     assert not publish.STEP.inputs
     assert not monitor.STEP.inputs
+    assert not JOBS["refresh"].is_step
     readers = {
         path.relative_to(package).parts[0]
         for path in package.rglob("*.py")
         if never_skipped.isdisjoint(path.parents)
         and re.search(rf"settings\.({'|'.join(steps.SERVICE_SETTINGS)})\b", path.read_text())
     }
-    assert readers <= {"services", "email", "mail", "cli", "testing"}
+    assert readers <= {"services", "email", "mail", "cli", "simulation", "testing"}
 
 
 def test_a_registered_model_whose_table_is_gone_is_no_model_of_no_rows():
