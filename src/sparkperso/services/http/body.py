@@ -22,6 +22,11 @@ JSON_TYPES = frozenset(
 packed JSON a form."""
 
 
+CLOSE: Mapping[str, str] = {"Connection": "close"}
+"""Of answers that come before the body's end, which nobody reads: a next request of the client's on
+this connection would stand behind the rest of it."""
+
+
 class ClientGone(Exception):
     """The client hung up before its body was complete."""
 
@@ -53,12 +58,12 @@ class Bodies:
         # A length that is no number, such as two that differ, is refused before a byte is read.
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._limit:
-            raise too_large(self._limit)
+            raise too_large(self._limit, CLOSE)
         try:
             return await self._deadlines.within(_read_all(receive, self._limit))
         except TimeoutError:
             detail = f"The body should have come within {self._deadlines.seconds:g} seconds."
-            raise Problem(408, "too_slow", detail, {"Connection": "close"}) from None
+            raise Problem(408, "too_slow", detail, CLOSE) from None
 
 
 def check_type(headers: Headers) -> None:
@@ -86,7 +91,7 @@ async def _read_all(receive: Receive, limit: int) -> bytes:
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise too_large(limit)
+            raise too_large(limit, CLOSE)
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)
@@ -127,6 +132,7 @@ def parse(body: bytes) -> Any:
         raise Problem(400, "malformed", detail) from None
 
 
-def too_large(limit: int) -> Problem:
+def too_large(limit: int, headers: Mapping[str, str] | None = None) -> Problem:
     """Returns 413."""
-    return Problem(413, "too_large", f"The body should have {limit} bytes at most, unpacked.")
+    detail = f"The body should have {limit} bytes at most, unpacked."
+    return Problem(413, "too_large", detail, headers or {})

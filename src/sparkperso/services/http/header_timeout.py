@@ -209,8 +209,9 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         else:
             self.app = self.config.loaded_app
         super().on_headers_complete()
-        if DRAIN.is_begun and self.cycle is not None:
-            # The client comes back by another connection, to who listens then.
+        # While it drains, the client comes back by another connection, to who listens then; and a
+        # body that nobody reads to its end leaves none for a next request.
+        if self.cycle is not None and (DRAIN.is_begun or self._announces_too_much()):
             self.cycle.keep_alive = False
         self.has_news = True
         if len(self.pipeline) > MAX_WAITING:
@@ -255,6 +256,13 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         self.active = cycle
         super()._start_asgi_task(cycle, app)
 
+    def _announces_too_much(self) -> bool:
+        lengths = (value for name, value in self.headers if name == b"content-length")
+        return any(
+            length.isdigit() and int(length) > self.config.limits.max_body_bytes
+            for length in lengths
+        )
+
     def _reckon(self) -> None:
         """Sets the time by which the next thing must have happened."""
         limits, cycle = self.config.limits, self.cycle
@@ -270,8 +278,14 @@ class HeaderTimeoutProtocol(HttpToolsProtocol, TimedConnection):
         self.due = self.loop.time() + seconds
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers and closes: what else comes on this connection belongs to no request."""
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        """Answers and closes: what else comes on this connection belongs to no request.
+
+        A request whose answer was given before its end came has no second one: the client would
+        take that for the answer to its next.
+        """
+        cycle, is_of_open = self.cycle, self.is_open and self.has_head
+        is_before = cycle is not None and cycle.response_complete and not is_of_open
+        if cycle is None or not cycle.response_started or is_before:
             self.transport.write(raw_answer(problem))
         self.transport.close()
 
