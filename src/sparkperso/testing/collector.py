@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,17 @@ class Collector:
 
     def lines(self, folder: str = "") -> list[bytes]:
         """Returns all lines of the spool, handed over or not; `folder` may be `recordings`."""
-        parts = sorted((self.spool / folder).glob("*/*.jsonl"), key=lambda part: part.name)
-        return [line for part in parts for line in part.read_bytes().splitlines()]
+        # A part that is handed over meanwhile moves from one folder to another: seen in neither.
+        while True:
+            parts = self._parts(folder)
+            with suppress(FileNotFoundError):
+                found = [part.read_bytes() for part in parts]
+                if parts == self._parts(folder):
+                    return [line for text in found for line in text.splitlines()]
+
+    def _parts(self, folder: str) -> list[Path]:
+        parts = (self.spool / folder).glob("*/*.jsonl")
+        return sorted(parts, key=lambda part: part.name)
 
 
 @contextmanager
