@@ -14,9 +14,14 @@ from sparkperso.schemas import TABLES
 NEED_MORE = {
     *("ops/stream_progress", "silver/consents", "silver/users"),
     # Of services.
-    *("ops/audit", "ops/dead_letters", "silver/decisions"),
+    *("ops/alert_deliveries", "ops/audit", "ops/dead_letters", "silver/decisions"),
+    # Of experiments, and of models that they compare.
+    *("gold/candidate_recommendations", "gold/exposures"),
+    *("gold/experiment_results", "gold/experiment_verdicts"),
+    # Of monitoring, which is no step of every run.
+    *("gold/kpis_daily", "ops/alerts", "ops/bookmarks", "ops/checks", "ops/drift_reference"),
 }
-"""Tables that no file of order lines fills: a stream's, and people's decisions."""
+"""Tables that a run on order lines does not fill."""
 
 
 @pytest.fixture(scope="module")
