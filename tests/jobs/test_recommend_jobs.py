@@ -518,6 +518,8 @@ def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(
 ):
     build, tracking = jobs[2].STEP.action, trained.job("look").tracking
     champion = tracking.by_alias("recommender", "champion")
+    candidate = tracking.by_alias("recommender", "candidate")
+    tracking.set_alias("recommender", "candidate", champion.version)
     before, versions = lists_of(trained), versions_of(trained)
     name = tracking.model_name("recommender")
     tracking.client.delete_registered_model_alias(name, "champion")
@@ -540,6 +542,7 @@ def test_without_a_champion_its_lists_stay_unless_popularitys_are_asked_for(
     # There is nothing of a champion left to keep: the next lists are popularity's of today.
     assert "champion" not in build(trained.job("build-recommendations"))
     tracking.set_alias("recommender", "champion", champion.version)
+    tracking.set_alias("recommender", "candidate", candidate.version)
 
 
 def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularitys(open_shop, jobs):
