@@ -48,7 +48,7 @@ class RefreshConfig(Section):
     """Days after the last training that was done; None: no schedule."""
     max_age_days: float | None = Field(default=14, gt=0)
     """Days from the as-of of the champion's training data to the latest event; None: not asked."""
-    drift: AlertTrigger = AlertTrigger(checks=("drift",))
+    drift: AlertTrigger = AlertTrigger(checks=("feature_drift", "score_drift", "segment_drift"))
     """Users are others than those that the champion learnt from."""
     kpi: AlertTrigger = AlertTrigger(checks=("kpi", "overfit"))
     """A KPI fell. One that went up, or down where that is better, is no cause."""
