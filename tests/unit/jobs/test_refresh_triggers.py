@@ -62,14 +62,14 @@ def test_without_a_champion_there_is_cause():
     assert set(firing(none)) == {"staleness", "volume"}
 
 
-@pytest.mark.parametrize("name", ["drift", "kpi"])
-def test_an_open_alert_of_a_check_that_counts_is_a_cause(name):
-    assert name in firing(replace(QUIET, alerts=(alert(name),)))
+@pytest.mark.parametrize(("name", "check"), [("drift", "feature_drift"), ("kpi", "kpi")])
+def test_an_open_alert_of_a_check_that_counts_is_a_cause(name, check):
+    assert name in firing(replace(QUIET, alerts=(alert(check),)))
     assert firing(replace(QUIET, alerts=(alert("lag", "critical"),))) == {}
-    critical = {name: {"checks": [name], "severity": "critical"}}
-    assert firing(replace(QUIET, alerts=(alert(name),)), **critical) == {}
-    severe = replace(QUIET, alerts=(alert(name, "critical"),))
-    assert firing(severe, **critical)[name] == f"{name} is off"
+    critical = {name: {"checks": [check], "severity": "critical"}}
+    assert firing(replace(QUIET, alerts=(alert(check),)), **critical) == {}
+    severe = replace(QUIET, alerts=(alert(check, "critical"),))
+    assert firing(severe, **critical)[name] == f"{check} is off"
 
 
 def test_a_kpi_counts_where_it_moved_to_the_worse_side():
@@ -100,7 +100,7 @@ def test_what_is_not_asked_never_fires():
         trained_at=None,
         champion=None,
         events_since=10**9,
-        alerts=(alert("drift", "critical"), alert("kpi", "critical")),
+        alerts=(alert("feature_drift", "critical"), alert("kpi", "critical")),
     )
     assert not [one for one in causes(worst, SILENT) if one.fires]
 
