@@ -27,7 +27,7 @@ from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.config.experiments.section import ExperimentsConfig
 from sparkperso.config.experiments.variants import Variant
 from sparkperso.config.metrics import Metric
-from sparkperso.experiments.analysis.exposures import first_exposures
+from sparkperso.experiments.analysis.exposures import exposure_events, first_exposures
 from sparkperso.experiments.analysis.measure import measure
 from sparkperso.experiments.analysis.plan import MetricPlan
 from sparkperso.experiments.analysis.segments_at import memberships, with_segments
@@ -52,7 +52,7 @@ def main() -> None:
         start=START,
         variants={name: Variant(weight=1.0) for name in VARIANTS},
     )
-    exposures = first_exposures(events, [experiment], AS_OF)
+    exposures = first_exposures(exposure_events(events, [experiment]), [experiment], AS_OF)
     place = str(arguments.lake / "exposures")
     exposures.write.mode("overwrite").parquet(place)
     exposed = spark.read.parquet(place)

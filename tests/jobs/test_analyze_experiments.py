@@ -261,6 +261,12 @@ def test_without_experiments_there_is_nothing_to_do(analyse):
     assert analyse(shopping(4)).summary == {"experiments": "none that has begun"}
 
 
+def test_the_only_experiment_may_have_nobody(analyse):
+    events = [row for row in shopping(4) if row["event_type"] != "exposure"]
+    job = analyse(events, hero=HERO)
+    assert job.summary["hero"].startswith("broken: Nobody was exposed")
+
+
 def exposed(name, user, variant, hours):
     metadata = {"experiment": name, "variant": variant, "decision_id": f"{name}{user}"}
     return event(user, START + timedelta(hours=hours), "exposure", metadata=metadata)

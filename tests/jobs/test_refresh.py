@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.refreshes import SmallShop
+from tests.refreshes import AT, SmallShop
 
 from sparkperso.core.errors import JobError, QualityGateError, UsageError
 from sparkperso.jobs.publish import STEP as PUBLISH
 from sparkperso.jobs.refresh.job import NAMES, refresh, require_one_wish
+from sparkperso.testing.frames import table_frame
 
 pytestmark = pytest.mark.usefixtures("unrecorded")
 
@@ -98,6 +99,34 @@ def test_the_first_refresh_leaves_no_champion_where_it_fails(make_job):
         refresh(new.job(force=True), new.steps(build_recommendations=broken))
     assert new.job().tracking.by_alias("recommender", "champion") is None
     assert new.job().lake.ref("gold/recommendations").read().isEmpty()
+
+
+def test_it_trains_where_there_is_cause_and_a_dry_run_says_which(shop):
+    before = shop.served()
+    # Its one event came after what the champion knows, of which there is none.
+    quiet = shop.job(set=["refresh.every_days=null", "refresh.volume.share=null"])
+    assert refresh(quiet, shop.steps()) == {}
+    assert quiet.lines[-1] == "refresh: nothing to do"
+    assert len(quiet.lines) == 6
+    alert = {
+        "alert_id": "a",
+        "check": "feature_drift",
+        "subject": "monetary",
+        "severity": "warning",
+    }
+    alert |= {"status": "open", "message": "monetary drifted", "to_do": "Look", "run_id": "r"}
+    alert |= dict.fromkeys(("first_seen", "last_seen"), AT)
+    alerts = [alert, {**alert, "alert_id": "b", "message": "it did", "status": "resolved"}]
+    job = shop.job("look")
+    job.writer("ops/alerts").append(table_frame(job.spark, "ops/alerts", alerts))
+    look = shop.job(dry_run=True)
+    assert refresh(look, shop.steps()) == {}
+    assert look.lines[0] == "fires  schedule: no training was ever done"
+    assert look.lines[1].strip().startswith("staleness: champion 1 knows events up to 1.5 days")
+    assert look.lines[2] == "fires  drift: monetary drifted"
+    assert len(look.lines) == 5
+    assert shop.served() == before
+    assert set(refresh(shop.job(), shop.steps())) == set(NAMES)
 
 
 def test_a_dry_run_and_force_together_are_refused():

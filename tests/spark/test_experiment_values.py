@@ -10,10 +10,16 @@ import pytest
 from pyspark.sql import functions as F
 
 from sparkperso.config.experiments.experiment import Experiment
+from sparkperso.config.experiments.section import ExperimentsConfig
 from sparkperso.config.experiments.variants import Variant
 from sparkperso.config.metrics import Metric
 from sparkperso.experiments.analysis.daily import cumulative_moments, moments_by_age
-from sparkperso.experiments.analysis.exposures import exposure_problems, first_exposures
+from sparkperso.experiments.analysis.exposures import (
+    exposure_events,
+    exposure_problems,
+    first_exposures,
+)
+from sparkperso.experiments.analysis.measure import measure
 from sparkperso.experiments.analysis.plan import MetricPlan
 from sparkperso.experiments.analysis.segments_at import memberships, with_segments
 from sparkperso.experiments.analysis.unit_metrics import (
@@ -24,6 +30,7 @@ from sparkperso.experiments.analysis.unit_metrics import (
 )
 from sparkperso.experiments.analysis.unit_values import outcome_events, unit_terms
 from sparkperso.experiments.statistics.moments import Moments
+from sparkperso.platform.frames import Keeper
 from sparkperso.testing.frames import events_frame
 
 START = datetime(2026, 3, 1)
@@ -106,7 +113,7 @@ def counted(frame, plan, exposures):
 def analysed(spark, click_stream):
     frame = events_frame(spark, click_stream)
     plan = MetricPlan({"hero": METRICS}, AS_OF)
-    exposures = first_exposures(frame, [experiment()], AS_OF).cache()
+    exposures = exposed(frame).cache()
     return SimpleNamespace(plan=plan, exposures=exposures, **vars(counted(frame, plan, exposures)))
 
 
@@ -222,14 +229,20 @@ def test_what_does_not_depend_on_partitions(spark, click_stream):
     found = []
     for n in (1, 7):
         frame = events_frame(spark, click_stream).repartition(n)
-        exposures = first_exposures(frame, [experiment()], AS_OF)
+        exposures = exposed(frame)
         values = counted(frame, plan, exposures).values
         found.append(sorted(map(tuple, values.select("unit", "metric", *"ydxw").collect())))
     assert found[0] == found[1]
 
 
+def exposed(frame, *experiments, as_of=AS_OF):
+    """Returns the first exposures among events, of `experiment()` unless others are named."""
+    chosen = experiments or (experiment(),)
+    return first_exposures(exposure_events(frame, chosen), chosen, as_of)
+
+
 def exposures_of(spark, rows, *experiments, as_of=AS_OF):
-    frame = first_exposures(events_frame(spark, rows), experiments or [experiment()], as_of)
+    frame = exposed(events_frame(spark, rows), *experiments, as_of=as_of)
     return {(row.experiment, row.unit): row for row in frame.collect()}
 
 
@@ -254,7 +267,8 @@ def test_only_exposures_of_a_running_experiment_of_its_own_units_and_variants_co
         shown(24 * 4 - 0.1, "last"),
     ]
     assert {unit for _, unit in exposures_of(spark, rows, one)} == {"first", "last"}
-    problems = exposure_problems(events_frame(spark, rows), [one], AS_OF)["hero"]
+    shown_events = exposure_events(events_frame(spark, rows), [one])
+    problems = exposure_problems(shown_events, [one], AS_OF)["hero"]
     assert (problems.unknown_variant, problems.without_unit, problems.out_of_time) == (1, 1, 2)
 
 
@@ -277,7 +291,7 @@ def test_outcomes_before_the_exposure_do_not_count(spark):
     rows = [shown(10), bought(9.99), bought(10), bought(11, "w"), shown(12, "v")]
     frame = events_frame(spark, rows)
     plan = MetricPlan({"hero": [Metric(name="n", kind="mean", of=BUYS)]}, AS_OF)
-    values = counted(frame, plan, first_exposures(frame, [experiment()], AS_OF)).values
+    values = counted(frame, plan, exposed(frame)).values
     assert {row.unit: (row.y, row.x) for row in values.collect()} == {"u": (1, 1), "v": (0, 0)}
 
 
@@ -287,7 +301,7 @@ def test_odd_values_count_nothing(spark):
     frame = events_frame(spark, rows)
     metric = Metric(name="n", kind="mean", of=BUYS, value="sum_value")
     plan = MetricPlan({"hero": [metric]}, AS_OF)
-    values = counted(frame, plan, first_exposures(frame, [experiment()], AS_OF)).values
+    values = counted(frame, plan, exposed(frame)).values
     assert values.first().y == 1.0
 
 
@@ -303,10 +317,10 @@ def test_segments_are_those_of_the_moment_of_the_exposure(spark):
     ]
     rows = [(*c[:4], START + c[4] * HOUR, START + c[4] * HOUR) for c in changes]
     history = spark.createDataFrame(rows, columns)
-    exposed = first_exposures(
-        events_frame(spark, [shown(4, "u"), shown(5, "v"), shown(9, "w")]), [experiment()], AS_OF
+    exposures = exposed(
+        events_frame(spark, [shown(4, "u"), shown(5, "v"), shown(9, "w")]), experiment()
     )
-    found = with_segments(exposed, memberships(history, ["s", "r"]), ["s", "r"])
+    found = with_segments(exposures, memberships(history, ["s", "r"]), ["s", "r"])
     assert {(r.unit, r.segmentation): r.segments for r in found.collect()} == {
         ("u", "s"): ["s-1"],
         ("u", "r"): ["r-1"],
@@ -315,3 +329,12 @@ def test_segments_are_those_of_the_moment_of_the_exposure(spark):
         ("w", "s"): [],
         ("w", "r"): [],
     }
+
+
+def test_without_any_exposure_there_is_nothing_and_no_failure(spark):
+    frame = events_frame(spark, [bought(1)])
+    plan = MetricPlan({"hero": METRICS}, AS_OF, unit_kinds=("anonymous_id", "user"))
+    with Keeper():
+        found = measure(exposed(frame), frame, None, plan, ExperimentsConfig())
+    assert found["hero"].n_units == {}
+    assert {metric.whole("a").n for metric in found["hero"].metrics.values()} == {0}

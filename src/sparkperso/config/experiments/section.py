@@ -32,10 +32,6 @@ class ExperimentsConfig(Section):
     """Events without a session id that lie further apart are of two sessions."""
     tuned_for: int = Field(default=5000, ge=100)
     """Number of units at which sequential intervals are narrowest."""
-    srm_level: float = Field(default=0.001, gt=0, lt=0.5)
-    """Below this p, the units are not divided as planned, and the experiment is broken."""
-    max_several_share: float = Field(default=0.01, ge=0, le=1)
-    """More of the units than this having seen several variants breaks an experiment."""
     n_resamples: int = Field(default=2000, ge=100, le=100_000)
     """Of the bootstrap, where a metric asks for it."""
     seed: int = Field(default=42, ge=0)

@@ -32,10 +32,33 @@ class ExposureProblems:
     """Events before its start, from its end on, or after as-of."""
 
 
+def exposure_events(events: DataFrame, experiments: Sequence[Experiment]) -> DataFrame:
+    """Returns the exposure events of the experiments: experiment, unit, variant and their like.
+
+    The unit is the id that the experiment deals out, null where the event has none; the variant is
+    as sent, one of the experiment or not.
+    """
+    metadata, experiment = F.col("metadata"), F.col("metadata")[EXPERIMENT]
+    by_browser = [one.key for one in experiments if one.unit == "anonymous_id"]
+    is_browser = experiment.isin(by_browser)
+    of_these = experiment.isin([one.key for one in experiments])
+    return events.where((F.col("event_type") == EXPOSURE) & of_these).select(
+        "event_id",
+        "timestamp",
+        experiment.alias(EXPERIMENT),
+        F.when(is_browser, F.lit("anonymous_id")).otherwise(F.lit("user")).alias("unit_kind"),
+        F.when(is_browser, F.col("anonymous_id")).otherwise(F.col("user_id")).alias(UNIT),
+        F.coalesce(metadata["variant"], F.lit("")).alias(VARIANT),
+        metadata["decision_id"].alias("decision_id"),
+    )
+
+
 def first_exposures(
-    events: DataFrame, experiments: Sequence[Experiment], as_of: datetime
+    shown: DataFrame, experiments: Sequence[Experiment], as_of: datetime
 ) -> DataFrame:
-    """Returns one row per (experiment, unit) with its first exposure; `experiment` is the key.
+    """Returns one row per (experiment, unit) of `exposure_events` with its first exposure.
+
+    `experiment` is the experiment's key.
 
     1. Exposure events count that name an experiment and one of its variants, carry the id that it
        deals out, and happened while it ran, up to `as_of`. Testers (`overrides`) are left out.
@@ -43,8 +66,7 @@ def first_exposures(
     3. `n_variants` is how many different variants the unit was shown: more than one is an error of
        delivery, or of ids, and the analysis leaves such units out.
     """
-    named = _named(events, experiments)
-    counted = named.where(
+    counted = shown.where(
         _any(
             experiments,
             lambda one: (
@@ -71,35 +93,17 @@ def first_exposures(
 
 
 def exposure_problems(
-    events: DataFrame, experiments: Sequence[Experiment], as_of: datetime
+    shown: DataFrame, experiments: Sequence[Experiment], as_of: datetime
 ) -> dict[str, ExposureProblems]:
-    """Returns, by experiment's key, how many exposure events `first_exposures` did not count."""
+    """Returns, by key, how many of the `exposure_events` are none that `first_exposures` counts."""
     known = _any(experiments, lambda one: F.col(VARIANT).isin(list(one.arms)))
     in_time = _any(experiments, lambda one: _is_in_time(one, as_of))
     rows = (
-        _named(events, experiments)
-        .groupBy(EXPERIMENT)
+        shown.groupBy(EXPERIMENT)
         .agg(F.count_if(~known), F.count_if(F.col(UNIT).isNull()), F.count_if(~in_time))
         .collect()
     )
     return {row[0]: ExposureProblems(row[1], row[2], row[3]) for row in rows}
-
-
-def _named(events: DataFrame, experiments: Sequence[Experiment]) -> DataFrame:
-    """The exposure events of the experiments, with the unit that each of them deals out."""
-    metadata, experiment = F.col("metadata"), F.col("metadata")[EXPERIMENT]
-    by_browser = [one.key for one in experiments if one.unit == "anonymous_id"]
-    is_browser = experiment.isin(by_browser)
-    of_these = experiment.isin([one.key for one in experiments])
-    return events.where((F.col("event_type") == EXPOSURE) & of_these).select(
-        "event_id",
-        "timestamp",
-        experiment.alias(EXPERIMENT),
-        F.when(is_browser, F.lit("anonymous_id")).otherwise(F.lit("user")).alias("unit_kind"),
-        F.when(is_browser, F.col("anonymous_id")).otherwise(F.col("user_id")).alias(UNIT),
-        F.coalesce(metadata["variant"], F.lit("")).alias(VARIANT),
-        metadata["decision_id"].alias("decision_id"),
-    )
 
 
 def _any(experiments: Sequence[Experiment], test: Callable[[Experiment], Column]) -> Column:

@@ -55,7 +55,7 @@ def measure(
     2. Events are read once: those of exposed units that a metric counts, kept in memory.
     3. They become one row per unit, then caps, then moments by variant and segment.
     4. Metrics that ask for it are counted by value and by bucket; those of
-       `plan.told_by_day` by day.
+       `plan.daily` by day.
 
     `exposures` is gold/exposures, `history` gold/segment_history. Raises JobError where units are
     in more sets of segments than `experiments.max_segments`.
@@ -76,7 +76,7 @@ def measure(
     buckets: dict[Group, BucketSums] = {}
     if by_bucket.pairs():
         buckets = bucket_sums(unit_metrics(everybody, units, by_bucket, caps))
-    daily = plan.only(lambda key, m: m.name in plan.told_by_day.get(key, ()) and has_days(m))
+    daily = plan.only(lambda key, m: m.name in plan.daily.get(key, ()) and has_days(m))
     days: dict[Group, dict[date, Moments]] = {}
     ages: dict[Group, dict[int, Moments]] = {}
     if daily.pairs():

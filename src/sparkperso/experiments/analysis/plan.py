@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -26,8 +26,10 @@ class MetricPlan:
     """Key of an experiment → its metrics."""
     as_of: datetime
     """Up to when events count."""
-    told_by_day: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Key of an experiment → names of the metrics that are told by day, too."""
+    daily: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Key of an experiment → names of the metrics that are measured day by day, too."""
+    unit_kinds: Sequence[str] = ("user",)
+    """Kinds of units of the experiments, each once: for each of them events are joined once."""
     whole: MetricPlan | None = None
     """The plan that this is a part of: its columns are computed for all."""
 
@@ -54,4 +56,4 @@ class MetricPlan:
             key: [metric for metric in each if holds(key, metric)]
             for key, each in self.metrics.items()
         }
-        return MetricPlan(kept, self.as_of, self.told_by_day, self.whole or self)
+        return replace(self, metrics=kept, whole=self.whole or self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +13,7 @@ from sparkperso.experiments.analysis.exposures import EXPERIMENT, UNIT, VARIANT
 from sparkperso.experiments.analysis.plan import Caps, MetricPlan
 from sparkperso.experiments.analysis.segments_at import SEGMENTATION, SEGMENTS
 from sparkperso.experiments.analysis.unit_values import is_observed
-from sparkperso.experiments.statistics.moments import QUANTITIES, Moments
+from sparkperso.experiments.statistics.moments import PAIRS, QUANTITIES, Moments
 from sparkperso.metrics.quantities import Term, terms_of
 from sparkperso.rules.evaluate import DECIMALS
 
@@ -75,20 +76,16 @@ def moments_of(values: DataFrame) -> DataFrame:
     return values.groupBy(EXPERIMENT, METRIC, VARIANT, SEGMENTATION, SEGMENTS).agg(
         F.count(F.lit(1)).alias("n"),
         *(F.avg(name).alias(f"mean_{name}") for name in VALUES),
-        *(F.covar_pop(first, second).alias(f"co_{first}{second}") for first, second in _pairs()),
+        *(F.covar_pop(*pair).alias(f"co_{pair}") for pair in PAIRS),
     )
 
 
-def read_moments(row: Mapping[str, object]) -> Moments:
+def read_moments(row: Mapping[str, Any]) -> Moments:
     """Returns the moments of a row of `moments_of`."""
-    n = int(str(row["n"]))
-    means = [float(str(row[f"mean_{name}"])) for name in VALUES]
-    comoments = [float(str(row[f"co_{first}{second}"])) * n for first, second in _pairs()]
-    return Moments(n, tuple(means), tuple(comoments))  # type: ignore[arg-type]
-
-
-def _pairs() -> list[tuple[str, str]]:
-    return [(a, b) for place, a in enumerate(VALUES) for b in VALUES[place:]]
+    n = row["n"]
+    means = [row[f"mean_{name}"] for name in VALUES]
+    comoments = [row[f"co_{pair}"] * n for pair in PAIRS]
+    return Moments(n, tuple(means), tuple(comoments))
 
 
 def _values(metric: Metric, terms: Mapping[Term, str], cap: float | None) -> list[Column]:

@@ -42,9 +42,8 @@ def outcome_events(
     )
     counted = counted.where(_any_of(quantities.values()))
     lookback = timedelta(days=lookback_days) // timedelta(microseconds=1)
-    kinds = [row[0] for row in exposures.select("unit_kind").distinct().collect()]
     frames = []
-    for kind in sorted(kinds):
+    for kind in plan.unit_kinds:
         of_kind = exposures.where(F.col("unit_kind") == kind).select(
             EXPERIMENT, UNIT, F.unix_micros(EXPOSED_AT).alias(EXPOSED_AT)
         )

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
@@ -20,6 +19,7 @@ from sparkperso.core.suggest import did_you_mean
 from sparkperso.experiments.analysis.exposures import (
     ExposureProblems,
     early_clicks,
+    exposure_events,
     exposure_problems,
     first_exposures,
 )
@@ -32,6 +32,7 @@ from sparkperso.experiments.results.rows import ResultRow, result_rows
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
+from sparkperso.platform.frames import keep_cached
 from sparkperso.platform.lake import TableWriter
 from sparkperso.platform.literals import aware, instant_sql
 
@@ -45,7 +46,8 @@ def analyze_experiments(job: Job) -> Summary:
 
     1. First exposures are written to gold/exposures: of these experiments they replace what was
        there.
-    2. What their units did is measured, in one reading of silver/events.
+    2. What their units did is measured, in one reading of silver/events; exposures and clicks are
+       read beside it.
     3. Each experiment's comparisons, and its verdict, replace those of the same as-of.
     4. Each has a report, kept with a run of MLflow, and in the folder `report` if there is one.
 
@@ -58,26 +60,27 @@ def analyze_experiments(job: Job) -> Summary:
     metrics = metrics_of(job, experiments)
     events = job.read(EVENTS)
     keys = [one.key for one in experiments]
+    shown = keep_cached(exposure_events(events, experiments))
     job.writer(EXPOSURES).overwrite(
-        first_exposures(events, experiments, job.as_of), where=_is_one_of("experiment", keys)
+        first_exposures(shown, experiments, job.as_of), where=_is_one_of("experiment", keys)
     )
     exposures = job.lake.ref(EXPOSURES).read().where(F.col("experiment").isin(keys))
-    told = {
-        one.key: told_metrics(one, metrics, job.settings.experiments.metrics) for one in experiments
-    }
+    others = job.settings.experiments.metrics
     plan = MetricPlan(
-        {one.key: told[one.key] for one in experiments},
-        job.as_of,
-        {one.key: (*one.goals, *one.guardrails) for one in experiments},
+        metrics={one.key: reported_metrics(one, metrics, others) for one in experiments},
+        as_of=job.as_of,
+        daily={one.key: (*one.goals, *one.guardrails) for one in experiments},
+        unit_kinds=sorted({one.unit for one in experiments}),
     )
     history = job.read(HISTORY) if job.lake.ref(HISTORY).exists() else None
     config = job.settings.experiments
     measured = measure(exposures, events, history, plan, config)
-    findings = read_findings(job, experiments, events, exposures)
+    problems = exposure_problems(shown, experiments, job.as_of)
+    findings = read_findings(job, experiments, problems, early_clicks(events, exposures))
     reports = []
     for one in experiments:
         found = measured[one.key]
-        rows = result_rows(one, told[one.key], found, config, job.as_of)
+        rows = result_rows(one, plan.metrics[one.key], found, config, job.as_of)
         judgement = judge(
             one, metrics, found, rows, findings=findings[one.key], config=config, as_of=job.as_of
         )
@@ -121,10 +124,10 @@ def metrics_of(job: Job, experiments: Sequence[Experiment]) -> dict[str, Metric]
     return metrics
 
 
-def told_metrics(
+def reported_metrics(
     experiment: Experiment, metrics: Mapping[str, Metric], others: Sequence[str] | None
 ) -> list[Metric]:
-    """Returns the metrics that are told of an experiment: goals, guardrails, then `others`."""
+    """Returns the metrics that are reported of an experiment: goals, guardrails, then `others`."""
     named = [*experiment.goals, *experiment.guardrails]
     return [
         metrics[name] for name in dict.fromkeys([*named, *(metrics if others is None else others)])
@@ -132,35 +135,36 @@ def told_metrics(
 
 
 def read_findings(
-    job: Job, experiments: Sequence[Experiment], events: DataFrame, exposures: DataFrame
+    job: Job,
+    experiments: Sequence[Experiment],
+    problems: Mapping[str, ExposureProblems],
+    clicks: Mapping[str, tuple[int, int]],
 ) -> dict[str, Findings]:
     """Returns, by key, what speaks against an experiment beside its figures.
 
     Changes of its form since it started, exposures that count for nobody, clicks before what was
-    clicked on was shown.
+    clicked on was shown: `problems` and `clicks` by key.
     """
-    problems = exposure_problems(events, experiments, job.as_of)
-    early = early_clicks(events, exposures)
     forms = started_forms(job.conf_dir)
     found = {}
     for one in experiments:
-        faults, told = [], []
+        faults, sentences = [], []
         # What an older version was is not written down any more.
         if one.name in forms and forms[one.name].version == one.version:
             changes = mixing_changes(forms[one.name], form_of(one))
             faults += ["changed_after_start"] if changes else []
-            told += [f"It was changed after its start: {change}." for change in changes]
-        told += problem_notes(one, asdict(problems.get(one.key, ExposureProblems())))
-        n_early, n_clicks = early.get(one.key, (0, 0))
+            sentences += [f"It was changed after its start: {change}." for change in changes]
+        sentences += problem_notes(one, asdict(problems.get(one.key, ExposureProblems())))
+        n_early, n_clicks = clicks.get(one.key, (0, 0))
         if n_early:
-            told.append(f"{n_early:,} of {n_clicks:,} clicks came before what was clicked on.")
+            sentences.append(f"{n_early:,} of {n_clicks:,} clicks came before what was clicked on.")
         faults += ["outcomes_before_exposure"] if n_early * 2 > n_clicks else []
-        found[one.key] = Findings(faults, told)
+        found[one.key] = Findings(faults, sentences)
     return found
 
 
 def write_results(job: Job, reports: Sequence[Report]) -> None:
-    """Replaces the rows of these experiments as of now, and those of days that are told anew.
+    """Replaces the rows of these experiments as of now, and of earlier days as they stand now.
 
     What an earlier run found as of another time stays, but for the metrics by day: they come out as
     they did, or restated where events came late.
@@ -170,7 +174,7 @@ def write_results(job: Job, reports: Sequence[Report]) -> None:
     rows = [(report, row) for report in reports for row in report.rows]
     days = [row for _, row in rows if row.as_of != job.as_of]
     times = ", ".join(instant_sql(at) for at in sorted({row.as_of for row in days}))
-    told_anew = " OR (" + " AND ".join(
+    restated = " OR (" + " AND ".join(
         (
             f"as_of IN ({times})",
             "segmentation IS NULL",
@@ -178,7 +182,7 @@ def write_results(job: Job, reports: Sequence[Report]) -> None:
             _is_one_of("method", sorted({row.method for row in days})),
         )
     ) + ")"  # fmt: skip
-    where = f"{of_these} AND ({now}{told_anew if days else ''})"
+    where = f"{of_these} AND ({now}{restated if days else ''})"
     _overwrite(job.writer(RESULTS), [_values(*pair) for pair in rows], where)
     verdicts = [_verdict(report) for report in reports]
     _overwrite(job.writer(VERDICTS), verdicts, f"{of_these} AND {now}")

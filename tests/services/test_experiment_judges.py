@@ -16,7 +16,7 @@ from tests.unit.experiments.statistics.groups import FIXED, units
 from sparkperso.experiments.statistics.checks.sample_ratio import sample_ratio
 from sparkperso.experiments.statistics.moments import PAIRS, Moments
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".tools" / "judges" / "bin" / "python"
 METRICS = {
     "means": {"numer": "y"},
@@ -28,10 +28,6 @@ METRICS = {
 }  # fmt: skip
 LEVELS = (0.05, 0.1)
 SPLITS = [([510, 480], [0.5, 0.5]), ([5, 9, 30], [0.25, 0.25, 0.5]), ([9000, 9400], [0.5, 0.5])]
-
-pytestmark = pytest.mark.skipif(
-    not PYTHON.is_file(), reason="the judges' environment is not there: make setup"
-)
 
 
 def pair(name, seed):
@@ -58,6 +54,8 @@ CASES = [(name, seed, level) for name in METRICS for seed in range(3) for level 
 
 @pytest.fixture(scope="module")
 def judged():
+    if not PYTHON.exists():
+        pytest.fail("This test needs tea-tasting and savvi: run scripts/setup_tests.sh")
     cases = [
         {
             "kind": "tea",
