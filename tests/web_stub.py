@@ -32,7 +32,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self):
         stub = self.server.stub
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender was killed half-way: no request came
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
         stub.requests.append(request)
