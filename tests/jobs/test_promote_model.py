@@ -14,6 +14,9 @@ from tests.unit.recommend.test_promotion import GOOD, WORSE
 
 from sparkperso.cli.main import cli
 from sparkperso.core.errors import JobError, QualityGateError, UsageError
+from sparkperso.jobs.promote_model import STEP
+from sparkperso.jobs.run import run_steps
+from sparkperso.pipeline.step import carry_out
 from sparkperso.testing.frames import events_frame
 
 AS_OF = datetime(2026, 3, 1)
@@ -223,6 +226,13 @@ def test_a_rollback_without_a_champion_before_says_so(registry, count):
 def test_promotion_without_a_candidate_says_what_to_do(registry):
     with pytest.raises(QualityGateError, match="train-recommender"):
         registry.promote()
+
+
+def test_a_run_leaves_a_candidate_alone_where_an_experiment_is_to_decide(make_job):
+    job = make_job("run", set=["recommend.promotion.in_run=false"])
+    assert run_steps(job, (STEP,)) == {}
+    with pytest.raises(QualityGateError, match="None is registered"):
+        carry_out(STEP, make_job("promote-model"))
 
 
 def test_a_dry_run_of_a_rollback_is_refused_before_spark_is_started(registry):

@@ -33,17 +33,31 @@ class StandInJobs:
 
     def refresh(self):
         self.found.append(len(spooled(self.lake)))
+        self._publish()
+
+    def _publish(self):
         ids = self.world.catalogue.ids
 
         def best(scores):
             return stored_list([ids[place] for place in (-scores).argsort()[:N_LIST]])
 
         lists = dict(zip(self.world.people.ids, map(best, self.world.scores), strict=True))
-        popular = {"global": best(self.world.catalogue.popularity)}
-        release(self.store, {"lists.new": lists, "popular": popular})
+        popular = best(self.world.catalogue.popularity)
+        records = {
+            "lists.new": dict.fromkeys(self.world.people.ids, popular),
+            "candidate.new": lists,
+            "popular": {"global": popular},
+        }
+        release(self.store, records, candidate_version="1")
 
     def analyse(self):
         self.found.append("analysed")
+        return {LISTS_TEST.experiment: "ship"}
+
+    def promote(self):
+        self.found.append("promoted")
+        self._publish()
+        return True
 
 
 def spooled(lake, folder=""):
@@ -104,11 +118,12 @@ def test_of_whoever_said_no_nothing_is_kept_but_that(lived):
 
 
 def test_batch_jobs_run_between_days_on_all_that_was_accepted(lived):
-    *found, last = lived.jobs.found
-    assert last == "analysed"
+    *found, analysed, promoted = lived.jobs.found
+    assert (analysed, promoted) == ("analysed", "promoted")
+    assert lived.report.is_promoted
     assert len(found) == 3  # history, two days, the other two
     assert 0 < found[0] < found[1] < found[2] == lived.report.accepted
-    assert len(lived.said) == 6
+    assert len(lived.said) == 7
 
 
 def test_exposures_are_of_the_variants_that_the_hash_deals_out(lived):

@@ -81,8 +81,9 @@ def command(
     settings_of = (*(f"simulation.effects.{one}" for one in effects), *assignments)
     first_day = _first_day(start, days)
     conf = folder / CONF
+    with_lists = effect != WITHOUT_EFFECT
     if collector is None:
-        write_conf(conf, first_day, with_lists=effect != WITHOUT_EFFECT)
+        write_conf(conf, first_day, with_lists=with_lists)
     settings = load_settings(ENV, conf, settings_of, lake)
     world = make_world(settings.simulation, users, items, seed)
     write_items(world, folder / ITEMS)
@@ -94,7 +95,7 @@ def command(
     logs = folder / LOGS
     logs.mkdir(exist_ok=True)
     analyses = [name for name in ANALYSES if name in JOBS]
-    plan = Plan(world, first_day, days, folder.parent, options, logs, analyses)
+    plan = Plan(world, first_day, days, folder.parent, options, logs, analyses, with_lists)
     batch = BatchJobs(plan)
     with interrupted_by_sigterm():
         report = _simulate(plan, batch, settings, collector, api)
@@ -182,7 +183,11 @@ def _tell(world: World, report: Report, batch: BatchJobs, known: Mapping[str, An
     for name, test in known["experiments"].items():
         if test["lift"] is not None:
             words = f"{test['treated']} against {test['baseline']}, {test['metric']}"
-            click.echo(f"  {name}: {words}: {test['lift']:+.1%} ({test['source']})")
+            verdict = report.verdicts.get(name)
+            told = f"; verdict of the analysis: {verdict}" if verdict else ""
+            click.echo(f"  {name}: {words}: {test['lift']:+.1%} ({test['source']}){told}")
+    if report.is_promoted:
+        click.echo("The new model's lists won their experiment: it is champion")
 
 
 def _tell_next(plan: Plan, folder: Path) -> None:

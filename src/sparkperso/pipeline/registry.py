@@ -101,8 +101,10 @@ class JobEntry:
     """The steps of a run that it waits for: what it reads was written by one of them, or of those
     that they wait for in turn."""
     only_if: str | None = None
-    """The setting that must be true for `run` to carry it out; schedules of all steps leave it out,
-    since they are made without settings."""
+    """The setting that must be true for `run` to carry it out."""
+    is_optional: bool = False
+    """Whether that setting is false unless somebody says so; schedules of all steps leave the step
+    out, since they are made without settings."""
     run_options: tuple[str, ...] = ()
     """Options of `run` that are handed on to it."""
     is_indispensable: bool = False
@@ -254,6 +256,7 @@ _ENTRIES = (
             ),
         ),
         in_run=True,
+        only_if="recommend.promotion.in_run",
         after=("train-recommender",),
     ),
     JobEntry(
@@ -276,6 +279,7 @@ _ENTRIES = (
         ),
         in_run=True,
         only_if="publish.in_run",
+        is_optional=True,
         after=("build-profiles", "build-recommendations"),
         despite_gate=True,
     ),
@@ -296,6 +300,7 @@ _ENTRIES = (
         ),
         in_run=True,
         only_if="monitoring.in_run",
+        is_optional=True,
         after=("build-recommendations",),
         despite_gate=True,
     ),
@@ -344,7 +349,7 @@ JOBS: Final[Mapping[str, JobEntry]] = {entry.name: entry for entry in _ENTRIES}
 
 def steps_of_run(with_optional: bool = False) -> list[JobEntry]:
     """Returns the steps of `run`, in their order; those that a setting asks for if you wish."""
-    return [e for e in _ENTRIES if e.in_run and (with_optional or e.only_if is None)]
+    return [e for e in _ENTRIES if e.in_run and (with_optional or not e.is_optional)]
 
 
 def scheduled_steps() -> list[JobEntry]:

@@ -55,7 +55,7 @@ class DirectShop:
             arm = one.arms[variant]
             if any(each.content for each in one.arms.values()):
                 content, counted[one.key] = arm.content.get(HERO, content), variant
-            if any(each.strategy for each in one.arms.values()):
+            if any(each.strategy or each.model for each in one.arms.values()):
                 strategy, of_list[one.key] = arm.strategy or strategy, variant
         own = is_allowed and strategy == "personal"
         items = self.personal[visit.person] if own else self.popular

@@ -9,19 +9,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from sparkperso.config.platform import LakeConfig
 from sparkperso.core.commands import carry_out, running, wait_until_ready
 from sparkperso.core.errors import JobError
 from sparkperso.core.times import iso
+from sparkperso.platform.lake_reader import LakeReader
 from sparkperso.simulation.behaviour import BareShop, visit_shop
 from sparkperso.simulation.calendar import visits_of_day
 from sparkperso.simulation.files import CONF, FOLDER, ITEMS_SOURCE, end_experiments
 from sparkperso.simulation.services import Api, Collector, require_alive, wait_for_consent
-from sparkperso.simulation.truth import Tally
+from sparkperso.simulation.truth import LISTS_TEST, Tally
 from sparkperso.simulation.world import World
 
+T = TypeVar("T")
+
 HOST = "127.0.0.1"
+VERDICTS = "gold/experiment_verdicts"
 SOURCES = (ITEMS_SOURCE, "collector", "decisions")
 """What `run` takes in: what the shop sells, what was done, what was shown."""
 GATE = 3
@@ -54,6 +59,8 @@ class Plan:
     """Folder for what services and jobs print."""
     analyses: Sequence[str] = ()
     """Commands that say in the end what came of it."""
+    compares_lists: bool = True
+    """Whether an experiment says which lists are better: until then nothing is promoted."""
 
     @property
     def end(self) -> datetime:
@@ -75,6 +82,10 @@ class Report:
     fallbacks: dict[str, int] = field(default_factory=dict)
     visit_seconds: float = 0.0
     """Time that visits took, with the services' answers."""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """Experiment → what its analysis said in the end: ship, stop, keep_running or broken."""
+    is_promoted: bool = False
+    """Whether the new model became champion by its experiment."""
 
 
 class Batch(Protocol):
@@ -83,8 +94,11 @@ class Batch(Protocol):
     def refresh(self) -> None:
         """Takes in what happened, learns from it, and publishes."""
 
-    def analyse(self) -> None:
-        """Says what came of it all."""
+    def analyse(self) -> dict[str, str]:
+        """Says what came of it all; returns each experiment's verdict."""
+
+    def promote(self) -> bool:
+        """Makes the new model champion, and publishes its lists; says whether the gate agreed."""
 
 
 class BatchJobs:
@@ -95,21 +109,39 @@ class BatchJobs:
         self.seconds, self.gates = 0.0, 0
 
     def refresh(self) -> None:
-        """Carries out `run`, from raw events to what is published."""
-        self._carry_out("run", [word for name in SOURCES for word in ("--source", name)])
+        """Carries out `run`, from raw events to what is published.
 
-    def analyse(self) -> None:
+        A new model stays a candidate, whose lists are served beside the others, while an
+        experiment compares them.
+        """
+        words = [word for name in SOURCES for word in ("--source", name)]
+        if self._plan.compares_lists:
+            words += ["--set", "recommend.promotion.in_run=false"]
+        self._carry_out("run", words)
+
+    def analyse(self) -> dict[str, str]:
         """Ends the experiments, and carries out what a plan names, as of that time."""
         end_experiments(self._plan.lake / FOLDER / CONF, self._plan.end)
         for name in self._plan.analyses:
             self._carry_out(name, ["--as-of", iso(self._plan.end)])
+        verdicts = LakeReader(LakeConfig(root=str(self._plan.lake))).require(VERDICTS)
+        rows = verdicts.to_pyarrow_table(columns=["experiment", "as_of", "verdict"]).to_pylist()
+        return {r["experiment"]: r["verdict"] for r in rows if r["as_of"] == self._plan.end}
 
-    def _carry_out(self, name: str, options: Sequence[str] = ()) -> None:
+    def promote(self) -> bool:
+        """Carries out the gate, and what makes the champion's lists served."""
+        is_champion = self._carry_out("promote-model") == 0
+        for name in ("build-recommendations", "publish"):
+            self._carry_out(name)
+        return is_champion
+
+    def _carry_out(self, name: str, options: Sequence[str] = ()) -> int:
         begun = time.monotonic()
         words = [*options, *self._plan.options]
         status = carry_out(name, words, self._plan.logs / "jobs.log", (0, GATE))
         self.gates += status == GATE
         self.seconds += time.monotonic() - begun
+        return status
 
 
 def simulate(plan: Plan, at: Addresses, batch: Batch, say: Callable[[str], None]) -> Report:
@@ -118,6 +150,7 @@ def simulate(plan: Plan, at: Addresses, batch: Batch, say: Callable[[str], None]
     1. History: people come to a shop that shows nothing; the batch jobs learn from it.
     2. Day by day people come to the shop of the API; every `refresh_days` the batch jobs run.
     3. After the last day they run once more; experiments end, and are analysed.
+    4. If lists of a model are better than what is popular, that model becomes champion.
     """
     require_alive(at.collector, "collector")
     require_alive(at.api, "API")
@@ -139,16 +172,18 @@ class _Simulation:
     def run(self) -> None:
         with self._visits("history"):
             self._live_history()
-        self._refresh()
+        self._publish(self.batch.refresh)
         every, days = self.config.refresh_days, self.plan.days
         for first in range(0, days, every):
             last = min(first + every, days)
             with self._visits(f"days {first + 1} to {last}"):
                 for day in range(first, last):
                     self._live(day)
-            self._refresh()
-        self.batch.analyse()
+            self._publish(self.batch.refresh)
         report = self.report
+        report.verdicts = self.batch.analyse()
+        if report.verdicts.get(LISTS_TEST.experiment) == "ship":
+            report.is_promoted = self._publish(self.batch.promote)
         report.accepted, report.refused = self.collector.accepted, self.collector.refused
         report.requests, report.fallbacks = dict(self.api.requests), dict(self.api.fallbacks)
 
@@ -174,13 +209,14 @@ class _Simulation:
             self.report.tally.add(outcome)
             self.collector.send(outcome.events)
 
-    def _refresh(self) -> None:
-        """Runs the batch jobs on all that the services have written."""
+    def _publish(self, jobs: Callable[[], T]) -> T:
+        """Runs batch jobs on all that the services have written, until the API answers from it."""
         self._wait_for_spool()
         before, begun = self.api.store_version(), time.monotonic()
-        self.batch.refresh()
+        found = jobs()
         self._wait_for_version(before)
         self.say(f"  batch jobs: {time.monotonic() - begun:.0f} s")
+        return found
 
     def _wait_for_spool(self) -> None:
         """Returns when all that was accepted or decided lies where jobs read it."""

@@ -10,6 +10,9 @@ from sparkperso.core.section import Section
 class PromotionConfig(Section):
     """Floors of promote-model, beside a gain over popularity and over the champion."""
 
+    in_run: bool = True
+    """Whether `run` carries it out. Without, candidates stay candidates until `promote-model` or
+    `refresh` decides: where an experiment is to say first which lists are better."""
     min_coverage: float = Field(default=0.01, ge=0, le=1)
     """Share of the catalogue that must stand in anybody's first k places on the test."""
     worst_bucket_share: float = Field(default=0.9, ge=0, le=2)
