@@ -115,8 +115,15 @@ class Query:
 
     def choice(self, name: str, options: Sequence[str], default: str) -> str:
         """Returns a parameter that is one of the options; the default for any other."""
-        found = self.text(name)
+        found = self.values.get(name, default)
         return found if found in options else default
+
+    def identifier(self, name: str) -> str:
+        """Returns an id to the letter, but for blanks around it, which the collector takes away.
+
+        Shortened, or without what cannot be shown, it would be somebody else's.
+        """
+        return self.values.get(name, "").strip(" ")
 
 
 def shown_few(count: int | float | None, least: int) -> Any:

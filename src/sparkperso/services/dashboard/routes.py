@@ -27,6 +27,7 @@ from sparkperso.services.http.process.drain import DRAIN
 
 PATHS = frozenset(entry.path for entry in PAGES)
 SIGN_IN = "/sign-in"
+MOST_FIELDS = 8
 log = logging.getLogger("sparkperso.dashboard")
 
 
@@ -67,7 +68,7 @@ def _page_handler(dashboard: Dashboard, entry: Entry) -> Callable[[Request], Awa
             lambda user_id: dashboard.identifiers.known_as("user_id", user_id),
         )
         query = Query(values)
-        if entry.audited is not None and (user_id := query.text(entry.audited)):
+        if entry.audited is not None and (user_id := query.identifier(entry.audited)):
             # Before it is looked up: who asked for somebody who is not there asked as well.
             dashboard.audit.user(caller, user_id, entry.path)
         page = await dashboard.work(lambda: entry.make(view, query))
@@ -144,7 +145,7 @@ def _session_routes(dashboard: Dashboard) -> list[Route]:
         """Takes a token, and gives the cookie that stands for it."""
         require_own_site(request)
         body = await bodies.read(headers_of(request.scope), request.receive)
-        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=8)
+        fields = _fields(body)
         back = own_path(fields.get("next", ["/"])[0], PATHS)
         answer = RedirectResponse(back, 303, dict(HEADERS))
         try:
@@ -170,6 +171,14 @@ def _session_routes(dashboard: Dashboard) -> list[Route]:
         Route(SIGN_IN, post_sign_in, methods=["POST"]),
         Route("/sign-out", post_sign_out, methods=["POST"]),
     ]
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    """Returns the fields of a form; raises a 422 Problem for more than any form of ours has."""
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Problem(422, "form", f"The form has at most {MOST_FIELDS} fields.") from None
 
 
 async def get_static(request: Request) -> Response:

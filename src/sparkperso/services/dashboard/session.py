@@ -99,9 +99,17 @@ def require_own_site(request: Request) -> None:
         is_own = fetched in ("same-origin", "none")
     else:
         origin = request.headers.get("origin")
-        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        is_own = origin is None or _host_of(origin) == request.headers.get("host")
     if not is_own:
         raise Problem(403, "other_site", "This form was sent by a page of another site.")
+
+
+def _host_of(origin: str) -> str:
+    """Returns host and port of an origin; an empty text for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def own_path(text: str, known: frozenset[str]) -> str:

@@ -113,6 +113,7 @@ def test_who_may_not_in_gets_the_form_again_with_why(browser, token, status):
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": "http://127.0.0.1:81"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -122,6 +123,12 @@ def test_a_form_of_another_site_is_refused(browser, path, headers):
     data = {"token": KEYS["viewer"].text}
     answer = browser.post(path, data=data, headers={**HTML, **headers})
     assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_form_with_fields_that_no_form_of_ours_has_is_refused(browser):
+    answer = browser.post("/sign-in", data={f"f{n}": "x" for n in range(100)}, headers=HTML)
+    assert answer.status_code == 422
     assert "set-cookie" not in answer.headers
 
 

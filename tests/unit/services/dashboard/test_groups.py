@@ -204,6 +204,32 @@ def test_centres_that_are_alike_join_first():
     assert merges([{"centre_scaled": None}, {"centre_scaled": None}]) == []
 
 
+def test_a_centre_that_is_no_number_is_the_mean_of_all():
+    points = [{"x": float("nan")}, {"x": 10.0}, {"x": 0.5}, {"x": float("inf")}]
+    first = merges([{"centre_scaled": point} for point in points])[0]
+    assert {first[0], first[1]} == {0, 3}
+
+
+@pytest.mark.parametrize("kind", ["chain", "centres"])
+def test_of_very_many_segments_the_largest_are_drawn(tmp_path, kind):
+    """A chain of parents, and centres of which each joins those before it: a tree as deep."""
+    rows = [
+        {
+            **{"segmentation": "many", "segment_id": f"s{n}", "label": f"s{n}", "as_of": AS_OF},
+            **{"kind": "kmeans", "size": 5000 - n, "share": 0.001, "sentence": "x", "value": 1.0},
+            "parent_id": f"s{n - 1}" if kind == "chain" and n else None,
+            "centre_scaled": {"x": 1.5 ** min(n, 1500)},
+        }
+        for n in range(1200)
+    ]
+    write_table(tmp_path, "gold/segment_profiles", rows)
+    page = segments.page(view_of(lake_of(tmp_path)), Query({"segmentation": "many"}))
+    assert [row["label"] for row in rows_of(page, "tree")] == [f"s{n}" for n in range(200)]
+    (section,) = [one for one in page.sections if one.heading == "Dendrogram"]
+    assert section.notes == ["The 200 largest; 1000 more are not drawn."]
+    assert len(rows_of(page, "sizes")) == 1200
+
+
 def test_no_page_of_groups_names_a_person(client):
     for path in ("/segments", "/recommendations", "/funnel", "/kpis", "/experiments", "/"):
         text = client.get(path, headers=bearer("analyst")).text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,3 +162,37 @@ def test_threads_that_ask_the_same_at_once_have_it_made_once():
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+def test_a_value_that_was_made_twice_is_held_once():
+    """Who waited for a maker that failed makes it, beside those who came after the failure."""
+    cache = ResultCache(10_000)
+    failing, waiting, others = threading.Event(), threading.Event(), threading.Event()
+
+    def fail():
+        waiting.wait(5)
+        raise KeyError
+
+    def slow():
+        failing.set()
+        others.wait(5)
+        return table_of(80)
+
+    def first():
+        with pytest.raises(KeyError):
+            cache.get("key", fail)
+
+    threads = [threading.Thread(target=first)]
+    threads[0].start()
+    while not cache.misses:
+        time.sleep(0.001)
+    threads.append(threading.Thread(target=lambda: cache.get("key", slow)))
+    threads[1].start()
+    time.sleep(0.05)  # until it waits for the first
+    waiting.set()
+    assert failing.wait(5)
+    cache.get("key", lambda: table_of(80))
+    others.set()
+    for thread in threads:
+        thread.join()
+    assert cache.held_bytes == 80 + ENTRY_BYTES

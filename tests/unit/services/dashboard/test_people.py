@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.dashboards import KEYS, bearer, client_of, view_of
-from tests.small_lake import HOSTILE
+from tests.dashboards import KEYS, bearer, client_of, lake_of, view_of
+from tests.small_lake import AS_OF, HOSTILE, write_table
 
 from sparkperso.config import load_settings
 from sparkperso.privacy import Pseudonyms, load_keys
@@ -46,7 +46,13 @@ def test_who_has_a_list_alone_has_that(view):
     assert "profile" not in page.tables
 
 
-@pytest.mark.parametrize("user", ["nobody", HOSTILE, "' OR 1=1 --", "u00'--", "U00", "%"])
+@pytest.mark.parametrize(
+    "user",
+    [
+        *("nobody", HOSTILE, "' OR 1=1 --", "u00'--", "U00", "%", "\0u00", "u00\u200b", "u00\xa0"),
+        "u00" + "0" * 600,
+    ],
+)
 def test_somebody_who_is_not_there_is_nobody(view, client, user):
     page = people.page(view, Query({"user": user}))
     assert page.tables == {}
@@ -54,6 +60,16 @@ def test_somebody_who_is_not_there_is_nobody(view, client, user):
     answer = client.get("/people", params={"user": user}, headers=bearer("support"))
     assert answer.status_code == 200
     assert HOSTILE not in answer.text
+
+
+def test_an_id_is_looked_up_to_the_letter(tmp_path):
+    ids = ["a" * 256, "a" * 257, "\U0001f469\u200d\U0001f467", "caf\u00e9", "cafe\u0301", "a b"]
+    rows = [{"user_id": user, "country": f"C{n}", "as_of": AS_OF} for n, user in enumerate(ids)]
+    write_table(tmp_path, "gold/profiles", rows)
+    view = view_of(lake_of(tmp_path))
+    for number, user in enumerate(ids):
+        figures = people.page(view, Query({"user": f" {user} "})).sections[0].figures
+        assert [one.value for one in figures][:2] == [user, f"C{number}"]
 
 
 def test_an_id_is_looked_up_by_the_name_that_the_lake_has(lake):

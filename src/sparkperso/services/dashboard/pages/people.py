@@ -23,7 +23,7 @@ REASONS = {
 
 def page(view: View, query: Query) -> Page:
     """Returns the page; `user` is the person's id, as applications send it."""
-    user_id = query.text(USER)
+    user_id = query.identifier(USER)
     fields = [Filter(USER, "User id", user_id)]
     if not user_id:
         section = Section("Look somebody up", "Give the id that applications send as user_id.")

@@ -27,6 +27,8 @@ from sparkperso.services.dashboard.service import View
 LEAD = "How large each segment is, what its people have in common, and who moved."
 TOLD = 5
 """Features that are told of each segment."""
+MOST_LEAVES = 200
+"""Segments that are drawn as a tree: it takes a line each, and with their square as long."""
 
 
 def page(view: View, query: Query) -> Page:
@@ -124,7 +126,8 @@ def _features(view: View, rows: list[Row]) -> Section:
 
 def _tree(view: View, rows: list[Row]) -> Section:
     """The levels of a hierarchy; of others, the order in which their centres come together."""
-    shown = [row for row in rows if not _is_few(view, row)]
+    told_of = [row for row in rows if not _is_few(view, row)]
+    shown = told_of[:MOST_LEAVES]
     labels = {row["segment_id"]: row["label"] for row in shown}
     root = tree_of({row["segment_id"]: row["parent_id"] for row in shown}, labels)
     if root is not None:
@@ -142,7 +145,10 @@ def _tree(view: View, rows: list[Row]) -> Section:
     ]
     told = [(r["label"], labels.get(r["parent_id"] or ""), r["size"]) for r in shown]
     table = Table("tree", "Segments and what they are parts of", columns, told)
-    return Section("Dendrogram", text, plot=tree("Dendrogram of segments", root), table=table)
+    left_out = len(told_of) - len(shown)
+    notes = [f"The {MOST_LEAVES} largest; {left_out} more are not drawn."] if left_out else []
+    plot = tree("Dendrogram of segments", root)
+    return Section("Dendrogram", text, plot=plot, table=table, notes=notes)
 
 
 def _changes(view: View, name: str, rows: list[Row]) -> Section:

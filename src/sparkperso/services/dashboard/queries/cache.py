@@ -61,6 +61,9 @@ class ResultCache:
         size = value.nbytes + ENTRY_BYTES
         if size > self._most / 4:
             return
+        if (before := self._values.pop(key, None)) is not None:
+            # Whoever waited for a maker that failed makes it beside those that come after.
+            self._held -= before.nbytes + ENTRY_BYTES
         self._values[key] = value
         self._held += size
         while self._held > self._most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sparkperso.services.dashboard.queries.lake import LakeTables, Row, literal, one_of
@@ -41,9 +42,14 @@ def merges(rows: Sequence[Row]) -> list[list[float]]:
     # Here: it takes longer to load than a page to make.
     from scipy.cluster.hierarchy import linkage
 
-    points = [[centre.get(name, 0.0) or 0.0 for name in features] for centre in centres]
+    points = [[_finite(centre.get(name)) for name in features] for centre in centres]
     found: list[list[float]] = linkage(points, method="ward").tolist()
     return found
+
+
+def _finite(value: float | None) -> float:
+    """Returns a coordinate; 0, the mean of all, in the place of what is no number."""
+    return value if value is not None and math.isfinite(value) else 0.0
 
 
 def changes(lake: LakeTables, segmentation: str, parents: Sequence[str] = ()) -> list[Row]:
