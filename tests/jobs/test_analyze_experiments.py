@@ -270,3 +270,63 @@ def test_the_only_experiment_may_have_nobody(analyse):
 def exposed(name, user, variant, hours):
     metadata = {"experiment": name, "variant": variant, "decision_id": f"{name}{user}"}
     return event(user, START + timedelta(hours=hours), "exposure", metadata=metadata)
+
+
+BANDIT = {
+    "hypothesis": "One of them sells.",
+    "status": "running",
+    "variants": {"plain": 1, "offers": 1},
+    "start": "2026-03-02",
+    "bandit": {"metric": "conversion", "floor": 0.1},
+}
+
+
+def test_a_bandits_shares_follow_its_metric_and_it_is_not_tested(analyse, tmp_path):
+    rows = [*shopping(n=300, lift=2.0), *shopping(n=300, seed=2, name="other")]
+    job = analyse(rows, hero=BANDIT, other={**BANDIT, "status": "stopped"})
+    shares = rows_of(job, "gold/experiment_shares", "experiment = 'hero'")
+    by_variant = {row["variant"]: row for row in shares}
+    assert by_variant["offers"]["share"] == pytest.approx(0.9, abs=0.02)
+    assert sum(row["share"] for row in shares) == pytest.approx(1)
+    assert {row["segment"] for row in shares} == {None}
+    for row in shares:
+        assert row["n"] == 150
+        assert row["n_effective"] <= 150
+        assert row["value_low"] < row["value"] < row["value_high"]
+    assert rows_of(job) == []
+    verdicts = {row["experiment"]: row for row in rows_of(job, "gold/experiment_verdicts")}
+    assert verdicts["hero"]["verdict"] == "keep_running"
+    assert verdicts["hero"]["why"].startswith("A bandit: offers has the largest share, ")
+    assert verdicts["other"]["verdict"] == "stop"
+    assert verdicts["hero"]["srm_p_value"] is None
+    assert "follow the metric" in (tmp_path / "reports" / "hero.html").read_text()
+    # Again: the same; before anything was shown: the weights.
+    again = analyse((), hero=BANDIT, other={**BANDIT, "status": "stopped"})
+    assert sorted(map(str, rows_of(again, "gold/experiment_shares", "experiment = 'hero'"))) == (
+        sorted(map(str, shares))
+    )
+    early = analyse((), as_of=START, hero=BANDIT, other={**BANDIT, "status": "stopped"})
+    found = rows_of(early, "gold/experiment_shares")
+    assert {(row["share"], row["n"], row["value"]) for row in found} == {(0.5, 0, None)}
+    # One that is taken out of conf/ has no shares any more.
+    (tmp_path / "conf" / "experiments" / "other.yaml").unlink()
+    left = rows_of(analyse((), hero=BANDIT), "gold/experiment_shares")
+    assert {row["experiment"] for row in left} == {"hero"}
+
+
+def test_the_bandit_of_a_slot_is_an_experiment(analyse, tmp_path):
+    slots = tmp_path / "conf" / "slots"
+    slots.mkdir(parents=True)
+    own = {"contents": ["plain", "offers"], "metric": "conversion", "start": "2026-03-02"}
+    (slots / "hero.yaml").write_text(yaml.safe_dump({"bandit": own}))
+    job = analyse(shopping(n=200, name="slot-hero"))
+    shares = rows_of(job, "gold/experiment_shares")
+    assert {(row["experiment"], row["variant"]) for row in shares} == {
+        ("slot-hero", "plain"), ("slot-hero", "offers"),
+    }  # fmt: skip
+
+
+def test_a_bandit_on_a_mean_is_refused(analyse):
+    of_mean = {**BANDIT, "bandit": {"metric": "revenue_per_user"}}
+    with pytest.raises(ConfigError, match="its kind is mean"):
+        analyse(shopping(n=20), hero=of_mean)

@@ -17,7 +17,7 @@ NEED_MORE = {
     *("ops/alert_deliveries", "ops/audit", "ops/dead_letters", "silver/decisions"),
     # Of experiments, and of models that they compare.
     *("gold/candidate_recommendations", "gold/exposures"),
-    *("gold/experiment_results", "gold/experiment_verdicts"),
+    *("gold/experiment_results", "gold/experiment_shares", "gold/experiment_verdicts"),
     # Of monitoring, which is no step of every run.
     *("gold/kpis_daily", "ops/alerts", "ops/bookmarks", "ops/checks", "ops/drift_reference"),
 }

@@ -106,6 +106,17 @@ def job(make_job):
         *(decision("user_id", "b", yes, day, "marketing") for day, yes in ((1, True), (2, False))),
     ]
     add(job, "silver/consents", decisions)
+    shares = {"error": 0.0, "n": 1, "successes": 0, "n_effective": 1.0, "set_at": AT}
+    rows = (
+        ("two", "vip", "b", 0.95), ("two", None, "a", 0.4), ("two", "vip", "a", 0.05),
+        ("two", None, "b", 0.6), ("x:2", None, "c", 1.0),
+    )  # fmt: skip
+    names = ("experiment", "segment", "variant", "share")
+    add(
+        job,
+        "gold/experiment_shares",
+        [{**shares, **dict(zip(names, row, strict=True))} for row in rows],
+    )
     add(job, "gold/session_index", [session(n, items) for n, items in enumerate(walks())])
     return job
 
@@ -226,6 +237,9 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     assert facts.sessions == len(list(walks()))
     assert (facts.model_version, facts.lists_at) == ("7", AT)
     assert facts.candidate_version == "8"
+    assert facts.shares == {
+        "two": {"": {"a": 0.4, "b": 0.6}, "vip": {"a": 0.05, "b": 0.95}}, "x:2": {"": {"c": 1.0}},
+    }  # fmt: skip
     assert facts.models == {"champion", "7", "candidate", "8"}
     assert facts.as_of == datetime(2026, 2, 1, tzinfo=timezone.utc)
     assert not (store.folder.parent / "_staging").exists() or not any(

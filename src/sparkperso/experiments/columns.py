@@ -6,6 +6,8 @@ these Columns say which variant their ids should have seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -46,14 +48,17 @@ def layer_share_column(layer: str, unit: Column) -> Column:
     return hashed % LAYER_PARTS / F.lit(float(LAYER_PARTS))
 
 
-def variant_column(experiment: Experiment, unit: Column) -> Column:
+def variant_column(
+    experiment: Experiment, unit: Column, shares: Mapping[str, float] | None = None
+) -> Column:
     """Returns the name of the variant that units are dealt out to, by layer, coverage and weights.
 
-    Null where a unit is out of the layer's part or of the coverage, and for null. As
-    `experiments.assignment.assign.place_of`.
+    In place of the weights a bandit has `shares`, by variant. Null where a unit is out of the
+    layer's part or of the coverage, and for null. As `experiments.assignment.assign.place_of`.
     """
     bounds, start = [], 0.0
-    for name, weight in zip(experiment.arms, experiment.weights, strict=True):
+    weights = [shares[name] for name in experiment.arms] if shares else experiment.weights
+    for name, weight in zip(experiment.arms, weights, strict=True):
         bounds.append((name, start, start + experiment.coverage * weight))
         start += weight
 

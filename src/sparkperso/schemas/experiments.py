@@ -76,6 +76,38 @@ EXPERIMENT_RESULTS = TableSpec(
     ),
 )
 
+EXPERIMENT_SHARES = TableSpec(
+    name="gold/experiment_shares",
+    grain="one variant of a bandit, for one segment or for everybody else, as it stands now",
+    key=("experiment", "segment", "variant"),
+    writer="analyze-experiments",
+    columns=(
+        required("experiment", "string", EXPERIMENT),
+        Column("segment", "string", "segment; null for whoever is in none that has rows"),
+        required("variant", "string", "variant of the bandit"),
+        required(
+            "share",
+            "double",
+            "share of the units that `publish` hands on, in ten thousandths; before any trial the "
+            "weight",
+            "share",
+        ),
+        required("error", "double", "how far numerical integration may be off", "share"),
+        required("n", "bigint", "trials: a unit, a variant and a day; of ratios what is below"),
+        required("successes", "bigint", "trials that succeeded; of ratios what is above"),
+        required(
+            "n_effective",
+            "double",
+            "trials that weighted ones are worth: each by the inverse of its variant's share that "
+            "day",
+        ),
+        Column("value", "double", "weighted share of successes; null without trials", "share"),
+        Column("value_low", "double", "lower end of its interval of 95 %", "share"),
+        Column("value_high", "double", "upper end of its interval of 95 %", "share"),
+        required("set_at", "timestamp", "up to when events count", "UTC"),
+    ),
+)
+
 EXPERIMENT_VERDICTS = TableSpec(
     name="gold/experiment_verdicts",
     grain="one experiment as of one time",

@@ -26,8 +26,12 @@ def release(
     sessions: SessionModel | None = None,
     keep: int = 3,
     candidate_version: str | None = None,
+    shares: Mapping[str, Any] | None = None,
 ) -> str:
-    """Publishes a version with these records and a session model, and returns its name."""
+    """Publishes a version with these records and a session model, and returns its name.
+
+    `shares` are those of bandits, as `Facts.shares`.
+    """
     with store.draft() as draft:
         for namespace, rows in records.items():
             keyed = ((record_key(name), value) for name, value in rows.items())
@@ -38,6 +42,7 @@ def release(
             n_sessions = sessions.model.index.n_sessions
         moment = now()
         facts = {"read_at": moment, "as_of": moment, "lists_at": moment, "model_version": "7"}
+        facts["shares"] = shares or {}
         draft.seal(Facts(**facts, candidate_version=candidate_version, sessions=n_sessions))
         store.release(draft, keep)
         return draft.name

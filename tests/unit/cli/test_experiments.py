@@ -121,3 +121,46 @@ def test_a_plan_without_goals_or_events_is_told(tmp_path):
     output = run("plan", "hero", "--conf-dir", conf, "--lake", lake, status=2)
     assert "It has not been written yet" in output
     assert "--as-of is a time" in run("plan", "--as-of", "soon", status=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"bandit": {"metric": "conversoin"}}, "bandit.metric: no metric 'conversoin'"),
+        ({"bandit": {"metric": "revenue_per_user"}}, "its kind is mean: take a proportion"),
+        ({"bandit": {"metric": "retention_day_1"}}, "its kind is retention"),
+        ({"bandit": {"metric": "bounce_rate"}}, "made of bounces"),
+        ({"bandit": {"metric": "conversion", "by": "audience"}}, "by: 'audience' should be one of"),
+        ({"bandit": {"metric": "conversion", "floor": 0.5}}, "floor"),
+        ({"bandit": {"metric": "conversion", "floor": 0.4}}, "the floor of 0.4"),
+        ({"bandit": {"metric": "conversion"}, "coverage": 0.5}, "shares of a bandit move"),
+        ({"bandit": {"metric": "conversion", "by": "x"}, "unit": "anonymous_id"}, "unit: user"),
+    ],
+)
+def test_what_a_bandit_cannot_follow_is_told(tmp_path, fields, says):
+    conf = conf_of(tmp_path)
+    values = {"status": "draft", "variants": {"a": 1, "b": 2}, **fields}
+    (conf / "experiments" / "two.yaml").write_text(yaml.safe_dump(values))
+    assert says in run("lint", "--conf-dir", conf, status=2)
+
+
+def test_the_bandit_of_a_slot_is_listed_and_needs_no_start(tmp_path):
+    conf = conf_of(tmp_path)
+    slot = yaml.safe_load((conf / "slots" / "hero.yaml").read_text())
+    own = {"contents": ["welcome", "for-the-kitchen"], "metric": "click_through"}
+    own |= {"by": "audiences", "start": "2026-01-01"}
+    (conf / "slots" / "hero.yaml").write_text(yaml.safe_dump({**slot, "bandit": own}))
+    assert "1 experiment, no fault" in run("lint", "--conf-dir", conf)
+    (row,) = (json.loads(line) for line in run("list", "--json", "--conf-dir", conf).splitlines())
+    assert (row["experiment"], row["status"], row["growthbook"]) == ("slot-hero", "running", False)
+    assert row["bandit"] == {"metric": "click_through", "by": "audiences", "floor": 0.05}
+    text = run("list", "--conf-dir", conf)
+    assert "bandit of click_through by audiences, shares at the start" in text
+    assert "not for GrowthBook's SDKs" in text
+    own["contents"] = ["welcome", "nothing"]
+    (conf / "slots" / "hero.yaml").write_text(yaml.safe_dump({**slot, "bandit": own}))
+    output = run("lint", "--conf-dir", conf, status=2)
+    assert "! conf/slots/hero.yaml, bandit, variants.nothing.content.hero: no content" in output
+    (conf / "slots" / "hero.yaml").write_text(yaml.safe_dump(slot))
+    (conf / "experiments" / "slot-hero.yaml").write_text("variants: {a: 1, b: 1}")
+    assert "are bandits of slots" in run("lint", "--conf-dir", conf, status=2)

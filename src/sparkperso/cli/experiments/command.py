@@ -20,7 +20,7 @@ from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.terminal import visible
 from sparkperso.core.times import iso, now, read_time
 from sparkperso.decisions.assets import read_files
-from sparkperso.experiments.assignment.growthbook import NoEquivalentError, condition_of
+from sparkperso.experiments.assignment.growthbook import no_equivalent
 from sparkperso.experiments.assignment.load import Experiments, read_experiments
 
 FILES = (ENV, CONF_DIR, SET, DEBUG)
@@ -200,10 +200,9 @@ def _row(one: Experiment, at: datetime, faults: Sequence[str]) -> dict[str, Any]
         "guardrails": list(one.guardrails),
         "faults": len(faults),
     }
-    try:
-        row["growthbook"] = one.where is None or bool(condition_of(one.where))
-    except NoEquivalentError:
-        row["growthbook"] = False
+    row["growthbook"] = no_equivalent(one) is None
+    if one.bandit is not None:
+        row["bandit"] = one.bandit.model_dump(mode="json", exclude_none=True)
     return row
 
 
@@ -216,7 +215,13 @@ def _line(row: dict[str, Any]) -> str:
         f"from {row['start'][:16]}" if row["start"] else "",
         f"until {row['end'][:16]}" if row["end"] else "",
         f"goals {', '.join(row['goals'])}" if row["goals"] else "",
+        _bandit_text(row["bandit"]) if "bandit" in row else "",
         "" if row["growthbook"] else "not for GrowthBook's SDKs",
         f"{row['faults']} faults" if row["faults"] else "",
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _bandit_text(bandit: dict[str, Any]) -> str:
+    by = f" by {bandit['by']}" if "by" in bandit else ""
+    return f"bandit of {bandit['metric']}{by}, shares at the start"

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sparkperso.config.experiments.bandit import SlotBandit
 from sparkperso.config.segments import NAME
 from sparkperso.core.event import Channel
 from sparkperso.core.section import Section
@@ -36,6 +37,9 @@ class Slot(Section):
     """Places of a list, at most; 0: it takes no list."""
     default: str | None = Field(default=None, pattern=NAME)
     """Content that is shown where no rule has any; without, the page keeps what is there."""
+    bandit: SlotBandit | None = None
+    """Has people shown one of several contents, whatever rules say: more often the one that moves a
+    metric most."""
 
 
 class ItemList(Section):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from sparkperso.config.content.window import Moment
+from sparkperso.config.experiments.bandit import Bandit
 from sparkperso.config.experiments.variants import Levels, Name, Variant, cells_of
 from sparkperso.config.segments import NAME
 from sparkperso.core.section import Section
@@ -18,6 +19,8 @@ from sparkperso.rules.conditions import Condition
 
 EXPERIMENTS = "experiments"
 """The folder of conf/."""
+SLOT_PREFIX = "slot-"
+"""Before the name of a slot, in the name of its bandit."""
 MOST_ARMS = 100
 Unit = Literal["user", "anonymous_id"]
 Status = Literal["draft", "running", "stopped"]
@@ -68,6 +71,8 @@ class Experiment(Section):
     """Name → weight, or what it changes and its weight; in their order units are dealt out."""
     factors: dict[Name, Levels] = Field(default_factory=dict, max_length=6)
     """In place of variants: factor → levels, of which each combination is a variant."""
+    bandit: Bandit | None = None
+    """Has the shares of variants follow a metric; `weights` are those before anything is known."""
     baseline: str | None = None
     """The variant that others are compared with, and that is shown to whoever is not in it; the
     first one without."""
@@ -117,6 +122,11 @@ class Experiment(Section):
         return cells_of(self.factors) if self.factors else self.variants
 
     @property
+    def slot(self) -> str | None:
+        """Returns the slot whose bandit it is; None for an experiment with a file of its own."""
+        return self.name.removeprefix(SLOT_PREFIX) if self.name.startswith(SLOT_PREFIX) else None
+
+    @property
     def control(self) -> str:
         """Returns the name of the baseline."""
         return self.baseline or next(iter(self.arms))
@@ -146,7 +156,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Experiment:
-        faults = [*self._faults_of_arms(), *self._faults_of_times()]
+        faults = [*self._faults_of_arms(), *self._faults_of_times(), *self._faults_of_bandit()]
         named = (*self.goals, *self.guardrails)
         if twice := _twice(named):
             faults.append(f"metric '{twice}' is named twice in goals and guardrails")
@@ -178,6 +188,24 @@ class Experiment(Section):
             faults.append("one that is running has a start")
         if self.start is not None and self.end is not None and self.end <= self.start:
             faults.append("start should lie before end")
+        return faults
+
+    def _faults_of_bandit(self) -> list[str]:
+        bandit = self.bandit
+        if bandit is None or not self.arms:
+            return []
+        faults, n = [], len(self.arms)
+        if bandit.floor * n >= 1:
+            faults.append(f"bandit: {n} variants with a floor of {bandit.floor:g} leave nothing")
+        elif min(self.weights) < bandit.floor:
+            faults.append(f"bandit: a variant's weight is below the floor of {bandit.floor:g}")
+        if self.coverage < 1:
+            faults.append(
+                "coverage: shares of a bandit move, and so would who is in it: leave coverage "
+                "out, and give it a part of a layer"
+            )
+        if bandit.by and self.unit != "user":
+            faults.append("bandit: segments are of users, so that 'by' needs 'unit: user'")
         return faults
 
 

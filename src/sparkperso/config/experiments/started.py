@@ -45,6 +45,8 @@ class StartedForm(Section):
     where: dict[str, Any] | None = None
     """The condition as it is written."""
     layer: LayerRange | None = None
+    is_bandit: bool = False
+    """Whether its shares move; `weights` are then those before anything is known."""
 
 
 def form_of(experiment: Experiment) -> StartedForm:
@@ -65,6 +67,7 @@ def form_of(experiment: Experiment) -> StartedForm:
         coverage=experiment.coverage,
         where=where and where.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         layer=experiment.layer,
+        is_bandit=experiment.bandit is not None,
     )
 
 
@@ -79,7 +82,7 @@ def mixing_changes(started: StartedForm, now: StartedForm) -> list[str]:
         return [f"version was {started.version}, and is {now.version}"]
     found = [
         f"{name} was {was}, and is {now_is}"
-        for name in ("start", "unit", "seed")
+        for name in ("start", "unit", "seed", "is_bandit")
         if (was := getattr(started, name)) != (now_is := getattr(now, name))
     ]
     if list(started.weights) != list(now.weights):
@@ -127,6 +130,9 @@ def change_fault(experiment: Experiment, forms: dict[str, StartedForm]) -> str |
     It has to be what it was when it started, or an older one with its version raised, and a start
     that was written down.
     """
+    # What a bandit of a slot shows at any time, its slot says, and nothing is tested of it.
+    if experiment.slot is not None:
+        return None
     started = forms.get(experiment.name)
     start = f"run 'sparkperso experiments start {experiment.name}', and keep the file it writes"
     if started is None:
@@ -166,6 +172,8 @@ def record_start(experiment: Experiment, at: datetime, conf_dir: Path | None = N
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment.name}.yaml"
     values = form.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    if not form.is_bandit:
+        del values["is_bandit"]
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     path.write_text(HEAD.format(name=experiment.name) + text, encoding="utf-8")
     return path

@@ -60,22 +60,12 @@ def first_exposures(
 
     `experiment` is the experiment's key.
 
-    1. Exposure events count that name an experiment and one of its variants, carry the id that it
-       deals out, and happened while it ran, up to `as_of`. Testers (`overrides`) are left out.
+    1. Exposure events count as `counted_exposures` says.
     2. The first one of a unit says variant and time; of two at one moment, the smaller event id.
     3. `n_variants` is how many different variants the unit was shown: more than one is an error of
        delivery, or of ids, and the analysis leaves such units out.
     """
-    counted = shown.where(
-        _any(
-            experiments,
-            lambda one: (
-                _is_in_time(one, as_of)
-                & F.col(VARIANT).isin(list(one.arms))
-                & ~F.col(UNIT).isin(list(one.overrides))
-            ),
-        )
-    )
+    counted = counted_exposures(shown, experiments, as_of)
     first = F.min(F.struct("timestamp", "event_id", VARIANT, "decision_id"))
     return (
         counted.groupBy(EXPERIMENT, UNIT, "unit_kind")
@@ -88,6 +78,26 @@ def first_exposures(
             F.col("first.timestamp").alias(EXPOSED_AT),
             F.col("first.decision_id").alias("decision_id"),
             "n_variants",
+        )
+    )
+
+
+def counted_exposures(
+    shown: DataFrame, experiments: Sequence[Experiment], as_of: datetime
+) -> DataFrame:
+    """Returns those of the `exposure_events` that count.
+
+    They name an experiment and one of its variants, carry the id that it deals out, and happened
+    while it ran, up to `as_of`. Testers (`overrides`) are left out.
+    """
+    return shown.where(
+        _any(
+            experiments,
+            lambda one: (
+                _is_in_time(one, as_of)
+                & F.col(VARIANT).isin(list(one.arms))
+                & ~F.col(UNIT).isin(list(one.overrides))
+            ),
         )
     )
 

@@ -60,6 +60,9 @@ def measure(
     `exposures` is gold/exposures, `history` gold/segment_history. Raises JobError where units are
     in more sets of segments than `experiments.max_segments`.
     """
+    sizes = _sizes(exposures)
+    if not plan.pairs():
+        return {key: sizes.get(key, _Sizes()).measured({}) for key in plan.metrics}
     counted = keep_cached(exposures.where(F.col("n_variants") == 1))
     outcomes = keep_cached(outcome_events(counted, events, plan, config.lookback_days))
     units = keep_cached(unit_terms(outcomes, plan, config.session_gap_minutes))
@@ -93,7 +96,6 @@ def measure(
             days=_of(days, pair),
             ages=_of(ages, pair),
         )
-    sizes = _sizes(exposures)
     return {key: sizes.get(key, _Sizes()).measured(found[key]) for key in plan.metrics}
 
 

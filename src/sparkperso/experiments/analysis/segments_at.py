@@ -38,8 +38,8 @@ def with_segments(
 ) -> DataFrame:
     """Returns the exposures, once per segmentation, with the segments that their unit was in.
 
-    Grain: (experiment, unit, segmentation). `segments` is sorted; empty where there was none.
-    Without segmentations one row each, with a null segmentation.
+    Grain: (experiment, unit, exposed_at, segmentation). `segments` is sorted; empty where there was
+    none. Without segmentations one row each, with a null segmentation.
     """
     if members is None or not segmentations:
         nothing = F.lit(None).cast("string")
@@ -56,8 +56,8 @@ def with_segments(
     when_exposed = (
         exposures.join(stays, UNIT)
         .where(is_then & (F.col("unit_kind") == "user"))
-        .groupBy(EXPERIMENT, UNIT, SEGMENTATION)
+        .groupBy(EXPERIMENT, UNIT, EXPOSED_AT, SEGMENTATION)
         .agg(F.array_sort(F.collect_set("segment_id")).alias(SEGMENTS))
     )
-    joined = spread.join(when_exposed, [EXPERIMENT, UNIT, SEGMENTATION], "left")
+    joined = spread.join(when_exposed, [EXPERIMENT, UNIT, EXPOSED_AT, SEGMENTATION], "left")
     return joined.withColumn(SEGMENTS, F.coalesce(SEGMENTS, empty_array("string")))

@@ -1,12 +1,14 @@
 """Which variant of an experiment a unit is given, and why.
 
-It follows from the unit's id, the seed and the weights alone: nothing is remembered, and every
+It follows from the unit's id, the seed and the shares alone, which are the weights, or of a bandit
+those that were published (`assignment.shares`): nothing is remembered, and every
 process, Spark (`experiments.columns`) and browsers (`web/src/experiments.ts`) say the same. The
 hash and its ranges are those of version 2 of GrowthBook's SDKs, so that they do too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -19,6 +21,7 @@ from sparkperso.config.experiments.variants import Variant
 from sparkperso.core.hashing import fnv32a, layer_share, share_after, share_of, variant_at
 from sparkperso.decisions.compile import compile_condition
 from sparkperso.decisions.facts import Facts
+from sparkperso.experiments.assignment.shares import Shares, segment_of, usable_shares
 from sparkperso.rules.context import is_personal
 
 Reason = Literal[
@@ -75,23 +78,36 @@ class Assignment:
 class Split:
     """An experiment as it is asked with every request: made ready once."""
 
-    def __init__(self, experiment: Experiment, *, has_lists: bool = True) -> None:
-        """Takes an experiment whose condition is spelled; without `has_lists` nobody is in it."""
+    def __init__(
+        self, experiment: Experiment, *, has_lists: bool = True, shares: Shares | None = None
+    ) -> None:
+        """Takes an experiment whose condition is spelled; without `has_lists` nobody is in it.
+
+        `shares` are those that were published for it, if it is a bandit.
+        """
         self.experiment = experiment
         self.key, self._begun = experiment.key, fnv32a(experiment.hash_seed)
         self._coverage, self._layer = experiment.coverage, experiment.layer
-        self._weights, self._unit = experiment.weights, experiment.unit
+        self._unit = experiment.unit
+        self.shares = usable_shares(experiment, shares)
+        """What units are dealt out by: segment, or `shares.EVERYBODY` → variant → share."""
         self._overrides = experiment.overrides
         self.has_lists = has_lists
         where = experiment.where
         self._test = compile_condition(where) if where is not None else None
-        self.is_personal = where is not None and is_personal(where)
+        by = experiment.bandit.by if experiment.bandit else None
+        self.is_personal = by is not None or (where is not None and is_personal(where))
         is_on = experiment.status == "running"
         self._start = (experiment.start or BEGINNING) if is_on else END
         self._end = experiment.end or END
-        names = list(experiment.arms)
-        self._counted = tuple(self._made(name, "split") for name in names)
-        self._testers = {name: self._made(name, "tester") for name in names}
+        self._parts = {
+            segment: (
+                tuple(of.values()),
+                tuple(self._made(name, "split", share) for name, share in of.items()),
+            )
+            for segment, of in self.shares.items()
+        }
+        self._testers = {name: self._made(name, "tester") for name in experiment.arms}
         self._out: dict[Reason, Assignment] = {}
 
     def is_running(self, at: datetime) -> bool:
@@ -111,8 +127,9 @@ class Split:
             return self._testers[self._overrides[unit]]
         if reason := self._reason_out(facts, unit):
             return self._not_in(reason)
-        place = variant_at(share_after(self._begun, unit), self._weights, self._coverage)
-        return self._not_in("not_covered") if place is None else self._counted[place]
+        shares, counted = self._parts[segment_of(facts.segments, self._parts)]
+        place = variant_at(share_after(self._begun, unit), shares, self._coverage)
+        return self._not_in("not_covered") if place is None else counted[place]
 
     def _reason_before(self, facts: Facts, unit: str | None) -> Reason | None:
         """Why nobody's id need be looked at."""
@@ -136,23 +153,19 @@ class Split:
             found = self._out[reason] = self._made(self.experiment.control, reason)
         return found
 
-    def _made(self, name: str, reason: Reason) -> Assignment:
-        one, is_counted = self.experiment, reason == "split"
-        return Assignment(
-            self.key,
-            name,
-            reason,
-            one.value(name),
-            one.share(name) if is_counted else 1.0,
-            one.arms[name],
-        )
+    def _made(self, name: str, reason: Reason, propensity: float = 1.0) -> Assignment:
+        one = self.experiment
+        return Assignment(self.key, name, reason, one.value(name), propensity, one.arms[name])
 
 
-def place_of(experiment: Experiment, unit: str) -> int | None:
+def place_of(
+    experiment: Experiment, unit: str, shares: Mapping[str, float] | None = None
+) -> int | None:
     """Returns the place of the arm that a unit is dealt out to, by layer, coverage and weights.
 
-    None where it is out of the layer's part or of the coverage. Condition, consent and times are
-    not looked at: it is what Spark and browsers compute.
+    In place of the weights a bandit has `shares`, by variant. None where it is out of the layer's
+    part or of the coverage. Condition, consent and times are not looked at: it is what Spark and
+    browsers compute.
 
     >>> halves = {"a": Variant(), "b": Variant()}
     >>> one = Experiment(name="seed", variants=halves)
@@ -162,7 +175,8 @@ def place_of(experiment: Experiment, unit: str) -> int | None:
     if not in_layer(experiment.layer, unit):
         return None
     share = share_of(experiment.hash_seed, unit)
-    return variant_at(share, experiment.weights, experiment.coverage)
+    weights = [shares[name] for name in experiment.arms] if shares else experiment.weights
+    return variant_at(share, weights, experiment.coverage)
 
 
 def in_layer(layer: LayerRange | None, unit: str) -> bool:

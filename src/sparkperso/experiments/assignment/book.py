@@ -12,6 +12,7 @@ from sparkperso.decisions.assets import Assets
 from sparkperso.decisions.facts import Facts
 from sparkperso.experiments.assignment.assign import Assignment, Split, Units
 from sparkperso.experiments.assignment.findings import Reach, reach_of
+from sparkperso.experiments.assignment.shares import Shares
 from sparkperso.rules.context import is_personal
 
 
@@ -77,11 +78,13 @@ class ExperimentBook:
         self._known = {n: one for n, one in experiments.items() if one.status != "draft"}
         self._assets = assets
         self._models: frozenset[str] | None = None
+        self._shares: Mapping[str, Shares] = {}
         self._make()
 
     def _make(self) -> None:
         self.splits = {
-            name: Split(one, has_lists=self._has_lists(one)) for name, one in self._known.items()
+            name: Split(one, has_lists=self._has_lists(one), shares=self._shares.get(one.key))
+            for name, one in self._known.items()
         }
         """Name → experiment that can be asked."""
         served = [
@@ -106,6 +109,12 @@ class ExperimentBook:
         known = frozenset(models)
         if known != self._models:
             self._models = known
+            self._make()
+
+    def has_shares(self, shares: Mapping[str, Shares]) -> None:
+        """Says which shares the serving store has for bandits, by key: the others have weights."""
+        if shares != self._shares:
+            self._shares = shares
             self._make()
 
     def _has_lists(self, one: Experiment) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import combinations
 from typing import get_args
 
-from sparkperso.config.content.slots import ListKind
+from sparkperso.config.content.slots import SLOTS, ListKind
 from sparkperso.config.content.window import BEGINNING, END
 from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
 from sparkperso.core.hashing import BUCKETS
@@ -57,6 +57,13 @@ class Reach:
         return not (self.contents or self.rules or self.lists)
 
 
+def file_of(experiment: Experiment) -> str:
+    """Returns where an experiment is written, as findings begin."""
+    if experiment.slot is not None:
+        return f"conf/{SLOTS}/{experiment.slot}.yaml, bandit"
+    return f"conf/{EXPERIMENTS}/{experiment.name}.yaml"
+
+
 def reach_of(experiment: Experiment, assets: Assets) -> Reach:
     """Returns what an experiment may change; rules that are not there change nothing."""
     arms = experiment.arms.values()
@@ -86,12 +93,12 @@ def findings(
     Conditions of `experiments` are spelled.
     """
     for name, one in experiments.items():
-        place = f"conf/{EXPERIMENTS}/{name}.yaml"
+        place = file_of(one)
         for text in (*_unknown_metrics(one, metrics), *_unknown_changes(one, assets)):
             yield Finding(name, f"{place}, {text}")
         for text in _unreachable(one):
             yield Finding(name, f"{place}, {text}")
-        for text in _notes(one, assets, at):
+        for text in (*_notes_on_goals(one), *_notes(one, assets, at)):
             yield Finding(name, f"{place}, {text}", is_fault=False)
     yield from _clashes(experiments, assets, at)
 
@@ -104,14 +111,18 @@ def _clashes(
         clash = _clash(one, other, assets) if _meet(one, other, at) else None
         if clash is not None:
             names = sorted((one.name, other.name), key=lambda n: experiments[n].start or END)
-            place = f"conf/{EXPERIMENTS}/{names[1]}.yaml"
+            place = file_of(experiments[names[1]])
             is_on = one.status == other.status == "running"
             yield Finding(names[1], f"{place}, {clash.format(names[0])}", is_fault=is_on)
 
 
 def _unknown_metrics(one: Experiment, metrics: Collection[str]) -> Iterator[str]:
-    for field in ("goals", "guardrails"):
-        for name in getattr(one, field):
+    # The goal of a slot's bandit is its metric, which nobody wrote twice.
+    named = {} if one.slot else {"goals": one.goals, "guardrails": one.guardrails}
+    if one.bandit is not None:
+        named["bandit.metric"] = (one.bandit.metric,)
+    for field, names in named.items():
+        for name in names:
             if name not in metrics:
                 yield f"{field}: no metric '{name}' in conf/metrics{_near(name, metrics)}"
 
@@ -144,10 +155,6 @@ def _unreachable(one: Experiment) -> Iterator[str]:
 
 
 def _notes(one: Experiment, assets: Assets, at: datetime) -> Iterator[str]:
-    if not one.hypothesis:
-        yield "hypothesis: there is none: say what is expected, and why"
-    if not one.goals:
-        yield "goals: there is none: no metric says whether it helped"
     if one.status == "running" and one.phase(at) == "ended":
         yield f"end: it is over since {one.end:%Y-%m-%d %H:%M} UTC: say 'status: stopped'"
     if one.unit == "anonymous_id" and one.where is not None and is_personal(one.where):
@@ -159,6 +166,15 @@ def _notes(one: Experiment, assets: Assets, at: datetime) -> Iterator[str]:
                     f"variants.{name}.content: '{content}' has variants of its own, so that two "
                     "things are compared at once"
                 )
+
+
+def _notes_on_goals(one: Experiment) -> Iterator[str]:
+    if not one.hypothesis:
+        yield "hypothesis: there is none: say what is expected, and why"
+    if one.bandit is None and not one.goals:
+        yield "goals: there is none: no metric says whether it helped"
+    if one.bandit is not None and one.slot is None and (*one.goals, *one.guardrails):
+        yield "goals: a bandit follows its own metric; others are not tested of it, nor guarded"
 
 
 def _meet(one: Experiment, other: Experiment, at: datetime) -> bool:

@@ -9,6 +9,7 @@ Testers are not in it: the document is read by pages, and their ids are nobody's
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sparkperso.config.experiments.experiment import Experiment
@@ -24,11 +25,26 @@ class NoEquivalentError(ValueError):
     """A condition asks for what GrowthBook's language has no word for."""
 
 
-def feature_of(experiment: Experiment) -> dict[str, Any]:
+def no_equivalent(experiment: Experiment) -> str | None:
+    """Returns what of an experiment GrowthBook's language has no word for; None without such."""
+    if experiment.bandit and experiment.bandit.by:
+        return "its shares differ by segment (bandit.by)"
+    try:
+        if experiment.where is not None:
+            condition_of(experiment.where)
+    except NoEquivalentError as error:
+        return str(error)
+    return None
+
+
+def feature_of(experiment: Experiment, shares: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Returns an experiment as a feature, as JSON's values.
 
-    Raises NoEquivalentError for a condition that has no equivalent.
+    `shares` are a bandit's by variant, in place of its weights. Raises NoEquivalentError for a
+    condition that has no equivalent, and for a bandit whose shares differ by segment.
     """
+    if reason := no_equivalent(experiment):
+        raise NoEquivalentError(f"GrowthBook's SDKs are not given it: {reason}")
     names = list(experiment.arms)
     rule: dict[str, Any] = {
         "key": experiment.key,
@@ -36,7 +52,7 @@ def feature_of(experiment: Experiment) -> dict[str, Any]:
         "hashAttribute": ATTRIBUTE_OF[experiment.unit],
         "hashVersion": HASH_VERSION,
         "variations": [experiment.value(name) for name in names],
-        "weights": list(experiment.weights),
+        "weights": [shares[name] for name in names] if shares else list(experiment.weights),
         "coverage": experiment.coverage,
         "meta": [{"key": name} for name in names],
         "phase": str(experiment.version - 1),
@@ -67,7 +83,7 @@ def condition_of(condition: c.Condition) -> dict[str, Any]:
     if isinstance(condition, c.Context) and condition.context not in (*CLOCK, *SIZES):
         return {condition.context: _compared(condition)}
     name = condition.context if isinstance(condition, c.Context) else type(condition).__name__
-    raise NoEquivalentError(f"GrowthBook's SDKs are not given it: 'where' asks for {name}")
+    raise NoEquivalentError(f"'where' asks for {name}")
 
 
 def _compared(condition: c.ValueCondition) -> dict[str, Any]:

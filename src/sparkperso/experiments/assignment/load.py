@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from sparkperso.config import Settings
-from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
+from sparkperso.config.experiments.experiment import EXPERIMENTS, SLOT_PREFIX, Experiment
 from sparkperso.config.experiments.load import load_experiment
 from sparkperso.config.experiments.started import STARTED, change_fault, started_forms
 from sparkperso.config.layers import conf_files, own_files
-from sparkperso.config.metrics.metric import METRICS
+from sparkperso.config.metrics.metric import METRICS, load_metrics
 from sparkperso.core.errors import ConfigError
+from sparkperso.core.suggest import nearest
 from sparkperso.decisions.assets import Assets, Files, put_together, read_files
 from sparkperso.decisions.spelling import Spelling
 from sparkperso.experiments.assignment.book import ExperimentBook
-from sparkperso.experiments.assignment.findings import findings
+from sparkperso.experiments.assignment.findings import file_of, findings
+from sparkperso.experiments.assignment.shares import metric_fault
 
 Result = TypeVar("Result")
 
@@ -61,7 +63,8 @@ def read_experiments(
     """
     found = Experiments()
     forms = _attempt(found, STARTED, partial(started_forms, conf_dir)) or {}
-    for name in own_files(EXPERIMENTS, conf_dir):
+    bandits = {f"{SLOT_PREFIX}{name}" for name, slot in files.slots.items() if slot.bandit}
+    for name in sorted({*own_files(EXPERIMENTS, conf_dir), *bandits}):
         one = _attempt(found, name, partial(load_experiment, name, conf_dir))
         if one is None:
             continue
@@ -70,10 +73,31 @@ def read_experiments(
         if fault is not None:
             found.faults.setdefault(name, []).append(f"conf/{EXPERIMENTS}/{name}.yaml: {fault}")
         found.experiments[name] = _spelled(one, settings, files, found)
+        for text in _bandit_faults(one, settings, conf_dir):
+            found.faults.setdefault(name, []).append(f"{file_of(one)}, {text}")
     for finding in findings(found.experiments, assets, conf_files(METRICS, conf_dir), at):
         into = found.faults if finding.is_fault else found.notes
         into.setdefault(finding.experiment, []).append(finding.text)
     return found
+
+
+def _bandit_faults(one: Experiment, settings: Settings, conf_dir: Path | None) -> Iterator[str]:
+    """What is wrong with a bandit's metric, if it is there, and with its segmentation."""
+    if one.bandit is None:
+        return
+    if one.bandit.metric in conf_files(METRICS, conf_dir):
+        try:
+            metric = load_metrics(conf_dir, [one.bandit.metric])[one.bandit.metric]
+        except ConfigError as error:
+            yield f"metric: {error.expected}"
+        else:
+            if fault := metric_fault(metric):
+                yield f"metric: {fault}"
+    by, known = one.bandit.by, settings.segments.segmentations
+    if by is not None and by not in known:
+        near = nearest(by, known)
+        hint = f"did you mean '{near}'?" if near else ", ".join(known) or "there is none"
+        yield f"by: '{by}' should be one of segments.segmentations ({hint})"
 
 
 def load_book(settings: Settings, at: datetime, conf_dir: Path | None = None) -> ExperimentBook:

@@ -16,8 +16,14 @@ import numpy as np
 from scipy import special
 
 from sparkperso.core.errors import UsageError
-from sparkperso.experiments.bandits.posteriors import PRIOR_UNITS, BetaPosterior, Posterior
-from sparkperso.experiments.statistics.moments import Floats, Moments
+from sparkperso.core.hashing import BUCKETS
+from sparkperso.experiments.bandits.posteriors import (
+    PRIOR_UNITS,
+    BetaPosterior,
+    Counts,
+    Posterior,
+)
+from sparkperso.experiments.statistics.moments import Floats
 
 N_NODES: Final = 4_096
 """Quantiles of all posteriors together at which they are compared, spaced as on a normal curve."""
@@ -75,33 +81,55 @@ def draw_shares(
 
 
 def allocate_by_segment(
-    segments: Mapping[str, Mapping[str, Moments]],
+    segments: Mapping[str, Mapping[str, Counts]],
     *,
     floor: float = 0.0,
     pooled_units: float = 20.0,
 ) -> dict[str, Allocation]:
-    """Returns shares for each segment, from moments (y is 0 or 1) by segment and variant.
+    """Returns shares for each segment, from trials by segment and variant.
 
-    A segment's prior is the variant's share over all segments, worth `pooled_units` units: a small
-    segment does as all do, and a large one as its own units say. Segments may lack variants.
+    A segment's prior is the variant's share over all segments, worth `pooled_units` trials: a small
+    segment does as all do, and a large one as its own trials say. Segments may lack variants.
     """
     variants = sorted({name for groups in segments.values() for name in groups})
     pooled = {}
     for name in variants:
-        whole = Moments.merged(g[name] for g in segments.values() if name in g)
+        whole = Counts()
+        for groups in segments.values():
+            whole = whole.merge(groups.get(name, Counts()))
         # One success and one failure more, so that no variant is given up for ever.
-        pooled[name] = (whole.mean("y") * whole.n + 1) / (whole.n + PRIOR_UNITS)
+        pooled[name] = (whole.successes + 1) / (whole.n + PRIOR_UNITS)
     found = {}
     for segment, groups in segments.items():
         posteriors = {}
         for name in variants:
-            group = groups.get(name, Moments.empty())
-            successes = min(max(group.mean("y"), 0.0), 1.0) * group.n
+            group = groups.get(name, Counts())
             posteriors[name] = BetaPosterior.from_counts(
-                successes, group.n, pooled[name], pooled_units
+                group.successes, group.n, pooled[name], pooled_units
             )
         found[segment] = allocate(posteriors, floor=floor)
     return found
+
+
+def in_buckets(shares: Mapping[str, float], floor: float = 0.0) -> dict[str, float]:
+    """Returns shares as whole parts of `core.hashing.BUCKETS`, by the largest remainders.
+
+    The hash deals units out in so many parts: of shares in between, what is logged as a propensity
+    would not be what units really have. None falls below `floor`, rounded to such a part.
+
+    >>> in_buckets({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
+    {'a': 0.3334, 'b': 0.3333, 'c': 0.3333}
+    """
+    parts = {name: share * BUCKETS for name, share in shares.items()}
+    least = round(floor * BUCKETS)
+    # What is a whole part but for the last digit is one.
+    whole = {name: max(math.floor(part + 1e-6), least) for name, part in parts.items()}
+    left = BUCKETS - sum(whole.values())
+    for name in sorted(parts, key=lambda name: whole[name] - parts[name])[: max(left, 0)]:
+        whole[name] += 1
+    # Where floors were rounded up, the largest gives what is too much.
+    whole[max(whole, key=lambda name: whole[name])] += min(left, 0)
+    return {name: part / BUCKETS for name, part in whole.items()}
 
 
 def _best_probabilities(posteriors: Sequence[Posterior], n_nodes: int) -> Floats:

@@ -17,6 +17,21 @@ PRIOR_UNITS: Final = 2.0
 """Units that a prior counts for: two, of which one succeeds, is the uniform one of a share."""
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Trials of a variant and their successes; both need not be whole, where trials are weighted.
+
+    `n`: trials, or as many unweighted ones as weighted ones are worth. `successes`: 0 to `n`.
+    """
+
+    n: float = 0.0
+    successes: float = 0.0
+
+    def merge(self, other: Counts) -> Counts:
+        """Returns both together."""
+        return Counts(self.n + other.n, self.successes + other.successes)
+
+
 class Posterior(Protocol):
     """A distribution of a variant's value."""
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkperso.config.content.slots import SLOTS
 from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
 from sparkperso.config.experiments.load import load_experiments
 from sparkperso.config.experiments.started import form_of, mixing_changes, started_forms
 from sparkperso.config.metrics import METRICS, Metric, load_metrics
-from sparkperso.core.errors import UsageError
+from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.experiments.analysis.exposures import (
     ExposureProblems,
@@ -25,9 +27,13 @@ from sparkperso.experiments.analysis.exposures import (
 )
 from sparkperso.experiments.analysis.measure import measure
 from sparkperso.experiments.analysis.plan import MetricPlan
+from sparkperso.experiments.analysis.trials import bandit_trials
+from sparkperso.experiments.assignment.shares import metric_fault
+from sparkperso.experiments.bandits.shares import ShareRow, share_rows
 from sparkperso.experiments.report.page import Report, figures_of, render
 from sparkperso.experiments.results.checks import problem_notes
 from sparkperso.experiments.results.judge import Findings, judge
+from sparkperso.experiments.results.judge_bandit import judge_bandit
 from sparkperso.experiments.results.rows import ResultRow, result_rows
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
@@ -38,7 +44,7 @@ from sparkperso.platform.literals import aware, instant_sql
 
 EVENTS, HISTORY = "silver/events", "gold/segment_history"
 EXPOSURES, RESULTS = "gold/exposures", "gold/experiment_results"
-VERDICTS = "gold/experiment_verdicts"
+VERDICTS, SHARES = "gold/experiment_verdicts", "gold/experiment_shares"
 
 
 def analyze_experiments(job: Job) -> Summary:
@@ -48,14 +54,17 @@ def analyze_experiments(job: Job) -> Summary:
        there.
     2. What their units did is measured, in one reading of silver/events; exposures and clicks are
        read beside it.
-    3. Each experiment's comparisons, and its verdict, replace those of the same as-of.
-    4. Each has a report, kept with a run of MLflow, and in the folder `report` if there is one.
+    3. Of bandits trials are counted in place of that, and shares set by them:
+       gold/experiment_shares has those of now, for `publish`.
+    4. Each experiment's comparisons, and its verdict, replace those of the same as-of.
+    5. Each has a report, kept with a run of MLflow, and in the folder `report` if there is one.
 
     Returns how each stands. Raises ConfigError for experiments and metrics that are not sound, and
     UsageError for a name that is none.
     """
     experiments = chosen_experiments(job)
     if not experiments:
+        write_shares(job, [], {})
         return {"experiments": "none that has begun"}
     metrics = metrics_of(job, experiments)
     events = job.read(EVENTS)
@@ -66,10 +75,14 @@ def analyze_experiments(job: Job) -> Summary:
     )
     exposures = job.lake.ref(EXPOSURES).read().where(F.col("experiment").isin(keys))
     others = job.settings.experiments.metrics
+    tested = [one for one in experiments if one.bandit is None]
     plan = MetricPlan(
-        metrics={one.key: reported_metrics(one, metrics, others) for one in experiments},
+        metrics={
+            one.key: [] if one.bandit else reported_metrics(one, metrics, others)
+            for one in experiments
+        },
         as_of=job.as_of,
-        daily={one.key: (*one.goals, *one.guardrails) for one in experiments},
+        daily={one.key: (*one.goals, *one.guardrails) for one in tested},
         unit_kinds=sorted({one.unit for one in experiments}),
     )
     history = job.read(HISTORY) if job.lake.ref(HISTORY).exists() else None
@@ -77,14 +90,29 @@ def analyze_experiments(job: Job) -> Summary:
     measured = measure(exposures, events, history, plan, config)
     problems = exposure_problems(shown, experiments, job.as_of)
     findings = read_findings(job, experiments, problems, early_clicks(events, exposures))
+    shares = shares_of(job, experiments, metrics, (shown, events, history))
     reports = []
     for one in experiments:
-        found = measured[one.key]
-        rows = result_rows(one, plan.metrics[one.key], found, config, job.as_of)
-        judgement = judge(
-            one, metrics, found, rows, findings=findings[one.key], config=config, as_of=job.as_of
-        )
+        found, rows = measured[one.key], []
+        if one.bandit is None:
+            rows = result_rows(one, plan.metrics[one.key], found, config, job.as_of)
+            judgement = judge(
+                one,
+                metrics,
+                found,
+                rows,
+                findings=findings[one.key],
+                config=config,
+                as_of=job.as_of,
+            )
+        else:
+            # Whoever saw several variants is none of its errors.
+            found = replace(found, n_units=found.n_first)
+            judgement = judge_bandit(
+                one, shares[one.key], findings=findings[one.key], as_of=job.as_of
+            )
         reports.append(Report(one, metrics, found, rows, judgement, config, job.as_of))
+    write_shares(job, experiments, shares)
     write_results(job, reports)
     keep_reports(job, reports)
     return {report.experiment.key: str(report.judgement) for report in reports}
@@ -119,8 +147,13 @@ def metrics_of(job: Job, experiments: Sequence[Experiment]) -> dict[str, Metric]
     """Returns all metrics of conf/metrics; raises ConfigError where another one is named."""
     metrics = load_metrics(job.conf_dir)
     named = [name for one in experiments for name in (*one.goals, *one.guardrails)]
+    bandits = {one.name: one.bandit.metric for one in experiments if one.bandit}
+    named += bandits.values()
     # Its own message, which names the nearest.
     load_metrics(job.conf_dir, [*named, *(job.settings.experiments.metrics or ())])
+    for name, metric in bandits.items():
+        if fault := metric_fault(metrics[metric]):
+            raise ConfigError(f"The bandit '{name}' follows a metric of successes", fault)
     return metrics
 
 
@@ -188,6 +221,49 @@ def write_results(job: Job, reports: Sequence[Report]) -> None:
     _overwrite(job.writer(VERDICTS), verdicts, f"{of_these} AND {now}")
 
 
+def shares_of(
+    job: Job,
+    experiments: Sequence[Experiment],
+    metrics: Mapping[str, Metric],
+    frames: tuple[DataFrame, DataFrame, DataFrame | None],
+) -> dict[str, list[ShareRow]]:
+    """Returns, by key, the shares of the bandits among the experiments.
+
+    `frames` are exposure events, silver/events and gold/segment_history.
+    """
+    bandits = [(one, metrics[one.bandit.metric]) for one in experiments if one.bandit]
+    if not bandits:
+        return {}
+    shown, events, history = frames
+    most = job.settings.experiments.max_segments
+    trials = bandit_trials(shown, events, history, bandits, as_of=job.as_of, most_segments=most)
+    return {one.key: share_rows(one, trials[one.key]) for one, _ in bandits}
+
+
+def write_shares(
+    job: Job, experiments: Sequence[Experiment], shares: Mapping[str, Sequence[ShareRow]]
+) -> None:
+    """Replaces the shares of these experiments, and removes those of bandits that are no more.
+
+    Those of bandits of conf/ that were not asked for now stay as they are.
+    """
+    ref, now = job.lake.ref(SHARES), {one.key for one in experiments}
+    kept = [
+        one.key
+        for one in load_experiments(job.conf_dir).values()
+        if one.bandit and one.key not in now
+    ]
+    if not shares and not ref.exists():
+        return
+    rows = [
+        {**asdict(row), "experiment": key, "set_at": aware(job.as_of)}
+        for key, each in shares.items()
+        for row in each
+    ]
+    where = f"NOT ({_is_one_of('experiment', kept)})" if kept else None
+    _overwrite(job.writer(SHARES), rows, where)
+
+
 def keep_reports(job: Job, reports: Sequence[Report]) -> None:
     """Keeps a run of MLflow per experiment: effects as metrics, plots, tables, the page."""
     folder = job.options.get("report")
@@ -244,7 +320,7 @@ def _is_one_of(column: str, names: Sequence[str]) -> str:
     return f"{column} IN ({', '.join(repr(name) for name in names)})"
 
 
-def _overwrite(writer: TableWriter, rows: Sequence[Mapping[str, Any]], where: str) -> None:
+def _overwrite(writer: TableWriter, rows: Sequence[Mapping[str, Any]], where: str | None) -> None:
     names = writer.ref.spec.column_names
     frame = writer.frame_of(tuple(row[name] for name in names) for row in rows)
     writer.overwrite(frame, where=where)
@@ -254,8 +330,8 @@ STEP = Step(
     name="analyze-experiments",
     action=analyze_experiments,
     inputs=(EVENTS, HISTORY),
-    outputs=(EXPOSURES, RESULTS, VERDICTS),
-    conf=(EXPERIMENTS, METRICS),
+    outputs=(EXPOSURES, RESULTS, VERDICTS, SHARES),
+    conf=(EXPERIMENTS, METRICS, SLOTS),
     side_options=("report",),
 )
 

@@ -41,6 +41,7 @@ from sparkperso.services.stores.records import CANDIDATE_LISTS, DECISIONS, LISTS
 
 RECOMMENDATIONS, POPULAR = "gold/recommendations", "gold/popular_items"
 CANDIDATE_RECOMMENDATIONS = "gold/candidate_recommendations"
+SHARES = "gold/experiment_shares"
 STAGES = 5
 
 
@@ -121,7 +122,18 @@ def read_facts(job: Job) -> Facts:
         model_version=lists.most_common(1)[0][0] if lists else None,
         candidate_version=candidate_version(job),
         lists_at=_aware((max(row[2] for row in rows),) if rows else None),
+        shares=shares_of_bandits(job),
     )
+
+
+def shares_of_bandits(job: Job) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns gold/experiment_shares: key → segment, "" for everybody else → variant → share."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    # Of variants and segments there are few: analyze-experiments holds them to a bound.
+    rows = job.read(SHARES).select("experiment", "segment", "variant", "share")
+    for key, segment, variant, share in rows.orderBy(*rows.columns).collect():
+        found.setdefault(key, {}).setdefault(segment or "", {})[variant] = share
+    return found
 
 
 def candidate_version(job: Job) -> str | None:

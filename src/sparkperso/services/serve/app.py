@@ -135,6 +135,7 @@ def make_service(
     read = read_experiments(settings, content.files, content.assets, now(), conf_dir)
     book = read.book(content.assets)
     store.on_version(lambda manifest: book.has_models(manifest.models))
+    store.on_version(lambda manifest: book.has_shares(manifest.shares))
     everybody, catalogue = People(settings, store), Catalogue(store)
     parts = store, everybody, catalogue, NextItems(store, catalogue), api
     if traces:

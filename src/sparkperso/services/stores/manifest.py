@@ -50,6 +50,8 @@ class Facts(BaseModel):
     """When the lists were made, of several the last."""
     sessions: int = 0
     """Sessions of its session index; 0 where it has none."""
+    shares: Mapping[str, Mapping[str, Mapping[str, float]]] = Field(default_factory=dict)
+    """Key of a bandit → segment, or "" for everybody else → variant → share."""
 
 
 class Manifest(Facts):

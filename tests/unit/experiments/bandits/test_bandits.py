@@ -14,6 +14,7 @@ from sparkperso.experiments.bandits.allocation import (
 )
 from sparkperso.experiments.bandits.posteriors import (
     BetaPosterior,
+    Counts,
     NormalPosterior,
     beta_posteriors,
     normal_posteriors,
@@ -130,8 +131,8 @@ def test_normal_posteriors_shrink_to_the_mean_of_all():
 def test_a_segment_follows_its_own_units_and_a_small_one_the_others():
     def counts(rate_a, rate_b, n):
         return {
-            "a": Moments.from_counts(round(rate_a * n), n),
-            "b": Moments.from_counts(round(rate_b * n), n),
+            "a": Counts(n, round(rate_a * n)),
+            "b": Counts(n, round(rate_b * n)),
         }
 
     segments = {

@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from sparkperso.core.hashing import short_hash
 from sparkperso.core.times import iso, now
-from sparkperso.experiments.assignment.assign import Reason
+from sparkperso.experiments.assignment.assign import Reason, Split
 from sparkperso.experiments.assignment.growthbook import NoEquivalentError, feature_of
+from sparkperso.experiments.assignment.shares import EVERYBODY
 from sparkperso.services.access.caller import LOCAL_CALLER
 from sparkperso.services.http.headers import JSON_HEADERS, REVALIDATED, SAFE, headers_of
 from sparkperso.services.http.openapi import Answer, Operation, Schema, described, json_answer
@@ -165,25 +166,24 @@ class Features:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._running: tuple[str, ...] | None = None
+        self._running: tuple[Split, ...] | None = None
         self._made: tuple[bytes, bytes] = b"", b""
 
     def document(self, at: datetime) -> tuple[bytes, bytes]:
         """Returns the document as of a time, and its ETag."""
-        running = [
-            split.experiment for split in self._service.experiments.running(at) if split.has_lists
-        ]
-        keys = tuple(one.key for one in running)
-        if keys != self._running:
+        splits = tuple(one for one in self._service.experiments.running(at) if one.has_lists)
+        # They are made anew with what the store says of models and of shares.
+        if splits != self._running:
             found: dict[str, Any] = {}
-            for one in running:
+            running = [split.experiment for split in splits]
+            for one, split in zip(running, splits, strict=True):
                 try:
-                    found[one.name] = feature_of(one)
+                    found[one.name] = feature_of(one, split.shares[EVERYBODY])
                 except NoEquivalentError:
                     # `experiments list` says so.
                     continue
             updated = max((one.start for one in running if one.start), default=EPOCH)
             text = {"status": 200, "features": found, "dateUpdated": iso(updated)}
             body = orjson.dumps(text)
-            self._running, self._made = keys, (body, etag_of(body))
+            self._running, self._made = splits, (body, etag_of(body))
         return self._made
