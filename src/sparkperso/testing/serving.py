@@ -26,6 +26,7 @@ def release(
     sessions: SessionModel | None = None,
     keep: int = 3,
     candidate_version: str | None = None,
+    *,
     shares: Mapping[str, Any] | None = None,
 ) -> str:
     """Publishes a version with these records and a session model, and returns its name.
