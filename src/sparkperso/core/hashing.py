@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 DIGITS = 16
 """64 bits: two of a million different texts share an id with a chance of 3 in 10⁸."""
@@ -32,9 +32,14 @@ def fnv32a(text: str, begun: int = _OFFSET) -> int:
     >>> fnv32a("a") == 0xE40C292C, fnv32a("b", fnv32a("a")) == fnv32a("ab")
     (True, True)
     """
+    if text.isascii():
+        # Half the time, for nearly all ids and for the digits of a hash.
+        units: Iterable[int] = text.encode()
+    else:
+        # Lone halves of a surrogate pair are code units like others.
+        units = memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H")
     value = begun
-    # Lone halves of a surrogate pair are code units like others.
-    for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
+    for unit in units:
         value = (value ^ unit) * PRIME & 0xFFFFFFFF
     return value
 

@@ -70,6 +70,29 @@ def propensity_of(assignments: tuple[Assignment, ...]) -> float:
     return prod(one.propensity for one in assignments) if assignments else 1.0
 
 
+class Served:
+    """The experiments that may change something that is served, as they are asked with it."""
+
+    def __init__(self, splits: Iterable[tuple[Split, Reach]], assets: Assets) -> None:
+        self._splits = tuple(splits)
+        self.is_any = bool(self._splits)
+        """Whether there is one."""
+        self.asks_people = any(
+            split.is_personal or _is_personal(reach, assets) for split, reach in self._splits
+        )
+        """Whether what is shown needs to know of segments and profiles."""
+
+    def treatment(self, facts: Facts, units: Units) -> Treatment:
+        """Returns what the experiments that a request is in change of it."""
+        found = ((split.assign(facts, units), reach) for split, reach in self._splits)
+        shown = tuple((one, reach) for one, reach in found if one.is_shown)
+        return Treatment(shown) if shown else NO_TREATMENT
+
+    def on_list(self, slot: str, kind: str, assets: Assets) -> Served:
+        """Returns those of them that may change a list of a kind in a slot ("" for none)."""
+        return Served((one for one in self._splits if one[1].touches(slot, kind)), assets)
+
+
 class ExperimentBook:
     """The experiments of conf/ that are running, or were."""
 
@@ -92,17 +115,14 @@ class ExperimentBook:
             for split in self.splits.values()
             if split.experiment.status == "running"
         ]
-        self._served = tuple((split, reach) for split, reach in served if not reach.is_empty)
-        self.is_serving = bool(self._served)
-        """Whether any changes what is shown."""
+        served = [(split, reach) for split, reach in served if not reach.is_empty]
+        self.served = Served(served, self._assets)
+        """Those that change anything that is shown."""
+        self._on_lists: dict[tuple[str, str], Served] = {}
         self.serves_models = any(
-            arm.model for split, _ in self._served for arm in split.experiment.arms.values()
+            arm.model for split, _ in served for arm in split.experiment.arms.values()
         )
         """Whether any compares models."""
-        self.asks_people = any(
-            split.is_personal or self._is_personal(reach) for split, reach in self._served
-        )
-        """Whether what is shown needs to know of segments and profiles."""
 
     def has_models(self, models: Iterable[str]) -> None:
         """Says of which models the serving store has lists: experiments on others stand still."""
@@ -121,17 +141,21 @@ class ExperimentBook:
         named = {arm.model for arm in one.arms.values() if arm.model}
         return self._models is None or named <= self._models
 
-    def _is_personal(self, reach: Reach) -> bool:
-        rules = (self._assets.rules.get(name) for name in reach.rules)
-        return any(rule and rule.if_ and is_personal(rule.if_) for rule in rules)
+    def on_list(self, slot: str, kind: str) -> Served:
+        """Returns those that may change a list of a kind in a slot ("" for none).
+
+        Whatever others say of a request, they leave its list as it is, and do not count it.
+        """
+        found = self._on_lists.get((slot, kind))
+        if found is None:
+            found = self._on_lists[slot, kind] = self.served.on_list(slot, kind, self._assets)
+        return found
 
     def running(self, at: datetime) -> list[Split]:
         """Returns those that are running at a time, by name."""
         return [split for split in self.splits.values() if split.is_running(at)]
 
-    def treatment(self, facts: Facts, units: Units) -> Treatment:
-        """Returns what the experiments that a request is in change of what it is shown."""
-        if not self._served:
-            return NO_TREATMENT
-        found = ((split.assign(facts, units), reach) for split, reach in self._served)
-        return Treatment(tuple((one, reach) for one, reach in found if one.is_shown))
+
+def _is_personal(reach: Reach, assets: Assets) -> bool:
+    rules = (assets.rules.get(name) for name in reach.rules)
+    return any(rule and rule.if_ and is_personal(rule.if_) for rule in rules)

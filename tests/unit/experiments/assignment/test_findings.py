@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
+from random import Random
+from typing import get_args
 
 import pytest
 import yaml
 from tests.experiments import NOW, experiment, facts_of, shop
 
 from sparkperso.config import load_settings
+from sparkperso.config.content.slots import ListKind
 from sparkperso.config.experiments.load import load_experiment
 from sparkperso.config.experiments.started import record_start
 from sparkperso.core.errors import ConfigError
 from sparkperso.decisions.assets import put_together, read_files
 from sparkperso.experiments.assignment.book import ExperimentBook
-from sparkperso.experiments.assignment.findings import findings, reach_of
+from sparkperso.experiments.assignment.findings import STORED_LISTS, findings, reach_of
 from sparkperso.experiments.assignment.load import load_book, read_experiments
 
 GOOD = {"hypothesis": "It helps.", "goals": ["conversion"]}
@@ -139,11 +143,50 @@ def test_a_treatment_is_of_those_who_are_in_it():
     book = ExperimentBook({"hero": one}, shop())
     seen = {}
     for number in range(200):
-        treatment = book.treatment(*facts_of(f"u{number}"))
+        treatment = book.served.treatment(*facts_of(f"u{number}"))
         names = tuple(each.variant for each in treatment.counted_in("hero", None))
         seen[names] = treatment.contents
         assert treatment.counted_in("row", None) == ()
     assert seen == {(): {}, ("a",): {}, ("b",): {"hero": "offers"}}
+
+
+CHANGES = [
+    {"content": {"hero": "offers"}},
+    {"rules": {"on": ["offers-for-all"]}},
+    {"rules": {"off": ["no-candles"]}},
+    {"rules": {"off": ["row-boost"]}},
+    {"strategy": "popularity"},
+    {"model": "candidate"},
+    {},
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_list_those_are_asked_that_may_change_it_and_the_answer_is_that_of_all(seed):
+    chance = Random(seed)
+    experiments = {
+        f"e{n}": experiment(
+            f"e{n}",
+            variants={"a": 1, "b": change},
+            coverage=chance.choice([0.5, 1]),
+            where=chance.choice([None, {"segment": "vip"}]),
+            overrides={"u3": "b"},
+        )
+        for n, change in enumerate(chance.sample(CHANGES, chance.randint(0, len(CHANGES))))
+    }
+    book = ExperimentBook(experiments, shop())
+    for user, slot, kind in product(("u1", "u2", "u3"), ("", "hero", "row"), get_args(ListKind)):
+        asked = facts_of(user, segments=frozenset(chance.choice([(), ("vip",)])))
+        every, own = book.served.treatment(*asked), book.on_list(slot, kind).treatment(*asked)
+        touching = [(one, reach) for one, reach in every.shown if reach.touches(slot, kind)]
+        assert [(one.experiment, one.variant) for one, _ in own.shown] == [
+            (one.experiment, one.variant) for one, _ in touching
+        ]
+        assert own.counted_in(slot, kind) == every.counted_in(slot, kind)
+        if kind in STORED_LISTS:
+            assert (own.model, own.strategy) == (every.model, every.strategy)
+        is_personal = any(experiments[one.experiment].where for one, _ in touching)
+        assert book.on_list(slot, kind).asks_people or not is_personal
 
 
 def test_an_experiment_on_models_stands_still_without_their_lists():
@@ -151,7 +194,7 @@ def test_an_experiment_on_models_stands_still_without_their_lists():
     book = ExperimentBook({"hero": one}, shop())
     book.has_models(["champion"])
     assert book.splits["hero"].assign(*facts_of()).reason == "no_lists"
-    assert book.treatment(*facts_of()).model is None
+    assert book.served.treatment(*facts_of()).model is None
     book.has_models(["champion", "candidate"])
     assert book.splits["hero"].assign(*facts_of()).is_counted
 

@@ -276,6 +276,22 @@ def test_lists_are_made_as_the_variant_says(tmp_path):
         assert similar["experiments"] == {}
 
 
+def test_a_rule_that_is_compared_counts_for_lists_without_a_slot_too(tmp_path):
+    rules = {"rules": {"variants": {"a": 1, "b": {"rules": {"on": ["no-c0"]}}}}}
+    conf = conf_of(tmp_path, **rules)
+    (conf / "rules" / "no-c0.yaml").write_text("enabled: false\nblock: {category: c0}\n")
+    with TestClient(Api(tmp_path, conf).app, headers=TOKEN) as client:
+        seen = Counter()
+        for user in PEOPLE[:10]:
+            answer = client.get(f"/v1/recommendations/{user}?n=9").json()
+            variant = variant_of("rules", user)
+            assert answer["experiments"] == {"rules": variant}
+            categories = {(int(item["item_id"][1:]) - 1) % 3 for item in answer["items"]}
+            assert (len(categories) == 2) is (variant == "b")
+            seen[variant] += 1
+        assert min(seen["a"], seen["b"]) > 0
+
+
 def test_two_models_are_compared_where_the_store_has_both(tmp_path):
     models = {"models": {"variants": {"old": {"model": "champion"}, "new": {"model": "candidate"}}}}
     api = Api(tmp_path, conf_of(tmp_path, **models))

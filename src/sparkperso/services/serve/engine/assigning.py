@@ -43,7 +43,9 @@ class Assigning:
         asked = splits if names is None else {name: splits[name] for name in names}
         try:
             person = await self._people.person(
-                request.subject, with_profile=any(one.is_personal for one in asked.values())
+                request.subject,
+                with_profile=any(one.is_personal for one in asked.values()),
+                with_recent=False,
             )
         except StoreUnavailable as error:
             person, why = Person(request.subject, may_personalise=False), error.why

@@ -115,15 +115,17 @@ class Lists:
 
     async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
         """Returns the list for a request; raises nothing, whatever the store does."""
-        tried = self._experiments
-        with_profile = book.has_personal_item_rules or (tried.is_serving and tried.asks_people)
+        tried = self._experiments.on_list(slot, request.kind)
+        with_profile = book.has_personal_item_rules or tried.asks_people
         try:
             person = await self._people.person(
                 request.subject, self._addresses(request), with_profile=with_profile
             )
             treatment = NO_TREATMENT
-            if tried.is_serving:
+            if tried.is_any:
                 treatment = tried.treatment(person.facts(request.context), person.subject.units)
+            if treatment.shown:
+                book = book.switched(*treatment.switches)
             return await self.for_person(request, book, person, slot, treatment)
         except StoreUnavailable as error:
             return await self.without_store(request, book, error.why, slot)

@@ -101,14 +101,20 @@ class People:
         )
 
     async def person(
-        self, subject: Subject, more: Sequence[Address] = (), *, with_profile: bool = True
+        self,
+        subject: Subject,
+        more: Sequence[Address] = (),
+        *,
+        with_profile: bool = True,
+        with_recent: bool = True,
     ) -> Person:
         """Returns a person, and the records at the addresses of `more`.
 
-        Without consent to personalisation nothing but that is known of them. Raises
+        Lists leave out what is `recent`; variants, which go by the rest, need not know it. Without
+        consent to personalisation nothing but that is known of them. Raises
         StoreUnavailable.
         """
-        decisions, traces = _decisions_of(subject), _traces_of(subject, with_profile)
+        decisions, traces = _decisions_of(subject), _traces_of(subject, with_profile, with_recent)
         records = await self._store.get_many([*decisions, *traces, *more])
         n_decisions, n_own = len(decisions), len(decisions) + len(traces)
         decision = _decision_in(decisions, records) if any(records[:n_decisions]) else None
@@ -155,12 +161,12 @@ def _decisions_of(subject: Subject) -> list[Address]:
     return [(CONSENTS, subject_id(name, one)) for name, one in named if one is not None]
 
 
-def _traces_of(subject: Subject, with_profile: bool) -> list[Address]:
+def _traces_of(subject: Subject, with_profile: bool, with_recent: bool) -> list[Address]:
     """Where there may be something of a person: what they did lately, segments, profile."""
-    named = ((ANONYMOUS, subject.anonymous_id), (USER, subject.user_id))
-    addresses: list[Address] = [
-        (RECENT, subject_id(name, one)) for name, one in named if one is not None
-    ]
+    addresses: list[Address] = []
+    if with_recent:
+        named = ((ANONYMOUS, subject.anonymous_id), (USER, subject.user_id))
+        addresses += [(RECENT, subject_id(name, one)) for name, one in named if one is not None]
     if with_profile and subject.user_id is not None:
         addresses += [(SEGMENTS, subject.user_id), (PROFILES, subject.user_id)]
     return addresses

@@ -56,7 +56,7 @@ class Slots:
         except StoreUnavailable as error:
             person, why = Person(request.subject, may_personalise=False), error.why
         facts = person.facts(request.context)
-        treatment = self._experiments.treatment(facts, person.subject.units)
+        treatment = self._experiments.served.treatment(facts, person.subject.units)
         book = book.switched(*treatment.switches)
         shows, explain = treatment.contents, request.explain
         decision = decide(book, facts, request.slots, explain=explain, shows=shows)

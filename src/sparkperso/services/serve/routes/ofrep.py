@@ -15,13 +15,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sparkperso.experiments.assignment.assign import Assignment, Reason
-from sparkperso.rules.context import SENT
+from sparkperso.rules.context import SENT, RequestContext
 from sparkperso.services.http.body import ClientGone
 from sparkperso.services.http.headers import REVALIDATED, SAFE
 from sparkperso.services.http.openapi import Operation, Schema, described, json_answer
 from sparkperso.services.http.problems import Problem
 from sparkperso.services.serve import openapi
 from sparkperso.services.serve import reading as read
+from sparkperso.services.serve.engine.people import Subject
 from sparkperso.services.serve.engine.requests import ExperimentsRequest
 from sparkperso.services.serve.operations import Call
 from sparkperso.services.serve.routes.bodies import call_of
@@ -97,22 +98,25 @@ class Flags:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def _request(self, call: Call, receive: Receive) -> ExperimentsRequest:
-        """Returns whom flags are for; raises a FlagError, or a Problem for who may not ask."""
+    async def _subject(self, call: Call, receive: Receive) -> tuple[Subject, RequestContext]:
+        """Returns whom flags are for, and the context that is known of.
+
+        Raises a FlagError, or a Problem for who may not ask.
+        """
         call.caller.require(DECIDE)
         context = await self._context(call, receive)
         try:
             ids = [read.read_optional_id(context.get(name), name) for name in IDS]
             # Of other fields nothing is asked: a client sends its whole context.
             ours = {name: context[name] for name in SENT if name in context}
-            known = read.context_of(ours, self._service.countries)
+            known = read.context_of(ours, self._service.countries) if ours else {}
         except Problem as error:
             raise FlagError(400, "INVALID_CONTEXT", error.detail) from None
         target, user_id, anonymous_id = ids
         subject = self._service.subject(
             call.caller, call.headers, user_id or target, anonymous_id, known, scope=DECIDE
         )
-        return ExperimentsRequest(subject, context=known)
+        return subject, known
 
     async def _context(self, call: Call, receive: Receive) -> Mapping[str, Any]:
         try:
@@ -152,13 +156,14 @@ class PostFlag(Flags):
         call = call_of(service, scope, "ofrep")
         key = scope["path"][len(FLAGS) + 1 :].encode("utf-8", "replace").decode()
         try:
-            request = await self._request(call, receive)
+            subject, context = await self._subject(call, receive)
             if key not in service.experiments.splits:
                 raise FlagError(404, "FLAG_NOT_FOUND", "There is no experiment of this name.")
         except FlagError as error:
             await send_json(send, error.body(key), error.status)
             return
-        answer, decision_id = await service.assign(request._replace(names=(key,)), call.route)
+        request = ExperimentsRequest(subject, (key,), context)
+        answer, decision_id = await service.assign(request, call.route)
         flag = flag_json(key, answer.experiments[key])
         # Its last member is the metadata, an object that is not empty.
         await send_json(send, b'%b,"decision_id":"%b"}}' % (flag[:-2], decision_id.encode()))
@@ -192,12 +197,13 @@ class PostFlags(Flags):
         service, scope["route"] = self._service, FLAGS
         call = call_of(service, scope, "ofrep")
         try:
-            request = await self._request(call, receive)
+            subject, context = await self._subject(call, receive)
         except FlagError as error:
             await send_json(send, error.body(None), error.status)
             return
         names = tuple(service.experiments.splits)
-        answer, _ = await service.assign(request._replace(names=names), call.route)
+        request = ExperimentsRequest(subject, names, context)
+        answer, _ = await service.assign(request, call.route)
         flags = b",".join(flag_json(name, one) for name, one in answer.experiments.items())
         body = b'{"flags":[%b]}' % flags
         etag = etag_of(body)
