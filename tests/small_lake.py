@@ -306,6 +306,7 @@ def write_recommendations(root):
     scores = {"hybrid": "0.1586 [0.1489, 0.1686]", "popularity": "0.0415 [0.0372, 0.0456]"}
     summary = {f"test nDCG@10 {name}": value for name, value in scores.items()}
     summary |= {"winner": "hybrid", "version": "1", "test nDCG@10 of repeats": "0.5151 [0.5, 0.6]"}
+    summary |= {"off-policy hybrid": "1.2300 [1.1000, 1.3600] ok"}
     write_table(root, "ops/runs", [run(5, "train-recommender", seconds=90.0, summary=summary)])
 
 

@@ -554,3 +554,114 @@ def test_without_any_candidate_promotion_says_what_to_do_and_lists_are_popularit
     strategies = fresh.read("gold/recommendations").select("strategy").distinct().collect()
     assert strategies == [("popularity",)]
     assert fresh.read("gold/similar_items").isEmpty()
+
+
+def decisions(share, n=900):
+    """Returns lists of items of the users' halves that were shown after the cut, and clicks.
+
+    Each was drawn with the probability `share`. Items up to i09 are clicked more, at any place.
+    """
+    chance = random.Random(23)
+    rows, events = [], []
+    for number in range(n):
+        user, name = chance.randrange(N_USERS), f"d{number}"
+        at = START + timedelta(hours=1250 + chance.randrange(200))
+        items = [f"i{item:02d}" for item in range(user % 2, N_ITEMS, 2)]
+        listed = chance.sample(items, 10)
+        one = {"decision_id": name, "timestamp": at, "user_id": f"u{user:02d}", "item_ids": listed}
+        known = {"kind": "new", "received_at": at, "event_date": at.date(), "ingest_batch": "b"}
+        rows.append({**one, **known, "propensity": share, "experiments": {"lists": "random"}})
+        seen = {"user_id": one["user_id"], "metadata": {"decision_id": name, "slot": "list"}}
+        events.append({**seen, "event_type": "exposure", "timestamp": at + timedelta(minutes=1)})
+        events += [
+            {**seen, "event_type": "click", "item_id": item, "timestamp": at + timedelta(minutes=2)}
+            for item in listed
+            if chance.random() < (0.4 if item < "i10" else 0.1)
+        ]
+    return rows, events
+
+
+@pytest.fixture(scope="module")
+def shown_shop(open_shop, jobs):
+    """Returns a shop that was trained after people had been shown lists, and what it said."""
+
+    def make(share, *more):
+        rows, events = decisions(share)
+        found = open_shop([*shop(), *events])
+        found.job("fill").writer("silver/decisions").append(
+            table_frame(found.spark, "silver/decisions", rows)
+        )
+        found.lines = []
+        # Clicks are events too: by then people had bought, and the lists came afterwards.
+        cuts = ["recommend.split.test_from=0.38", "recommend.split.fold_ends=[0.3]"]
+        job = found.job("train-recommender", *SHORT, *cuts, *more)
+        job.say = found.lines.append
+        with spark_work(found.spark) as found.training:
+            found.summary = jobs[0].STEP.action(job)
+        tracking = found.job("look").tracking
+        found.candidate = tracking.by_alias("recommender", "candidate")
+        found.run = tracking.client.get_run(found.candidate.run_id).data
+        return found
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def drawn(shown_shop):
+    return shown_shop(0.05)
+
+
+def test_decisions_say_what_lists_of_the_tested_models_would_have_earned(drawn):
+    metrics, tested = drawn.run.metrics, drawn.candidate.document["test"]["metrics"]
+    told = drawn.candidate.document["off_policy"]
+    assert told.keys() == tested.keys() > {"popularity", "popularity_tuned"}
+    for model, one in told.items():
+        assert one["status"] == "ok", model
+        value, low, high = one["values"]["snips"]
+        assert low < value < high
+        # Beside the model's offline figures, in the same run.
+        assert metrics[f"test_{model}_offpolicy_snips"] == value
+        assert f"test_{model}_ndcg_at_10" in metrics
+        assert drawn.run.tags[f"offpolicy_status_{model}"] == "ok"
+        assert drawn.summary[f"off-policy {model}"] == f"{value:.4f} [{low:.4f}, {high:.4f}] ok"
+        # One item in twenty is the judged one, where it is of the user's half; a weight is twenty.
+        assert one["overlap"] == pytest.approx(one["coverage"] / 20, abs=1e-5)
+        assert 0.1 < one["coverage"] < 1.2
+        assert one["n"] == len(decisions(0.05)[0])
+    winner = drawn.run.params["winner"]
+    assert metrics["offpolicy_snips"] == metrics[f"test_{winner}_offpolicy_snips"]
+    assert {"offpolicy_snips_gain_low", "offpolicy_effective_sample_size"} <= metrics.keys()
+    assert any(line.startswith("off-policy: 900 of 900 lists") for line in drawn.lines)
+
+
+def test_what_lists_would_have_earned_is_within_what_lists_can_earn(drawn):
+    """Clicks depend on the item alone here: 0.4 for 5 of the 20 items of a half, 0.1 for others."""
+    told = drawn.candidate.document["off_policy"]
+    for model, one in told.items():
+        assert one["logged"] == pytest.approx(10 * (5 * 0.4 + 15 * 0.1) / 20, rel=0.1)
+        assert 10 * 0.07 < one["values"]["snips"][0] < 10 * 0.45, model
+        assert 0.7 < one["values"]["ips"][0] / one["coverage"] < 4.5, model
+
+
+def test_decisions_are_read_once_and_asked_in_few_jobs(drawn, trained):
+    assert drawn.training.scans_of("silver/decisions") == 1
+    assert trained.training.scans_of("silver/decisions") == 0
+    assert not trained.job("look").lake.ref("silver/decisions").exists()
+    none = trained.job("look").tracking.by_alias("recommender", "candidate").document
+    assert none["off_policy"] == {}
+    assert not [name for name in trained.summaries[0] if name.startswith("off-policy")]
+
+
+def test_of_lists_that_nothing_drew_the_overlap_alone_is_told_the_same_in_tasks(drawn, shown_shop):
+    fixed = shown_shop(1.0, "recommend.driver_pairs=0")
+    here = drawn.candidate.document["off_policy"]
+    told = fixed.candidate.document["off_policy"]
+    assert told.keys() == here.keys()
+    for model, one in told.items():
+        known = (one["status"], one["values"], one["coverage"])
+        assert known == ("deterministic_logging", {}, None)
+        for name in ("n", "overlap", "logged"):
+            assert one[name] == here[model][name], (model, name)
+    assert fixed.run.tags["offpolicy_status"] == "deterministic_logging"
+    assert "offpolicy_overlap" in fixed.run.metrics
+    assert "offpolicy_snips" not in fixed.run.metrics

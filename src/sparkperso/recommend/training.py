@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +41,7 @@ from sparkperso.recommend.fit.driver_folds import DriverFold, read_everybody, re
 from sparkperso.recommend.fit.fit_strategy import Fitter, Users
 from sparkperso.recommend.holdout import Comparison, compare
 from sparkperso.recommend.lists.batch_scoring import list_frame
+from sparkperso.recommend.lists.tested_lists import TestedModels
 from sparkperso.recommend.models.base import Fitted
 from sparkperso.recommend.models.recency_prior import without_prior
 from sparkperso.recommend.repeat_tuning import RepeatsOutcome, tune_repeats
@@ -161,6 +162,8 @@ class Trainer:
     recorder: RunRecorder
     say: Say
     count: Count = no_count
+    on_test: Callable[[TestedModels], None] | None = None
+    """Is shown the models of the test once they are compared; it chooses nothing either."""
 
     def train(self, inputs: Inputs) -> TrainingResult:
         """Returns the best candidate of the folds, tested once, refitted on everything.
@@ -195,6 +198,9 @@ class Trainer:
             self.fitter.catalogue,
             (self.config.bootstrap, self.config.seed),
         )
+        if self.on_test:
+            named = (models, self._name(winner), test, self.fitter.catalogue)
+            self.on_test(TestedModels(*named, fallback=TUNED))
         version = inputs.champion[0] if inputs.champion else None
         return TrainingResult(
             refitted["winner"],

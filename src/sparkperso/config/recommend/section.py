@@ -10,6 +10,7 @@ from sparkperso.config.recommend.criterion import METRICS, Criterion, Metric
 from sparkperso.config.recommend.data_size import DataSize, When
 from sparkperso.config.recommend.lists import ListsConfig
 from sparkperso.config.recommend.models import ExplicitParams
+from sparkperso.config.recommend.off_policy import OffPolicyConfig
 from sparkperso.config.recommend.promotion import PromotionConfig
 from sparkperso.config.recommend.sessions import SessionsConfig
 from sparkperso.core.section import Section
@@ -177,6 +178,8 @@ class RecommendConfig(Section):
     bootstrap: BootstrapConfig = Field(default_factory=BootstrapConfig)
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)
     """Checks of a candidate before it becomes champion."""
+    off_policy: OffPolicyConfig = Field(default_factory=OffPolicyConfig)
+    """What decisions say of the models that are tested."""
     lists: ListsConfig = Field(default_factory=ListsConfig)
     sessions: SessionsConfig = Field(default_factory=SessionsConfig)
     """Models of what comes next in a session."""

@@ -36,6 +36,7 @@ from sparkperso.jobs.train_recommender.model_tables import (
     model_rows,
     write_once,
 )
+from sparkperso.jobs.train_recommender.off_policy import OffPolicyTest
 from sparkperso.pipeline.code import code_version
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.persons import USERS, persons_of
@@ -92,19 +93,22 @@ def train_recommender(job: Job) -> Summary:
         job.say(f"engine {engine.name}: {engine.reason}")
         fits = make_fitter(config, catalogue, engine)
         run.set_tags({"engine": engine.name, "engine_reason": engine.reason})
-        trainer = Trainer(config, fits, slots, run, job.say, job.count)
+        shown = OffPolicyTest(job)
+        trainer = Trainer(config, fits, slots, run, job.say, job.count, shown.judge)
         trained = trainer.train(inputs)
         winner = trained.winner
         run.log_params({"winner": winner.name})
         log_settings(run, winner.params.model, winner.params)
         # Under the name that its candidates have it, so that one table shows all of them.
-        run.log_metrics(winner.mean | test_metrics(trained))
+        run.log_metrics(winner.mean | test_metrics(trained) | shown.metrics())
+        run.set_tags(shown.tags())
         if trained.repeats is not None:
             run.log_metrics(trained.repeats.metrics())
         basis["engine"] = engine.name
         document = {**trained.as_dict(), **basis}
         arrays = list(to_rows(arrays_of(trained.model, trained.popularity)))
         document |= write_model(job, trained, basis, (inputs, catalogue, arrays))
+        document["off_policy"] = shown.as_dict()
         document["config"] = config.model_dump(mode="json")
         document["country_aliases"] = dict(job.settings.ingest.country_aliases)
         packages = packages_of(winner.params)
@@ -113,7 +117,7 @@ def train_recommender(job: Job) -> Summary:
         version = job.tracking.register(MODEL, run.run_id, document, loadable, about)
         run.log_inputs(job.table_inputs())
     job.tracking.set_alias(MODEL, "candidate", version)
-    return summarise(trained, version)
+    return summarise(trained, shown, version)
 
 
 def read_inputs(job: Job) -> tuple[Inputs, Engine]:
@@ -363,7 +367,7 @@ def test_metrics(trained: TrainingResult) -> dict[str, float]:
     return figures
 
 
-def summarise(trained: TrainingResult, version: str) -> Summary:
+def summarise(trained: TrainingResult, shown: OffPolicyTest, version: str) -> Summary:
     """Returns the figures to print; gains over other models than these stand in MLflow."""
     test = trained.test
     baselines = [name for name in (PLAIN, TUNED, CHAMPION) if name in test.gains]
@@ -376,6 +380,7 @@ def summarise(trained: TrainingResult, version: str) -> Summary:
         **{f"test {metric} {name}": str(i) for name, i in test.intervals.items()},
         **{f"gain over {name}": str(test.gains[name]) for name in baselines},
         **(summary_of_repeats(trained.repeats) if trained.repeats else {}),
+        **shown.summary(),
         "version": version,
     }
 

@@ -6,7 +6,14 @@ from datetime import timedelta
 
 import pytest
 from tests.dashboards import bearer, lake_of, view_of
-from tests.small_lake import AS_OF, HOSTILE, run, write_experiments, write_table
+from tests.small_lake import (
+    AS_OF,
+    HOSTILE,
+    run,
+    write_experiments,
+    write_recommendations,
+    write_table,
+)
 
 from sparkperso.services.dashboard.page import FEW, Query
 from sparkperso.services.dashboard.pages import experiments, kpis, recommendations, segments
@@ -272,6 +279,19 @@ def test_the_leaderboard_is_what_the_training_said(view):
         ("popularity", 0.0415, "no"),
     ]
     assert (rows[0]["low"], rows[0]["high"]) == (0.1489, 0.1686)
+    assert [row["off_policy"] for row in rows] == ["1.2300 [1.1000, 1.3600] ok", None]
+
+
+def test_a_training_without_decisions_has_no_column_of_them(tmp_path):
+    write_recommendations(tmp_path)
+    said = {"test nDCG@10 ease": "0.2", "winner": "ease", "version": "2"}
+    write_table(
+        tmp_path,
+        "ops/runs",
+        [run(1, "train-recommender", at=AS_OF + timedelta(hours=1), summary=said)],
+    )
+    (row,) = rows_of(recommendations.page(view_of(lake_of(tmp_path)), Query()), "leaderboard")
+    assert row.keys() == {"model", "value", "low", "high", "chosen"}
 
 
 def test_a_training_that_says_something_else_is_no_error(tmp_path):

@@ -77,10 +77,14 @@ def _leaderboard(view: View) -> Section:
         Column("high", "to", "number"),
         Column("chosen", "Chosen"),
     ]
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (score.model, score.value, score.low, score.high, "yes" if score.is_winner else "no")
         for score in training.scores
     ]
+    if any(score.off_policy for score in training.scores):
+        columns.append(Column("off_policy", "Clicks per list, had its lists been shown"))
+        told = (score.off_policy for score in training.scores)
+        rows = [(*row, one) for row, one in zip(rows, told, strict=True)]
     plot = intervals(
         f"{metric} of each model on the test",
         [

@@ -27,6 +27,8 @@ class Score:
     low: float | None
     high: float | None
     is_winner: bool
+    off_policy: str | None = None
+    """What its lists would have earned by those that were shown, with its status."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def _training(row: Row) -> Training:
             low, high = (float(end) if end else None for end in ends)
             model = named["model"]
             scores.append(
-                Score(model, named["metric"], float(found["value"]), low, high, model == winner)
+                Score(
+                    *(model, named["metric"], float(found["value"]), low, high, model == winner),
+                    summary.get(f"off-policy {model}"),
+                )
             )
     scores.sort(key=lambda score: (-score.value, score.model))
     return Training(
