@@ -84,9 +84,9 @@ class Served:
 
     def treatment(self, facts: Facts, units: Units) -> Treatment:
         """Returns what the experiments that a request is in change of it."""
-        found = ((split.assign(facts, units), reach) for split, reach in self._splits)
-        shown = tuple((one, reach) for one, reach in found if one.is_shown)
-        return Treatment(shown) if shown else NO_TREATMENT
+        found = [(split.assign(facts, units), reach) for split, reach in self._splits]
+        shown = [(one, reach) for one, reach in found if one.is_shown]
+        return Treatment(tuple(shown)) if shown else NO_TREATMENT
 
     def on_list(self, slot: str, kind: str, assets: Assets) -> Served:
         """Returns those of them that may change a list of a kind in a slot ("" for none)."""
@@ -110,6 +110,8 @@ class ExperimentBook:
             for name, one in self._known.items()
         }
         """Name → experiment that can be asked."""
+        self.personal = frozenset(name for name, one in self.splits.items() if one.is_personal)
+        """Names of those whose conditions need to know of segments and profiles."""
         served = [
             (split, reach_of(split.experiment, self._assets))
             for split in self.splits.values()

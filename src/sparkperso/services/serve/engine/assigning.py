@@ -24,7 +24,7 @@ class Assigned:
     @property
     def counted(self) -> tuple[Assignment, ...]:
         """Returns those that the person is in."""
-        return tuple(one for one in self.experiments.values() if one.is_counted)
+        return tuple([one for one in self.experiments.values() if one.is_counted])
 
 
 class Assigning:
@@ -44,7 +44,7 @@ class Assigning:
         try:
             person = await self._people.person(
                 request.subject,
-                with_profile=any(one.is_personal for one in asked.values()),
+                with_profile=not self._book.personal.isdisjoint(asked),
                 with_recent=False,
             )
         except StoreUnavailable as error:

@@ -76,6 +76,7 @@ ERROR: Schema = {
         "errorDetails": openapi.STRING,
     },
 }
+HEADERS = ((b"content-type", b"application/json"), *SAFE, *REVALIDATED)
 BAD = json_answer("The body or its context cannot be read.", ERROR)
 
 
@@ -209,8 +210,7 @@ class PostFlags(Flags):
         etag = etag_of(body)
         status = 304 if is_known(call.headers, etag) else 200
         body = b"" if status == 304 else body
-        headers = [(b"content-type", b"application/json"), *SAFE, *REVALIDATED, (b"etag", etag)]
-        headers.append((b"content-length", b"%d" % len(body)))
+        headers = [*HEADERS, (b"etag", etag), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
