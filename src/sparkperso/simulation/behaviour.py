@@ -92,8 +92,14 @@ def expected_clicks(world: World, person: int, items: Sequence[str]) -> float:
 
 def hero_chance(world: World, person: int, content: str | None) -> float:
     """Returns the probability that a person clicks the hero that shows this content."""
-    effect = world.config.effects.hero if content == OFFERS else 0.0
+    effect = hero_effect(world, person) if content == OFFERS else 0.0
     return float(world.hero_chances[person]) * (1 + effect)
+
+
+def hero_effect(world: World, person: int) -> float:
+    """Returns the lift of the offers in the hero on a person's clicks."""
+    effects = world.config.effects
+    return effects.hero_countries.get(world.people.countries[person], effects.hero)
 
 
 def order_chance(world: World, flag: str | None) -> float:

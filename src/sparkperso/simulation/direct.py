@@ -12,6 +12,12 @@ import numpy as np
 
 from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.experiments.assignment.assign import place_of
+from sparkperso.experiments.assignment.shares import (
+    EVERYBODY,
+    Shares,
+    segment_of,
+    usable_shares,
+)
 from sparkperso.simulation.behaviour import CHECKOUT, HERO, LIST, Shown
 from sparkperso.simulation.calendar import Visit
 from sparkperso.simulation.world import Floats, World
@@ -42,6 +48,16 @@ class DirectShop:
         self.popular = self._best(world.click_chances.mean(axis=0)[None, :], n)[0]
         """Items of the list of whoever has none."""
         self._given: dict[tuple[str, int], str | None] = {}
+        self._shares: dict[str, Shares] = {}
+
+    def publish(self, shares: Mapping[str, Shares]) -> None:
+        """Has bandits deal out by these shares from now on, by key, as a new version does."""
+        self._shares, self._given = dict(shares), {}
+
+    def segment(self, experiment: Experiment, person: int) -> str:
+        """Returns the segment of a person that a bandit tells apart: their country."""
+        is_apart = experiment.bandit is not None and experiment.bandit.by is not None
+        return self._world.people.countries[person] if is_apart else EVERYBODY
 
     def page(self, visit: Visit) -> Mapping[str, Shown]:
         """Returns hero and list, by the experiments on them."""
@@ -83,7 +99,9 @@ class DirectShop:
     def _variant(self, experiment: Experiment, person: int) -> str | None:
         key = (experiment.key, person)
         if key not in self._given:
-            place = place_of(experiment, self._world.people.ids[person])
+            own = usable_shares(experiment, self._shares.get(experiment.key))
+            segment = segment_of(frozenset({self.segment(experiment, person)}), own)
+            place = place_of(experiment, self._world.people.ids[person], own[segment])
             self._given[key] = None if place is None else list(experiment.arms)[place]
         return self._given[key]
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from sparkperso.simulation.behaviour import Outcome, expected_clicks
+from sparkperso.simulation.behaviour import Outcome, expected_clicks, hero_effect
 from sparkperso.simulation.world import Floats, World
 
 Lists: TypeAlias = Sequence[Sequence[str]]
@@ -92,6 +92,14 @@ def lists_lift(
     return rates[0] / rates[1] - 1 if rates[1] else None
 
 
+def hero_lift(world: World) -> float:
+    """Returns the lift of the offers in the hero: of all people, by their visits and chances."""
+    if not world.config.effects.hero_countries:
+        return world.config.effects.hero
+    effects = [hero_effect(world, person) for person in range(len(world.people.ids))]
+    return float(np.average(effects, weights=world.people.visits * world.hero_chances))
+
+
 def truth_of(world: World, tally: Tally, lists: float | None = None) -> dict[str, Any]:
     """Returns what is known of the shop, as JSON's values.
 
@@ -100,7 +108,7 @@ def truth_of(world: World, tally: Tally, lists: float | None = None) -> dict[str
     """
     effects = world.config.effects
     tests = [
-        _test(tally, HERO_TEST, effects.hero, "given"),
+        _test(tally, HERO_TEST, hero_lift(world), "given"),
         _test(tally, CHECKOUT_TEST, effects.checkout, "given"),
     ]
     if LISTS_TEST.experiment in tally.people:

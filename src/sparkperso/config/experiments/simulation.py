@@ -19,6 +19,10 @@ class EffectsConfig(Section):
 
     hero: float = Field(default=0.3, ge=-0.9, le=LARGEST_EFFECT)
     """Of the offers in the hero on the probability of a click on it."""
+    hero_countries: dict[str, Annotated[float, Field(ge=-0.9, le=LARGEST_EFFECT)]] = Field(
+        default_factory=dict
+    )
+    """Country → the same of its people, in place of `hero`: what works differently in segments."""
     checkout: float = Field(default=0.15, ge=-0.9, le=LARGEST_EFFECT)
     """Of the short checkout on the probability that a checkout becomes an order."""
 

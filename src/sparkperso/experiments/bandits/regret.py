@@ -40,38 +40,50 @@ def simulate_regret(
     n_batches: int,
     batch_size: int,
     floor: float = 0.0,
+    levels: Sequence[float] | None = None,
+    weighs_days: bool = True,
     n_runs: int = 200,
     seed: int = 0,
 ) -> Regret:
     """Returns the regret of Beta–Bernoulli Thompson sampling with shares set anew per batch.
 
     `rates`: the true success rate of each variant. Units of a batch are dealt out by its shares,
-    and its sums are known before the next one, as with a job that runs once a day.
+    and its sums are known before the next one, as with a job that runs once a day. `levels`: what
+    all rates are multiplied by in each batch, 1 without. `weighs_days`: each trial weighs the
+    inverse of its variant's share in its batch, as in `experiments.analysis.trials`; without, 1.
     """
-    truth = np.asarray(rates, dtype=np.float64)
-    if len(truth) < 2 or not ((truth >= 0) & (truth <= 1)).all() or n_batches < 1:
+    level = np.ones(n_batches) if levels is None else np.asarray(levels, dtype=np.float64)
+    truth = np.multiply.outer(level, np.asarray(rates, dtype=np.float64))
+    is_possible = len(level) == n_batches and ((truth >= 0) & (truth <= 1)).all()
+    if len(rates) < 2 or n_batches < 1 or not is_possible:
         raise UsageError(
-            "A simulation has two rates or more, from 0 to 1, and a batch",
-            f"Rates {list(rates)}, {n_batches} batches",
-            "Give each variant's true rate",
+            "A simulation has two rates or more, from 0 to 1 at each batch's level, and a batch",
+            f"Rates {list(rates)}, {len(level)} levels, {n_batches} batches",
+            "Give each variant's true rate, and a level for each batch",
         )
     rng = np.random.default_rng(seed)
-    shape = (n_runs, len(truth))
-    successes, units = np.zeros(shape), np.zeros(shape)
+    shape = (n_runs, len(rates))
+    weight, weighted, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     lost = np.zeros((n_batches, n_runs))
-    gap = truth.max() - truth
-    shares = np.full(shape, 1 / len(truth))
+    gap = truth.max(axis=1, keepdims=True) - truth
+    shares = np.full(shape, 1 / len(rates))
     for batch in range(n_batches):
-        shares = _shares(successes, units, floor, rng)
+        # As many unweighted trials as the weighted ones are worth (Kish, 1965).
+        units = np.divide(weight * weight, squares, out=np.zeros(shape), where=squares > 0)
+        value = np.divide(weighted, weight, out=np.zeros(shape), where=weight > 0)
+        shares = _shares(np.minimum(value, 1.0) * units, units, floor, rng)
         shown = rng.multinomial(batch_size, shares)
-        units += shown
-        successes += rng.binomial(shown, truth)
-        lost[batch] = shown @ gap
+        found = rng.binomial(shown, truth[batch])
+        each = batch_size / np.maximum(shown, 1) if weighs_days else np.ones(shape)
+        weight += each * shown
+        weighted += each * found
+        squares += each * each * shown
+        lost[batch] = shown @ gap[batch]
     total = lost.cumsum(axis=0)
-    even = np.arange(1.0, n_batches + 1) * (batch_size * float(gap.mean()))
+    even: Floats = (batch_size * gap.mean(axis=1)).cumsum()
     error = float(total[-1].std(ddof=1)) / np.sqrt(n_runs) if n_runs > 1 else 0.0
     mean: Floats = total.mean(axis=1, dtype=np.float64)
-    return Regret(mean, even, float(error), float(shares[:, truth.argmax()].mean()))
+    return Regret(mean, even, float(error), float(shares[:, truth[-1].argmax()].mean()))
 
 
 def _shares(successes: Floats, units: Floats, floor: float, rng: np.random.Generator) -> Floats:

@@ -162,6 +162,20 @@ def test_regret_is_far_below_even_shares_and_the_best_is_found():
     assert found.cumulative[-1] < floored.cumulative[-1] < floored.uniform[-1]
 
 
+def test_days_that_weigh_alike_are_no_trap_where_the_level_falls():
+    falling = {"levels": list(np.linspace(1.6, 0.4, 30)), "n_batches": 30, "batch_size": 2000}
+    found = {
+        weighs: simulate_regret(
+            [0.05, 0.055], **falling, floor=0.05, n_runs=200, seed=3, weighs_days=weighs
+        )
+        for weighs in (False, True)
+    }
+    assert found[True].uniform[-1] == pytest.approx(30 * 2000 * 0.0025)
+    assert found[True].best_share > found[False].best_share + 0.03
+    with pytest.raises(UsageError, match="2 levels, 30 batches"):
+        simulate_regret([0.1, 0.2], n_batches=30, batch_size=10, levels=[1, 1])
+
+
 def test_alike_variants_have_no_regret():
     found = simulate_regret([0.1, 0.1], n_batches=3, batch_size=100, n_runs=10)
     assert found.cumulative[-1] == found.uniform[-1] == found.saved == 0
