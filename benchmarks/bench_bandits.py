@@ -93,9 +93,9 @@ def main() -> None:
             }
             regrets.append(row)
             print(
-                f"{name:32} {level:9} {'alike' if weighs_days else '':>6} {floor:6.2f} {row['even_regret']:8.1f} {row['regret']:8.1f} "
-                f"{row['standard_error']:6.1f} {row['saved']:7.1%} "
-                f"{row['best_share_last_day']:6.1%}"
+                f"{name:32} {level:9} {'alike' if weighs_days else '':>6} {floor:6.2f} "
+                f"{row['even_regret']:8.1f} {row['regret']:8.1f} {row['standard_error']:6.1f} "
+                f"{row['saved']:7.1%} {row['best_share_last_day']:6.1%}"
             )
     result = {
         "n_batches": N_BATCHES,

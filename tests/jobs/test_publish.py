@@ -253,6 +253,7 @@ def test_what_is_published_is_what_the_tables_say_and_gates_keep_the_version(
     shared = open_store(own.settings)
     with shared.open(shared.current()) as version:
         check_everything(version, own)
+        assert version.manifest.shares == facts.shares
         check_next_items(version, own)
     shared.close()
 

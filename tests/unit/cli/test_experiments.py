@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,18 @@ def test_the_bandit_of_a_slot_is_listed_and_needs_no_start(tmp_path):
     (conf / "slots" / "hero.yaml").write_text(yaml.safe_dump(slot))
     (conf / "experiments" / "slot-hero.yaml").write_text("variants: {a: 1, b: 1}")
     assert "are bandits of slots" in run("lint", "--conf-dir", conf, status=2)
+
+
+def test_the_bandits_of_the_guides_are_sound(tmp_path):
+    docs = Path(__file__).parents[3] / "docs"
+    conf = conf_of(tmp_path)
+    (conf / "metrics").mkdir()
+    blocks = re.findall(r"```yaml\n(# conf/(\S+)\n.*?)```", (docs / "slots.md").read_text(), re.S)
+    assert [place for _, place in blocks] == ["slots/hero.yaml", "metrics/hero_clicks.yaml"]
+    for text, place in blocks:
+        (conf / place).write_text(text)
+    (block,) = re.findall(
+        r"```yaml\n(variants: \{.*?\nbandit:.*?)```", (docs / "experiments.md").read_text(), re.S
+    )
+    (conf / "experiments" / "three.yaml").write_text(block)
+    assert "2 experiments, no fault" in run("lint", "--conf-dir", conf)

@@ -20,7 +20,8 @@ SEEDS = range(3)
 
 
 def run(seed, effects, *, by_country=False, floor=0.05, days=14):
-    world = make_world(SimulationConfig.model_validate({"effects": effects}), 500, 10, seed)
+    values = {"effects": effects, "countries": {"GB": 1, "DE": 1}}
+    world = make_world(SimulationConfig.model_validate(values), 500, 10, seed)
     return bandit_study(world, hero_bandit(START, by_country=by_country, floor=floor), days, START)
 
 
@@ -40,8 +41,8 @@ def test_without_an_effect_nothing_can_be_missed():
 
 
 def test_where_segments_differ_shares_of_their_own_miss_less():
-    pooled = [run(seed, DIFFER) for seed in SEEDS]
-    own = [run(seed, DIFFER, by_country=True) for seed in SEEDS]
+    pooled = [run(seed, DIFFER) for seed in SEEDS[:2]]
+    own = [run(seed, DIFFER, by_country=True) for seed in SEEDS[:2]]
     for one, other in zip(pooled, own, strict=True):
         # The same people come, whatever they are shown.
         assert one.uniform.tolist() == other.uniform.tolist()
