@@ -82,7 +82,9 @@ def bayesian(
     if not pair.can_be_tested:
         return Posterior(without_test(pair.treated, pair.baseline, pair.status), *(None,) * 3)
     effect, variance = effect_of(pair)
-    prior = (prior_lift * _common_value(pair)) ** 2
+    width = prior_lift * _common_value(pair)
+    # A power would raise an error where the product is infinite.
+    prior = width * width
     # A flat prior where the metric is 0 on average, so that no share of it says anything.
     keep = prior / (prior + variance) if 0 < prior < math.inf else 1.0
     mean, error = keep * effect, math.sqrt(keep * variance)
