@@ -330,3 +330,176 @@ def test_a_bandit_on_a_mean_is_refused(analyse):
     of_mean = {**BANDIT, "bandit": {"metric": "revenue_per_user"}}
     with pytest.raises(ConfigError, match="its kind is mean"):
         analyse(shopping(n=20), hero=of_mean)
+
+
+SHORT = {**HERO, "goals": ["conversion"], "guardrails": []}
+HERO_SLOT = {"plain": {"weight": 1}, "offers": {"content": {"hero": "offers"}}}
+
+
+def seen(n, **variant_of):
+    """Returns exposures of n users to several experiments: name → user's number → its variant."""
+    return [
+        exposed(name, f"u{k}", ("plain", "offers")[of(k)], k % 200)
+        for name, of in variant_of.items()
+        for k in range(n)
+        if of(k) is not None
+    ]
+
+
+def verdicts_of(job):
+    """Returns experiment → its verdict's row; nothing of its results may be no number."""
+    found = rows_of(job)
+    numbers = [value for row in found for value in row.values() if isinstance(value, float)]
+    assert np.isfinite(numbers).all()
+    assert all(row["status"] for row in found)
+    return {row["experiment"]: row for row in rows_of(job, "gold/experiment_verdicts")}
+
+
+def test_two_experiments_that_share_units_are_told_and_break_where_they_cannot_be_told_apart(
+    analyse, make_job, tmp_path
+):
+    """In one layer evenly: a warning. The same change, or one seed: broken. Apart: nothing."""
+    layer = {"name": "home", "range": [0, 0.6]}
+    job = analyse(
+        seen(
+            400,
+            even=lambda k: k % 2,
+            beside=lambda k: k // 2 % 2 if k < 40 else None,
+            slot_a=lambda k: k // 4 % 2,
+            slot_b=lambda k: k // 8 % 2 if k < 80 else None,
+            seed_a=lambda k: k // 16 % 2,
+            seed_b=lambda k: k // 16 % 2,
+        ),
+        even={**SHORT, "layer": layer},
+        beside={**SHORT, "layer": {"name": "home", "range": [0.5, 1]}},
+        slot_a={**SHORT, "variants": HERO_SLOT},
+        slot_b={**SHORT, "variants": HERO_SLOT},
+        seed_a={**SHORT, "seed": "one"},
+        seed_b={**SHORT, "seed": "one"},
+    )
+    verdicts = verdicts_of(job)
+    reasons = {name: row["reason"] for name, row in verdicts.items()}
+    assert reasons == {
+        **{"even": "no_goal_measured", "beside": "no_goal_measured"},
+        **{"slot_a": "overlapping_layers", "slot_b": "overlapping_layers"},
+        **{"seed_a": "overlapping_layers", "seed_b": "overlapping_layers"},
+    }
+    (warning,) = verdicts["even"]["warnings"]
+    assert warning.startswith(
+        "40 of 400 units were in 'beside' at the same time, which is in the layer 'home' too"
+    )
+    assert "80 of 400 units" in verdicts["slot_a"]["warnings"][0]
+    assert "changes the content of slot hero too" in verdicts["slot_a"]["warnings"][0]
+    assert "not spread evenly" in verdicts["seed_a"]["warnings"][0]
+    assert "another experiment at the same time" in verdicts["seed_a"]["why"]
+    page = (tmp_path / "reports" / "slot_a.html").read_text()
+    assert "80 of 400 units were in" in page
+    # One alone says the same: its neighbours are looked at, whatever is asked for.
+    alone = make_job(
+        "analyze-experiments",
+        as_of=AS_OF,
+        set=("experiments.metrics=[]",),
+        experiment=("slot_a",),
+    )
+    alone.conf_dir = job.conf_dir
+    assert carry_out(STEP, alone).summary["slot_a"].startswith("broken: ")
+
+
+def test_one_after_the_other_is_no_overlap_and_what_is_carried_over_is_told(analyse):
+    """Version 2 deals out by the seed of version 1, whose buyers bought more already."""
+    rows = seen(300, **{"hero:2": lambda k: k % 2, "late": lambda k: k // 2 % 2})
+    for k in range(300):
+        first = START - timedelta(days=10, hours=k % 50)
+        for name, of in (("hero", k % 2), ("early", k // 4 % 2)):
+            metadata = {"experiment": name, "variant": ("plain", "offers")[of]}
+            rows.append(event(f"u{k}", first, "exposure", metadata=metadata))
+        if k % 3 == 0 or (k % 4 == 1 and k // 4 % 2):
+            rows.append(event(f"u{k}", START - timedelta(days=2), "purchase", value=50.0))
+    place = {"name": "home", "range": [0, 1]}
+    over = {"start": "2026-02-10", "end": "2026-03-01"}
+    job = analyse(
+        rows,
+        hero={**SHORT, "version": 2, "goals": ["revenue_per_user"]},
+        early={**SHORT, **over, "layer": place},
+        late={**SHORT, "layer": place, "goals": ["revenue_per_user"]},
+    )
+    verdicts = verdicts_of(job)
+    assert all(row["reason"] != "overlapping_layers" for row in verdicts.values())
+    (text,) = [t for t in verdicts["hero:2"]["warnings"] if "before, and its variants" in t]
+    assert text.startswith("300 units were in 'hero' before")
+    assert not [t for t in verdicts["late"]["warnings"] if "spread evenly" in t]
+    assert not verdicts["early"]["warnings"]
+
+
+def test_what_an_earlier_experiment_still_does_is_told(analyse):
+    """Of whom the earlier one's offers were shown to, buyers are now shown offers more often."""
+    rows = []
+    for k in range(400):
+        before, now = k // 2 % 2, k % 2
+        rows.append(exposed("late", f"u{k}", ("plain", "offers")[now], k % 200))
+        metadata = {"experiment": "early", "variant": ("plain", "offers")[before]}
+        rows.append(event(f"u{k}", START - timedelta(days=9), "exposure", metadata=metadata))
+        value = 10.0 + k % 7 + 30 * before * now
+        rows.append(event(f"u{k}", START - timedelta(days=1), "purchase", value=value))
+    place = {"name": "home", "range": [0, 1]}
+    job = analyse(
+        rows,
+        early={**SHORT, "start": "2026-02-10", "end": "2026-03-01", "layer": place},
+        late={**SHORT, "layer": place, "goals": ["revenue_per_user"]},
+    )
+    (text,) = [t for t in verdicts_of(job)["late"]["warnings"] if "carried over" in t]
+    assert text.startswith("revenue_per_user: of the units that were in 'early' before")
+
+
+def test_clocks_that_run_ahead_are_told_and_break_what_they_are_most_of(analyse):
+    """Exposures after their receipt, of few or of many; purchases after theirs; early clicks."""
+    fields = {**SHORT, "start": "2026-03-02"}
+    rows = []
+    for name, ahead in (("few", 4), ("many", 20), ("tills", 0), ("late", 0)):
+        for k in range(100):
+            user, at = f"{name}{k}", START + timedelta(hours=k)
+            slow = timedelta(minutes=5 if k < ahead else -1)
+            one = exposed(name, user, ("plain", "offers")[k % 2], k)
+            rows.append({**one, "received_at": at - slow})
+            bought = at + timedelta(hours=1)
+            off = timedelta(minutes=9 if name == "tills" and k < 50 else 0)
+            rows.append(event(user, bought, "purchase", value=9.0, received_at=bought - off))
+            if name == "late" and k < 30:
+                early = timedelta(seconds=5 if k < 20 else -5)
+                click = {"decision_id": f"{name}{user}"}
+                rows.append(event(user, at - early, "click", metadata=click))
+    job = analyse(rows, few=fields, many=fields, tills=fields, late=fields)
+    verdicts = verdicts_of(job)
+    assert {name: row["reason"] for name, row in verdicts.items()} == {
+        "few": verdicts["few"]["reason"],
+        "many": "clock_skew",
+        "tills": "clock_skew",
+        "late": "outcomes_before_exposure",
+    }
+    assert verdicts["few"]["verdict"] != "broken" or verdicts["few"]["reason"] == "no_goal_measured"
+    assert "4 of 100 exposure events have a time more than a minute after" in str(
+        verdicts["few"]["warnings"]
+    )
+    assert "50 of 100 events of its units have a time" in str(verdicts["tills"]["warnings"])
+    assert "20 of 30 clicks, of 20 units, came before" in str(verdicts["late"]["warnings"])
+    assert "clocks of its events are off" in verdicts["many"]["why"]
+
+
+def test_metrics_that_are_all_zero_or_have_one_huge_value_have_a_status(analyse):
+    """Nobody bought; one order of 10³⁰⁰, of which nothing counts; one of 10¹⁵, which decides it."""
+    fields = {**SHORT, "goals": ["revenue_per_user"]}
+    rows = seen(60, zero=lambda k: k % 2)
+    for name, value in (("endless", 1e300), ("huge", 1e15)):
+        for k in range(60):
+            rows.append(exposed(name, f"{name}{k}", ("plain", "offers")[k % 2], k))
+        rows.append(event(f"{name}1", START + timedelta(hours=70), "purchase", value=value))
+    job = analyse(rows, zero=fields, endless=fields, huge=fields)
+    verdicts = verdicts_of(job)
+    statuses = {
+        name: {r["status"] for r in rows_of(job) if r["experiment"] == name} for name in verdicts
+    }
+    assert statuses["zero"] == statuses["endless"] == {"no_variance"}
+    assert statuses["huge"] <= {"zero_baseline", "no_covariate", "no_variance"}
+    assert verdicts["zero"]["reason"] == verdicts["endless"]["reason"] == "no_goal_measured"
+    assert "all units of both groups have the same value" in verdicts["zero"]["why"]
+    assert verdicts["huge"]["reason"] == "no_gain"

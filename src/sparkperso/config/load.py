@@ -26,6 +26,8 @@ from sparkperso.core.hashing import short_hash
 from sparkperso.core.suggest import did_you_mean, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+MOST_SHOWN = 200
+"""Characters of a wrong value that a message shows."""
 
 
 def load_settings(
@@ -80,7 +82,14 @@ def load_named(
             did_you_mean(name, files, f"Write {folder / name}.yaml, or name one that is there"),
         )
     path = files[name]
-    return validate(model, {"name": name, **read_yaml(path)}, str(path), {}, context)
+    tree = read_yaml(path)
+    if tree.get("name", name) != name:
+        raise ConfigError(
+            f"The name of {path} is the file's, '{name}'",
+            f"It says 'name: {tree['name']}'",
+            "Take the line out, or rename the file",
+        )
+    return validate(model, {**tree, "name": name}, str(path), {}, context)
 
 
 def validate(
@@ -135,7 +144,22 @@ def _problem(detail: Any, model: type[BaseModel], origin: Mapping[str, str]) -> 
         kind = type(detail["input"]).__name__
         quoted = "" if kind == "str" else """; as text it stands in quotes of its own, '"…"'"""
         return f"'{key}'{layer}: {says}, found a value (not shown) of type {kind}{quoted}"
-    return f"'{key}'{layer}: {says}, found {found!r}"
+    return f"'{key}'{layer}: {says}, found {_shown(found)}{_quotes(detail)}"
+
+
+def _shown(found: Any) -> str:
+    """What was found, or its beginning: a message is read in a terminal."""
+    text = repr(found)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text):,} characters)"
+
+
+def _quotes(detail: Any) -> str:
+    """What to do where YAML read a text as something else."""
+    if detail["type"] != "string_type" or isinstance(detail["input"], list | None):
+        return ""
+    if isinstance(detail["input"], bool):
+        return "; YAML takes on, off, yes and no for true and false: put it in quotes"
+    return "; put it in quotes"
 
 
 def _suggestion(loc: tuple[Any, ...], model: type[BaseModel]) -> str:

@@ -116,6 +116,12 @@ EXPERIMENT_VERDICTS = TableSpec(
     columns=(
         required("experiment", "string", EXPERIMENT),
         required("verdict", "string", "ship, stop, keep_running or broken"),
+        Column(
+            "reason",
+            "string",
+            "code of the reason, such as goal_better, clock_skew or nobody_exposed; null in rows "
+            "written before this column was there",
+        ),
         Column("variant", "string", "variant that the verdict speaks of: the one to ship"),
         required("why", "string", "the reason, a sentence"),
         required("sentences", "array<string>", "what each goal and guardrail did, a sentence each"),

@@ -180,3 +180,102 @@ def test_the_bandits_of_the_guides_are_sound(tmp_path):
     )
     (conf / "experiments" / "three.yaml").write_text(block)
     assert "2 experiments, no fault" in run("lint", "--conf-dir", conf)
+
+
+HALVES = "variants: {a: 1, b: 1}\n"
+ODD = {
+    # name of the file → (what it says, what lint says of it)
+    "zero-weight": (
+        "variants: {a: 0, b: 1}",
+        "'variants.a.weight': Input should be greater than 0",
+    ),
+    "no-number": ("variants: {a: .nan, b: 1}", "should be a finite number, found nan"),
+    "word": ("variants: {a: many, b: 1}", "'variants.a.weight': Input should be a valid number"),
+    "nothing": ("variants: {a: , b: 1}", "a variant is its weight, such as 1, or what it changes"),
+    "truth": ("variants: {a: true, b: 1}", "a variant is its weight, such as 1"),
+    "too-many": (f"variants: {{a: 1{'0' * 400}, b: 1}}", "… (401 characters)"),
+    "a-list": ("variants: [a, b]", "'variants': Input should be a valid dictionary"),
+    "spaces": ("variants: {'a b': 1, b: 1}", "String should match pattern"),
+    "umlaut": ("variants: {ä: 1, b: 1}", "String should match pattern"),
+    "quote": ('variants: {"a\'b": 1, b: 1}', "String should match pattern"),
+    "number": ("variants: {1: 1, b: 1}", "found 1; put it in quotes"),
+    "one": ("variants: {a: 1}", "there should be 2 to 100 variants, found 1"),
+    "levels": ("factors: {x: [on, off], y: [s, l]}", "found True; YAML takes on, off, yes and no"),
+    "baseline": ("variants: {on: 1, off: 1}\nbaseline: off", "found False; YAML takes on, off"),
+    "tester": (HALVES + "overrides: {u1: c}", "overrides name 'c', which is none of a, b"),
+    "end-first": (HALVES + "end: 2025-12-01", "start should lie before end"),
+    "end-at-once": (HALVES + "end: 2026-01-01", "start should lie before end"),
+    "no-day": (HALVES + "end: 2026-02-30", "day is out of range for month"),
+    "soon": (HALVES + "end: soon", "'end': not ISO 8601, found 'soon'"),
+    "seconds": (HALVES + "end: 20260301", "a time is a date, such as 2026-03-01"),
+    "far": (HALVES + "end: 9999-12-31T23:59:59-14:00", "not a date of the calendar in UTC"),
+    "metric": (HALVES + "goals: [convertion]", "(did you mean 'conversion'?)"),
+    "twice": (HALVES + "goals: [conversion, conversion]", "'conversion' is named twice"),
+    "text": (HALVES + "goals: conversion", "'goals': Input should be a valid tuple"),
+    "mde": (HALVES + "mde: 0", "'mde': Input should be greater than 0"),
+    "coverage": (HALVES + "coverage: 50 %", "'coverage': Input should be a valid number"),
+    "off": (HALVES + "status: off", "'status': Input should be 'draft', 'running' or 'stopped'"),
+    "layer": (HALVES + "layer: {name: home, range: [0.5, 0.2]}", "the range should grow"),
+    "key": (HALVES + "weigth: 1", "unknown key 'weigth'"),
+    "other-name": (HALVES + "name: zero-weight", "The name of"),
+    "key-twice": (HALVES + HALVES, "the key 'variants' stands twice"),
+    "tab": ("variants:\n\ta: 1", "should be readable YAML"),
+    "no-mapping": ("- a", "It holds a list"),
+    "empty": ("", "give either variants or factors"),
+    "tag": (HALVES + "seed: !!python/object:os.system x", "should be readable YAML"),
+    "deep": (HALVES + "where: " + "{not: " * 300 + "{segment: vip}" + "}" * 300, "'where"),
+}
+"""Files that are no experiment, as people write them."""
+
+
+@pytest.fixture(scope="module")
+def odd_conf(tmp_path_factory):
+    """Returns a conf/ that holds all of them."""
+    conf = conf_of(tmp_path_factory.mktemp("odd"))
+    for name, (text, _) in ODD.items():
+        head = (
+            "" if name in ("no-mapping", "empty") else "start: 2026-01-01\nhypothesis: It helps.\n"
+        )
+        status = "" if name in ("off", "no-mapping", "empty") else "status: running\n"
+        path = conf / "experiments" / f"{name}.yaml"
+        path.write_text(f"{status}{head}{text}\n", encoding="utf-8")
+    return conf
+
+
+def test_of_odd_files_each_is_told_and_none_keeps_another_from_it(odd_conf):
+    output = run("lint", "--conf-dir", odd_conf, status=2)
+    for name, (_, expected) in ODD.items():
+        own = [part for part in output.split("! ") if f"{name}.yaml" in part]
+        assert any(expected in part for part in own), (name, own)
+    listed = run("list", "--conf-dir", odd_conf)
+    assert listed.count("cannot be read: see 'sparkperso experiments lint'") >= len(ODD) - 1
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_experiment_is_not_started(odd_conf, name):
+    assert ODD[name][1] in run("start", name, "--conf-dir", odd_conf, status=2)
+    assert not (odd_conf / "experiments" / "started").exists()
+
+
+def test_names_that_yaml_takes_for_truth_are_names_and_a_date_without_zone_is_utc(tmp_path):
+    conf = conf_of(tmp_path)
+    for name, text in (
+        ("flag", "variants: {on: 1, off: 1}\nstart: 2026-01-01 12:00"),
+        ("bold", "variants:\n  yes: {payload: true}\n  no: {payload: false}\nstart: 2026-01-01"),
+        ("rare", "variants: {a: 1e2, b: 1}\nstart: '2026-01-01T12:00:00+02:00'"),
+    ):
+        path = conf / "experiments" / f"{name}.yaml"
+        path.write_text(f"status: running\nhypothesis: It helps.\ngoals: [conversion]\n{text}\n")
+        run("start", name, "--conf-dir", conf)
+    run("lint", "--conf-dir", conf)
+    rows = {
+        r["experiment"]: r
+        for r in map(json.loads, run("list", "--json", "--conf-dir", conf).splitlines())
+    }
+    assert rows["flag"]["variants"] == {"on": 0.5, "off": 0.5}
+    assert list(rows["bold"]["variants"]) == ["yes", "no"]
+    assert rows["rare"]["variants"] == {"a": 0.9901, "b": 0.0099}
+    starts = {name: row["start"][:16] for name, row in rows.items()}
+    assert starts == {
+        **{"flag": "2026-01-01T12:00", "bold": "2026-01-01T00:00", "rare": "2026-01-01T10:00"}
+    }

@@ -17,10 +17,17 @@ END = datetime.max.replace(tzinfo=timezone.utc)
 def _in_utc(value: Any) -> Any:
     """YAML reads dates and times itself, but for those in quotes."""
     if isinstance(value, datetime):
-        is_bare = value.tzinfo is None
-        return value.replace(tzinfo=timezone.utc) if is_bare else value.astimezone(timezone.utc)
+        if value.tzinfo is None:
+            return value.replace(tzinfo=timezone.utc)
+        try:
+            return value.astimezone(timezone.utc)
+        except OverflowError:
+            raise ValueError("not a date of the calendar in UTC") from None
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
+    # A number would be seconds: 20260301 is a day of 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdigit()):
+        raise ValueError("a time is a date, such as 2026-03-01, or one with hours")
     return read_time(value, timezone.utc) if isinstance(value, str) else value
 
 

@@ -65,8 +65,12 @@ class Variant(Changes):
     @model_validator(mode="before")
     @classmethod
     def _may_be_a_weight(cls, value: Any) -> Any:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return {"weight": value} if is_number else value
+        if isinstance(value, Mapping | Changes):
+            return value
+        if isinstance(value, bool | list) or value is None:
+            raise ValueError("a variant is its weight, such as 1, or what it changes")
+        # YAML takes 1e6 for text, which is a number all the same.
+        return {"weight": value}
 
 
 def _in_order(value: Any) -> Any:

@@ -24,6 +24,7 @@ from sparkperso.experiments.analysis.distributions import (
 from sparkperso.experiments.analysis.exposures import EXPERIMENT, VARIANT
 from sparkperso.experiments.analysis.plan import MetricPlan
 from sparkperso.experiments.analysis.segments_at import memberships, with_segments
+from sparkperso.experiments.analysis.shared_units import with_earlier
 from sparkperso.experiments.analysis.unit_metrics import (
     METRIC,
     moments_of,
@@ -31,8 +32,13 @@ from sparkperso.experiments.analysis.unit_metrics import (
     read_moments,
     unit_metrics,
 )
-from sparkperso.experiments.analysis.unit_values import outcome_events, unit_terms
-from sparkperso.experiments.results.measured import Cell, Measured, MeasuredMetric
+from sparkperso.experiments.analysis.unit_values import (
+    N_AHEAD,
+    N_EVENTS,
+    outcome_events,
+    unit_terms,
+)
+from sparkperso.experiments.results.measured import EARLIER, Cell, Measured, MeasuredMetric
 from sparkperso.experiments.statistics.moments import Moments
 from sparkperso.experiments.statistics.quantiles import QuantileRange
 from sparkperso.experiments.statistics.resampling import BucketSums
@@ -48,12 +54,15 @@ def measure(
     history: DataFrame | None,
     plan: MetricPlan,
     config: ExperimentsConfig,
+    *,
+    shared: DataFrame | None = None,
 ) -> dict[str, Measured]:
     """Returns what was measured of each experiment of the plan.
 
     1. Units that saw several variants are left out, and counted.
     2. Events are read once: those of exposed units that a metric counts, kept in memory.
-    3. They become one row per unit, then caps, then moments by variant and segment.
+    3. They become one row per unit, then caps, then moments by variant and segment; of units that
+       were in another experiment before, by its variant too (`shared`, of `shared_units`).
     4. Metrics that ask for it are counted by value and by bucket; those of
        `plan.daily` by day.
 
@@ -66,12 +75,17 @@ def measure(
     counted = keep_cached(exposures.where(F.col("n_variants") == 1))
     outcomes = keep_cached(outcome_events(counted, events, plan, config.lookback_days))
     units = keep_cached(unit_terms(outcomes, plan, config.session_gap_minutes))
+    times = units.groupBy(EXPERIMENT).agg(F.sum(N_EVENTS), F.sum(N_AHEAD))
+    for experiment, n_events, n_ahead in times.collect():
+        sizes[experiment].n_events, sizes[experiment].n_ahead = n_events, n_ahead
     everybody = with_segments(counted, None, ())
     capped = plan.only(lambda _, metric: metric.cap_quantile is not None)
     caps = quantile_caps(unit_metrics(everybody, units, capped), capped) if capped.pairs() else {}
     members = memberships(history, config.segmentations) if history is not None else None
     segmented = with_segments(counted, members, config.segmentations)
-    cells = _cells(unit_metrics(segmented, units, plan, caps), config)
+    if shared is not None:
+        segmented = segmented.unionByName(with_earlier(counted, shared))
+    cells, earlier = _cells(unit_metrics(segmented, units, plan, caps), config)
     ranked = plan.only(lambda _, m: m.kind == "quantile" or "mann_whitney" in m.methods)
     values = unit_metrics(everybody, units, ranked, caps) if ranked.pairs() else None
     quantiles, counts = _distributions(values, ranked, cells)
@@ -90,6 +104,7 @@ def measure(
         pair = key, metric.name
         found[key][metric.name] = MeasuredMetric(
             cells=tuple(cells.get(pair, ())),
+            earlier=tuple(earlier.get(pair, ())),
             quantiles=_of(quantiles, pair),
             counts=counts.get(pair, {}),
             buckets=_of(buckets, pair),
@@ -106,9 +121,13 @@ class _Sizes:
     units: dict[str, int] = field(default_factory=dict)
     first: dict[str, int] = field(default_factory=dict)
     n_several: int = 0
+    n_events: int = 0
+    n_ahead: int = 0
 
     def measured(self, metrics: Mapping[str, MeasuredMetric]) -> Measured:
-        return Measured(metrics, self.units, self.n_several, self.first)
+        return Measured(
+            metrics, self.units, self.n_several, self.first, self.n_events, self.n_ahead
+        )
 
 
 def _sizes(exposures: DataFrame) -> dict[str, _Sizes]:
@@ -124,11 +143,20 @@ def _sizes(exposures: DataFrame) -> dict[str, _Sizes]:
     return found
 
 
-def _cells(values: DataFrame, config: ExperimentsConfig) -> dict[tuple[str, str], list[Cell]]:
-    """The moments of each metric, by variant and set of segments, in a total order."""
+Cells = dict[tuple[str, str], list[Cell]]
+"""(experiment, metric) → cells."""
+
+
+def _cells(values: DataFrame, config: ExperimentsConfig) -> tuple[Cells, Cells]:
+    """The moments of each metric, by variant and set of segments, in a total order.
+
+    Those of segments, and those by the variant of an earlier experiment.
+    """
     rows = keep_cached(moments_of(values))
+    is_earlier = F.coalesce(F.col("segmentation").startswith(EARLIER), F.lit(False))
     sets = (
-        rows.groupBy("segmentation")
+        rows.where(~is_earlier)
+        .groupBy("segmentation")
         .agg(F.count_distinct("segments").alias("n"))
         .orderBy(F.desc("n"))
     )
@@ -139,15 +167,17 @@ def _cells(values: DataFrame, config: ExperimentsConfig) -> dict[tuple[str, str]
             f"In {widest['n']} of the segmentation '{widest['segmentation']}'",
             "Take it out of experiments.segmentations, or raise experiments.max_segments",
         )
-    found: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    found: Cells = defaultdict(list)
+    earlier: Cells = defaultdict(list)
     for row in rows.collect():
         cell = Cell(
             row[VARIANT], row["segmentation"], tuple(row["segments"]), read_moments(row.asDict())
         )
-        found[row[EXPERIMENT], row[METRIC]].append(cell)
-    for cells in found.values():
+        into = earlier if (cell.segmentation or "").startswith(EARLIER) else found
+        into[row[EXPERIMENT], row[METRIC]].append(cell)
+    for cells in (*found.values(), *earlier.values()):
         cells.sort(key=lambda cell: (cell.segmentation or "", cell.variant, cell.segments))
-    return found
+    return found, earlier
 
 
 def _distributions(

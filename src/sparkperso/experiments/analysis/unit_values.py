@@ -13,13 +13,20 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkperso.config.metrics import Metric, Quantity
-from sparkperso.experiments.analysis.exposures import EXPERIMENT, EXPOSED_AT, ID_COLUMNS, UNIT
+from sparkperso.experiments.analysis.exposures import (
+    EXPERIMENT,
+    EXPOSED_AT,
+    ID_COLUMNS,
+    UNIT,
+    is_ahead,
+)
 from sparkperso.experiments.analysis.plan import MetricPlan
 from sparkperso.metrics.quantities import Term, amount
 from sparkperso.metrics.sessions import STARTED, mark_sessions
 from sparkperso.platform.literals import instant
 
-AT = "at"
+AT, IS_AHEAD = "at", "is_ahead"
+N_EVENTS, N_AHEAD = "n_events", "n_ahead"
 DAY = 86_400_000_000
 """Microseconds."""
 
@@ -29,8 +36,9 @@ def outcome_events(
 ) -> DataFrame:
     """Returns the events of exposed units that any quantity counts, one row per experiment of each.
 
-    Columns: experiment, unit, at and exposed_at (microseconds since 1970), session_id, and one
-    column per quantity of the plan: what the event adds, null where it does not count. Events from
+    Columns: experiment, unit, at and exposed_at (microseconds since 1970), session_id, is_ahead
+    (its time lies after its receipt), and one column per quantity of the plan: what the event adds,
+    null where it does not count. Events from
     `lookback_days` before the first exposure on, up to the plan's as-of.
     """
     quantities = plan.quantities
@@ -38,6 +46,7 @@ def outcome_events(
         *ID_COLUMNS.values(),
         F.unix_micros("timestamp").alias(AT),
         "session_id",
+        F.coalesce(is_ahead(), F.lit(False)).alias(IS_AHEAD),
         *(amount(quantity).alias(name) for quantity, name in quantities.items()),
     )
     counted = counted.where(_any_of(quantities.values()))
@@ -49,12 +58,14 @@ def outcome_events(
         )
         joined = counted.join(of_kind, F.col(ID_COLUMNS[kind]) == F.col(UNIT), "inner")
         frames.append(joined.where(F.col(AT) >= F.col(EXPOSED_AT) - lookback))
-    kept = [EXPERIMENT, UNIT, EXPOSED_AT, AT, "session_id", *quantities.values()]
+    kept = [EXPERIMENT, UNIT, EXPOSED_AT, AT, "session_id", IS_AHEAD, *quantities.values()]
     return reduce(DataFrame.unionByName, [frame.select(*kept) for frame in frames])
 
 
 def unit_terms(outcomes: DataFrame, plan: MetricPlan, session_gap_minutes: int) -> DataFrame:
     """Returns (experiment, unit, one column per term), a row per unit with any event.
+
+    n_events and n_ahead count its events, and those whose time lies after their receipt.
 
     Quantities of sessions are put together by session first: as sent, else by a gap in time. A
     session that an exposure divides is two.
@@ -63,6 +74,7 @@ def unit_terms(outcomes: DataFrame, plan: MetricPlan, session_gap_minutes: int) 
     of_sessions = {term: name for term, name in terms.items() if term.quantity.is_of_sessions}
     plain = {term: name for term, name in terms.items() if term not in of_sessions}
     sums = [_sum_of(term, quantities).alias(name) for term, name in plain.items()]
+    sums += [F.count(F.lit(1)).alias(N_EVENTS), F.count_if(IS_AHEAD).alias(N_AHEAD)]
     if not of_sessions:
         return outcomes.groupBy(EXPERIMENT, UNIT).agg(*sums)
     sided = outcomes.withColumn("side", F.col(AT) >= F.col(EXPOSED_AT)).withColumn(
@@ -76,7 +88,7 @@ def unit_terms(outcomes: DataFrame, plan: MetricPlan, session_gap_minutes: int) 
     ]
     sessions = marked.groupBy(EXPERIMENT, UNIT, "session_id", STARTED).agg(*sums, *numbers)
     return sessions.groupBy(EXPERIMENT, UNIT).agg(
-        *(F.sum(name).alias(name) for name in plain.values()),
+        *(F.sum(name).alias(name) for name in (*plain.values(), N_EVENTS, N_AHEAD)),
         *(_of_all_sessions(term.quantity, name).alias(name) for term, name in of_sessions.items()),
     )
 

@@ -193,18 +193,22 @@ def _clash(one: Experiment, other: Experiment, assets: Assets) -> str | None:
         layer = one.layer.name
         is_apart = not one.layer.overlaps(other.layer)
         return None if is_apart else f"layer: its range overlaps that of '{{}}' in layer '{layer}'"
-    mine, theirs = reach_of(one, assets), reach_of(other, assets)
-    shared = [
-        *(f"the content of slot {slot}" for slot in sorted(mine.contents & theirs.contents)),
-        *(f"rule {rule}" for rule in sorted(mine.rules & theirs.rules)),
-        *(["who makes lists"] if mine.lists and theirs.lists else []),
-    ]
+    shared = changed_by_both(reach_of(one, assets), reach_of(other, assets))
     if not shared:
         return None
     return (
         f"variants: it changes {shared[0]}, as '{{}}' does at the same time: give both a part of "
         "one layer"
     )
+
+
+def changed_by_both(one: Reach, other: Reach) -> list[str]:
+    """Returns what two experiments change, in words: of each there cannot be two at a time."""
+    return [
+        *(f"the content of slot {slot}" for slot in sorted(one.contents & other.contents)),
+        *(f"rule {rule}" for rule in sorted(one.rules & other.rules)),
+        *(["who makes lists"] if one.lists and other.lists else []),
+    ]
 
 
 def _near(name: str, known: Collection[str]) -> str:

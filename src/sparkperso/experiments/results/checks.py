@@ -8,7 +8,7 @@ from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.config.metrics import Metric
 from sparkperso.experiments.results.measured import Measured, MeasuredMetric
 from sparkperso.experiments.results.methods import arms_of, has_cuped
-from sparkperso.experiments.statistics.checks.balance import ALARM, pre_period
+from sparkperso.experiments.statistics.checks.balance import ALARM, carry_over, pre_period
 from sparkperso.experiments.statistics.checks.heterogeneity import heterogeneity
 from sparkperso.experiments.statistics.checks.trend import effect_trend
 
@@ -16,6 +16,10 @@ NOVELTY = 0.01
 """p of the trend of the effect over the days since the exposure that is told."""
 HETEROGENEITY = 0.01
 """p of the segments' effects being equal that is told."""
+MOST_AHEAD = 0.1
+"""Share of events with a time after their receipt above which before and after cannot be told."""
+MOST_EARLY = 0.5
+"""Share of clicks before what was clicked on above which outcomes cannot be believed."""
 
 
 def notes(
@@ -23,14 +27,16 @@ def notes(
 ) -> Iterator[str]:
     """Yields what stands out in goals and guardrails: sentences that break nothing.
 
-    Groups that were unlike before the exposure, an effect that fades or grows with the days since
-    it, effects that differ among the segments of a segmentation.
+    Groups that were unlike before the exposure, among all units or those of an earlier experiment,
+    an effect that fades or grows with the days since it, effects that differ among the segments of
+    a segmentation.
     """
     for name in (*experiment.goals, *experiment.guardrails):
         metric, found = metrics[name], measured.metrics.get(name, MeasuredMetric())
         for variant in experiment.arms:
             if variant != experiment.control:
                 yield from _imbalance(experiment, metric, found, variant, level)
+                yield from _carried_over(experiment, metric, found, variant, level)
                 yield from _trend(experiment, metric, found, variant, level)
                 yield from _differences(experiment, metric, found, variant, level)
 
@@ -47,6 +53,21 @@ def _imbalance(
             f"{metric.name}: units of {variant} and {experiment.control} were unlike before they "
             f"were exposed (p = {before.p_value:.2g}): assignment follows something else."
         )
+
+
+def _carried_over(
+    experiment: Experiment, metric: Metric, found: MeasuredMetric, variant: str, level: float
+) -> Iterator[str]:
+    if not has_cuped(metric):
+        return
+    for neighbour, groups in found.earlier_groups(variant, experiment.control).items():
+        before = carry_over(groups, significance_level=level)
+        if before.p_value is not None and before.p_value < ALARM:
+            yield (
+                f"{metric.name}: of the units that were in '{neighbour}' before, those of "
+                f"{variant} and {experiment.control} were unlike before they were exposed "
+                f"(p = {before.p_value:.2g}): what '{neighbour}' did may be carried over."
+            )
 
 
 def _trend(
@@ -99,6 +120,34 @@ def _is_exclusive(found: MeasuredMetric, segmentation: str) -> bool:
     return all(len(c.segments) < 2 for c in found.cells if c.segmentation == segmentation)
 
 
+def clock_findings(
+    exposures: tuple[int, int], outcomes: tuple[int, int], clicks: tuple[int, int, int]
+) -> tuple[list[str], list[str]]:
+    """Returns faults and sentences on times that cannot be right.
+
+    `exposures` and `outcomes`: events whose time lies after their receipt, and all. `clicks`: those
+    before what was clicked on was shown, all, and the units of those before.
+    """
+    faults, sentences = [], []
+    for name, (n_ahead, n) in (("exposure events", exposures), ("events of its units", outcomes)):
+        if n_ahead:
+            sentences.append(
+                f"{n_ahead:,} of {n:,} {name} have a time more than a minute after their receipt: "
+                "the clocks that gave it run ahead."
+            )
+        if n_ahead > MOST_AHEAD * n:
+            faults.append("clock_skew")
+    n_early, n_clicks, n_units = clicks
+    if n_early:
+        sentences.append(
+            f"{n_early:,} of {n_clicks:,} clicks, of {n_units:,} units, came before what was "
+            "clicked on was shown: they count as before the exposure."
+        )
+    if n_early > MOST_EARLY * n_clicks:
+        faults.append("outcomes_before_exposure")
+    return list(dict.fromkeys(faults)), sentences
+
+
 def problem_notes(experiment: Experiment, problems: Mapping[str, int]) -> Sequence[str]:
     """Returns the exposure events that count for nobody, a sentence each."""
     meanings = {
@@ -107,7 +156,7 @@ def problem_notes(experiment: Experiment, problems: Mapping[str, int]) -> Sequen
         "out_of_time": "lie outside of its start and end",
     }
     return [
-        f"{n:,} exposure events {meanings[kind]}: they were left out."
-        for kind, n in problems.items()
-        if n
+        f"{problems[kind]:,} exposure events {meaning}: they were left out."
+        for kind, meaning in meanings.items()
+        if problems[kind]
     ]

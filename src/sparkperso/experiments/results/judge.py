@@ -23,6 +23,8 @@ class Judgement:
     """What follows from an experiment: a row of gold/experiment_verdicts."""
 
     verdict: str
+    reason: str
+    """A code, such as `goal_better` or `clock_skew`."""
     variant: str | None
     why: str
     sentences: tuple[str, ...]
@@ -114,6 +116,7 @@ def judge(
     )
     return Judgement(
         verdict.decision,
+        verdict.reason,
         verdict.variant,
         verdict.why,
         verdict.sentences,

@@ -33,24 +33,34 @@ def judge_bandit(
     first = max(everybody, key=lambda row: row.share)
     variant = None
     if findings.faults:
-        verdict = "broken"
+        verdict, reason = "broken", findings.faults[0]
         why = f"It cannot be believed: {'; '.join(FAULTS[fault] for fault in findings.faults)}."
     elif not n_trials and has_run:
-        verdict, why = "broken", "Nobody was exposed to it, though it runs."
+        verdict, reason = "broken", "nobody_exposed"
+        why = "Nobody was exposed to it, though it runs."
     elif phase in ("ended", "stopped"):
-        verdict, variant = "stop", first.variant
+        verdict, reason, variant = "stop", "over", first.variant
         why = f"A bandit, over: {first.variant} had the largest share, {_percent(first.share)}."
     elif n_trials:
-        verdict = "keep_running"
+        verdict, reason = "keep_running", "bandit"
         why = (
             f"A bandit: {first.variant} has the largest share, {_percent(first.share)}, after "
             f"{n_trials:,} trials."
         )
     else:
-        verdict, why = "keep_running", "A bandit that has just started: nobody saw it yet."
+        verdict, reason = "keep_running", "no_units_yet"
+        why = "A bandit that has just started: nobody saw it yet."
     sentences = [_sentence(experiment, row) for row in rows]
     return Judgement(
-        verdict, variant, why, tuple(sentences), (*findings.notes, NO_TEST), None, None, False
+        verdict,
+        reason,
+        variant,
+        why,
+        tuple(sentences),
+        (*findings.notes, NO_TEST),
+        n_planned=None,
+        srm_p_value=None,
+        is_final=False,
     )
 
 

@@ -14,6 +14,11 @@ EVERYBODY = None
 """The segmentation of everybody."""
 NO_SEGMENT = ""
 """Units that were in no segment of a segmentation."""
+EARLIER = "earlier:"
+"""Before a neighbour's key: its variants as the segments of a segmentation, which none is named."""
+
+Groups = tuple[Moments, Moments]
+"""Treated and baseline."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class MeasuredMetric:
     """Variant → day → moments as they stood at its end."""
     ages: Mapping[str, Mapping[int, Moments]] = field(default_factory=dict)
     """Variant → day since the exposure → moments of that day."""
+    earlier: tuple[Cell, ...] = ()
+    """Units that were in a neighbour before, by its variant: the segmentation is `EARLIER` and the
+    neighbour's key, the segments are its variant."""
 
     def whole(self, variant: str) -> Moments:
         """Returns the moments of all units of a variant."""
@@ -73,6 +81,22 @@ class MeasuredMetric:
             and (segment in cell.segments or (segment == NO_SEGMENT and not cell.segments))
         )
 
+    def earlier_groups(self, variant: str, control: str) -> dict[str, dict[str, Groups]]:
+        """Returns neighbour → its variant → its units that are now treated, and now baseline."""
+        parts: dict[str, dict[str, dict[str, Moments]]] = {}
+        for cell in self.earlier:
+            neighbour = (cell.segmentation or "").removeprefix(EARLIER)
+            of_variant = parts.setdefault(neighbour, {}).setdefault(cell.segments[0], {})
+            of_variant[cell.variant] = cell.moments
+        nothing = Moments.empty()
+        return {
+            neighbour: {
+                name: (group.get(variant, nothing), group.get(control, nothing))
+                for name, group in by_variant.items()
+            }
+            for neighbour, by_variant in parts.items()
+        }
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -85,3 +109,7 @@ class Measured:
     """Units that saw several variants, left out."""
     n_first: Mapping[str, int] = field(default_factory=dict)
     """Variant → units by their first exposure, those of several variants too."""
+    n_events: int = 0
+    """Events of the units that a metric counts."""
+    n_ahead: int = 0
+    """Those of them whose time lies after their receipt."""

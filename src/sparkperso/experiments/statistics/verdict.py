@@ -26,9 +26,10 @@ LEAST_DAYS: Final = 7
 """Whole days before anything is shipped: a week has days that are unlike each other."""
 FAULTS: Final = {
     "changed_after_start": "it was changed after its start, so its figures mix two experiments",
-    "overlapping_layers": "it shares units with another experiment of its layer",
+    "overlapping_layers": "its units were in another experiment at the same time, whose effect "
+    "cannot be told from its own",
     "clock_skew": "clocks of its events are off, so that before and after exposure cannot be told",
-    "outcomes_before_exposure": "most outcomes were recorded before the exposure",
+    "outcomes_before_exposure": "most clicks were recorded before what was clicked on was shown",
 }
 """What breaks an experiment apart from its figures, and how that is said."""
 

@@ -14,27 +14,29 @@ from pyspark.sql import functions as F
 from sparkperso.config.content.slots import SLOTS
 from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
 from sparkperso.config.experiments.load import load_experiments
-from sparkperso.config.experiments.started import form_of, mixing_changes, started_forms
+from sparkperso.config.experiments.started import started_forms
 from sparkperso.config.metrics import METRICS, Metric, load_metrics
 from sparkperso.core.errors import ConfigError, UsageError
 from sparkperso.core.suggest import did_you_mean
 from sparkperso.experiments.analysis.exposures import (
-    ExposureProblems,
     early_clicks,
     exposure_events,
     exposure_problems,
+    exposures_and_clicks,
     first_exposures,
 )
 from sparkperso.experiments.analysis.measure import measure
 from sparkperso.experiments.analysis.plan import MetricPlan
+from sparkperso.experiments.analysis.shared_units import count_shared, shared_units
 from sparkperso.experiments.analysis.trials import bandit_trials
 from sparkperso.experiments.assignment.shares import metric_fault
 from sparkperso.experiments.bandits.shares import ShareRow, share_rows
 from sparkperso.experiments.report.page import Report, figures_of, render
-from sparkperso.experiments.results.checks import problem_notes
-from sparkperso.experiments.results.judge import Findings, judge
+from sparkperso.experiments.results.judge import judge
 from sparkperso.experiments.results.judge_bandit import judge_bandit
+from sparkperso.experiments.results.neighbours import neighbours_of
 from sparkperso.experiments.results.rows import ResultRow, result_rows
+from sparkperso.jobs.analyze_experiments.findings import Observed, findings_of
 from sparkperso.pipeline.job import Job, Summary
 from sparkperso.pipeline.runner import run_step
 from sparkperso.pipeline.step import Step
@@ -52,8 +54,8 @@ def analyze_experiments(job: Job) -> Summary:
 
     1. First exposures are written to gold/exposures: of these experiments they replace what was
        there.
-    2. What their units did is measured, in one reading of silver/events; exposures and clicks are
-       read beside it.
+    2. What their units did is measured, in one reading of silver/events; exposures (those of
+       neighbours too, which share units with them) and clicks are read once beside it.
     3. Of bandits trials are counted in place of that, and shares set by them:
        gold/experiment_shares has those of now, for `publish`.
     4. Each experiment's comparisons, and its verdict, replace those of the same as-of.
@@ -69,7 +71,12 @@ def analyze_experiments(job: Job) -> Summary:
     metrics = metrics_of(job, experiments)
     events = job.read(EVENTS)
     keys = [one.key for one in experiments]
-    shown = keep_cached(exposure_events(events, experiments))
+    begun = [one for one in load_experiments(job.conf_dir).values() if _has_begun(one, job.as_of)]
+    neighbours = {one.key: neighbours_of(one, begun) for one in experiments}
+    everyone = {each.experiment.key: each.experiment for of in neighbours.values() for each in of}
+    everyone |= {one.key: one for one in experiments}
+    seen = keep_cached(exposures_and_clicks(events, list(everyone.values())))
+    shown = exposure_events(seen, list(everyone.values()))
     job.writer(EXPOSURES).overwrite(
         first_exposures(shown, experiments, job.as_of), where=_is_one_of("experiment", keys)
     )
@@ -87,9 +94,20 @@ def analyze_experiments(job: Job) -> Summary:
     )
     history = job.read(HISTORY) if job.lake.ref(HISTORY).exists() else None
     config = job.settings.experiments
-    measured = measure(exposures, events, history, plan, config)
-    problems = exposure_problems(shown, experiments, job.as_of)
-    findings = read_findings(job, experiments, problems, early_clicks(events, exposures))
+    shared = shared_units(shown, experiments, neighbours, job.as_of)
+    shared = shared if shared is None else keep_cached(shared)
+    measured = measure(exposures, events, history, plan, config, shared=shared)
+    findings = findings_of(
+        experiments,
+        started_forms(job.conf_dir),
+        Observed(
+            exposure_problems(shown, experiments, job.as_of),
+            early_clicks(seen, exposures),
+            measured,
+            neighbours,
+            count_shared(shared) if shared is not None else {},
+        ),
+    )
     shares = shares_of(job, experiments, metrics, (shown, events, history))
     reports = []
     for one in experiments:
@@ -165,35 +183,6 @@ def reported_metrics(
     return [
         metrics[name] for name in dict.fromkeys([*named, *(metrics if others is None else others)])
     ]
-
-
-def read_findings(
-    job: Job,
-    experiments: Sequence[Experiment],
-    problems: Mapping[str, ExposureProblems],
-    clicks: Mapping[str, tuple[int, int]],
-) -> dict[str, Findings]:
-    """Returns, by key, what speaks against an experiment beside its figures.
-
-    Changes of its form since it started, exposures that count for nobody, clicks before what was
-    clicked on was shown: `problems` and `clicks` by key.
-    """
-    forms = started_forms(job.conf_dir)
-    found = {}
-    for one in experiments:
-        faults, sentences = [], []
-        # What an older version was is not written down any more.
-        if one.name in forms and forms[one.name].version == one.version:
-            changes = mixing_changes(forms[one.name], form_of(one))
-            faults += ["changed_after_start"] if changes else []
-            sentences += [f"It was changed after its start: {change}." for change in changes]
-        sentences += problem_notes(one, asdict(problems.get(one.key, ExposureProblems())))
-        n_early, n_clicks = clicks.get(one.key, (0, 0))
-        if n_early:
-            sentences.append(f"{n_early:,} of {n_clicks:,} clicks came before what was clicked on.")
-        faults += ["outcomes_before_exposure"] if n_early * 2 > n_clicks else []
-        found[one.key] = Findings(faults, sentences)
-    return found
 
 
 def write_results(job: Job, reports: Sequence[Report]) -> None:

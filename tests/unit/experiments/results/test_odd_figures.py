@@ -24,6 +24,7 @@ from sparkperso.experiments.statistics.estimate import STATUSES
 from sparkperso.experiments.statistics.moments import Moments
 from sparkperso.experiments.statistics.quantiles import QuantileRange
 from sparkperso.experiments.statistics.resampling import BucketSums
+from sparkperso.experiments.statistics.verdict import FAULTS
 
 DOCS = Path(__file__).parents[4] / "docs"
 START = datetime(2026, 3, 2)
@@ -38,7 +39,9 @@ METRICS = {
             methods=("mann_whitney", "bootstrap"),
         ),
         Metric(name="basket", kind="ratio", of=BUYS, value="sum_value", denominator={"of": BUYS}),
-        Metric(name="p90", kind="quantile", of=BUYS, value="sum_value", quantile=0.9, better="down"),
+        Metric(
+            name="p90", kind="quantile", of=BUYS, value="sum_value", quantile=0.9, better="down"
+        ),
     )
 }
 CONFIG = ExperimentsConfig(n_resamples=100, segmentations=("s",), strata="s")
@@ -137,9 +140,9 @@ def documented(page):
 KNOWN = {*STATUSES, "missing_cell"}
 
 
-def test_every_status_is_documented_on_both_pages():
+def test_every_status_and_fault_is_documented():
     assert documented("experiments-statistics.md") >= KNOWN
-    assert documented("experiments-analysis.md") >= KNOWN
+    assert documented("experiments-analysis.md") >= KNOWN | FAULTS.keys()
 
 
 @pytest.mark.parametrize("first", range(0, 240, 60))
@@ -149,7 +152,9 @@ def test_whatever_was_measured_no_number_is_none_and_there_is_a_status_and_a_sen
         one, _, rows, judgement = analysed(seed, as_of)
         for row in rows:
             numbers = row.values(one, judgement.srm_p_value)
-            odd = {n: v for n, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)}
+            odd = {
+                n: v for n, v in numbers.items() if isinstance(v, float) and not math.isfinite(v)
+            }
             assert not odd, (seed, row)
             assert row.estimate.status in KNOWN, (seed, row)
             if row.estimate.status == "ok":
