@@ -176,6 +176,7 @@ def make_lake(spark: SparkSession, arguments: argparse.Namespace) -> tuple[DataF
     nothing = F.lit(None).cast("string")
     events = plain.unionByName(shown).withColumns(
         {
+            "received_at": F.col("timestamp"),
             "anonymous_id": nothing,
             "session_id": nothing,
             "channel": F.lit("web"),

@@ -279,3 +279,28 @@ def test_names_that_yaml_takes_for_truth_are_names_and_a_date_without_zone_is_ut
     assert starts == {
         **{"flag": "2026-01-01T12:00", "bold": "2026-01-01T00:00", "rare": "2026-01-01T10:00"}
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--as-of", "0001-01-01"), "--as-of lies in the years 1970 to 2199"),
+        (("--as-of", "1970-01-01"), "no plan: too few units were seen in the past"),
+        (("--as-of", "9999-12-31T23:59:59"), "--as-of lies in the years 1970 to 2199"),
+        (("--share", "1e-300"), "no end: no new units come"),
+        (("--days", "1"), "not in the range"),
+        (("--share", "0"), "not in the range"),
+        (("--power", "nan"), "A design has a power between 0 and 1"),
+        (("--level", "0"), "not in the range"),
+        (("--days", "1e3"), "not a valid integer"),
+    ],
+)
+def test_odd_questions_of_a_plan_have_an_answer(tmp_path, reader, options, says):  # noqa: F811
+    conf = conf_of(tmp_path, hero={**GOOD, "status": "draft"})
+    result = CliRunner().invoke(
+        cli,
+        ["experiments", "plan", "--conf-dir", str(conf), "--lake", str(reader.root), *options],
+    )
+    error = result.exception if isinstance(result.exception, SparkpersoError) else ""
+    assert says in f"{result.output}{error}", (result.output, result.exception)
+    assert result.exit_code == 0 or isinstance(result.exception, SystemExit | SparkpersoError)

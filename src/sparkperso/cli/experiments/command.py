@@ -23,6 +23,8 @@ from sparkperso.decisions.assets import read_files
 from sparkperso.experiments.assignment.growthbook import no_equivalent
 from sparkperso.experiments.assignment.load import Experiments, read_experiments
 
+YEARS = range(1970, 2200)
+"""Those that events may have."""
 FILES = (ENV, CONF_DIR, SET, DEBUG)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -168,11 +170,16 @@ def plan(
 
 def _moment(text: str) -> datetime:
     try:
-        return read_time(text, timezone.utc)
+        moment = read_time(text, timezone.utc)
     except ValueError as error:
         raise UsageError(
             "--as-of is a time, such as 2026-03-01 or one with hours", str(error)
         ) from None
+    if moment.year not in YEARS:
+        raise UsageError(
+            f"--as-of lies in the years {YEARS[0]} to {YEARS[-1]}, as events do", f"Found {text}"
+        )
+    return moment
 
 
 def _read(settings: Settings, conf_dir: Path | None) -> Experiments:
