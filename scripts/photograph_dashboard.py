@@ -1,9 +1,9 @@
 """Photographs pages of the dashboard into docs/pictures/dashboard-*.png.
 
-    .venv/bin/python scripts/photograph_dashboard.py LAKE [--experiments LAKE]
+    .venv/bin/python scripts/photograph_dashboard.py LAKE [--simulated LAKE]
 
-The pictures of experiments and KPIs are of the second lake, where there is one that has them. Needs
-Chromium (on Debian: apt-get install chromium chromium-driver) and selenium.
+The pictures of experiments, KPIs and a promoted model are of the second lake, which `sparkperso
+simulate` made. Needs Chromium (on Debian: apt-get install chromium chromium-driver) and selenium.
 """
 
 from __future__ import annotations
@@ -51,23 +51,28 @@ OF_DEMO = [
     Picture("dashboard-segments", "/segments?segmentation=behaviour&with=audiences", DESK, 2400),
     Picture("dashboard-phone", "/recommendations", PHONE, 1100, "dark"),
 ]
-OF_EXPERIMENTS = [Picture("dashboard-experiments", "/experiments", DESK, 1800)]
+OF_SIMULATION = [
+    Picture("dashboard-experiments", "/experiments?experiment=personal-lists", DESK, 2360),
+    Picture("dashboard-kpis", "/kpis?kpi=conversion", DESK, 1150),
+    Picture("dashboard-promoted", "/recommendations", DESK, 1330),
+]
 
 
 def main() -> None:
     """Takes all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("lake", type=Path)
-    parser.add_argument("--experiments", type=Path, help="A lake with experiments.")
+    parser.add_argument("--simulated", type=Path, help="A lake of sparkperso simulate.")
     given = parser.parse_args()
     photograph(given.lake, OF_DEMO)
-    if given.experiments is not None:
-        photograph(given.experiments, OF_EXPERIMENTS)
+    if given.simulated is not None:
+        conf = given.simulated / "_simulation" / "conf"
+        photograph(given.simulated, OF_SIMULATION, "--conf-dir", str(conf))
 
 
-def photograph(lake: Path, pictures: list[Picture]) -> None:
+def photograph(lake: Path, pictures: list[Picture], *options: str) -> None:
     """Takes pictures of a lake's pages."""
-    with running_dashboard(lake) as dashboard, browser() as driver:
+    with running_dashboard(lake, *options) as dashboard, browser() as driver:
         driver.get(f"{dashboard.url}/sign-in")
         driver.find_element(By.ID, "token").send_keys("local-dev-token")
         driver.find_element(By.CSS_SELECTOR, "main button").click()

@@ -46,7 +46,11 @@ EXPERIMENT_RESULTS = TableSpec(
             "main_effect and interaction",
         ),
         Column("segmentation", "string", "segmentation of the segment; null for everybody"),
-        Column("segment", "string", "segment that units were in when exposed; null for everybody"),
+        Column(
+            "segment",
+            "string",
+            "segment that units were in when exposed; empty of those in none, null for everybody",
+        ),
         required("variant", "string", "variant that is compared; of a factor its level"),
         required("baseline", "string", "variant that it is compared with"),
         required("n", "bigint", "units of the variant"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from deltalake import DeltaTable
 from tests.dashboards import bearer, lake_of, view_of
 from tests.small_lake import (
     AS_OF,
@@ -130,6 +131,17 @@ def test_segments_are_told_apart_from_everybody(view):
         ("behaviour-1", "c"),
     }
     assert next(row["lift"] for row in rows if row["variant"] == "b") == 0.3
+
+
+def test_who_was_in_no_segment_has_a_row_with_words(tmp_path):
+    write_experiments(tmp_path)
+    path = tmp_path / "gold/experiment_results"
+    rows = [row for row in DeltaTable(path).to_pyarrow_table().to_pylist() if row["segmentation"]]
+    rows = [{**rows[0], "segment": ""}]
+    write_table(tmp_path, "gold/experiment_results", rows, mode="overwrite")
+    view = view_of(lake_of(tmp_path), "dashboard.min_group_size=1")
+    (row,) = rows_of(experiments.page(view, Query()), "segments")
+    assert row["segment"] == NOWHERE
 
 
 def test_units_are_counted_by_their_variant(view):

@@ -21,6 +21,7 @@ from sparkperso.services.dashboard.plots.intervals import Interval, intervals
 from sparkperso.services.dashboard.plots.svg import SHADES
 from sparkperso.services.dashboard.queries import experiments as queries
 from sparkperso.services.dashboard.queries.lake import AbsentTable, Row
+from sparkperso.services.dashboard.queries.segments import NOWHERE
 from sparkperso.services.dashboard.service import View
 
 LEAD = "What was tried, what it did, and what follows."
@@ -197,7 +198,7 @@ def _over_time(view: View, results: list[Row], metric: str, method: str) -> Sect
 def _segments(view: View, results: list[Row], metric: str, method: str) -> Section:
     last = results[0]["as_of"]
     rows = [
-        row
+        {**row, "segment": row["segment"] or NOWHERE}
         for row in results
         if row["segment"] is not None and row["metric"] == metric and row["as_of"] == last
     ]

@@ -53,7 +53,11 @@ def intervals(
     ]
     if reference is not None:
         at = x(reference)
-        parts.append(element("line", x1=at, x2=at, y1=0, y2=height, class_="reference"))
+        # Across the bars alone: labels stay readable.
+        parts += [
+            element("line", x1=at, x2=at, y1=n * ROW + 18, y2=n * ROW + 34, class_="reference")
+            for n in range(len(rows))
+        ]
         words = "no difference" if reference == 0 else written(reference)
         share = (reference - low) / (high - low)
         side = "tick" if share < 0.2 else "tick end" if share > 0.8 else "tick middle"
