@@ -174,6 +174,14 @@ def test_what_is_odd_has_a_status_and_breaks_no_other(analyse):
         "young": "keep_running",
     }
     assert verdicts["hero"]["verdict"] in ("ship", "stop")
+    assert {name: row["reason"] for name, row in verdicts.items() if name != "hero"} == {
+        "nobody": "nobody_exposed",
+        "single": "missing_variant",
+        "missing": "sample_ratio_mismatch",
+        "several": "multiple_exposures",
+        "skewed": "sample_ratio_mismatch",
+        "young": "no_units_yet",
+    }
     assert verdicts["several"]["n_several"] == 4
     assert verdicts["nobody"]["n_units"] == {"plain": 0, "offers": 0}
     assert "several variants" in verdicts["several"]["why"]
@@ -241,6 +249,7 @@ def test_a_change_after_the_start_breaks_it(analyse, tmp_path):
     assert job.summary["hero"].startswith("broken: ")
     (verdict,) = rows_of(job, "gold/experiment_verdicts")
     assert any("weights are others" in text for text in verdict["warnings"])
+    assert verdict["reason"] == "changed_after_start"
 
 
 def test_names_that_are_none_are_refused_before_any_work(analyse, make_job, tmp_path):

@@ -27,6 +27,7 @@ from sparkperso.experiments.statistics.resampling import BucketSums
 from sparkperso.experiments.statistics.verdict import FAULTS
 
 DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "experiments-analysis.md").read_text()
 START = datetime(2026, 3, 2)
 BUYS = {"event_type": "purchase"}
 METRICS = {
@@ -175,6 +176,7 @@ def test_whatever_was_measured_no_number_is_none_and_there_is_a_status_and_a_sen
         told = " ".join((judgement.why, *judgement.sentences, *judgement.warnings))
         assert not re.search(r"\b(nan|inf|None)\b", told), (seed, told)
         assert judgement.why
+        assert f"`{judgement.reason}`" in PAGE, (seed, judgement)
 
 
 @pytest.mark.parametrize("seed", range(0, 4))
