@@ -20,6 +20,7 @@ ONE = Decided(
     store_version="v1",
     propensity=0.25,
     experiments={"lists": "popular"},
+    item_propensities=[1.0, 0.25],
 )
 SLOTS = [
     Decided("d2", AT, "slot", HEAD, ITEMS, "ben", "a-1", "picks", "picked", "picks-for-you"),
@@ -34,6 +35,10 @@ BROKEN = [
     b'{"decision_id":"d6","kind":"new","timestamp":"2026-06-01T00:00:00Z","propensity":1.5}',
     b'{"decision_id":"d7","kind":"new","timestamp":"2026-06-01T00:00:00Z","item_ids":"x"}',
     b'{"decision_id":"d9","kind":"new","timestamp":"2026-06-01T00:00:00Z","experiments":["x"]}',
+    b'{"decision_id":"d10","kind":"new","timestamp":"2026-06-01T00:00:00Z",'
+    b'"item_propensities":[0.5,0]}',
+    b'{"decision_id":"d11","kind":"new","timestamp":"2026-06-01T00:00:00Z",'
+    b'"item_propensities":["x"]}',
     b'{"timestamp":"2026-06-01T00:00:00Z","kind":"new"}',
     b'{"decision_id": "d8", ',
 ]
@@ -70,7 +75,7 @@ def test_what_was_logged_is_in_the_table_once_whenever_and_however_often_it_come
     every = [line(one) for one in (ONE, *SLOTS, NOBODY)]
     first = load("a", *every[:2], every[0], *BROKEN)
     told = ("received", "valid", "quarantined", "duplicates", "refused")
-    assert [first[name] for name in told] == [10, 2, 7, 1, 0]
+    assert [first[name] for name in told] == [12, 2, 9, 1, 0]
     again = load("b", *every)
     assert [again[name] for name in told] == [4, 2, 0, 2, 0]
     assert [load("c", *every)[name] for name in told] == [4, 0, 0, 4, 0]
@@ -83,6 +88,8 @@ def test_what_was_logged_is_in_the_table_once_whenever_and_however_often_it_come
     assert (one["user_id"], one["anonymous_id"], one["store_version"]) == ("anna", None, "v1")
     assert (one["timestamp"], one["propensity"]) == (AT.replace(tzinfo=None), 0.25)
     assert one["experiments"] == {"lists": "popular"}
+    assert one["item_propensities"] == [1.0, 0.25]
+    assert hero["item_propensities"] is None
     assert one["event_date"].isoformat() == "2026-06-01"
     assert (hero["content_id"], hero["rule"], hero["item_ids"]) == ("offers", "high", [])
     nobody = rows["d3", None]

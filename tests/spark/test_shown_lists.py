@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from sparkperso.experiments.analysis.shown_lists import (
     ClickModel,
     decided_lists,
+    is_drawn,
     judged_sums,
     read_sums,
     shown_lists,
@@ -77,6 +78,29 @@ def test_lists_of_users_after_the_cut_count_once_their_exposure_came(shown):
     assert [r.user_id for r in shown(decisions, events, slots=["home"]).collect()].count("u8") == 1
 
 
+def test_places_have_their_own_propensities_or_that_of_the_choice(spark, shown):
+    decisions = [
+        decision("own", item_propensities=[0.5, 1.0, 0.25, 1.0]),
+        decision("short", user_id="u2", item_propensities=[1.0]),
+        decision("choice", user_id="u3"),
+        decision("empty", user_id="u4", propensity=1.0, item_propensities=[]),
+    ]
+    events = [told("exposure", one["decision_id"]) for one in decisions]
+    found = {
+        row.user_id: (row.propensities, row.drawn)
+        for row in shown(decisions, events).withColumn("drawn", is_drawn()).collect()
+    }
+    assert found == {
+        "u1": ([0.5, 1.0, 0.25], True),
+        "u2": ([1.0, 0.5, 0.5], True),
+        "u3": ([0.5, 0.5, 0.5], True),
+        "u4": ([1.0, 1.0, 1.0], False),
+    }
+    older = table_frame(spark, "silver/decisions", decisions).drop("item_propensities")
+    rows = decided_lists(older, (), K, (CUT, END)).collect()
+    assert {tuple(row.propensities) for row in rows} == {(0.5,) * 3, (1.0,) * 3}
+
+
 def test_an_item_earns_by_events_that_name_its_decision_and_slot(shown):
     decisions = [
         decision("d", kind="slot", slot="home"),
@@ -125,7 +149,7 @@ def in_plain_python(rows, lists, groups):
         for row in (row for row in rows if row.user_id == user):
             for place, item in enumerate(row.item_ids):
                 wanted = judged[place] if place < len(judged) else None
-                w = (wanted == item) / row.propensity
+                w = (wanted == item) / row.propensities[place]
                 reward = float(item in row.rewarded)
                 q = expected(user, place, wanted) if wanted else 0
                 terms = (1, wanted == item, w, w * w, reward, w * reward, q, w * (reward - q))
@@ -141,7 +165,9 @@ def test_sums_are_those_of_plain_python(spark, shown):
         name, user = f"d{number}", chance.choice(users)
         items = chance.sample(ITEMS, chance.choice([2, 3, 4]))
         share = chance.choice([0.25, 0.75])
-        decisions.append(decision(name, user_id=user, item_ids=items, propensity=share))
+        own = [chance.choice([share, 1.0]) for _ in items] if number % 2 else None
+        given = {"propensity": share, "item_propensities": own}
+        decisions.append(decision(name, user_id=user, item_ids=items, **given))
         events.append(told("exposure", name))
         events += [told("click", name, item) for item in items if chance.random() < 0.4]
     kept = shown(decisions, events).cache()

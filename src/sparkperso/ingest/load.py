@@ -114,6 +114,7 @@ def decision_rows(records: DataFrame) -> DataFrame:
             F.from_json(said["item_ids"], "array<string>"), F.array().cast("array<string>")
         ).alias("item_ids"),
         F.from_json(said["experiments"], "map<string,string>").alias("experiments"),
+        F.from_json(said["item_propensities"], "array<double>").alias("item_propensities"),
     )
 
 

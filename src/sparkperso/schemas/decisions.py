@@ -44,6 +44,12 @@ SILVER_DECISIONS = TableSpec(
             "has `:` and the version",
         ),
         required("item_ids", "array<string>", "items of the list, in their order"),
+        Column(
+            "item_propensities",
+            "array<double>",
+            "probability of each item of the list in its place, over all variants that could be "
+            "drawn; null or empty where it is that of the choice",
+        ),
         required("ingest_batch", "string", "identifier of the batch of input"),
     ),
 )

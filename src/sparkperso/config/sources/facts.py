@@ -134,6 +134,13 @@ _OF_DECISIONS: Final[tuple[Rule, ...]] = (
         "metadata['item_ids']",
     ),
     (
+        "out_of_range",
+        "metadata['item_propensities'] IS NOT NULL AND NOT coalesce(forall(from_json("
+        "metadata['item_propensities'], 'array<double>'), one -> one > 0 AND one <= 1), false)",
+        "item_propensities is not an array of numbers above 0 and at most 1",
+        "metadata['item_propensities']",
+    ),
+    (
         "wrong_type",
         "metadata['experiments'] IS NOT NULL AND from_json(metadata['experiments'], "
         "'map<string,string>') IS NULL",

@@ -110,6 +110,7 @@ FIELDS: Final[Mapping[Kind, Mapping[str, str]]] = {
         "fallback": "why it was not what it should be",
         "item_ids": "items of the list, in their order",
         "experiments": "experiment → variant, of those that count what was seen: an object",
+        "item_propensities": "per item, the probability that it stands in its place: an array",
     },
 }
 """Kind → field → what it means. `metadata.<key>` or `attributes.<key>` come beside them."""

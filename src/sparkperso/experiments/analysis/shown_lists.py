@@ -25,7 +25,7 @@ from sparkperso.platform.literals import instant
 
 EXPOSURE = "exposure"
 MODEL, PLACE, GROUP, ITEMS, REWARDED = "model", "place", "users", "item_ids", "rewarded"
-PROPENSITY, EXPECTED = "propensity", "expected"
+PROPENSITIES, EXPECTED = "propensities", "expected"
 OWN_LISTS = "new"
 """The kind of lists that models are judged by."""
 PRIOR = 1.0
@@ -37,22 +37,37 @@ DECIMALS = 9
 def decided_lists(
     decisions: DataFrame, slots: Sequence[str], k: int, span: tuple[datetime, datetime]
 ) -> DataFrame:
-    """Returns decision_id, slot, user_id, propensity, item_ids, is_counted: one row per list.
+    """Returns decision_id, slot, user_id, item_ids, propensities, is_counted: one row per list.
 
     Those of silver/decisions after the first time of `span`, up to the second, that name a user:
-    lists of kind `new`, and those of `slots`; their first `k` items. `is_counted`: whether an
-    experiment counts them.
+    lists of kind `new`, and those of `slots`; their first `k` items. `propensities` are by place,
+    that of the choice where its items have none of their own. `is_counted`: whether an experiment
+    counts the list.
     """
     after, until = (instant(at) for at in span)
     in_slots = F.col("slot").isin(list(slots)) if slots else F.lit(False)
     is_own = (F.col("kind") == OWN_LISTS) | in_slots
     inside = (F.col(TIMESTAMP) > after) & (F.col(TIMESTAMP) <= until)
     named = F.col(USER_ID).isNotNull() & (F.size(ITEMS) > 0)
+    nothing = F.lit(None).cast("array<double>")
+    # A table that was last written by an older version has no such column yet.
+    has_own = "item_propensities" in decisions.columns
+    of_items = F.col("item_propensities") if has_own else nothing
+
+    def at_place(_: Column, place: Column) -> Column:
+        return F.coalesce(F.get(of_items, place), F.col("propensity"))
+
+    items = F.slice(ITEMS, 1, k)
     return decisions.where(inside & is_own & named).select(
-        *("decision_id", "slot", USER_ID, PROPENSITY),
-        F.slice(ITEMS, 1, k).alias(ITEMS),
+        *("decision_id", "slot", USER_ID, items.alias(ITEMS)),
+        F.transform(items, at_place).alias(PROPENSITIES),
         (F.coalesce(F.size("experiments"), F.lit(0)) > 0).alias("is_counted"),
     )
+
+
+def is_drawn() -> Column:
+    """Returns whether any place of a list could have shown another item."""
+    return F.exists(PROPENSITIES, lambda one: one < 1)
 
 
 def shown_lists(
@@ -62,7 +77,7 @@ def shown_lists(
     n_groups: int,
     span: tuple[datetime, datetime],
 ) -> DataFrame:
-    """Returns user_id, propensity, item_ids, rewarded, users: one row per list that was shown.
+    """Returns user_id, item_ids, propensities, rewarded, users: one row per list that was shown.
 
     `rewarded` are the items that an event of the types `rewards` names together with the decision,
     and its slot where both have one. A list that an experiment counts was shown if an exposure says
@@ -89,7 +104,7 @@ def shown_lists(
     is_shown = F.exists("told", lambda event: event["type"] == EXPOSURE)
     earning = F.filter("told", lambda event: event["type"].isin(list(rewards)))
     return joined.where(~F.col("is_counted") | is_shown).select(
-        *(USER_ID, PROPENSITY, ITEMS),
+        *(USER_ID, ITEMS, PROPENSITIES),
         F.transform(earning, lambda event: event[ITEM_ID]).alias(REWARDED),
         F.pmod(F.xxhash64(USER_ID), F.lit(n_groups)).cast("int").alias(GROUP),
     )
@@ -163,21 +178,22 @@ def judged_sums(shown: DataFrame, expected: DataFrame) -> DataFrame:
     and group with a list of a user whom the model has a list for.
     """
     both = shown.join(expected, USER_ID).select(
-        *(MODEL, GROUP, PROPENSITY, REWARDED, "judged", EXPECTED),
+        *(MODEL, GROUP, PROPENSITIES, REWARDED, "judged", EXPECTED),
         F.posexplode(ITEMS).alias(PLACE, ITEM_ID),
     )
     # Null where the judged list is shorter.
     judged, predicted = F.get("judged", F.col(PLACE)), F.get(EXPECTED, F.col(PLACE))
     is_match = (judged == F.col(ITEM_ID)).cast("double")
     rows = both.select(
-        *(MODEL, PLACE, GROUP, PROPENSITY),
+        *(MODEL, PLACE, GROUP),
+        F.get(PROPENSITIES, F.col(PLACE)).alias("p"),
         F.coalesce(is_match, F.lit(0.0)).alias("match"),
         F.coalesce(F.array_contains(REWARDED, F.col(ITEM_ID)), F.lit(False))
         .cast("double")
         .alias("r"),
         F.coalesce(predicted, F.lit(0.0)).alias("q"),
     )
-    weight, reward, predicted = F.col("match") / F.col(PROPENSITY), F.col("r"), F.col("q")
+    weight, reward, predicted = F.col("match") / F.col("p"), F.col("r"), F.col("q")
     sums = {
         "n": F.lit(1.0),
         "matches": F.col("match"),

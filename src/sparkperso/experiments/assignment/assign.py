@@ -9,7 +9,7 @@ hash and its ranges are those of version 2 of GrowthBook's SDKs, so that they do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -63,6 +63,8 @@ class Assignment:
     """Probability that a unit which is in it is given this variant; 1 for others."""
     arm: Variant
     """What the variant changes; of who is not in it nothing is changed."""
+    drawn: tuple[tuple[float, Variant], ...] = ()
+    """What a unit that is in it could have been given, and how probably; () for others."""
 
     @property
     def is_counted(self) -> bool:
@@ -101,10 +103,7 @@ class Split:
         self._start = (experiment.start or BEGINNING) if is_on else END
         self._end = experiment.end or END
         self._parts = {
-            segment: (
-                tuple(of.values()),
-                tuple(self._made(name, "split", share) for name, share in of.items()),
-            )
+            segment: (tuple(of.values()), self._dealt_out(of))
             for segment, of in self.shares.items()
         }
         self._testers = {name: self._made(name, "tester") for name in experiment.arms}
@@ -152,6 +151,12 @@ class Split:
         if found is None:
             found = self._out[reason] = self._made(self.experiment.control, reason)
         return found
+
+    def _dealt_out(self, shares: Mapping[str, float]) -> tuple[Assignment, ...]:
+        """Returns what units are dealt out to, in the order of the shares, by variant."""
+        drawn = tuple((share, self.experiment.arms[name]) for name, share in shares.items())
+        given = (self._made(name, "split", share) for name, share in shares.items())
+        return tuple(replace(one, drawn=drawn) for one in given)
 
     def _made(self, name: str, reason: Reason, propensity: float = 1.0) -> Assignment:
         one = self.experiment

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from math import prod
+from typing import TypeAlias
 
 from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.decisions.assets import Assets
@@ -14,6 +16,9 @@ from sparkperso.experiments.assignment.assign import Assignment, Split, Units
 from sparkperso.experiments.assignment.findings import Reach, reach_of
 from sparkperso.experiments.assignment.shares import Shares
 from sparkperso.rules.context import is_personal
+
+Maker: TypeAlias = tuple[str | None, str | None]
+"""Whose lists are shown, and how they are made; None where no experiment says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,27 @@ class Treatment:
         return tuple(
             one for one, reach in self.shown if one.is_counted and reach.touches(slot, kind)
         )
+
+    def makers(self, slot: str, kind: str | None) -> Mapping[Maker, float]:
+        """Returns what could have made a list of a kind in a slot, and how probably each.
+
+        Empty where a variant that was drawn changes more of it than who makes it (rules, contents),
+        or where nothing was drawn.
+        """
+        dealt = [
+            one.drawn if one.is_counted and reach.touches(slot, kind) else ((1.0, one.arm),)
+            for one, reach in self.shown
+        ]
+        drawn = [arm for arms in dealt if len(arms) > 1 for _, arm in arms]
+        if not drawn or any(arm.rules or arm.content for arm in drawn):
+            return {}
+        found: dict[Maker, float] = {}
+        for cell in product(*dealt):
+            model = next((arm.model for _, arm in cell if arm.model), None)
+            strategy = next((arm.strategy for _, arm in cell if arm.strategy), None)
+            share = prod(share for share, _ in cell)
+            found[model, strategy] = found.get((model, strategy), 0.0) + share
+        return found
 
 
 NO_TREATMENT = Treatment()

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 
 from sparkperso.core.columns import USER_ID
 from sparkperso.experiments.analysis.shown_lists import (
-    PROPENSITY,
     ClickModel,
     decided_lists,
+    is_drawn,
     judged_sums,
     read_sums,
     shown_lists,
@@ -44,7 +44,7 @@ class OffPolicyTest:
     def judge(self, tested: TestedModels) -> None:
         """Judges all models by the lists that were shown after the test's cut.
 
-        Only lists that were drawn (propensity below 1) tell what others would have earned; where
+        Only lists that were drawn (propensities below 1) tell what others would have earned; where
         none was, the overlap alone is told. silver/decisions is read once.
         """
         self.winner = tested.winner
@@ -58,18 +58,16 @@ class OffPolicyTest:
             return
         k, n_groups = tested.test.k, config.bootstrap.n_buckets
         decided = decided_lists(job.read(DECISIONS), own.slots, k, tested.span)
-        with cached(decided) as kept:
-            is_drawn = F.col(PROPENSITY) < 1
-            n, n_drawn = kept.agg(F.count(F.lit(1)), F.count_if(is_drawn)).collect()[0]
+        shown = shown_lists(decided, job.read(EVENTS), own.rewards, n_groups, tested.span)
+        with cached(shown) as kept:
+            n, n_drawn = kept.agg(F.count(F.lit(1)), F.count_if(is_drawn())).collect()[0]
             if not n:
-                self._not(f"{DECISIONS} has no list of a user after the test's cut")
+                self._not(f"{DECISIONS} has no list that a user was shown after the test's cut")
                 return
-            drawn = kept.where(is_drawn) if n_drawn else kept
-            shown = shown_lists(drawn, job.read(EVENTS), own.rewards, n_groups, tested.span)
-            with cached(shown) as lists:
-                judged = tested.lists_of(lists.select(USER_ID).distinct())
-                expected = ClickModel.fitted(lists, k).expect(judged, n_groups)
-                table = judged_sums(lists, expected).toArrow()
+            lists = kept.where(is_drawn()) if n_drawn else kept
+            judged = tested.lists_of(lists.select(USER_ID).distinct())
+            expected = ClickModel.fitted(lists, k).expect(judged, n_groups)
+            table = judged_sums(lists, expected).toArrow()
         sums = read_sums(table, n_groups, k)
         if not sums:
             self._not("no list that was shown is of a user whom the models know")
@@ -86,7 +84,7 @@ class OffPolicyTest:
         }
         best = self.values[self.winner]
         job.say(
-            f"off-policy: {best.n:,} of {n:,} lists that were decided after the test's cut judge "
+            f"off-policy: {best.n:,} of {n:,} lists that were shown after the test's cut judge "
             f"{len(self.values)} models; {self.winner}: {best.status}"
         )
 

@@ -190,6 +190,7 @@ class Service:
                 store_version=self.store_version,
                 propensity=propensity_of(answer.experiments),
                 experiments=variants_of(answer.experiments),
+                item_propensities=answer.item_propensities,
             )
         )
         self._count(route, answer.head, answer.fallback, started)
@@ -220,6 +221,7 @@ class Service:
                     self.store_version,
                     propensity_of(slot.experiments),
                     variants_of(slot.experiments),
+                    slot.items.item_propensities if slot.items else (),
                 )
             )
         self._count(route, b'"strategy":"%b"' % answer.strategy.encode(), answer.fallback, started)

@@ -276,6 +276,41 @@ def test_lists_are_made_as_the_variant_says(tmp_path):
         assert similar["experiments"] == {}
 
 
+def test_the_log_says_how_probably_each_place_shows_its_item(tmp_path):
+    """Both models have i40 on top, and at other places what the other has not."""
+    halves = {"old": {"weight": 1, "model": "champion"}, "new": {"weight": 3, "model": "candidate"}}
+    api = Api(tmp_path, conf_of(tmp_path, models={"variants": halves}))
+    stored = records()
+    users = PEOPLE[:20]
+    for user in users:
+        stored["lists.new"][user] = stored_list(["i40", "i1", "i2", "i3"], model_version="7")
+    other = {u: stored_list(["i40", "i2", "i1", "i5"], "als", model_version="8") for u in users}
+    release(api.store, {**stored, "candidate.new": other}, candidate_version="8")
+    app = make_app(api.settings, os.environ, tmp_path / "conf")
+    with TestClient(app, headers=TOKEN) as client:
+        for user in users:
+            assert client.get(f"/v1/recommendations/{user}?n=3").json()["experiments"]
+        client.get("/v1/recommendations/refused?n=3")
+    lines = [line for line in logged(tmp_path) if line["kind"] == "new"]
+    found = {line["experiments"].get("models"): line for line in lines}
+    assert found["old"]["propensity"] == 0.25
+    assert found["old"]["item_propensities"] == [1.0, 0.25, 0.25]
+    assert found["new"]["item_propensities"] == [1.0, 0.75, 0.75]
+    assert "item_propensities" not in found[None]
+
+
+def test_a_list_that_rules_change_as_well_has_the_propensity_of_its_variant_alone(tmp_path):
+    both = {"a": 1, "b": {"strategy": "popularity", "rules": {"on": ["no-c0"]}}}
+    conf = conf_of(tmp_path, both={"variants": both})
+    (conf / "rules" / "no-c0.yaml").write_text("enabled: false\nblock: {category: c0}\n")
+    with TestClient(Api(tmp_path, conf).app, headers=TOKEN) as client:
+        answer = client.get("/v1/recommendations/anna?n=3").json()
+        assert answer["experiments"]
+    (line,) = [line for line in logged(tmp_path) if line["kind"] == "new"]
+    assert line["propensity"] == 0.5
+    assert "item_propensities" not in line
+
+
 def test_a_rule_that_is_compared_counts_for_lists_without_a_slot_too(tmp_path):
     rules = {"rules": {"variants": {"a": 1, "b": {"rules": {"on": ["no-c0"]}}}}}
     conf = conf_of(tmp_path, **rules)

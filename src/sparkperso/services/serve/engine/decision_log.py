@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -49,6 +49,8 @@ class Decided:
     """Probability that this was decided, given what was known; 1 where nothing is drawn."""
     experiments: Mapping[str, str] = field(default_factory=dict)
     """Experiment → variant, of those that count it."""
+    item_propensities: Sequence[float] = ()
+    """Per item, the probability that it stands there, where other variants may show it too."""
 
     def line(self) -> Line:
         """Returns what orders it among others, and it as one line of JSON."""
@@ -67,6 +69,8 @@ class Decided:
             "fallback": self.fallback,
             "store_version": self.store_version,
         }
+        if self.item_propensities:
+            rest["item_propensities"] = self.item_propensities
         ids = b",".join(ITEM_IDS.findall(self.items))
         text = b'%b,%b,"item_ids":[%b]}' % (orjson.dumps(rest)[:-1], self.head, ids)
         return self.user_id or self.anonymous_id or self.decision_id, text

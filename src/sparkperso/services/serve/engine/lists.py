@@ -27,6 +27,7 @@ from sparkperso.decisions.rulebook import ItemRule, Rulebook
 from sparkperso.experiments.assignment.assign import Assignment
 from sparkperso.experiments.assignment.book import NO_TREATMENT, ExperimentBook, Treatment
 from sparkperso.services.serve.engine.catalogue import Catalogue
+from sparkperso.services.serve.engine.decision_log import ITEM_IDS
 from sparkperso.services.serve.engine.next_items import NextItems
 from sparkperso.services.serve.engine.people import People, Person
 from sparkperso.services.serve.engine.requests import ListRequest
@@ -53,6 +54,8 @@ from sparkperso.services.stores.records import (
     split_list,
 )
 
+DECIMALS = 9
+"""Of probabilities."""
 MORE = 20
 """Items of a session beyond those asked for, where rules or a category may leave some out."""
 POPULARITY, CANDIDATE = "popularity", "candidate"
@@ -87,6 +90,9 @@ class ListAnswer:
     traces: Sequence[Trace] = ()
     experiments: tuple[Assignment, ...] = ()
     """Those that count what is seen of it, with the variant that it is."""
+    item_propensities: Sequence[float] = ()
+    """Per place, the probability that its item stands there whichever variant is drawn; () where
+    that is not known."""
 
     @property
     def n_items(self) -> int:
@@ -151,8 +157,7 @@ class Lists:
             n = request.n + (MORE if is_ruled else 0)
             record = await self._next_items.record(request, person, n)
         elif not is_refused and not is_popular:
-            records = person.more or await self._store.get_many(self._addresses(request))
-            record = records[self._place_of(treatment.model, len(records))]
+            record = await self._stored(request, person, treatment.model)
         if record is None:
             is_missing = not is_refused and not is_popular and request.kind != "popular"
             if is_missing and fallback is None:
@@ -164,7 +169,42 @@ class Lists:
         answer.fallback, answer.may_personalise = fallback, person.may_personalise
         if treatment.shown:
             answer.experiments = treatment.counted_in(slot, request.kind)
+            if answer.experiments and request.kind in LIST_KINDS:
+                of_makers = await self._of_makers(request, book, person, slot, treatment)
+                answer.item_propensities = propensities_in(answer.items, of_makers)
         return answer
+
+    async def _stored(
+        self, request: ListRequest, person: Person, model: str | None
+    ) -> bytes | None:
+        """Returns the stored list of a model; None where there is none."""
+        records = person.more or await self._store.get_many(self._addresses(request))
+        return records[self._place_of(model, len(records))]
+
+    async def _of_makers(
+        self,
+        request: ListRequest,
+        book: Rulebook,
+        person: Person,
+        slot: str,
+        treatment: Treatment,
+    ) -> list[tuple[float, bytes | None]]:
+        """Returns the lists of all variants that could have been drawn, and how probable each is.
+
+        None stands for what is answered. So that what other lists would have earned can be told
+        from this one (docs/off-policy.md): to go by the variant's propensity alone is to take what
+        all variants show for rarer than it is.
+        """
+        found: list[tuple[float, bytes | None]] = []
+        for (model, strategy), share in treatment.makers(slot, request.kind).items():
+            if (model, strategy) == (treatment.model, treatment.strategy):
+                found.append((share, None))
+                continue
+            is_popular = strategy == POPULARITY
+            record = None if is_popular else await self._stored(request, person, model)
+            record = record or await self._popular(request, person)
+            found.append((share, (await self._listed(request, book, person, record, slot)).items))
+        return found
 
     def _addresses(self, request: ListRequest) -> list[Address]:
         """Where the list is stored, the champion's first; one of a session is nowhere."""
@@ -286,6 +326,36 @@ class Lists:
         more = items_in(split_list(popular or self._store.last_popular or self._defaults)[1])
         have = {*excluded, *(one[ITEM_ID] for one in listed)}
         return [*listed, *(one for one in more if one[ITEM_ID] not in have)]
+
+
+def propensities_in(
+    items: bytes, of_makers: Sequence[tuple[float, bytes | None]]
+) -> Sequence[float]:
+    """Returns how probably each place shows the item that it shows; () where nothing was drawn.
+
+    `of_makers` are the inside of each list that could have been shown, None for `items` themselves,
+    with its probability.
+
+    >>> a, b = b'{"item_id":"a"}', b'{"item_id":"b"}'
+    >>> propensities_in(BETWEEN.join((a, b)), [(0.25, None), (0.75, BETWEEN.join((a, a)))])
+    [1.0, 0.25]
+    """
+    if not of_makers:
+        return ()
+    own = ids_in(items)
+    shares = [0.0] * len(own)
+    for share, others in of_makers:
+        listed = own if others is None else ids_in(others)
+        for place, (one, other) in enumerate(zip(own, listed, strict=False)):
+            if one == other:
+                shares[place] += share
+    # Shares of all variants may add up to a little more than 1.
+    return [min(round(share, DECIMALS), 1.0) for share in shares]
+
+
+def ids_in(items: bytes) -> list[bytes]:
+    """Returns the item_ids of the inside of an array of items, as JSON's texts."""
+    return ITEM_IDS.findall(items)
 
 
 def items_in(items: bytes) -> list[dict[str, Any]]:
