@@ -19,12 +19,13 @@ SHARE_OF_A = 0.3
 def summed(groups, lists, propensities, rewards, predicted):
     """Returns the sums of decisions (n, places), added up one by one; `lists`: shown, judged."""
     shown, judged = lists
+    propensities = np.broadcast_to(np.reshape(propensities, (len(shown), -1)), shown.shape)
     n_groups = max(groups.max() + 1, GROUPS)
     sums = {field.name: np.zeros((n_groups, shown.shape[1])) for field in fields(ListSums)}
     for row, group in enumerate(groups):
         for place in range(shown.shape[1]):
             match = float(shown[row, place] == judged[row, place])
-            weight, reward = match / propensities[row], rewards[row, place]
+            weight, reward = match / propensities[row, place], rewards[row, place]
             expected = predicted[row, place]
             terms = (1, match, weight, weight**2, reward, weight * reward, expected)
             for name, term in zip(sums, (*terms, weight * (reward - expected)), strict=True):
@@ -32,11 +33,12 @@ def summed(groups, lists, propensities, rewards, predicted):
     return ListSums(**sums)
 
 
-def shop(seed, n=600, known=1.0):
+def shop(seed, n=600, known=1.0, shared=0.0, by_place=True):
     """Returns sums of a shop that draws list A or B per user, and what the judged lists are worth.
 
-    At a place the judged list has A's item or B's, and with 1 - `known` one that neither shows. The
-    click model is right but for a factor.
+    At a place the judged list has A's item or B's, and with 1 - `known` one that neither shows;
+    `shared` places show A's item in B too, whose propensity is that of both, unless not `by_place`.
+    The click model is right but for a factor.
     """
     rng = np.random.default_rng(seed)
     n_items = 50
@@ -44,12 +46,15 @@ def shop(seed, n=600, known=1.0):
     # A and B never show one item at the same place.
     lists = np.stack([rng.permutation(n_items)[: 3 * K] for _ in range(n)])
     of_a, of_b, others = lists[:, :K], lists[:, K : 2 * K], lists[:, 2 * K :]
+    is_shared = rng.random((n, K)) < shared
+    of_b = np.where(is_shared, of_a, of_b)
     judged = np.where(rng.random((n, K)) < 0.5, of_a, of_b)
     judged = np.where(rng.random((n, K)) < known, judged, others)
     groups = rng.integers(0, GROUPS, n)
     is_a = rng.random(n) < SHARE_OF_A
     shown = np.where(is_a[:, None], of_a, of_b)
-    propensities = np.where(is_a, SHARE_OF_A, 1 - SHARE_OF_A)
+    propensities = np.where(is_a, SHARE_OF_A, 1 - SHARE_OF_A)[:, None]
+    propensities = np.where(is_shared & by_place, 1.0, propensities)
     rewards = (rng.random((n, K)) < ATTENTION * appeal[shown]).astype(float)
     sums = summed(groups, (shown, judged), propensities, rewards, 0.8 * ATTENTION * appeal[judged])
     return sums, float((ATTENTION * appeal[judged]).sum(axis=1).mean())
@@ -69,6 +74,18 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert all(n >= 106 for n in held.values()), held
     for name, own in errors.items():
         assert abs(np.mean(own)) < 3 * np.std(own) / np.sqrt(len(own)), name
+
+
+def test_what_variants_share_counts_once_where_places_have_their_own_propensities():
+    errors = {}
+    for by_place in (True, False):
+        found = [shop(seed, 400, shared=0.5, by_place=by_place) for seed in range(40)]
+        values = [(list_value(sums, n_resamples=100), truth) for sums, truth in found]
+        own = np.array([value.values["ips"][0] - truth for value, truth in values])
+        errors[by_place] = own.mean() / (own.std() / np.sqrt(len(own)))
+        assert (values[0][0].status == "ok") is by_place
+    assert abs(errors[True]) < 3
+    assert errors[False] > 10, "items of both variants were counted twice"
 
 
 def test_values_are_those_of_the_estimators_of_single_choices():
