@@ -292,6 +292,9 @@ BANDIT = {
 
 def test_a_bandits_shares_follow_its_metric_and_it_is_not_tested(analyse, tmp_path):
     rows = [*shopping(n=300, lift=2.0), *shopping(n=300, seed=2, name="other")]
+    # Somebody who sees the other variant on another day is a trial of both.
+    other = {"experiment": "hero", "variant": "offers"}
+    rows += [event("u0", START + timedelta(days=12), "exposure", metadata=other)]
     job = analyse(rows, hero=BANDIT, other={**BANDIT, "status": "stopped"})
     shares = rows_of(job, "gold/experiment_shares", "experiment = 'hero'")
     by_variant = {row["variant"]: row for row in shares}
@@ -299,8 +302,8 @@ def test_a_bandits_shares_follow_its_metric_and_it_is_not_tested(analyse, tmp_pa
     assert sum(row["share"] for row in shares) == pytest.approx(1)
     assert {row["segment"] for row in shares} == {None}
     for row in shares:
-        assert row["n"] == 150
-        assert row["n_effective"] <= 150
+        assert row["n"] == 150 + (row["variant"] == "offers")
+        assert row["n_effective"] <= row["n"]
         assert row["value_low"] < row["value"] < row["value_high"]
     assert rows_of(job) == []
     verdicts = {row["experiment"]: row for row in rows_of(job, "gold/experiment_verdicts")}
@@ -308,19 +311,15 @@ def test_a_bandits_shares_follow_its_metric_and_it_is_not_tested(analyse, tmp_pa
     assert verdicts["hero"]["why"].startswith("A bandit: offers has the largest share, ")
     assert verdicts["other"]["verdict"] == "stop"
     assert verdicts["hero"]["srm_p_value"] is None
+    assert verdicts["hero"]["n_units"] == {"plain": 150, "offers": 150}
+    assert verdicts["hero"]["n_several"] == 0
     assert "follow the metric" in (tmp_path / "reports" / "hero.html").read_text()
-    # Again: the same; before anything was shown: the weights.
-    again = analyse((), hero=BANDIT, other={**BANDIT, "status": "stopped"})
-    assert sorted(map(str, rows_of(again, "gold/experiment_shares", "experiment = 'hero'"))) == (
-        sorted(map(str, shares))
-    )
-    early = analyse((), as_of=START, hero=BANDIT, other={**BANDIT, "status": "stopped"})
-    found = rows_of(early, "gold/experiment_shares")
-    assert {(row["share"], row["n"], row["value"]) for row in found} == {(0.5, 0, None)}
-    # One that is taken out of conf/ has no shares any more.
+    # Before anything was shown: the weights; one that is taken out of conf/ has no shares any more.
     (tmp_path / "conf" / "experiments" / "other.yaml").unlink()
-    left = rows_of(analyse((), hero=BANDIT), "gold/experiment_shares")
-    assert {row["experiment"] for row in left} == {"hero"}
+    early = rows_of(analyse((), as_of=START, hero=BANDIT), "gold/experiment_shares")
+    assert {(r["experiment"], r["share"], r["n"], r["value"]) for r in early} == {
+        ("hero", 0.5, 0, None)
+    }
 
 
 def test_the_bandit_of_a_slot_is_an_experiment(analyse, tmp_path):

@@ -124,8 +124,8 @@ def analyze_experiments(job: Job) -> Summary:
                 as_of=job.as_of,
             )
         else:
-            # Whoever saw several variants is none of its errors.
-            found = replace(found, n_units=found.n_first)
+            # Whoever saw several variants is none of its errors, and left out of nothing.
+            found = replace(found, n_units=found.n_first, n_several=0)
             judgement = judge_bandit(
                 one, shares[one.key], findings=findings[one.key], as_of=job.as_of
             )
