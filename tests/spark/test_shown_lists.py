@@ -63,7 +63,8 @@ def test_lists_of_users_after_the_cut_count_once_their_exposure_came(shown):
         decision("not shown", user_id="u2"),
         decision("no experiment", user_id="u3", experiments=None, propensity=1.0),
         decision("before", user_id="u4", timestamp=CUT),
-        decision("after", user_id="u5", timestamp=END + timedelta(seconds=1)),
+        decision("after", user_id="u5", timestamp=END + timedelta(hours=2), experiments={}),
+        decision("seen after", user_id="u9"),
         decision("visitor", user_id=None, anonymous_id="a"),
         decision("empty", user_id="u6", **nothing),
         decision("similar", user_id="u7", kind="similar"),
@@ -72,6 +73,7 @@ def test_lists_of_users_after_the_cut_count_once_their_exposure_came(shown):
     ]
     seen = ("shown", "before", "after", "visitor", "empty", "similar", "page")
     events = [told("exposure", name) for name in seen]
+    events.append(told("exposure", "seen after", timestamp=END + timedelta(hours=1)))
     rows = shown(decisions, events).collect()
     assert {row.user_id for row in rows} == {"u1", "u3"}
     assert all(row.item_ids == ITEMS[:K] for row in rows)

@@ -39,15 +39,17 @@ def decided_lists(
 ) -> DataFrame:
     """Returns decision_id, slot, user_id, item_ids, propensities, is_counted: one row per list.
 
-    Those of silver/decisions after the first time of `span`, up to the second, that name a user:
-    lists of kind `new`, and those of `slots`; their first `k` items. `propensities` are by place,
-    that of the choice where its items have none of their own. `is_counted`: whether an experiment
-    counts the list.
+    Those of silver/decisions after the first time of `span` that name a user: lists of kind `new`,
+    and those of `slots`; their first `k` items. `propensities` are by place, that of the choice
+    where its items have none of their own. `is_counted`: whether an experiment counts the list; of
+    others those after the second time are left out.
     """
     after, until = (instant(at) for at in span)
     in_slots = F.col("slot").isin(list(slots)) if slots else F.lit(False)
     is_own = (F.col("kind") == OWN_LISTS) | in_slots
-    inside = (F.col(TIMESTAMP) > after) & (F.col(TIMESTAMP) <= until)
+    is_counted = F.coalesce(F.size("experiments"), F.lit(0)) > 0
+    # Of a list that is counted its exposure says when it was shown, by the clock of events.
+    inside = (F.col(TIMESTAMP) > after) & ((F.col(TIMESTAMP) <= until) | is_counted)
     named = F.col(USER_ID).isNotNull() & (F.size(ITEMS) > 0)
     nothing = F.lit(None).cast("array<double>")
     # A table that was last written by an older version has no such column yet.
@@ -61,7 +63,7 @@ def decided_lists(
     return decisions.where(inside & is_own & named).select(
         *("decision_id", "slot", USER_ID, items.alias(ITEMS)),
         F.transform(items, at_place).alias(PROPENSITIES),
-        (F.coalesce(F.size("experiments"), F.lit(0)) > 0).alias("is_counted"),
+        is_counted.alias("is_counted"),
     )
 
 
