@@ -14,6 +14,8 @@ from sparkperso.core.times import iso
 from sparkperso.services.alerts.due import Notice
 from sparkperso.services.triggers.message import body_of
 
+LONGEST = 500
+"""Characters of one alert in a chat message or mail."""
 MOST = 40
 """Alerts that one chat message or mail tells of; the others are counted."""
 FIELDS = ("alert_id", "check", "subject", "severity", "status", "value", "threshold", "message")
@@ -73,8 +75,10 @@ def heading(notices: Sequence[Notice]) -> str:
 
 
 def _line(notice: Notice) -> str:
+    """Returns one line: what a subject is called begins no line of its own, nor ends the mail."""
     alert = notice.alert
-    return f"{WORDS[notice.kind]}{alert['severity']} ({alert['check']}): {alert['message']}"
+    words = "".join(char if char.isprintable() else " " for char in alert["message"])
+    return f"{WORDS[notice.kind]}{alert['severity']} ({alert['check']}): {words[:LONGEST]}"
 
 
 def _rest(notices: Sequence[Notice]) -> list[str]:

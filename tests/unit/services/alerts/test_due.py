@@ -114,6 +114,17 @@ def test_a_chat_gets_text_without_links_and_mentions():
     assert "<" not in said["text"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\u2028", "\x0b", "\x85"])
+def test_a_subject_begins_no_line_of_its_own_and_is_no_longer_than_a_line(end):
+    forged = f"a{end}critical (store): all is lost, call 0900{'x' * 10_000}"
+    found = notices(1, message=forged)
+    mail = mail_of(found, "a@shop.example", "b@shop.example", NOW)
+    for text in (json.loads(chat_body(found))["text"], mail.get_content()):
+        (line,) = [one for one in text.splitlines() if "store" in one]
+        assert line.removeprefix("\u2022 ").startswith("warning (")
+        assert len(line) < 600
+
+
 def test_many_alerts_are_counted():
     many = notices(MOST + 5)
     assert "And 5 more" in json.loads(chat_body(many))["text"]

@@ -75,9 +75,10 @@ def test_a_funnel_is_what_its_words_say(tmp_path, seed):
     window = window_of(lake, 400, 10**6)
     for unit in UNITS:
         steps = [chance.choice(STEPS) for _ in range(chance.randint(1, 5))]
-        assert funnel(lake, window, unit, steps) == expected(rows, unit, steps), (unit, steps)
+        found = [one.units for one in funnel(lake, window, unit, steps)]
+        assert found == expected(rows, unit, steps), (unit, steps)
         web = [row for row in rows if row["channel"] == "web"]
-        found = funnel(lake, window, unit, steps, "channel = 'web'")
+        found = [one.units for one in funnel(lake, window, unit, steps, "channel = 'web'")]
         assert found == expected(web, unit, steps)
 
 
@@ -95,11 +96,12 @@ def test_people_and_sessions_by_type_are_counted_once_each(tmp_path):
 
 def test_a_funnel_only_falls(lake):
     counts = funnel(lake, window_of(lake, 28, 10**6), "users", [*STEPS, "purchase"])
-    assert counts == [22, 12, 10, 0]
+    assert counts == [(22, 22), (12, 12), (10, 10), (0, 0)]
 
 
 def test_what_nobody_did_is_zero(lake):
-    assert funnel(lake, window_of(lake, 28, 10**6), "users", ["nothing", "purchase"]) == [0, 0]
+    window = window_of(lake, 28, 10**6)
+    assert funnel(lake, window, "users", ["nothing", "purchase"]) == [(0, 0), (0, 0)]
 
 
 def table(page, name):
@@ -123,11 +125,35 @@ def test_without_any_it_has_the_steps_of_the_configuration_that_anybody_did(view
     ]
 
 
+def test_sessions_of_few_people_are_few_people(tmp_path):
+    """Thirty sessions of three people, of which one alone bought, in all of theirs."""
+    rows = []
+    for number in range(30):
+        own = {"session_id": f"s{number}", "minute": number}
+        rows.append(event(len(rows), f"u{number % 3}", "item_view", 28, **own))
+        if number % 3 == 0:
+            rows.append(event(len(rows), "u0", "purchase", 28, **own))
+    rows += [event(len(rows) + n, f"v{n}", "item_view", 29, session_id=f"t{n}") for n in range(9)]
+    write_table(tmp_path, "silver/events", rows)
+    lake = lake_of(tmp_path)
+    window = window_of(lake, 28, 10**6)
+    assert funnel(lake, window, "sessions", ["item_view", "purchase"]) == [(39, 12), (10, 1)]
+    page = funnel_page.page(
+        view_of(lake), Query({"unit": "sessions", "step1": "item_view", "step2": "purchase"})
+    )
+    assert [row[2] for row in table(page, "steps")] == [39, FEW]
+    assert table(page, "types") == [
+        ["item_view", 39, 12, 12, 39],
+        ["purchase", FEW, FEW, FEW, FEW],
+    ]
+
+
 def test_few_people_are_not_told_of(view, lake):
     rows = table(funnel_page.page(view, Query({"channel": "mobile", "unit": "users"})), "steps")
     assert [row[2] for row in rows] == [FEW, 0, 0]
     rows = table(funnel_page.page(view, Query({"channel": "mobile"})), "types")
-    assert all(row[2] is FEW for row in rows)
+    assert rows
+    assert all(row[1:] == [FEW, FEW, FEW, FEW] for row in rows)
     everybody = view_of(lake, "dashboard.min_group_size=1")
     rows = table(funnel_page.page(everybody, Query({"channel": "mobile"})), "steps")
     assert [row[2] for row in rows] == [2, 0, 0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from tests.dashboards import bearer, lake_of, view_of
 from tests.small_lake import (
     AS_OF,
@@ -71,6 +72,29 @@ def test_a_kpi_of_few_people_is_not_told(view):
     assert mobile
     for row in mobile:
         assert (row["numerator"], row["denominator"], row["value"]) == (FEW, FEW, FEW)
+
+
+@pytest.mark.parametrize(("people", "is_told"), [(3, False), (30, True), (None, True)])
+def test_a_ratio_of_what_few_people_did_is_not_told(tmp_path, people, is_told):
+    """Its denominator is what they did; rows that are older than their number have that alone."""
+    row = {"kpi": "click_through", "numerator": 4.0, "denominator": 50.0, "value": 0.08}
+    days = [{**row, "day": AS_OF.date() - timedelta(days=n), "n_users": people} for n in (0, 1)]
+    write_table(tmp_path, "gold/kpis_daily", days)
+    page = kpis.page(view_of(lake_of(tmp_path)), Query())
+    told = (4.0, 50.0, 0.08) if is_told else (FEW, FEW, FEW)
+    for one in rows_of(page, "days"):
+        assert (one["numerator"], one["denominator"], one["value"]) == told
+    (latest,) = rows_of(page, "latest")
+    assert (latest["value"], latest["denominator"]) == (told[2], told[1])
+    assert latest["before"] == (pytest.approx(0.08) if is_told else FEW)
+
+
+def test_a_table_of_kpis_that_is_older_than_their_people_is_told_by_its_denominators(tmp_path):
+    row = {"day": [AS_OF.date()] * 2, "kpi": ["a", "b"], "value": [0.5, 0.5]}
+    row |= {"numerator": [2.0, 20.0], "denominator": [4.0, 40.0]}
+    write_deltalake(f"{tmp_path}/gold/kpis_daily", pa.table(row))
+    page = kpis.page(view_of(lake_of(tmp_path)), Query())
+    assert [one["value"] for one in rows_of(page, "latest")] == [FEW, 0.5]
 
 
 def test_days_are_the_latest_of_the_kpi(view):

@@ -7,6 +7,7 @@ from typing import Any
 
 from sparkperso.config.dashboard import MOST_STEPS
 from sparkperso.services.dashboard.page import (
+    FEW,
     Column,
     Few,
     Filter,
@@ -73,7 +74,9 @@ def _step_filters(steps: Sequence[str], types: Sequence[str]) -> list[Filter]:
 
 def _funnel(view: View, window: Window, unit: str, steps: Sequence[str], where: str) -> Section:
     counts = funnel(view.lake, window, unit, steps, where)
-    shown: list[Any] = [shown_few(count, view.least) for count in counts]
+    shown: list[Any] = [
+        FEW if _is_few(view, one.people) else shown_few(one.units, view.least) for one in counts
+    ]
     rows = [
         (place + 1, step, count, share(count, shown[0]), share(count, shown[max(place - 1, 0)]))
         for place, (step, count) in enumerate(zip(steps, shown, strict=True))
@@ -101,6 +104,10 @@ def _funnel(view: View, window: Window, unit: str, steps: Sequence[str], where: 
     return Section("Steps", text, plot=plot, table=table, notes=_notes(view, window))
 
 
+def _is_few(view: View, people: int) -> bool:
+    return isinstance(shown_few(people, view.least), Few)
+
+
 def _told(count: int, part: Any) -> str:
     return f"{count:,} · {part:.1%}" if isinstance(part, float) else f"{count:,}"
 
@@ -123,8 +130,9 @@ def _types(view: View, window: Window, where: str) -> Section:
     rows = [
         (
             row["event_type"],
-            row["n"],
-            *(shown_few(row[name], view.least) for name in ("users", "visitors", "sessions")),
+            FEW if _is_few(view, row["visitors"]) else row["n"],
+            *(shown_few(row[name], view.least) for name in ("users", "visitors")),
+            FEW if _is_few(view, row["visitors"]) else row["sessions"],
         )
         for row in events_by_type(view.lake, window, where)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from sparkperso.services.dashboard.page import (
+    FEW,
     Column,
     Few,
     Filter,
@@ -66,10 +67,9 @@ def _latest(view: View) -> Section:
     ]
     rows = []
     for row in kpi_latest(view.lake):
-        by = shown_few(row["denominator"], view.least)
-        value = by if isinstance(by, Few) else row["value"]
-        by_before = shown_few(row["denominator_before"], view.least)
-        before = by_before if isinstance(by_before, Few) else row["before"]
+        is_few = _is_few(view, row["people"])
+        value, by = (FEW if is_few else row[name] for name in ("value", "denominator"))
+        before = FEW if _is_few(view, row["people_before"]) else row["before"]
         grown = share(value, before)
         change = grown - 1 if isinstance(grown, float) else grown
         rows.append((row["kpi"], row["day"], value, before, change, by))
@@ -91,16 +91,19 @@ def _days(view: View, kpi: str, by: Breakdown, days: int) -> Section:
     series: dict[str, list[tuple[date, float | None]]] = {}
     rows = []
     for row in found:
-        taken = shown_few(row["denominator"], view.least)
-        is_few = isinstance(taken, Few)
+        is_few = _is_few(view, row["people"])
         series.setdefault(row["series"], []).append((row["day"], None if is_few else row["value"]))
-        hidden = [taken if is_few else row[name] for name in ("numerator", "value")]
-        rows.append((row["day"], row["series"], hidden[0], taken, hidden[1]))
+        told = [FEW if is_few else row[name] for name in ("numerator", "denominator", "value")]
+        rows.append((row["day"], row["series"], *told))
     shown = dict(sorted(series.items(), key=lambda pair: -_weight(found, pair[0]))[:SHADES])
     more = len(series) - len(shown)
     notes = [f"The plot has the {SHADES} largest; the table has {more} more."] if more else []
     table = Table("days", f"{kpi}, the latest day first", columns, rows[::-1])
     return Section(heading, plot=lines(heading, shown), table=table, notes=notes)
+
+
+def _is_few(view: View, people: float | None) -> bool:
+    return isinstance(shown_few(people, view.least), Few)
 
 
 def _weight(rows: list[Row], series: str) -> float:

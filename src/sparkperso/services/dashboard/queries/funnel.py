@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -19,12 +19,21 @@ UNITS: Final = {
     "sessions": "session_id",
 }
 """What goes through a funnel → its id. A session that was not sent as one is none here."""
+WHO: Final = UNITS["visitors"]
 NEVER, ALWAYS = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+class Step(NamedTuple):
+    """How many reached a step of a funnel."""
+
+    units: int
+    people: int
+    """Whose units they are: of sessions they may be fewer."""
 
 
 def funnel(
     lake: LakeTables, window: Window, unit: str, steps: Sequence[str], where: str = ""
-) -> list[int]:
+) -> list[Step]:
     """Returns how many units reached each step: each after the one before, within the window.
 
     A step is reached by the first event of its type that is not before the first one by which the
@@ -32,7 +41,7 @@ def funnel(
     """
     also = f" AND {where}" if where else ""
     text = (
-        f"SELECT {UNITS[unit]} AS unit, event_type, timestamp AS at FROM e WHERE "
+        f"SELECT {UNITS[unit]} AS unit, {WHO} AS who, event_type, timestamp AS at FROM e WHERE "
         f"{window.condition} AND event_type IN {one_of(steps)} AND {UNITS[unit]} IS NOT NULL{also}"
     )
 
@@ -40,25 +49,29 @@ def funnel(
         import pyarrow as pa
 
         reached = _reached(lake.sql(text, e=EVENTS), steps)
-        return pa.table({"reached": pa.array(reached, pa.int64())})
+        columns = zip(Step._fields, zip(*reached, strict=True), strict=True)
+        return pa.table({name: pa.array(column, pa.int64()) for name, column in columns})
 
-    counts: list[int] = lake.kept(f"{text} {steps}", count, EVENTS)["reached"].to_pylist()
-    return counts
+    counts = lake.kept(f"{text} {steps}", count, EVENTS)
+    return [Step(**row) for row in counts.to_pylist()]
 
 
-def _reached(events: pa.Table, steps: Sequence[str]) -> list[int]:
-    """Returns the units of each step, of events (unit, event_type, at) in any order.
+def _reached(events: pa.Table, steps: Sequence[str]) -> list[Step]:
+    """Returns the units of each step, of events (unit, who, event_type, at) in any order.
 
     1. For each unit the time by which it reached the step before: at first, before all time.
     2. Of the step's events those not before that time, or after it where the type is the same;
        the first of each unit is the time by which it reached this step.
+    3. The step's people are those of these events.
     """
     import pyarrow as pa
 
     if events.num_rows == 0:
-        return [0 for _ in steps]
+        return [Step(0, 0) for _ in steps]
     encoded = _column(events, "unit").cast(pa.string()).dictionary_encode()
     units: Any = encoded.indices.to_numpy()
+    who: Any = _column(events, "who").cast(pa.string()).dictionary_encode().indices
+    who = who.fill_null(-1).to_numpy()
     kinds = _column(events, "event_type").cast(pa.string()).dictionary_encode()
     types, names = kinds.indices.to_numpy(), kinds.dictionary.to_pylist()
     times: Any = _column(events, "at").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
@@ -72,7 +85,8 @@ def _reached(events: pa.Table, steps: Sequence[str]) -> list[int]:
         is_later = at > before[unit] if is_same else at >= before[unit]
         now = np.full(len(before), NEVER)
         np.minimum.at(now, unit[is_later], at[is_later])
-        counts.append(int((now != NEVER).sum()))
+        people = np.unique(who[is_step][is_later])
+        counts.append(Step(int((now != NEVER).sum()), int((people >= 0).sum())))
         before = now
     return counts
 

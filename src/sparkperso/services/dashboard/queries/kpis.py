@@ -57,7 +57,7 @@ def _has(lake: LakeTables, column: str) -> bool:
 
 
 def kpi_days(lake: LakeTables, kpi: str, by: Breakdown, days: int) -> list[Row]:
-    """Returns day, series, numerator, denominator, value of a KPI in its latest `days` days.
+    """Returns day, series, numerator, denominator, value, people of a KPI in its latest `days` days.
 
     One row per day and value of the breakdown; `series` is `everybody` without one. Raises
     AbsentTable.
@@ -80,10 +80,19 @@ def kpi_days(lake: LakeTables, kpi: str, by: Breakdown, days: int) -> list[Row]:
     where = " AND ".join(conditions)
     latest = f"(SELECT max(day) FROM k WHERE kpi = {literal(kpi)})"
     text = (
-        f"SELECT day, {series} AS series, numerator, denominator, value FROM k WHERE {where} "
+        f"SELECT day, {series} AS series, numerator, denominator, value, {_people(known)} AS people "
+        f"FROM k WHERE {where} "
         f"AND day > {latest} - {int(days)} ORDER BY day, series"
     )
     return lake.rows(text, k=KPIS)
+
+
+def _people(known: set[str]) -> str:
+    """How many a row tells of, as SQL: of a ratio the denominator is what they did, not they.
+
+    Rows that are older than their number have the denominator alone.
+    """
+    return "coalesce(n_users, denominator)" if "n_users" in known else "denominator"
 
 
 def kpi_latest(lake: LakeTables) -> list[Row]:
@@ -94,12 +103,14 @@ def kpi_latest(lake: LakeTables) -> list[Row]:
     known = lake.columns(KPIS)
     alone = " AND ".join(f"{name} IS NULL" for name in DIMENSIONS if name in known) or "true"
     text = (
-        f"WITH d AS (SELECT kpi, day, denominator, value FROM k WHERE {alone}), "
+        f"WITH d AS (SELECT kpi, day, denominator, value, {_people(known)} AS people "
+        f"FROM k WHERE {alone}), "
         "m AS (SELECT kpi, max(day) AS last FROM d GROUP BY kpi) "
         "SELECT d.kpi, m.last AS day, max(value) FILTER (WHERE day = m.last) AS value, "
         "max(denominator) FILTER (WHERE day = m.last) AS denominator, "
         "avg(value) FILTER (WHERE day < m.last) AS before, "
-        "avg(denominator) FILTER (WHERE day < m.last) AS denominator_before "
+        "max(people) FILTER (WHERE day = m.last) AS people, "
+        "avg(people) FILTER (WHERE day < m.last) AS people_before "
         "FROM d JOIN m ON d.kpi = m.kpi "
         "WHERE day >= m.last - 7 GROUP BY d.kpi, m.last ORDER BY d.kpi"
     )
