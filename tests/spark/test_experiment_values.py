@@ -254,8 +254,9 @@ def test_the_first_exposure_counts_and_several_variants_are_told(spark):
     assert found["hero", "v"].n_variants == 1
 
 
-def test_only_exposures_of_a_running_experiment_of_its_own_units_and_variants_count(spark):
-    one = experiment(end=START + timedelta(days=4), overrides={"tester": "a"})
+@pytest.mark.parametrize("testers", [{"tester": "a"}, {}])
+def test_only_exposures_of_a_running_experiment_of_its_own_units_and_variants_count(spark, testers):
+    one = experiment(end=START + timedelta(days=4), overrides=testers)
     rows = [
         shown(-1, "early"),
         shown(24 * 4, "late"),
@@ -266,7 +267,8 @@ def test_only_exposures_of_a_running_experiment_of_its_own_units_and_variants_co
         shown(0, "first"),
         shown(24 * 4 - 0.1, "last"),
     ]
-    assert {unit for _, unit in exposures_of(spark, rows, one)} == {"first", "last"}
+    counted = {"first", "last", *({"tester"} - testers.keys())}
+    assert {unit for _, unit in exposures_of(spark, rows, one)} == counted
     shown_events = exposure_events(events_frame(spark, rows), [one])
     problems = exposure_problems(shown_events, [one], AS_OF)["hero"]
     assert (problems.unknown_variant, problems.without_unit, problems.out_of_time) == (1, 1, 2)

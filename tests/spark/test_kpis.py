@@ -18,6 +18,7 @@ from tests.kpis import (
 
 from sparkperso.experiments.analysis.segments_at import memberships
 from sparkperso.monitoring.kpis.rows import VIEW, KpiPlan, kpi_rows
+from sparkperso.monitoring.kpis.unit_days import MOST_SHOWN
 from sparkperso.testing.frames import events_frame, table_frame
 
 ALL_DAYS = [(START + timedelta(days=n)).date() for n in range(DAYS)]
@@ -88,3 +89,30 @@ def test_without_decisions_and_segments_those_views_are_absent(frames, whole):
         for key, numbers in whole.items()
         if all(key[2][place] is None for place in places)
     }
+
+
+def test_people_are_counted_beside_what_they_did(frames):
+    rows = kpi_rows(*frames, PLAN, ALL_DAYS).collect()
+    kinds = {metric.name: metric.kind for metric in METRICS}
+    of_users = [row for row in rows if kinds[row["kpi"]] != "ratio"]
+    assert all(row["n_users"] == row["denominator"] for row in of_users)
+    users = {(row["day"], *(row[name] for name in VIEW)): row["n_users"] for row in of_users}
+    ratios = [row for row in rows if kinds[row["kpi"]] == "ratio"]
+    assert any(row["n_users"] != row["denominator"] for row in ratios)
+    for row in ratios:
+        assert row["n_users"] == users[(row["day"], *(row[name] for name in VIEW))]
+
+
+def test_of_experiments_that_somebody_makes_up_so_many_are_told(spark):
+    exposures = [
+        {
+            "event_type": "exposure",
+            "user_id": "u",
+            "timestamp": START,
+            "metadata": {"experiment": f"made-up-{n:04}", "variant": "a"},
+        }
+        for n in range(300)
+    ]
+    rows = kpi_rows(events_frame(spark, exposures), None, None, PLAN, ALL_DAYS[:1]).collect()
+    named = {row["experiment"] for row in rows} - {None}
+    assert named == {f"made-up-{n:04}" for n in range(MOST_SHOWN)}

@@ -43,6 +43,7 @@ KPIS_DAILY = TableSpec(
         ),
         required("denominator", "double", "what it is taken by: users, or the sum of a ratio's"),
         required("value", "double", "numerator by denominator, or the quantile", "the metric's"),
+        Column("n_users", "bigint", "users that it tells of, who may be fewer than what they did"),
     ),
 )
 

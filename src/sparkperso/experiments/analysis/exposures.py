@@ -116,7 +116,9 @@ def counted_exposures(
 
     def counts(one: Experiment) -> Column:
         is_known = F.col(VARIANT).isin(list(one.arms)) | F.lit(one.key in as_sent)
-        return _is_in_time(one, as_of) & is_known & ~F.col(UNIT).isin(list(one.overrides))
+        # That it has an id is said here: without testers nothing is one of them, not even null.
+        is_unit = F.col(UNIT).isNotNull() & ~F.col(UNIT).isin(list(one.overrides))
+        return _is_in_time(one, as_of) & is_known & is_unit
 
     return shown.where(_any(experiments, counts))
 

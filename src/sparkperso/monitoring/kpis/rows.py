@@ -235,6 +235,7 @@ def _entry(metric: Metric, as_of: datetime) -> Column:
         (F.lit(None).cast("double") if is_quantile else number).alias("numerator"),
         below.alias("denominator"),
         (number if is_quantile else number / F.nullif(below, F.lit(0.0))).alias("value"),
+        F.col(USERS).cast("bigint").alias("n_users"),
     )
     if metric.kind != "retention":
         return entry

@@ -22,6 +22,9 @@ DAY, UNIT, AT, SESSION = "day", "unit", "at", "session_id"
 CHANNEL, STRATEGY, MODEL, SHOWN = "channel", "strategy", "model_version", "shown"
 PAIR = "array<struct<experiment:string, variant:string>>"
 EXPOSURE = "exposure"
+MOST_SHOWN = 100
+"""Experiments of one user's day that are told, by name: every row counts once in each of them, and
+their names come with events, so that one who makes them up would make as many rows as they like."""
 
 
 def quantities_of(metrics: Iterable[Metric]) -> dict[Quantity, str]:
@@ -111,6 +114,7 @@ def _with_variants(events: DataFrame) -> DataFrame:
         .where(F.col("variant") == F.col("other"))
         .groupBy(UNIT, DAY)
         .agg(F.array_sort(F.collect_list(F.struct("experiment", "variant", "since"))).alias("all"))
+        .withColumn("all", F.slice("all", 1, MOST_SHOWN))
     )
     before = F.filter("all", lambda one: one["since"] <= F.col(AT))
     pairs = F.transform(before, lambda one: F.struct(one["experiment"], one["variant"]))

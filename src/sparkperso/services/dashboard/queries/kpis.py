@@ -57,7 +57,7 @@ def _has(lake: LakeTables, column: str) -> bool:
 
 
 def kpi_days(lake: LakeTables, kpi: str, by: Breakdown, days: int) -> list[Row]:
-    """Returns day, series, numerator, denominator, value, people of a KPI in its latest `days` days.
+    """Returns the latest `days` days of a KPI: day, series, numerator, denominator, value, people.
 
     One row per day and value of the breakdown; `series` is `everybody` without one. Raises
     AbsentTable.
@@ -80,8 +80,8 @@ def kpi_days(lake: LakeTables, kpi: str, by: Breakdown, days: int) -> list[Row]:
     where = " AND ".join(conditions)
     latest = f"(SELECT max(day) FROM k WHERE kpi = {literal(kpi)})"
     text = (
-        f"SELECT day, {series} AS series, numerator, denominator, value, {_people(known)} AS people "
-        f"FROM k WHERE {where} "
+        f"SELECT day, {series} AS series, numerator, denominator, value, "
+        f"{_people(known)} AS people FROM k WHERE {where} "
         f"AND day > {latest} - {int(days)} ORDER BY day, series"
     )
     return lake.rows(text, k=KPIS)
