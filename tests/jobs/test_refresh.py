@@ -36,6 +36,25 @@ def test_a_better_candidate_is_served_and_a_refused_one_keeps_the_old_model(shop
     assert (after["champion"], after["model"], len(after["chain"])) == ("2", "2", 3)
 
 
+def test_a_second_one_does_nothing_while_one_is_at_work(shop):
+    """It would put back what the first one published, were it to fail after it."""
+    seen = []
+
+    def train(job):
+        shop.train(job)
+        second = shop.job(force=True)
+        seen.extend([refresh(second, shop.steps(publish=refuse)), *second.lines])
+        dry = shop.job(dry_run=True)
+        assert refresh(dry, shop.steps()) == {}
+        assert any("schedule" in line for line in dry.lines), "to look is always allowed"
+        return {}
+
+    outcomes = refresh(shop.job(force=True), shop.steps(train_recommender=train))
+    assert seen == [{}, "refresh: another one is at work on this lake: nothing to do"]
+    assert outcomes["publish"].status == "done"
+    assert refresh(shop.job(force=True), shop.steps())["publish"].status == "done"
+
+
 def failing(action, after=False):
     """Returns the action, which fails before or after its work."""
 

@@ -18,6 +18,7 @@ from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.core.causes import message_of
 from sparkperso.core.errors import ConfigError, JobError, QualityGateError, UsageError
 from sparkperso.jobs.promote_model import STEP as PROMOTE_MODEL
+from sparkperso.jobs.refresh.alone import alone
 from sparkperso.jobs.refresh.canary import (
     CANARY,
     begin_or_promote,
@@ -50,10 +51,21 @@ NOTHING = "nothing to do"
 def refresh(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]:
     """Trains anew if there is cause, and returns what came of each step; none without a cause.
 
-    With the option `dry_run` it says the causes alone, with `force` it needs none. Raises what
-    `renew` does, JobError without events, TrackingError where the registry does not answer.
+    With the option `dry_run` it says the causes alone, with `force` it needs none. While another
+    process refreshes the lake it does nothing. Raises what `renew` does, JobError without events,
+    TrackingError where the registry does not answer.
     """
     require_place(job)
+    if job.options.get("dry_run"):
+        return _refresh(job, steps)
+    with alone(job) as is_alone:
+        if is_alone:
+            return _refresh(job, steps)
+    job.say(f"refresh: another one is at work on this lake: {NOTHING}")
+    return {}
+
+
+def _refresh(job: Job, steps: Sequence[Step] | None) -> dict[str, Outcome]:
     canary = running_canary(job)
     if canary is not None:
         return look_after(job, canary, steps)
