@@ -39,11 +39,18 @@ def reconcile(
 
     What goes on keeps its id and gets today's figures. What is in order again, or is looked at no
     more, is resolved; what cannot be told stays as it is. An alert that comes back is a new one.
+    Of several on one subject, which two runs at once open, the first stays and the others end.
     """
     found = {(one.check, one.subject): one for one in findings}
+    first: dict[tuple[str, str], Alert] = {}
     changed = []
-    for alert in alerts:
-        finding = found.pop((alert.check, alert.subject), None)
+    for alert in sorted(alerts, key=lambda one: (one.first_seen, one.alert_id)):
+        subject = (alert.check, alert.subject)
+        if (same := first.setdefault(subject, alert)) is not alert:
+            twin = f"{alert.subject} is told by the alert {same.alert_id}"
+            changed.append(_resolved(alert, twin, now, run_id))
+            continue
+        finding = found.pop(subject, None)
         if finding is None:
             gone = f"{alert.subject} is not looked at any more"
             changed.append(_resolved(alert, gone, now, run_id))

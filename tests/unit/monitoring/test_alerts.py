@@ -55,6 +55,22 @@ def test_what_cannot_be_told_stays_and_what_is_looked_at_no_more_is_resolved():
     assert after("ok", "unknown") == []
 
 
+@pytest.mark.parametrize("later", ["warning", "ok", None])
+def test_of_two_alerts_on_one_subject_the_first_stays(later):
+    """Two runs at once know nothing of each other."""
+    (one,) = reconcile([], [finding("warning")], NOW, "run-a")
+    (two,) = reconcile([], [finding("warning")], NOW + HOUR / 60, "run-b")
+    found = [] if later is None else [finding(later)]
+    told = {a.alert_id: a for a in reconcile([two, one], found, NOW + HOUR, "run-c")}
+    assert told.keys() == {one.alert_id, two.alert_id}
+    assert told[one.alert_id].status == ("open" if later == "warning" else "resolved")
+    twin = told[two.alert_id]
+    assert (twin.status, twin.message) == (
+        "resolved",
+        f"clicks is told by the alert {one.alert_id}",
+    )
+
+
 def test_every_check_has_its_advice():
     bad = [Finding(check, "s", "warning", "m") for check in ADVICE]
     assert all(one.to_do for one in advised(bad))

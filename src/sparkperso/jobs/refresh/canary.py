@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 
 from sparkperso.config.experiments.experiment import EXPERIMENTS, Experiment
 from sparkperso.config.experiments.load import load_experiment
-from sparkperso.config.experiments.started import STARTED, record_start
+from sparkperso.config.experiments.started import STARTED, record_start, started_forms
 from sparkperso.config.experiments.variants import Variant
 from sparkperso.config.layers import conf_dirs, own_files
 from sparkperso.config.metrics.metric import load_metrics
@@ -127,19 +127,41 @@ def begin_or_promote(job: Job) -> Summary:
     settle(job, candidate, champion, decision, moves=False)
     require_accepted(decision, named(candidate))
     experiment = canary_of(candidate.version, config, now().replace(microsecond=0))
-    write(job, experiment)
-    assert experiment.start is not None
-    record_start(experiment, experiment.start, job.conf_dir)
+    begin(job, experiment)
     return {"canary": named(candidate), "share": config.share, "until": str(experiment.end)}
 
 
+def begin(job: Job, experiment: Experiment) -> None:
+    """Writes down what a canary is, and then that it runs.
+
+    In this order: services serve nothing that runs and was not started, and a process may be killed
+    in between. What it wrote down of a version that never ran is written anew.
+    """
+    _, started = canary_files(job)
+    form = started_forms(job.conf_dir).get(CANARY)
+    if form is not None and form.version == experiment.version != _written_version(job):
+        started.unlink()
+    assert experiment.start is not None
+    record_start(experiment, experiment.start, job.conf_dir)
+    write(job, experiment)
+
+
+def _written_version(job: Job) -> int | None:
+    """The version that the canary's file has; None without one."""
+    if CANARY not in own_files(EXPERIMENTS, job.conf_dir):
+        return None
+    return load_experiment(CANARY, job.conf_dir).version
+
+
 def write(job: Job, experiment: Experiment) -> None:
-    """Writes the canary's file."""
+    """Writes the canary's file, whole: services may read it at any moment."""
     path, _ = canary_files(job)
     values = experiment.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-    path.write_text(HEAD + text, encoding="utf-8")
+    written = path.with_name(f".{CANARY}.{os.getpid()}")
+    written.write_text(HEAD + text, encoding="utf-8")
+    written.replace(path)
 
 
 def last_verdict(job: Job, experiment: Experiment) -> Verdict | None:
