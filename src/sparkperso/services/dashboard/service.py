@@ -16,7 +16,7 @@ from sparkperso.privacy.identifiers import Identifiers
 from sparkperso.services.access.audit import Audit
 from sparkperso.services.access.caller import Caller
 from sparkperso.services.dashboard.metrics import DashboardMetrics
-from sparkperso.services.dashboard.queries.lake import LakeTables, UnreadableLake
+from sparkperso.services.dashboard.queries.lake import AbsentTable, LakeTables, UnreadableLake
 from sparkperso.services.dashboard.render import Renderer
 from sparkperso.services.dashboard.session import Sessions
 from sparkperso.services.http.problems import Problem
@@ -46,7 +46,8 @@ class Dashboard:
         """Returns what `make` gives, by a thread; raises a 503 Problem for tables in trouble."""
         try:
             return await anyio.to_thread.run_sync(make, limiter=self.limiter)
-        except UnreadableLake:
+        except (UnreadableLake, AbsentTable):
+            # Of tables that are not there yet pages tell by themselves: this one went meanwhile.
             detail = (
                 "Tables of the lake could not be read; the log says why. Try again in a moment."
             )
