@@ -173,6 +173,9 @@ def test_units_are_counted_by_their_variant(view):
     assert (rows["a"]["units"], rows["a"]["several"]) == (30, 0)
     assert (rows["b"]["units"], rows["b"]["several"]) == (28, 12)
     assert (rows["c"]["units"], rows["c"]["share"]) == (FEW, FEW)
+    # The first of a few is one person's time.
+    assert (rows["c"]["first_at"], rows["c"]["last_at"]) == (FEW, FEW)
+    assert rows["a"]["first_at"] == AS_OF - timedelta(days=1)
     assert rows["a"]["share"] == 30 / 62
 
 

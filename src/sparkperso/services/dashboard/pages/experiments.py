@@ -7,6 +7,7 @@ from typing import Any
 from sparkperso.services.dashboard.page import (
     FEW,
     Column,
+    Few,
     Figure,
     Page,
     Query,
@@ -262,5 +263,6 @@ def _exposures(view: View, name: str) -> Section:
         units = shown_few(row["units"], view.least)
         several = shown_few(row["several"], view.least)
         part = share(units, total)
-        rows.append((row["variant"], units, part, several, row["first_at"], row["last_at"]))
+        times = [FEW if isinstance(units, Few) else row[name] for name in ("first_at", "last_at")]
+        rows.append((row["variant"], units, part, several, *times))
     return Section("Exposures", table=Table("exposures", "Units by variant", columns, rows))
