@@ -121,6 +121,25 @@ def test_a_verdict_is_told_with_all_its_sentences(client):
     assert HOSTILE not in text
 
 
+@pytest.mark.parametrize(("least", "n_told"), [(10, 3), (4, 4)])
+def test_a_sentence_on_a_variant_of_few_people_is_not_told(tmp_path, least, n_told):
+    sentences = [
+        "conversion: c 25 %, a 10 %, +150.0 %, p = 0.2: better.",
+        "conversion: b.c 12 %, a 10 %, +20.0 %, p = 0.01: better.",
+        "conversion: b 12 %, a 10 %, +20.0 %, p = 0.01: better.",
+    ]
+    verdict = {"experiment": "hero", "verdict": "ship", "why": "It helps.", "phase": "running"}
+    verdict |= {"sentences": sentences, "n_several": 0, "as_of": AS_OF}
+    verdict |= {"n_units": {"a": 100, "b": 100, "b.c": 100, "c": 4}, "warnings": ["as planned"]}
+    write_table(tmp_path, "gold/experiment_verdicts", [verdict])
+    view = view_of(lake_of(tmp_path), f"dashboard.min_group_size={least}")
+    notes = [text for one in experiments.page(view, Query()).sections for text in one.notes]
+    told = [text for text in notes if text in sentences or text.startswith("Warning")]
+    assert len(told) == n_told
+    assert (sentences[0] in notes) is (least == 4)
+    assert any("left out" in text for text in notes) is (least == 10)
+
+
 def test_metrics_are_those_of_everybody_as_of_the_latest_time(view):
     rows = rows_of(experiments.page(view, Query()), "metrics")
     assert len(rows) == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sparkperso.services.dashboard.page import (
@@ -103,7 +104,18 @@ def _verdict(view: View, row: Row) -> Section:
         Figure("Saw several", shown_few(row["n_several"], view.least), detail="units, left out")
     )
     told = [*(row["sentences"] or ()), *(f"Warning: {text}" for text in row["warnings"] or ())]
-    return Section(f"Verdict on {row['experiment']}", row["why"], figures=figures, notes=told)
+    few = [
+        v for v, n in (row["n_units"] or {}).items() if isinstance(shown_few(n, view.least), Few)
+    ]
+    shown = [text for text in told if not any(_names(text, variant) for variant in few)]
+    if len(shown) < len(told):
+        shown.append(f"What names a variant of fewer than {view.least} units is left out.")
+    return Section(f"Verdict on {row['experiment']}", row["why"], figures=figures, notes=shown)
+
+
+def _names(text: str, variant: str) -> bool:
+    """Says whether a sentence has a variant's name as a word of its own; names have no blanks."""
+    return re.search(rf"(?<![\w.-]){re.escape(variant)}(?![\w.-])", text) is not None
 
 
 def _is_few(view: View, row: Row) -> bool:
