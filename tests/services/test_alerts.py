@@ -16,6 +16,7 @@ from tests.triggers import OLD_SECRET, SECRET, stub_of
 
 from sparkperso.cli.main import run_cli
 from sparkperso.config import load_settings
+from sparkperso.platform.lake_lock import lake_lock
 from sparkperso.platform.lake_reader import LakeReader
 from sparkperso.platform.table_feed import add_rows
 
@@ -127,6 +128,20 @@ def test_what_a_receiver_does_not_take_is_tried_and_due_again(watch, capsys):
         assert watch.run("send") == 0
         assert len({r.headers["webhook-id"] for r in receiver.requests}) == 1
     assert watch.noted() == [("ops", "opened", "failed"), ("ops", "opened", "delivered")]
+
+
+def test_two_at_once_tell_nobody_twice(watch, capsys):
+    """A chat and a mail server know no second message by its id."""
+    watch.alert()
+    with stub_of(200) as receiver:
+        watch.channels(webhook(receiver.port))
+        with lake_lock(load_settings(lake=str(watch.lake)).lake, "alerts") as is_alone:
+            assert is_alone
+            assert watch.run("send") == 0
+        assert "Another process is telling them" in capsys.readouterr().out
+        assert receiver.requests == []
+        assert watch.run("send") == 0
+        assert len(receiver.requests) == 1
 
 
 def test_while_a_secret_changes_both_sign(watch, monkeypatch):

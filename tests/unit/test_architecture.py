@@ -41,7 +41,7 @@ LARGER = {
     "config": 26,
     "core": 20,
     "ingest": 18,
-    "platform": 17,
+    "platform": 18,
     "services/http": 20,
     "testing": 22,
 }

@@ -13,6 +13,7 @@ from sparkperso.cli.options import DEBUG, SETTINGS_OPTIONS, with_options
 from sparkperso.config import load_settings
 from sparkperso.core.terminal import visible
 from sparkperso.core.times import iso
+from sparkperso.platform.lake_lock import lake_lock
 from sparkperso.platform.lake_reader import LakeReader
 
 
@@ -64,7 +65,11 @@ def send(env: str, conf_dir: Path | None, lake: str | None, assignments: Sequenc
 
     settings = load_settings(env, conf_dir, assignments, lake)
     channels = ready_channels(settings, os.environ)
-    sent = send_due(settings, channels)
+    with lake_lock(settings.lake, "alerts") as is_alone:
+        if not is_alone:
+            click.echo("Another process is telling them: nothing to do")
+            return
+        sent = send_due(settings, channels)
     for one in sent:
         click.echo(visible(f"{one.channel}: {len(one.notices)} alerts, {one.verdict.words}"))
     if not channels:

@@ -18,7 +18,6 @@ from sparkperso.config.experiments.experiment import Experiment
 from sparkperso.core.causes import message_of
 from sparkperso.core.errors import ConfigError, JobError, QualityGateError, UsageError
 from sparkperso.jobs.promote_model import STEP as PROMOTE_MODEL
-from sparkperso.jobs.refresh.alone import alone
 from sparkperso.jobs.refresh.canary import (
     CANARY,
     begin_or_promote,
@@ -38,6 +37,7 @@ from sparkperso.pipeline.job import Job
 from sparkperso.pipeline.registry import JOBS
 from sparkperso.pipeline.runner import open_job
 from sparkperso.pipeline.step import Outcome, Step
+from sparkperso.platform.lake_lock import lake_lock
 
 BUILD, PROMOTE, PUBLISH = "build-recommendations", "promote-model", "publish"
 ANALYSE = "analyze-experiments"
@@ -58,7 +58,7 @@ def refresh(job: Job, steps: Sequence[Step] | None = None) -> dict[str, Outcome]
     require_place(job)
     if job.options.get("dry_run"):
         return _refresh(job, steps)
-    with alone(job) as is_alone:
+    with lake_lock(job.settings.lake, "refresh") as is_alone:
         if is_alone:
             return _refresh(job, steps)
     job.say(f"refresh: another one is at work on this lake: {NOTHING}")
