@@ -617,10 +617,11 @@ def test_decisions_say_what_lists_of_the_tested_models_would_have_earned(drawn):
     assert told.keys() == tested.keys() > {"popularity", "popularity_tuned"}
     for model, one in told.items():
         assert one["status"] == "ok", model
-        value, low, high = one["values"]["snips"]
-        assert low < value < high
-        # Beside the model's offline figures, in the same run.
-        assert metrics[f"test_{model}_offpolicy_snips"] == value
+        for method, (value, low, high) in one["values"].items():
+            assert low < value < high
+            # Beside the model's offline figures, in the same run.
+            assert metrics[f"test_{model}_offpolicy_{method}"] == value
+        value, low, high = one["values"]["doubly_robust"]
         assert f"test_{model}_ndcg_at_10" in metrics
         assert drawn.run.tags[f"offpolicy_status_{model}"] == "ok"
         assert drawn.summary[f"off-policy {model}"] == f"{value:.4f} [{low:.4f}, {high:.4f}] ok"

@@ -27,8 +27,9 @@ from sparkperso.platform.frames import cached
 from sparkperso.recommend.lists.tested_lists import TestedModels
 
 DECISIONS, EVENTS = "silver/decisions", "silver/events"
-METHOD = "snips"
-"""The estimate that the closing line tells; all are in MLflow."""
+METHOD = "doubly_robust"
+"""The estimate that the closing line tells, since no log has all items at all places; all are in
+MLflow."""
 
 
 @dataclass
