@@ -40,8 +40,10 @@ def funnel(
     step before was reached; a type that comes twice takes two events. Raises AbsentTable.
     """
     also = f" AND {where}" if where else ""
+    # Others are people themselves: a second id of every event would take as long as the first.
+    who = f"{WHO} AS who, " if unit == "sessions" else ""
     text = (
-        f"SELECT {UNITS[unit]} AS unit, {WHO} AS who, event_type, timestamp AS at FROM e WHERE "
+        f"SELECT {UNITS[unit]} AS unit, {who}event_type, timestamp AS at FROM e WHERE "
         f"{window.condition} AND event_type IN {one_of(steps)} AND {UNITS[unit]} IS NOT NULL{also}"
     )
 
@@ -57,7 +59,7 @@ def funnel(
 
 
 def _reached(events: pa.Table, steps: Sequence[str]) -> list[Step]:
-    """Returns the units of each step, of events (unit, who, event_type, at) in any order.
+    """Returns the units of each step, of events (unit, event_type, at; of sessions who), unordered.
 
     1. For each unit the time by which it reached the step before: at first, before all time.
     2. Of the step's events those not before that time, or after it where the type is the same;
@@ -70,8 +72,10 @@ def _reached(events: pa.Table, steps: Sequence[str]) -> list[Step]:
         return [Step(0, 0) for _ in steps]
     encoded = _column(events, "unit").cast(pa.string()).dictionary_encode()
     units: Any = encoded.indices.to_numpy()
-    who: Any = _column(events, "who").cast(pa.string()).dictionary_encode().indices
-    who = who.fill_null(-1).to_numpy()
+    who: Any = units
+    if "who" in events.column_names:
+        who = _column(events, "who").cast(pa.string()).dictionary_encode().indices
+        who = who.fill_null(-1).to_numpy()
     kinds = _column(events, "event_type").cast(pa.string()).dictionary_encode()
     types, names = kinds.indices.to_numpy(), kinds.dictionary.to_pylist()
     times: Any = _column(events, "at").cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
