@@ -56,8 +56,8 @@ def analyze_experiments(job: Job) -> Summary:
        there.
     2. What their units did is measured, in one reading of silver/events; exposures (those of
        neighbours too, which share units with them) and clicks are read once beside it.
-    3. Of bandits trials are counted in place of that, and shares set by them:
-       gold/experiment_shares has those of now, for `publish`.
+    3. Of bandits trials are counted in place of that, in a reading of their own, and shares set by
+       them: gold/experiment_shares has those of now, for `publish`.
     4. Each experiment's comparisons, and its verdict, replace those of the same as-of.
     5. Each has a report, kept with a run of MLflow, and in the folder `report` if there is one.
 
