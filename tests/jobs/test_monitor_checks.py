@@ -9,6 +9,7 @@ import pytest
 from sparkperso.core.errors import QualityGateError
 from sparkperso.jobs.monitor import STEP
 from sparkperso.jobs.monitor.job import ALERTS, CHECKS
+from sparkperso.jobs.monitor.states import check_models
 from sparkperso.pipeline.step import carry_out
 from sparkperso.schemas import TABLES
 from sparkperso.testing.frames import events_frame, table_frame
@@ -199,3 +200,27 @@ def test_coverage_fallbacks_lag_ages_and_quarantine(run, add):
     assert judged["staleness", "silver/decisions"][0] == "ok"
     checked = found["staleness", "silver/items"]["checked_at"].astimezone(timezone.utc)
     assert checked.year >= 2026
+
+
+def test_a_model_is_held_against_lists_by_popularity_of_its_own_days(make_job, add):
+    job = make_job("monitor")
+    for share in (0.1, 0.2):
+        with job.tracking.run("train-recommender", "light") as run:
+            document = {"folds": [{"ndcg_at_10": share}]}
+            job.tracking.register("recommender", run.run_id, document)
+    ages = {"1": (14, 13), "2": (3, 2)}  # days before now on which each was shown
+    rows = [
+        {"day": (AS_OF - age * DAY).date(), "kpi": "click_through", "channel": None, **row}
+        for version, days in ages.items()
+        for age in days
+        for row in (
+            {"strategy": "hybrid", "model_version": version, "numerator": 700.0 - age % 2},
+            {"strategy": "popularity", "numerator": 100.0 * int(version)},
+            {"strategy": "rules", "numerator": 1.0},
+        )
+    ]
+    add("gold/kpis_daily", rows, denominator=1000.0, value=0.5)
+    (found,) = check_models(job)
+    told = "0.6995 after 0.6995, lists by popularity on the same days 0.2000 after 0.1000"
+    assert (found.subject, found.status) == ("model 2", "warning")
+    assert told in found.message

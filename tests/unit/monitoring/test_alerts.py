@@ -121,3 +121,28 @@ def test_chance_makes_few_alarms():
         pair = [ModelFigures("1", 0.1, a, 5000), ModelFigures("2", 0.2, b, 5000)]
         found += judge_models(pair, config)[0].status == "warning"
     assert found <= 2000 * config.significance_level * 1.7
+
+
+def test_a_fall_that_lists_by_popularity_share_is_the_days_and_not_the_models():
+    before = ModelFigures("1", 0.15, 704, 1_231, 742, 1_588)
+    days = ModelFigures("2", 0.28, 560, 1_231, 590, 1_588)
+    alone = ModelFigures("2", 0.28, 560, 1_231, 742, 1_588)
+    found = [judge_models([before, now], OverfitConfig())[0] for now in (days, alone)]
+    assert [one.status for one in found] == ["ok", "warning"]
+    assert "popularity on the same days 0.3715 after 0.4673" in found[0].message
+    # Those of too few people say nothing: the fall counts as it is.
+    few = [ModelFigures(m.version, m.validation, m.numerator, 1_231, 9, 20) for m in (before, days)]
+    assert judge_models(few, OverfitConfig())[0].status == "warning"
+
+
+def test_chance_makes_few_alarms_beside_lists_by_popularity():
+    rng = np.random.default_rng(2)
+    config = OverfitConfig()
+    found = 0
+    for _ in range(2000):
+        a, b, c, d = rng.binomial(
+            5000, (0.06, 0.03, 0.04, 0.02)
+        )  # the second week is half the first
+        pair = [ModelFigures("1", 0.1, a, 5000, c, 5000), ModelFigures("2", 0.2, b, 5000, d, 5000)]
+        found += judge_models(pair, config)[0].status == "warning"
+    assert found <= 2000 * config.significance_level * 1.7

@@ -141,7 +141,7 @@ class OverfitConfig(Section):
     min_denominator: float = Field(default=1000, ge=1)
     """Exposures that each of the two models has."""
     significance_level: float = Field(default=0.01, gt=0, lt=0.5)
-    """Of the test that the live metric fell (two proportions, one-sided)."""
+    """Of the test that the live metric fell (one-sided; `monitoring.checks.overfit.fall_p`)."""
 
 
 class ChecksConfig(Section):

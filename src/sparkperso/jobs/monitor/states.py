@@ -22,6 +22,8 @@ from sparkperso.schemas import TABLES
 from sparkperso.services.stores.factory import open_store, store_folder
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from sparkperso.platform.tracking import ModelVersion
 
 LISTS, ITEMS, PROGRESS = "gold/recommendations", "silver/items", "ops/stream_progress"
@@ -176,18 +178,31 @@ def check_models(job: Job) -> list[Finding]:
     if not job.lake.ref(KPIS).exists():
         return judge_models([], config)
     rows = job.lake.ref(KPIS).read().where(F.col("kpi") == config.kpi)
-    by_model = rows.where(F.col("model_version").isNotNull()).groupBy("model_version")
-    sums = by_model.agg(F.sum("numerator"), F.sum("denominator")).collect()
     # Lists by popularity have no number in the registry.
-    shown = [row for row in sums if str(row[0]).isdigit() and row[2] >= config.min_denominator]
+    of_models = _sums(rows.where(F.col("model_version").rlike("^[0-9]+$")), "day", "model_version")
+    popular = _sums(rows.where(F.col("strategy") == "popularity"), "day")
+    by_day = of_models.join(
+        popular.toDF("day", "popular_clicks", "popular_exposures"), "day", "left"
+    )
+    sums = by_day.groupBy("model_version").agg(
+        *(F.sum(name) for name in ("numerator", "denominator")),
+        *(F.coalesce(F.sum(name), F.lit(0.0)) for name in ("popular_clicks", "popular_exposures")),
+    )
+    shown = [row for row in sums.collect() if row[2] >= config.min_denominator]
     if len(shown) < 2:
         return judge_models([], config)
     models = []
-    for version, numerator, denominator in sorted(shown, key=lambda row: int(row[0])):
+    for version, *figures in sorted(shown, key=lambda row: int(row[0])):
         known = job.tracking.by_version(MODEL, version)
         validation = None if known is None else _validation(known, config.metric)
-        models.append(ModelFigures(version, validation, numerator, denominator))
+        models.append(ModelFigures(version, validation, *figures))
     return judge_models(models, config)
+
+
+def _sums(rows: DataFrame, *names: str) -> DataFrame:
+    return rows.groupBy(*names).agg(
+        F.sum("numerator").alias("numerator"), F.sum("denominator").alias("denominator")
+    )
 
 
 def _validation(version: ModelVersion, metric: str) -> float | None:
