@@ -99,6 +99,14 @@ def test_models_whose_validation_rose_while_clicks_fell_are_listed():
     assert found == {"model 2": "warning", "model 3": "ok", "model 4": "ok"}
 
 
+@pytest.mark.parametrize(("served", "status"), [("2", "warning"), ("3", "ok"), (None, "warning")])
+def test_a_model_that_is_champion_no_more_is_no_cause(served, status):
+    """Its figures stay what they were: refresh would train for it every day."""
+    found = {f.subject: f for f in judge_models(MODELS, OverfitConfig(), served)}
+    assert found["model 2"].status == status
+    assert found["model 2"].message.endswith("champion no more") is (served == "3")
+
+
 def test_models_that_were_hardly_shown_or_have_no_validation_are_left_out():
     few = [MODELS[0], ModelFigures("2", 0.2, 0, 10), ModelFigures("3", None, 0, 10_000)]
     assert [f.status for f in judge_models(few, OverfitConfig())] == ["unknown"]

@@ -196,7 +196,8 @@ def check_models(job: Job) -> list[Finding]:
         known = job.tracking.by_version(MODEL, version)
         validation = None if known is None else _validation(known, config.metric)
         models.append(ModelFigures(version, validation, *figures))
-    return judge_models(models, config)
+    champion = champion_of(job)
+    return judge_models(models, config, champion.version if champion else None)
 
 
 def _sums(rows: DataFrame, *names: str) -> DataFrame:

@@ -44,30 +44,40 @@ class ModelFigures:
         return self.popular_numerator / self.popular_denominator
 
 
-def judge_models(models: Sequence[ModelFigures], config: OverfitConfig) -> list[Finding]:
+def judge_models(
+    models: Sequence[ModelFigures], config: OverfitConfig, served: str | None = None
+) -> list[Finding]:
     """Returns a finding per model that was shown often enough, against the one before it.
 
     `models` in the order of their registration; those without a validation figure, or seen too
     seldom, are left out. A model is out of the ordinary when its validation is higher than the one
-    before's, and its live metric lower (`fall_p`).
+    before's, and its live metric lower (`fall_p`). Where it is known which version is `served`,
+    others are in order: there is nothing left to do about them.
     """
     seen = [m for m in models if m.validation is not None]
     seen = [m for m in seen if m.denominator >= config.min_denominator]
     if len(seen) < 2:
         text = f"{len(seen)} models were shown {config.min_denominator:,.0f} times and more"
         return [Finding(CHECK, "models", "unknown", f"{text}: it takes two to compare")]
-    return [_judged(before, now, config) for before, now in pairwise(seen)]
+    return [
+        _judged(before, now, config, is_over=served not in (None, now.version))
+        for before, now in pairwise(seen)
+    ]
 
 
-def _judged(before: ModelFigures, now: ModelFigures, config: OverfitConfig) -> Finding:
+def _judged(
+    before: ModelFigures, now: ModelFigures, config: OverfitConfig, *, is_over: bool
+) -> Finding:
     p = fall_p(before, now)
     rose = (now.validation or 0.0) > (before.validation or 0.0)
-    is_bad = rose and p < config.significance_level
+    is_bad = rose and p < config.significance_level and not is_over
     message = (
         f"Model {now.version} against {before.version}: {config.metric} on the folds "
         f"{now.validation:.4f} after {before.validation:.4f}, {config.kpi} live {now.live:.4f} "
         f"after {before.live:.4f}{_told_of_popular(before, now)} (p of a fall {p:.2g})"
     )
+    if is_over:
+        message += "; it is champion no more"
     status: Status = "warning" if is_bad else "ok"
     return Finding(
         CHECK, f"model {now.version}", status, message, round(p, 6), config.significance_level
