@@ -227,7 +227,7 @@ def headers_of(metadata: Any) -> dict[bytes, bytes]:
 def peer_of(text: str) -> str | None:
     """Returns the address in what gRPC says of the other end; None of a socket without one.
 
-    >>> peer_of("ipv4:127.0.0.1:4711"), peer_of("ipv6:%5B::1%5D:4711"), peer_of("unix:/tmp/x")
+    >>> peer_of("ipv4:127.0.0.1:4711"), peer_of("ipv6:%5B::1%5D:4711"), peer_of("unix:/run/x")
     ('127.0.0.1', '::1', None)
     """
     kind, _, address = text.partition(":")
