@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from tests.triggers import OLD_SECRET, SECRET, Shop, stub_of
 from tests.web_stub import WebStub
 
 from sparkperso.cli.main import run_cli
+from sparkperso.services.triggers.queue import Queue
 from sparkperso.testing.cluster import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,13 @@ def ask(shop, monkeypatch, capsys):
         return said.out + said.err, status
 
     return call
+
+
+def until_a_letter_is_written(shop, ask):
+    """Returns once a dead letter of `a` is in the table alone: before, it cannot be replayed."""
+    until(lambda: "a msg_" in ask("dead-letters")[0])
+    with closing(Queue(shop.lake / "_triggers")) as queue:
+        until(lambda: not queue.count())
 
 
 def told(stub):
@@ -204,7 +212,7 @@ def test_the_commands_list_try_and_replay(shop, ask):
         shop.trigger("b", stub.url, enabled=False, on="leave")
         with running(shop):
             shop.change(("u1", "people-new", "entered"))
-            until(lambda: "a msg_" in ask("dead-letters")[0])
+            until_a_letter_is_written(shop, ask)
         text, status = ask("dead-letters", "a", "--json")
         letter = json.loads(text)
         assert (status, letter["state"], letter["last_status"]) == (0, "dead", 503)
@@ -234,7 +242,7 @@ def test_nothing_is_replayed_to_a_receiver_that_is_gone(shop, ask):
         shop.trigger("a", stub.url)
         with running(shop):
             shop.change(("u1", "people-new", "entered"))
-            until(lambda: "a msg_" in ask("dead-letters")[0])
+            until_a_letter_is_written(shop, ask)
         text, status = ask("replay", "a")
         assert status == 0
         assert text.splitlines() == [

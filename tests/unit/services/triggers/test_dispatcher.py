@@ -381,7 +381,9 @@ def test_a_history_that_is_not_there_yet_counts_from_its_first_row(tmp_path):
 def test_what_only_moves_rows_fires_nothing(shop):
     async def run():
         async with Run(shop) as running:
+            # One after the other: among different people there is no order.
             shop.change(("u1", "people-new", IN))
+            await until(lambda: running.count("a", "delivered") == 1)
             shop.change(("u2", "people-new", IN))
             await until(lambda: running.count("a", "delivered") == 2)
             table = DeltaTable(shop.lake / "gold/segment_history")
