@@ -184,8 +184,8 @@ def _tell(world: World, report: Report, batch: BatchJobs, known: Mapping[str, An
         if test["lift"] is not None:
             words = f"{test['treated']} against {test['baseline']}, {test['metric']}"
             verdict = report.verdicts.get(name)
-            told = f"; verdict of the analysis: {verdict}" if verdict else ""
-            click.echo(f"  {name}: {words}: {test['lift']:+.1%} ({test['source']}){told}")
+            outcome = f"; verdict of the analysis: {verdict}" if verdict else ""
+            click.echo(f"  {name}: {words}: {test['lift']:+.1%} ({test['source']}){outcome}")
     if report.is_promoted:
         click.echo("The new model's lists won their experiment: it is champion")
 

@@ -7,7 +7,6 @@ for every new one, and is held against what the tables hold before the stream st
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from uuid import uuid4
 from pyspark.sql import functions as F
 
 from sparkperso.core.errors import JobError, UsageError
+from sparkperso.core.locks import try_lock
 from sparkperso.core.places import local_path
 from sparkperso.pipeline.job import Job
 from sparkperso.platform.filesystem import FileSystem
@@ -100,19 +100,19 @@ def locked(place: str) -> Iterator[None]:
         return
     with (Path(folder) / LOCK).open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                "One stream may use a checkpoint at a time",
-                f"Another process uses {place}",
-                "Stop it first",
-            ) from None
+            is_alone = try_lock(file)
         except OSError as error:
             raise JobError(
                 "A stream locks its checkpoint, so that no second one of this machine uses it",
                 f"{place} cannot be locked: {error.strerror}",
                 "Name a folder of a local disk with stream.checkpoint_root",
             ) from None
+        if not is_alone:
+            raise UsageError(
+                "One stream may use a checkpoint at a time",
+                f"Another process uses {place}",
+                "Stop it first",
+            )
         yield
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sparkperso.config.platform import LakeConfig
 from sparkperso.core.errors import JobError
+from sparkperso.core.locks import try_lock
 from sparkperso.core.places import local_path
 
 
@@ -35,9 +35,4 @@ def lake_lock(config: LakeConfig, name: str) -> Iterator[bool]:
             "Let it write into the lake's folder",
         ) from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield try_lock(file)

@@ -91,24 +91,24 @@ def shown_lists(
     is_of_list = F.col(EVENT_TYPE).isin(EXPOSURE, *rewards) & said["decision_id"].isNotNull()
     inside = (F.col(TIMESTAMP) > after) & (F.col(TIMESTAMP) <= until)
     one = F.struct(said["slot"].alias("slot"), F.col(EVENT_TYPE).alias("type"), F.col(ITEM_ID))
-    told = (
+    outcomes = (
         events.where(is_of_list & inside)
         .groupBy(said["decision_id"].alias("decision_id"))
-        .agg(F.collect_set(one).alias("told"))
+        .agg(F.collect_set(one).alias("outcomes"))
     )
 
     def is_of_slot(event: Column) -> Column:
         either_lacks = F.col("slot").isNull() | event["slot"].isNull()
         return either_lacks | (event["slot"] == F.col("slot"))
 
-    fitting = F.filter(F.coalesce("told", F.array().cast(_TOLD)), is_of_slot)
-    joined = decided.join(told, "decision_id", how="left").withColumn("told", fitting)
-    is_shown = F.exists("told", lambda event: event["type"] == EXPOSURE)
-    earning = F.filter("told", lambda event: event["type"].isin(list(rewards)))
+    fitting = F.filter(F.coalesce("outcomes", F.array().cast(_OUTCOMES)), is_of_slot)
+    joined = decided.join(outcomes, "decision_id", how="left").withColumn("outcomes", fitting)
+    is_shown = F.exists("outcomes", lambda event: event["type"] == EXPOSURE)
+    earning = F.filter("outcomes", lambda event: event["type"].isin(list(rewards)))
     return joined.where(~F.col("is_counted") | is_shown).select(
         *(USER_ID, ITEMS, PROPENSITIES),
         F.transform(earning, lambda event: event[ITEM_ID]).alias(REWARDED),
-        F.pmod(F.xxhash64(USER_ID), F.lit(n_groups)).cast("int").alias(GROUP),
+        _group(n_groups),
     )
 
 
@@ -155,10 +155,9 @@ class ClickModel:
 
         `lists` has model, user_id, item_ids; `expected` is an array beside the items, 0 to 1.
         """
-        group = F.pmod(F.xxhash64(USER_ID), F.lit(n_groups)).cast("int").alias(GROUP)
         # Of the other half than the user's.
         other = (1 - _half()).alias("half")
-        places = lists.select(MODEL, USER_ID, ITEMS, group).select(
+        places = lists.select(MODEL, USER_ID, ITEMS, _group(n_groups)).select(
             MODEL, USER_ID, other, F.posexplode(ITEMS).alias(PLACE, ITEM_ID)
         )
         rate = _rate(self.rates, F.col("half"), F.col(PLACE))
@@ -224,7 +223,12 @@ def read_sums(table: pa.Table, n_groups: int, k: int) -> Mapping[str, ListSums]:
     return found
 
 
-_TOLD = f"array<struct<slot:string,type:string,{ITEM_ID}:string>>"
+_OUTCOMES = f"array<struct<slot:string,type:string,{ITEM_ID}:string>>"
+
+
+def _group(n_groups: int) -> Column:
+    """Returns the number of a user's group, from 0."""
+    return F.pmod(F.xxhash64(USER_ID), F.lit(n_groups)).cast("int").alias(GROUP)
 
 
 def _half() -> Column:

@@ -63,9 +63,9 @@ def findings_of(
         notes += said
 
         neighbours, shared = seen.neighbours.get(key, ()), seen.shared.get(key, {})
-        told = list(overlap_findings(neighbours, shared, sum(measured.n_first.values())))
-        faults += ["overlapping_layers"] if any(is_fault for _, is_fault in told) else []
-        notes += [text for text, _ in told]
+        overlaps = list(overlap_findings(neighbours, shared, sum(measured.n_first.values())))
+        faults += ["overlapping_layers"] if any(is_fault for _, is_fault in overlaps) else []
+        notes += [text for text, _ in overlaps]
         notes += earlier_notes(neighbours, shared)
         found[key] = Findings(faults, notes)
     return found

@@ -64,14 +64,15 @@ def analyze_experiments(job: Job) -> Summary:
     Returns how each stands. Raises ConfigError for experiments and metrics that are not sound, and
     UsageError for a name that is none.
     """
-    experiments = chosen_experiments(job)
+    known = load_experiments(job.conf_dir)
+    experiments = chosen_experiments(job, known)
     if not experiments:
-        write_shares(job, [], {})
+        write_shares(job, known, [], {})
         return {"experiments": "none that has begun"}
     metrics = metrics_of(job, experiments)
     events = job.read(EVENTS)
     keys = [one.key for one in experiments]
-    begun = [one for one in load_experiments(job.conf_dir).values() if _has_begun(one, job.as_of)]
+    begun = [one for one in known.values() if _has_begun(one, job.as_of)]
     neighbours = {one.key: neighbours_of(one, begun) for one in experiments}
     everyone = {each.experiment.key: each.experiment for of in neighbours.values() for each in of}
     everyone |= {one.key: one for one in experiments}
@@ -130,19 +131,18 @@ def analyze_experiments(job: Job) -> Summary:
                 one, shares[one.key], findings=findings[one.key], as_of=job.as_of
             )
         reports.append(Report(one, metrics, found, rows, judgement, config, job.as_of))
-    write_shares(job, experiments, shares)
+    write_shares(job, known, experiments, shares)
     write_results(job, reports)
     keep_reports(job, reports)
     return {report.experiment.key: str(report.judgement) for report in reports}
 
 
-def chosen_experiments(job: Job) -> list[Experiment]:
-    """Returns the experiments that began by as-of, in the order of their names.
+def chosen_experiments(job: Job, known: Mapping[str, Experiment]) -> list[Experiment]:
+    """Returns those of the known experiments that began by as-of, in the order of their names.
 
     Of those that `--experiment` names, if it does. Raises UsageError for a name without a file, and
     for one that has not begun.
     """
-    known = load_experiments(job.conf_dir)
     named = job.options.get("experiment") or ()
     for name in named:
         if name not in known:
@@ -230,18 +230,17 @@ def shares_of(
 
 
 def write_shares(
-    job: Job, experiments: Sequence[Experiment], shares: Mapping[str, Sequence[ShareRow]]
+    job: Job,
+    known: Mapping[str, Experiment],
+    experiments: Sequence[Experiment],
+    shares: Mapping[str, Sequence[ShareRow]],
 ) -> None:
     """Replaces the shares of these experiments, and removes those of bandits that are no more.
 
-    Those of bandits of conf/ that were not asked for now stay as they are.
+    Those of other bandits among the `known` experiments stay as they are.
     """
     ref, now = job.lake.ref(SHARES), {one.key for one in experiments}
-    kept = [
-        one.key
-        for one in load_experiments(job.conf_dir).values()
-        if one.bandit and one.key not in now
-    ]
+    kept = [one.key for one in known.values() if one.bandit and one.key not in now]
     if not shares and not ref.exists():
         return
     rows = [

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from sparkperso.config import Settings
 from sparkperso.config.content.assets import Content
 from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.core.locks import try_lock
 from sparkperso.core.places import sync_folder
 from sparkperso.decisions.assets import CmsContent
 from sparkperso.services.content.mapping import Mapped
@@ -112,12 +113,7 @@ class Copies:
     def asking(self, source: str) -> Iterator[bool]:
         """Takes the right to ask a source, and gives whether it is free: nobody waits here."""
         with self._lock_file(source) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield try_lock(file)
 
     def _content(self, source: str, name: str, document: dict[str, Any]) -> Content:
         trusted = self._settings.cms.sources[source].trusted

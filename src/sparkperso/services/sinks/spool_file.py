@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from sparkperso.core.locks import try_lock
 from sparkperso.core.places import sync_folder
 
 OWN_FOLDER, OWN_FILE = 0o700, 0o600
@@ -81,13 +82,12 @@ def recover(path: Path, ready: Path) -> None:
     """
     file = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not try_lock(file):
+            return
         size = _whole_lines(file)
         os.ftruncate(file, size)
         os.fsync(file)
         hand_over(path, ready, size)
-    except BlockingIOError:
-        return
     finally:
         os.close(file)
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import lmdb
 
+from sparkperso.core.locks import try_lock
 from sparkperso.core.places import sync_folder
 from sparkperso.core.times import now
 from sparkperso.services.stores.base import (
@@ -98,14 +99,12 @@ class LmdbStore(Store):
         """Keeps other writers out, also those of other processes; the system ends it if we die."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "publishing.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(file):
                 raise StoreError(
                     "Only one process publishes at a time",
                     f"Another one is writing to {self.folder}",
                     "Wait until it has ended",
-                ) from None
+                )
             yield
 
     def close(self) -> None:
@@ -123,9 +122,7 @@ class LmdbStore(Store):
     def _remove(self, name: str) -> bool:
         place = self._place(name)
         with suppress(FileNotFoundError), (place / MANIFEST).open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(file):
                 return False
             # Held until it is gone: a reader that comes meanwhile waits, and finds no file then.
             shutil.rmtree(place)

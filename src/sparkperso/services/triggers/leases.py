@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import secrets
@@ -13,6 +12,7 @@ from typing import IO, Any
 
 from sparkperso.config import Settings
 from sparkperso.core.errors import ConfigError, JobError
+from sparkperso.core.locks import try_lock
 from sparkperso.platform.table_feed import Place
 from sparkperso.services.stores.factory import redis_place
 from sparkperso.services.stores.redis_place import RedisPlace, answering
@@ -58,9 +58,7 @@ class Lease:
                 str(error),
                 "Set triggers.folder, or let this user write there",
             ) from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             file.close()
             return False
         self._file = file

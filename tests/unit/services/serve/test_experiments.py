@@ -299,6 +299,17 @@ def test_the_log_says_how_probably_each_place_shows_its_item(tmp_path):
     assert "item_propensities" not in found[None]
 
 
+def test_without_a_log_no_other_variants_lists_are_read(tmp_path, monkeypatch):
+    def read(*_):
+        raise AssertionError("nothing keeps them")
+
+    monkeypatch.setattr("sparkperso.services.serve.engine.lists.propensities_in", read)
+    both = {"both": {"variants": {"a": 1, "b": {"strategy": "popularity"}}}}
+    api = Api(tmp_path, conf_of(tmp_path, **both), ["api.log_decisions=false"])
+    with TestClient(api.app, headers=TOKEN) as client:
+        assert client.get("/v1/recommendations/anna?n=3").json()["experiments"]
+
+
 def test_a_list_that_rules_change_as_well_has_the_propensity_of_its_variant_alone(tmp_path):
     both = {"a": 1, "b": {"strategy": "popularity", "rules": {"on": ["no-c0"]}}}
     conf = conf_of(tmp_path, both={"variants": both})

@@ -103,12 +103,12 @@ def _verdict(view: View, row: Row) -> Section:
     figures.append(
         Figure("Saw several", shown_few(row["n_several"], view.least), detail="units, left out")
     )
-    told = [*(row["sentences"] or ()), *(f"Warning: {text}" for text in row["warnings"] or ())]
+    sentences = [*(row["sentences"] or ()), *(f"Warning: {text}" for text in row["warnings"] or ())]
     few = [
         v for v, n in (row["n_units"] or {}).items() if isinstance(shown_few(n, view.least), Few)
     ]
-    shown = [text for text in told if not any(_names(text, variant) for variant in few)]
-    if len(shown) < len(told):
+    shown = [text for text in sentences if not any(_names(text, variant) for variant in few)]
+    if len(shown) < len(sentences):
         shown.append(f"What names a variant of fewer than {view.least} units is left out.")
     return Section(f"Verdict on {row['experiment']}", row["why"], figures=figures, notes=shown)
 

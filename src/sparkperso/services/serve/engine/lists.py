@@ -115,21 +115,22 @@ class Lists:
     ) -> None:
         self._store, self._people, self._catalogue = store, people, catalogue
         self._next_items, self._experiments = next_items, experiments
+        self._logs_decisions = config.log_decisions
         self._defaults = make_list(
             DEFAULTS, [_default(*one) for one in enumerate(config.default_items, 1)]
         )
 
     async def answer(self, request: ListRequest, book: Rulebook, slot: str = "") -> ListAnswer:
         """Returns the list for a request; raises nothing, whatever the store does."""
-        tried = self._experiments.on_list(slot, request.kind)
-        with_profile = book.has_personal_item_rules or tried.asks_people
+        served = self._experiments.on_list(slot, request.kind)
+        with_profile = book.has_personal_item_rules or served.asks_people
         try:
             person = await self._people.person(
                 request.subject, self._addresses(request), with_profile=with_profile
             )
             treatment = NO_TREATMENT
-            if tried.is_any:
-                treatment = tried.treatment(person.facts(request.context), person.subject.units)
+            if served.is_any:
+                treatment = served.treatment(person.facts(request.context), person.subject.units)
             if treatment.shown:
                 book = book.switched(*treatment.switches)
             return await self.for_person(request, book, person, slot, treatment)
@@ -169,7 +170,8 @@ class Lists:
         answer.fallback, answer.may_personalise = fallback, person.may_personalise
         if treatment.shown:
             answer.experiments = treatment.counted_in(slot, request.kind)
-            if answer.experiments and request.kind in LIST_KINDS:
+            # Nobody reads them but the log, and they cost the lists of all other variants.
+            if self._logs_decisions and answer.experiments and request.kind in LIST_KINDS:
                 of_makers = await self._of_makers(request, book, person, slot, treatment)
                 answer.item_propensities = propensities_in(answer.items, of_makers)
         return answer
